@@ -1,0 +1,31 @@
+//! Which characters may stand in text that people and log lines will read.
+
+/// Whether `c` shows as something of its own: neither a control character nor an invisible one that reorders,
+/// joins or breaks lines, with which two different names could be made to look the same.
+pub(super) fn is_printable(c: char) -> bool {
+    let invisible = matches!(c,
+        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}');
+    !c.is_control() && !invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_printable;
+
+    #[test]
+    fn letters_of_any_script_are_printable() {
+        assert!("aZ09 _-@.한글 漢字 é 🎫".chars().all(is_printable));
+    }
+
+    #[test]
+    fn controls_and_invisible_characters_are_not() {
+        for c in ['\0', '\n', '\u{7f}', '\u{85}', '\u{200b}', '\u{202e}', '\u{2028}', '\u{feff}'] {
+            assert!(!is_printable(c), "{c:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A moment, in milliseconds since 1970. It is always handed in: the domain has no clock of its own.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+/// The last millisecond of the year 9999, the latest that RFC 3339 can write.
+const LATEST_MS: i64 = 253_402_300_799_999;
+
+/// Why something is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written as in RFC 3339, such as 2026-11-21T09:00:00+09:00, from 1970 to 9999")]
+pub struct TimestampError;
+
+/// A moment with millisecond precision, from 1970 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, brought into range.
+    #[must_use]
+    pub fn from_ms(ms: i64) -> Self {
+        Self(ms.clamp(0, LATEST_MS))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn as_ms(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `ms` milliseconds later, or earlier when negative.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self::from_ms(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this moment, never negative.
+    #[must_use]
+    pub fn ms_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0 - earlier.0).unwrap_or(0)
+    }
+
+    /// Reads an RFC 3339 text; finer digits than milliseconds are cut off.
+    ///
+    /// # Errors
+    /// [`TimestampError`] if it is none, or out of range.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
+        let ms =
+            i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| TimestampError)?;
+        if (0..=LATEST_MS).contains(&ms) { Ok(Self(ms)) } else { Err(TimestampError) }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Always in UTC and always with three digits, so that texts sort as the moments do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .map_err(|_| fmt::Error)?
+            .to_offset(UtcOffset::UTC);
+        let (date, time) = (moment.date(), moment.time());
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.millisecond()
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LATEST_MS, Timestamp};
+
+    #[test]
+    fn any_offset_is_read_and_utc_is_written() {
+        let moment = Timestamp::parse("2026-11-21T09:00:00.1239+09:00").unwrap();
+        assert_eq!(moment.to_string(), "2026-11-21T00:00:00.123Z");
+    }
+
+    #[test]
+    fn what_is_no_time_or_out_of_range_is_refused() {
+        for bad in
+            ["", "tomorrow", "2026-11-21", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "1700000000"]
+        {
+            assert!(Timestamp::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same(ms in 0..=LATEST_MS) {
+            let moment = Timestamp::from_ms(ms);
+            prop_assert_eq!(Timestamp::parse(&moment.to_string()).unwrap(), moment);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! PostgreSQL: the catalogue and the issuances of a full stack.

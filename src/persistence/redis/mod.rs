@@ -1,0 +1,1 @@
+//! Redis: the engine whose every decision is one Lua script, and its outbox.

@@ -1,0 +1,1 @@
+//! SQLite: the embedded engine, for which nothing else is installed.

@@ -1,0 +1,148 @@
+//! Who decides. Every engine passes the one contract suite in `tests/engine_contract`.
+
+use async_trait::async_trait;
+
+use super::Cause;
+use crate::domain::{
+    AmendmentError, Coupon, CouponId, Inventory, Lifecycle, MemberId, Rejection, Sequence, Standing,
+    Timestamp, Traceparent, Window,
+};
+
+/// The most members one call of [`AdmissionEngine::admit`] may carry.
+pub const MAX_BATCH: usize = 256;
+
+/// One member's wish.
+#[derive(Debug, Clone)]
+pub struct AdmissionRequest {
+    /// Who asks.
+    pub member: MemberId,
+    /// The trace of the request, carried into the outbox.
+    pub traceparent: Option<Traceparent>,
+}
+
+/// What a member holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The place in the order of issuing, from 1.
+    pub sequence: Sequence,
+    /// When the engine decided.
+    pub issued_at: Timestamp,
+}
+
+/// The engine's word on one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A coupon was issued in this step.
+    Issued(Grant),
+    /// The member held one already: the same one.
+    Again(Grant),
+    /// The member holds none and gets none.
+    Rejected(Rejection),
+}
+
+/// The engine's word on a batch, taken in one atomic step.
+#[derive(Debug, Clone)]
+pub struct BatchAnswer {
+    /// One verdict a request, in the order of the requests.
+    pub verdicts: Vec<Verdict>,
+    /// How the coupon stands after the step.
+    pub standing: Standing,
+}
+
+/// Why an engine gave no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// It does not know the coupon.
+    #[error("the engine does not know this coupon")]
+    UnknownCoupon,
+    /// It will not decide until it has been verified: it restarted, failed over or was wiped.
+    #[error("the engine is fenced: {0}")]
+    Fenced(String),
+    /// It could not be asked, or did not answer in time. **The outcome is unknown**: the step may have run.
+    #[error("the engine did not answer: {0}")]
+    Unavailable(#[source] Cause),
+    /// It answered something that cannot be: a defect, or foreign data.
+    #[error("the engine answered nonsense: {0}")]
+    Corrupt(String),
+}
+
+/// An operator's change to what decides; `None` leaves a thing as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconfiguration {
+    /// Another total.
+    pub total: Option<u32>,
+    /// Another window.
+    pub window: Option<Window>,
+    /// Another word of the operator.
+    pub lifecycle: Option<Lifecycle>,
+}
+
+/// Some of those who hold a coupon.
+#[derive(Debug, Clone, Default)]
+pub struct WinnersPage {
+    /// Members; one may come more than once.
+    pub members: Vec<MemberId>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<u64>,
+}
+
+/// Decides who gets a coupon.
+///
+/// # What must hold, whatever dies
+/// - A verdict [`Verdict::Issued`] or [`Verdict::Again`] is given only for what is durable: after a crash at any moment
+///   the member still holds that sequence.
+/// - One step is atomic: it happened for the whole batch or not at all, stock, member and (where there is one) outbox
+///   entry together.
+/// - It is idempotent: asking again for a member who holds a coupon gives the same sequence and time, in any state of
+///   the coupon, and changes nothing.
+/// - Sequences are dense from 1, and never exceed the total.
+/// - Steps on one coupon follow one another: whoever is answered before another asks has the smaller sequence.
+/// - Members of one batch are served in the order of the batch.
+#[async_trait]
+pub trait AdmissionEngine: Send + Sync {
+    /// The engine's name in settings and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Makes a coupon known. Idempotent: a coupon that is known already keeps everything as it is.
+    async fn load(&self, coupon: &Coupon) -> Result<(), EngineError>;
+
+    /// Decides for at most [`MAX_BATCH`] members in one atomic step.
+    async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError>;
+
+    /// What `member` holds; changes nothing.
+    async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError>;
+
+    /// How a coupon stands by the engine's own clock; changes nothing.
+    async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError>;
+
+    /// Those who hold one, a page at a time, beginning at `cursor` (first 0).
+    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError>;
+
+    /// Applies an operator's change in one atomic step and bumps [`AdmissionEngine::revision`]. Refused, changing
+    /// nothing: a total below what is issued, another window once issuing has started, anything on a closed coupon
+    /// (closing it again is fine).
+    async fn reconfigure(
+        &self,
+        coupon: &CouponId,
+        change: Reconfiguration,
+    ) -> Result<Result<Standing, AmendmentError>, EngineError>;
+
+    /// A number that grows whenever a coupon is loaded or reconfigured through any node, so that nodes notice by one
+    /// cheap question.
+    async fn revision(&self) -> Result<u64, EngineError>;
+
+    /// Accepts the engine as it is after a restart, if `rows` (what the database holds of the coupon: its largest
+    /// sequence) proves that it lost nothing the database has. Engines that share the database's fate do nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Fenced`] if it has less than the database.
+    async fn verify(&self, coupon: &CouponId, rows: Sequence) -> Result<(), EngineError>;
+}
+
+impl BatchAnswer {
+    /// The inventory after the step.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        self.standing.inventory
+    }
+}

@@ -1,0 +1,43 @@
+//! Where persisters get issuances from.
+
+use async_trait::async_trait;
+
+use super::{Cause, CouponIssued};
+
+/// Names one delivery on the stream it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeliveryTag(pub u64);
+
+/// One message in our hands; it goes back to the queue unless it is acknowledged or rejected.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its name for [`EventStream::ack`] and [`EventStream::reject`].
+    pub tag: DeliveryTag,
+    /// What it says, or why it cannot be read.
+    pub event: Result<CouponIssued, String>,
+}
+
+/// Why the source gave nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue cannot be read: {0}")]
+pub struct SourceError(#[source] pub Cause);
+
+/// Opens streams of deliveries.
+#[async_trait]
+pub trait EventSource: Send + Sync {
+    /// A stream of its own, holding at most `prefetch` deliveries at a time.
+    async fn open(&self, prefetch: u16) -> Result<Box<dyn EventStream>, SourceError>;
+}
+
+/// Deliveries, in the order of the queue. Dropping the stream gives back what was neither acknowledged nor rejected.
+#[async_trait]
+pub trait EventStream: Send {
+    /// The next delivery, as soon as there is one. Cancelling this call loses nothing.
+    async fn next(&mut self) -> Result<Delivery, SourceError>;
+
+    /// Says that these are in the database for good.
+    async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError>;
+
+    /// Sends this one, alone, to the dead letters.
+    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError>;
+}

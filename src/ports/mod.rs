@@ -1,0 +1,21 @@
+//! What the service needs of the world outside: traits only. Their docs say what must hold after a crash.
+
+mod admission_engine;
+mod coupon_catalog;
+mod event_bus;
+mod event_source;
+mod issuance_store;
+mod outbox;
+
+/// The cause behind a port's error, whatever technology it came from.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+pub use admission_engine::{
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, Reconfiguration, Verdict,
+    WinnersPage,
+};
+pub use coupon_catalog::{CatalogError, CouponCatalog};
+pub use event_bus::{BusError, CouponIssued, EventBus};
+pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
+pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
+pub use outbox::{Outbox, OutboxEntry};
