@@ -1,1 +1,7 @@
-//! x
+//! The load generator of openrun. It knows openrun only by HTTP, so what it measures is what a member would see.
+
+pub mod api;
+pub mod connection;
+pub mod target;
+
+pub use target::Target;
