@@ -2,6 +2,10 @@
 
 pub mod api;
 pub mod connection;
+pub mod format;
+pub mod latency;
 pub mod target;
+pub mod told;
 
 pub use target::Target;
+pub use told::Told;
