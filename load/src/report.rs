@@ -204,7 +204,7 @@ pub fn write_verdict(out: &mut impl io::Write, verdict: &Verdict) -> io::Result<
 /// Each counter with its label, and whether it is of interest even when it is zero.
 fn rows(figures: &Figures) -> [(&'static str, u64, bool); 9] {
     [
-        ("coupons told, each to one member", figures.issued, true),
+        ("coupons told to members", figures.issued, true),
         ("the same coupon again", figures.repeated, true),
         ("sold out", figures.sold_out, true),
         ("not open yet", figures.not_open, false),

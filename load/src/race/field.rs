@@ -2,11 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
+
+use tokio::sync::Barrier;
 
 use super::{
     RaceConfig,
@@ -24,7 +26,10 @@ pub(super) struct Field {
     pub(super) winners: AtomicU64,
     next_member: AtomicU64,
     members_done: AtomicU64,
-    started: Instant,
+    /// Nobody asks before everybody is connected: otherwise the first would race against an idle server, and those who
+    /// come last would measure how fast it accepts connections.
+    starting_line: Barrier,
+    started: OnceLock<Instant>,
     stopped: AtomicBool,
 }
 
@@ -32,13 +37,14 @@ impl Field {
     pub(super) fn new(config: RaceConfig) -> Result<Self, hyper::http::Error> {
         let issue = IssueRequests::new(&config.target, &config.coupon_id, &config.member_prefix)?;
         Ok(Self {
+            starting_line: Barrier::new(config.clients),
             config,
             issue,
             requests: AtomicU64::new(0),
             winners: AtomicU64::new(0),
             next_member: AtomicU64::new(0),
             members_done: AtomicU64::new(0),
-            started: Instant::now(),
+            started: OnceLock::new(),
             stopped: AtomicBool::new(false),
         })
     }
@@ -52,8 +58,14 @@ impl Field {
         self.stopped.load(Relaxed)
     }
 
+    async fn start_together(&self) {
+        self.starting_line.wait().await;
+        self.started.get_or_init(Instant::now);
+    }
+
+    /// Since the start: zero while the clients are still connecting.
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.started.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
     pub(super) fn elapsed_us(&self) -> u64 {
@@ -76,7 +88,7 @@ impl Field {
     }
 }
 
-/// One client: a browser with two tabs, the second of which is opened for the first double click.
+/// One client: a browser with two tabs, the second of which is for double clicks.
 #[derive(Debug)]
 pub(super) struct Runner {
     field: Arc<Field>,
@@ -91,7 +103,12 @@ impl Runner {
     }
 
     pub(super) async fn run(mut self) -> Tally {
-        self.tab.open().await;
+        if self.field.config.double_click > 0.0 {
+            tokio::join!(self.tab.open(), self.second.open());
+        } else {
+            self.tab.open().await;
+        }
+        self.field.start_together().await;
         while let Some(number) = self.field.take_member() {
             self.serve(number).await;
             self.field.members_done.fetch_add(1, Relaxed);
