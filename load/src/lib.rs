@@ -1,1 +1,22 @@
-//! x
+//! The load generator of openrun. It knows openrun only by HTTP, so what it measures is what a member would see.
+//!
+//! Modules in reading order: where to send ([`target`]), how ([`connection`]), what comes back ([`api`]), the race
+//! itself ([`race`]), what must hold of the answers alone ([`told`]), and how a person and a program read the result
+//! ([`report`]).
+
+pub mod api;
+pub mod connection;
+pub mod format;
+pub mod latency;
+pub mod preflight;
+pub mod progress;
+pub mod race;
+pub mod report;
+pub mod target;
+pub mod told;
+
+pub use progress::{Bar, Progress, Silent, Snapshot};
+pub use race::{Patience, RaceConfig, RaceError, RaceReport};
+pub use report::{Figures, Report, Verdict};
+pub use target::Target;
+pub use told::Told;

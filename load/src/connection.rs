@@ -1,0 +1,164 @@
+//! One keep-alive HTTP/1.1 connection, which reconnects by itself and bounds every request in time and size.
+//!
+//! The connection is driven by the task that asks, not by a task of its own: a request then costs no wake-up across
+//! threads, which on a small machine would be most of its price.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Response, StatusCode, body::Incoming, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::target::Target;
+
+/// How long a request may take, connecting included, unless told otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read: an issuance takes a few hundred bytes.
+pub const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+
+/// A complete answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// `Retry-After`, where it was given in seconds.
+    pub retry_after: Option<Duration>,
+    /// The body, at most [`BODY_LIMIT_BYTES`] long.
+    pub body: Bytes,
+}
+
+/// Why there is no answer. Apart from `Unreachable`, the request may have been carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No connection, so nothing was sent.
+    #[error("cannot connect: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The connection went away, or spoke something else than HTTP, before the answer was complete.
+    #[error("the connection was lost before the answer was complete: {0}")]
+    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The bound passed.
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+}
+
+/// A connection to a [`Target`], opened when it is first needed and again whenever it was closed.
+#[derive(Debug)]
+pub struct Connection {
+    target: Target,
+    timeout: Duration,
+    /// Taken out while a request is under way: a request that is dropped half-way takes its connection with it, and the
+    /// next one can never read the answer of the last.
+    live: Option<Live>,
+}
+
+#[derive(Debug)]
+struct Live {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Driver,
+    /// A driver that has finished must not be polled again.
+    ended: bool,
+}
+
+impl Connection {
+    /// A connection that is not open yet.
+    pub fn new(target: Target, timeout: Duration) -> Self {
+        Self { target, timeout, live: None }
+    }
+
+    /// Opens the connection now, so that the first request does not have to.
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        let opening = tokio::time::timeout(self.timeout, Live::open(&self.target)).await;
+        self.live = Some(opening.map_err(|_| Failure::TimedOut(self.timeout))??);
+        Ok(())
+    }
+
+    /// Sends one request and reads the whole answer, within the bound. It is never sent twice.
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        let bound = self.timeout;
+        let asking = tokio::time::timeout(bound, self.ask_unbounded(request));
+        asking.await.unwrap_or(Err(Failure::TimedOut(bound)))
+    }
+
+    async fn ask_unbounded(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        let kept = match self.live.take() {
+            Some(mut live) => live.is_usable().await.then_some(live),
+            None => None,
+        };
+        let mut live = match kept {
+            Some(live) => live,
+            None => Live::open(&self.target).await?,
+        };
+        let reply = live.exchange(request).await?;
+        if !live.ended {
+            self.live = Some(live);
+        }
+        Ok(reply)
+    }
+}
+
+impl Live {
+    async fn open(target: &Target) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(target.addr()).await.map_err(Failure::Unreachable)?;
+        stream.set_nodelay(true).map_err(Failure::Unreachable)?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = handshake.map_err(|e| Failure::Unreachable(io::Error::other(e)))?;
+        Ok(Self { sender, driver, ended: false })
+    }
+
+    /// Whether the server has kept the connection open since the last answer. The driver is polled first, because only
+    /// it notices that the other side has hung up.
+    async fn is_usable(&mut self) -> bool {
+        self.ended = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.driver).poll(cx).is_ready())).await;
+        if self.ended {
+            return false;
+        }
+        let Self { sender, driver, ended } = self;
+        matches!(drive(driver, ended, sender.ready()).await, Some(Ok(())))
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        let Self { sender, driver, ended } = self;
+        let answer = drive(driver, ended, async {
+            let response = sender.send_request(request).await.map_err(|e| Failure::Lost(e.into()))?;
+            read(response).await
+        });
+        answer.await.unwrap_or_else(|| Err(Failure::Lost("the connection ended".into())))
+    }
+}
+
+/// Polls `work` and the connection it depends on, in one task. `None`: the connection ended, and `work` never will.
+async fn drive<F: Future>(driver: &mut Driver, ended: &mut bool, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        *ended = Pin::new(&mut *driver).poll(cx).is_ready();
+        // The driver may just have brought what the work waits for: asking at once saves a round through the scheduler.
+        match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if *ended => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
+    let status = response.status();
+    let retry_after = response.headers().get(header::RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let body = Limited::new(response.into_body(), BODY_LIMIT_BYTES).collect().await.map_err(Failure::Lost)?;
+    Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_bytes() })
+}

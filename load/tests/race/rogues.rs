@@ -1,0 +1,136 @@
+//! Servers that break the promise: each is caught, and named for what it did.
+
+use openrun_load::{RaceReport, Verdict, told, told::Violation};
+
+use crate::server::{Book, Issues, Reaction, Seen, code, config, run, start};
+
+/// A server that changes what an honest one would say.
+struct Rogue<F> {
+    book: Book,
+    change: F,
+}
+
+impl<F: Fn(&str, u32, bool) -> Reaction + Send + Sync + 'static> Issues for Rogue<F> {
+    async fn issue(&self, member: &str) -> Reaction {
+        match self.book.enter(member) {
+            Some((sequence, first)) => (self.change)(member, sequence, first),
+            None => Reaction::sold_out(),
+        }
+    }
+}
+
+/// A race of `members`, all clicking twice, against a server with ten coupons.
+async fn race(
+    members: u64,
+    change: impl Fn(&str, u32, bool) -> Reaction + Send + Sync + 'static,
+) -> (RaceReport, Vec<Violation>) {
+    let target = start(Rogue { book: Book::new(10), change }).await;
+    let mut config = config(target, members);
+    config.double_click = 1.0;
+    let race = run(config).await;
+    let found = told::check(&race.told, Some(10));
+    assert!(!Verdict::of(&race, Some(10)).holds());
+    (race, found)
+}
+
+fn status(first: bool) -> u16 {
+    if first { 201 } else { 200 }
+}
+
+#[tokio::test]
+async fn an_oversold_sequence_is_seen() {
+    let (_, found) = race(20, |member, sequence, first| {
+        let sequence = sequence.min(9);
+        Reaction::issued(status(first), member, sequence, &format!("{}-{member}", code(sequence)))
+    })
+    .await;
+    assert!(matches!(&found[..], [Violation::SequenceTwice { sequence: 9, .. }, ..]), "{found:?}");
+}
+
+#[tokio::test]
+async fn another_code_for_the_second_click_is_seen() {
+    let (_, found) = race(20, |member, sequence, first| {
+        Reaction::issued(status(first), member, sequence, &format!("{sequence}-{first}"))
+    })
+    .await;
+    let another = found.iter().filter(|v| matches!(v, Violation::AnotherCoupon { .. })).count();
+    assert_eq!(another, 10, "{found:?}");
+}
+
+#[tokio::test]
+async fn one_code_for_all_is_seen() {
+    let (_, found) =
+        race(20, |member, sequence, first| Reaction::issued(status(first), member, sequence, "SAME")).await;
+    assert!(found.iter().any(|v| matches!(v, Violation::CodeTwice { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_sequence_beyond_the_total_is_seen() {
+    let (_, found) = race(20, |member, sequence, first| {
+        Reaction::issued(status(first), member, sequence + 1, &code(sequence))
+    })
+    .await;
+    assert!(
+        found.iter().all(|v| matches!(v, Violation::OutOfRange { sequence: 11, total: 10, .. })),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 2, "one for each click");
+}
+
+#[tokio::test]
+async fn serving_the_last_first_is_seen() {
+    let target = start(Rogue {
+        book: Book::new(10),
+        change: |member: &str, sequence: u32, first: bool| {
+            Reaction::issued(status(first), member, 11 - sequence, &code(11 - sequence))
+        },
+    })
+    .await;
+    let mut config = config(target, 10);
+    config.clients = 1;
+    let race = run(config).await;
+    let found = told::check(&race.told, Some(10));
+    assert!(!found.is_empty() && found.iter().all(|v| matches!(v, Violation::Overtaken { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn the_answer_for_somebody_else_is_unexpected_and_not_remembered() {
+    let (race, _) =
+        race(5, |_, sequence, first| Reaction::issued(status(first), "eve", sequence, &code(sequence))).await;
+    assert_eq!((race.unexpected, race.told.len()), (10, 0));
+    assert!(race.unexpected_examples[0].contains("was given the answer for member eve"), "{race:?}");
+    assert_eq!(race.unexpected_examples.len(), 5);
+}
+
+#[tokio::test]
+async fn a_refusal_for_a_member_who_holds_a_coupon_is_unexpected() {
+    let (race, _) = race(5, |member, sequence, first| {
+        if first { Reaction::issued(201, member, sequence, &code(sequence)) } else { Reaction::sold_out() }
+    })
+    .await;
+    assert_eq!((race.unexpected, race.issued_first, race.sold_out), (5, 5, 5));
+    assert!(race.unexpected_examples[0].contains("sold_out although they hold a coupon"), "{race:?}");
+}
+
+#[tokio::test]
+async fn being_sent_away_without_a_time_to_return_is_unexpected() {
+    let seen = Seen::default();
+    let (race, _) = race(5, move |member, sequence, first| {
+        if seen.count(member) == 1 {
+            Reaction::answer(503, r#"{"code":"overloaded"}"#)
+        } else {
+            Reaction::issued(status(first), member, sequence, &code(sequence))
+        }
+    })
+    .await;
+    assert_eq!((race.shed, race.unexpected, race.gave_up), (5, 5, 0));
+    assert_eq!(race.unexpected_examples[0], "503 without Retry-After in seconds");
+}
+
+#[tokio::test]
+async fn an_answer_outside_of_the_contract_is_final_unless_the_server_failed() {
+    let (refused, _) = race(5, |_, _, _| Reaction::answer(404, "who?")).await;
+    assert_eq!((refused.unexpected, refused.requests, refused.gave_up), (10, 10, 0));
+    let (failed, _) = race(5, |_, _, _| Reaction::answer(500, "oops")).await;
+    assert_eq!((failed.unexpected, failed.requests, failed.gave_up), (100, 100, 5));
+}
