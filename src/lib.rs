@@ -5,7 +5,13 @@
 
 pub mod domain;
 pub mod ports;
-pub mod retry;
 
+pub mod retry;
+pub mod telemetry;
+
+pub mod gate;
 pub mod messaging;
 pub mod persistence;
+
+pub mod actors;
+pub mod http;

@@ -1,0 +1,183 @@
+//! What operators do with coupons: create, change, pause, resume, close. The order of writing is chosen so that a crash
+//! in between never lets the engine issue what the catalogue would refuse.
+
+use std::sync::Arc;
+
+use super::handle::here_now;
+use super::registry::CouponRegistry;
+use crate::domain::{Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing};
+use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, Reconfiguration};
+
+/// Why an operator's wish was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// There is no such coupon.
+    #[error("there is no coupon of this id")]
+    Missing,
+    /// Another coupon has the id.
+    #[error("a coupon of this id exists already, with other terms")]
+    Exists,
+    /// A rule of the domain forbids it.
+    #[error(transparent)]
+    Rule(#[from] AmendmentError),
+    /// The database forbids it.
+    #[error("the database refused it: {0}")]
+    Refused(String),
+    /// Nobody knows whether it is done; it may be repeated.
+    #[error("not everything answered: {0}")]
+    Unavailable(String),
+}
+
+impl From<CatalogError> for DeskError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Exists => Self::Exists,
+            CatalogError::Missing => Self::Missing,
+            CatalogError::Refused(why) => Self::Refused(why),
+            CatalogError::Unavailable(cause) => Self::Unavailable(cause.to_string()),
+        }
+    }
+}
+
+impl From<EngineError> for DeskError {
+    fn from(error: EngineError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Carries out what operators wish.
+#[derive(Clone)]
+pub struct CouponDesk {
+    catalog: Arc<dyn CouponCatalog>,
+    engine: Arc<dyn AdmissionEngine>,
+    registry: Arc<CouponRegistry>,
+}
+
+impl CouponDesk {
+    /// A desk over this catalogue and engine.
+    #[must_use]
+    pub fn new(
+        catalog: Arc<dyn CouponCatalog>,
+        engine: Arc<dyn AdmissionEngine>,
+        registry: Arc<CouponRegistry>,
+    ) -> Self {
+        Self { catalog, engine, registry }
+    }
+
+    /// Creates a coupon, ready to be issued on this node when this returns. Saying the very same again is fine: the
+    /// `bool` tells whether it is new.
+    ///
+    /// # Errors
+    /// [`DeskError`]; after `Unavailable` it may be repeated.
+    pub async fn create(
+        &self,
+        new: NewCoupon,
+        salt: CodeSalt,
+    ) -> Result<(Coupon, Standing, bool), DeskError> {
+        let wanted = Coupon::create(new, salt, here_now())?;
+        let (coupon, is_new) = match self.catalog.create(&wanted).await {
+            Ok(()) => (wanted, true),
+            Err(CatalogError::Exists) => (self.existing(wanted).await?, false),
+            Err(error) => return Err(error.into()),
+        };
+        self.engine.load(&coupon).await?;
+        let standing = self.engine.standing(&coupon.id).await?;
+        self.registry.ensure(coupon.clone()).await;
+        tracing::info!(coupon = %coupon.id, total = coupon.inventory.total(), is_new, "a coupon was created");
+        Ok((coupon, standing, is_new))
+    }
+
+    async fn existing(&self, wanted: Coupon) -> Result<Coupon, DeskError> {
+        let held = self.catalog.find(&wanted.id).await?;
+        let same = (&held.terms, held.window, held.valid_until, held.inventory.total())
+            == (&wanted.terms, wanted.window, wanted.valid_until, wanted.inventory.total());
+        if same { Ok(held) } else { Err(DeskError::Exists) }
+    }
+
+    /// Changes total, terms, window or validity.
+    ///
+    /// # Errors
+    /// [`DeskError`]; a rule that forbids it changes nothing.
+    pub async fn amend(&self, id: &CouponId, amendment: &Amendment) -> Result<(Coupon, Standing), DeskError> {
+        let coupon = self.catalog.find(id).await?;
+        let standing = self.engine.standing(id).await?;
+        let amended = Coupon { lifecycle: standing.lifecycle, ..coupon }.amend(amendment, &standing)?;
+        let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
+        // The catalogue's total is the ceiling the database enforces: it rises first and sinks last.
+        let rises = amended.inventory.total() > standing.inventory.total();
+        let standing = if rises {
+            self.catalog.save(&amended).await?;
+            self.engine.reconfigure(id, change).await??
+        } else {
+            let standing = self.engine.reconfigure(id, change).await??;
+            self.catalog.save(&amended).await?;
+            standing
+        };
+        self.changed(amended, standing, "amended").await
+    }
+
+    /// Pauses, resumes or closes. Repeating it is fine.
+    ///
+    /// # Errors
+    /// [`DeskError`]; a closed coupon stays closed.
+    pub async fn set_lifecycle(
+        &self,
+        id: &CouponId,
+        lifecycle: Lifecycle,
+    ) -> Result<(Coupon, Standing), DeskError> {
+        let coupon = self.catalog.find(id).await?;
+        let change = Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() };
+        // The engine decides, so it hears first: a pause must act at once.
+        let standing = self.engine.reconfigure(id, change).await??;
+        let coupon = Coupon { lifecycle, ..coupon };
+        self.catalog.save(&coupon).await?;
+        self.changed(coupon, standing, lifecycle.as_str()).await
+    }
+
+    async fn changed(
+        &self,
+        coupon: Coupon,
+        standing: Standing,
+        what: &'static str,
+    ) -> Result<(Coupon, Standing), DeskError> {
+        let handle = self.registry.ensure(coupon.clone()).await;
+        handle.look_again();
+        // The operator's next question on this node should already see the change.
+        self.registry.signal().fresh_round().await;
+        tracing::info!(coupon = %coupon.id, what, total = standing.inventory.total(), "a coupon was changed");
+        Ok((coupon, standing))
+    }
+
+    /// A coupon and how it stands now.
+    ///
+    /// # Errors
+    /// [`DeskError::Missing`], or `Unavailable`.
+    pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Standing), DeskError> {
+        let Some(handle) = self.registry.find_anew(id).await else { return Err(DeskError::Missing) };
+        let standing = match handle.fresh_standing() {
+            Some(standing) => standing,
+            None => self.engine.standing(id).await?,
+        };
+        handle.saw(standing);
+        Ok((handle.coupon(), standing))
+    }
+
+    /// Coupons in the order of their ids, with how each stands now.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list(
+        &self,
+        after: Option<&CouponId>,
+        limit: u32,
+    ) -> Result<Vec<(Arc<Coupon>, Standing)>, DeskError> {
+        let page = self.catalog.list(after, limit).await?;
+        let mut shown = Vec::with_capacity(page.len());
+        for coupon in page {
+            let id = coupon.id.clone();
+            self.registry.ensure(coupon).await;
+            shown.push(self.show(&id).await?);
+        }
+        Ok(shown)
+    }
+}

@@ -1,0 +1,233 @@
+//! One coupon on this node: what HTTP workers hold of it, and the way to its actor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use actix::Addr;
+use actix::prelude::SendError;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout_at;
+
+use super::answer::{Answer, AskError, Issued};
+use super::batch::{Ask, Reply};
+use super::coupon_event::{CouponEventActor, IssueCoupon};
+use super::gate_keeper::KeeperSignal;
+use crate::domain::{
+    Coupon, CouponId, CouponState, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence, Standing,
+    Timestamp, Traceparent,
+};
+use crate::gate::{Gate, GateView, Passage};
+use crate::ports::{Grant, Verdict};
+
+/// How long an asker waits before looking whether a dead actor has been replaced.
+const REPLACEMENT_POLL: Duration = Duration::from_millis(10);
+/// How old a standing may be to be shown without asking the engine.
+const STANDING_FRESH_FOR: Duration = Duration::from_millis(100);
+
+/// One coupon as this node knows it.
+pub struct CouponHandle {
+    id: CouponId,
+    coupon: ArcSwap<Coupon>,
+    /// What HTTP workers read without asking anyone.
+    gate: Gate,
+    /// One permit a member who waits: shedding is exact.
+    permits: Arc<Semaphore>,
+    /// The actor of the moment; absent before the first and between two.
+    address: ArcSwapOption<Addr<CouponEventActor>>,
+    /// How the coupon stood when the engine last said so.
+    seen: ArcSwapOption<(Standing, Instant)>,
+    /// Set when the gate no longer fits what the engine said.
+    wants_look: AtomicBool,
+    signal: KeeperSignal,
+}
+
+impl CouponHandle {
+    pub(super) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal) -> Self {
+        Self {
+            id: coupon.id.clone(),
+            coupon: ArcSwap::from_pointee(coupon),
+            gate: Gate::default(),
+            permits: Arc::new(Semaphore::new(queue_limit)),
+            address: ArcSwapOption::empty(),
+            seen: ArcSwapOption::empty(),
+            wants_look: AtomicBool::new(true),
+            signal,
+        }
+    }
+
+    /// The coupon's id.
+    #[must_use]
+    pub fn id(&self) -> &CouponId {
+        &self.id
+    }
+
+    /// The coupon as the catalogue last gave it.
+    #[must_use]
+    pub fn coupon(&self) -> Arc<Coupon> {
+        self.coupon.load_full()
+    }
+
+    /// What this node's workers know without asking.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The engine's last word on the coupon, if it is fresh.
+    #[must_use]
+    pub fn fresh_standing(&self) -> Option<Standing> {
+        let seen = self.seen.load();
+        let (standing, at) = seen.as_deref()?;
+        (at.elapsed() < STANDING_FRESH_FOR).then_some(*standing)
+    }
+
+    /// The true answer for `member`, or why there is none by `deadline`. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`AskError`]; none of them is a "no".
+    pub async fn issue(
+        &self,
+        member: &MemberId,
+        traceparent: Option<&Traceparent>,
+        deadline: Instant,
+    ) -> Result<Answer, AskError> {
+        match self.gate.judge(member, here_now()) {
+            Passage::Reject(rejection) => return Ok(self.rejected(rejection)),
+            Passage::Recovering => return Err(AskError::Recovering),
+            Passage::Ask => {}
+        }
+        let verdict = self.ask(member, traceparent, deadline).await?;
+        Ok(match verdict {
+            Verdict::Issued(grant) => self.issued(member, grant, false),
+            Verdict::Again(grant) => self.issued(member, grant, true),
+            Verdict::Rejected(rejection) => self.rejected(rejection),
+        })
+    }
+
+    /// Asks the actor; if it dies before it answers, asks the next one, because admission is idempotent.
+    async fn ask(
+        &self,
+        member: &MemberId,
+        traceparent: Option<&Traceparent>,
+        deadline: Instant,
+    ) -> Result<Verdict, AskError> {
+        let mut asked = false;
+        while Instant::now() < deadline {
+            if let Some(answer) = self.post(member, traceparent, deadline)? {
+                asked = true;
+                match timeout_at(deadline.into(), answer).await {
+                    Ok(Ok(reply)) => return reply,
+                    Ok(Err(_actor_died)) => {}
+                    Err(_elapsed) => return Err(AskError::Unknown),
+                }
+            }
+            tokio::time::sleep(REPLACEMENT_POLL).await;
+        }
+        Err(if asked { AskError::Unknown } else { AskError::Recovering })
+    }
+
+    /// Puts one ask into the actor's mailbox; `None` if there is no actor at the moment.
+    fn post(
+        &self,
+        member: &MemberId,
+        traceparent: Option<&Traceparent>,
+        deadline: Instant,
+    ) -> Result<Option<oneshot::Receiver<Reply>>, AskError> {
+        let address = self.address.load();
+        let Some(address) = address.as_deref() else { return Ok(None) };
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| AskError::Overloaded)?;
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { member: member.clone(), traceparent: traceparent.cloned(), reply, deadline, permit };
+        match address.try_send(IssueCoupon(ask)) {
+            Ok(()) => Ok(Some(answer)),
+            Err(SendError::Full(_)) => Err(AskError::Overloaded),
+            Err(SendError::Closed(_)) => Ok(None),
+        }
+    }
+
+    /// The coupon that `grant` put into the hands of `member`.
+    #[must_use]
+    pub fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
+        IssuedCoupon {
+            coupon_id: self.id.clone(),
+            member_id: member.clone(),
+            sequence: grant.sequence,
+            code: self.coupon.load().salt.code(&self.id, member),
+            status: IssuanceStatus::Unused,
+            issued_at: grant.issued_at,
+        }
+    }
+
+    fn issued(&self, member: &MemberId, grant: Grant, again: bool) -> Answer {
+        Answer::Issued(Issued { coupon: self.issuance(member, grant), again })
+    }
+
+    fn rejected(&self, rejection: Rejection) -> Answer {
+        let opens_at = (rejection == Rejection::NotOpen).then(|| self.coupon.load().window.opens_at());
+        Answer::Rejected { rejection, opens_at }
+    }
+
+    pub(super) fn set_coupon(&self, coupon: Coupon) {
+        self.coupon.store(Arc::new(coupon));
+    }
+
+    pub(super) fn set_address(&self, address: Addr<CouponEventActor>) {
+        self.address.store(Some(Arc::new(address)));
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.address.load().as_deref().is_some_and(Addr::connected)
+    }
+
+    pub(super) fn waiting(&self, queue_limit: usize) -> usize {
+        queue_limit.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Takes the engine's word on how the coupon stands.
+    pub(super) fn saw(&self, standing: Standing) {
+        self.seen.store(Some(Arc::new((standing, Instant::now()))));
+    }
+
+    /// As [`CouponHandle::saw`], and wakes the gate's keeper if the gate could turn members away by itself.
+    pub(super) fn note(&self, standing: Standing) {
+        self.saw(standing);
+        let ends =
+            matches!(standing.state(), CouponState::Paused | CouponState::SoldOut | CouponState::Closed);
+        if ends && self.gate.halted().is_none() {
+            self.look_again();
+        }
+    }
+
+    /// The largest sequence the engine is known to have issued.
+    pub(super) fn issued_seen(&self) -> Sequence {
+        self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.issued())
+    }
+
+    /// Closes the gate until the engine has been verified.
+    pub(super) fn fenced(&self) {
+        self.gate.set(GateView::Recovering);
+        self.look_again();
+    }
+
+    pub(super) fn look_again(&self) {
+        self.wants_look.store(true, Ordering::Release);
+        self.signal.nudge();
+    }
+
+    /// Wants a look in the next regular round.
+    pub(super) fn look_later(&self) {
+        self.wants_look.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take_wish_to_look(&self) -> bool {
+        self.wants_look.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// This node's clock.
+pub(super) fn here_now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

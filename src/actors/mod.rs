@@ -1,0 +1,34 @@
+//! Who does the work: one actor a file, each a thin shell around a plain struct that can be tested without it.
+//!
+//! What actix does and does not do for them is in ARCHITECTURE.md, "Actors".
+
+mod answer;
+mod batch;
+mod confirmed;
+mod contain;
+mod coupon_event;
+mod desk;
+pub mod fail_point;
+mod gate_keeper;
+mod handle;
+mod outbox;
+mod persister;
+mod persister_batch;
+mod publisher;
+mod registry;
+mod shards;
+mod supervisor;
+
+pub use answer::{Answer, AskError, Issued};
+pub use coupon_event::CouponEventActor;
+pub use desk::{CouponDesk, DeskError};
+pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperSignal};
+pub use handle::CouponHandle;
+pub use outbox::OutboxActor;
+pub use persister::PersisterActor;
+pub use publisher::{PublisherActor, PublisherInbox};
+pub use registry::{CouponRegistry, Limits};
+pub use shards::Shards;
+pub use supervisor::{
+    ActorState, ActorView, Child, DeathNote, Observe, StandDown, Supervise, SupervisorActor,
+};

@@ -1,0 +1,252 @@
+//! OutboxActor: trims each coupon's outbox up to what the database holds, and offers again what has been in it for too
+//! long.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use arc_swap::ArcSwapOption;
+use tokio::time::timeout;
+
+use super::contain::Contained;
+use super::fail_point;
+use super::handle::CouponHandle;
+use super::publisher::{PublisherInbox, WINDOW};
+use super::registry::CouponRegistry;
+use super::supervisor::{Child, DeathNote};
+use crate::domain::{CouponId, Sequence};
+use crate::ports::{EventBus, IssuanceStore, Outbox};
+use crate::telemetry::Metrics;
+
+/// The actor's kind in metrics and lists.
+const KIND: &str = "outbox";
+/// How often the outboxes are gone through when there is nothing to catch up with.
+const ROUND: Duration = Duration::from_secs(1);
+/// The same while there is.
+const CATCH_UP_ROUND: Duration = Duration::from_millis(20);
+/// How long an entry may be in the outbox before it is offered again.
+const OVERDUE_AFTER: Duration = Duration::from_secs(3);
+/// How long nothing may arrive in the database, though the queue is empty, before confirmed events count as lost.
+const LOST_AFTER: Duration = Duration::from_secs(20);
+/// How long one question may take before the round goes on without it.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is known of one coupon's outbox.
+struct Progress {
+    /// The database holds every sequence up to this.
+    watermark: Sequence,
+    /// When the watermark last moved.
+    moved: Instant,
+    /// What had been issued when; tells the age of an entry without comparing clocks of different machines.
+    seen: VecDeque<(Instant, Sequence)>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { watermark: 0, moved: Instant::now(), seen: VecDeque::new() }
+    }
+
+    /// Notes what is issued now; gives the largest sequence that is overdue.
+    fn overdue(&mut self, now: Instant, issued: Sequence) -> Sequence {
+        if self.seen.back().is_none_or(|(_, last)| *last != issued) {
+            self.seen.push_back((now, issued));
+        }
+        let is_old = |(at, _): &(Instant, Sequence)| now.duration_since(*at) >= OVERDUE_AFTER;
+        while self.seen.len() > 1 && self.seen.get(1).is_some_and(is_old) {
+            self.seen.pop_front();
+        }
+        self.seen.front().filter(|seen| is_old(seen)).map_or(0, |(_, sequence)| *sequence)
+    }
+}
+
+/// What a sweep works with.
+#[derive(Clone)]
+struct Parts {
+    registry: Arc<CouponRegistry>,
+    outbox: Arc<dyn Outbox>,
+    store: Arc<dyn IssuanceStore>,
+    bus: Arc<dyn EventBus>,
+    publisher: PublisherInbox,
+    metrics: Arc<Metrics>,
+}
+
+/// The sweep's logic, without the actor around it.
+struct Sweep {
+    parts: Parts,
+    coupons: HashMap<CouponId, Progress>,
+}
+
+impl Sweep {
+    /// Once through all outboxes; whether there is more to catch up with.
+    async fn round(&mut self) -> bool {
+        fail_point::visit(KIND, "round");
+        let mut more = false;
+        for handle in self.parts.registry.all() {
+            let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
+            more |= self.parts.sweep(&handle, progress).await;
+        }
+        more
+    }
+}
+
+impl Parts {
+    async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress) -> bool {
+        let issued = handle.issued_seen();
+        let overdue = progress.overdue(Instant::now(), issued);
+        if issued <= progress.watermark {
+            return false;
+        }
+        let database_answers = self.trim(handle.id(), progress).await;
+        self.metrics.outbox_seen(handle.id().as_str(), u64::from(issued.saturating_sub(progress.watermark)));
+        if database_answers && progress.watermark < issued {
+            self.look_for_losses(handle.id(), progress).await;
+        }
+        self.offer_overdue(handle, progress.watermark, overdue).await
+    }
+
+    /// Drops what the database holds; whether the database answered.
+    async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
+        let asked = timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await;
+        let Ok(Ok(watermark)) = asked else { return false };
+        if watermark > progress.watermark {
+            let Ok(Ok(())) = timeout(QUESTION_TIMEOUT, self.outbox.trim(coupon, watermark)).await else {
+                return true;
+            };
+            progress.watermark = watermark;
+            progress.moved = Instant::now();
+            self.publisher.confirmed.forget_through(coupon, watermark);
+        }
+        true
+    }
+
+    /// What the broker confirmed is in its queue or in the hands of a persister. If the queue stays empty and yet nothing
+    /// arrives, somebody has emptied it: then everything is offered again.
+    async fn look_for_losses(&self, coupon: &CouponId, progress: &mut Progress) {
+        if progress.moved.elapsed() < LOST_AFTER {
+            return;
+        }
+        if let Ok(Ok(0)) = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await {
+            let watermark = progress.watermark;
+            tracing::warn!(%coupon, watermark, "the queue is empty but issuances are missing: publishing them again");
+            self.publisher.confirmed.forget(coupon);
+            progress.moved = Instant::now();
+        }
+    }
+
+    async fn offer_overdue(
+        &self,
+        handle: &Arc<CouponHandle>,
+        watermark: Sequence,
+        overdue: Sequence,
+    ) -> bool {
+        let confirmed = &self.publisher.confirmed;
+        let from = confirmed.through(handle.id(), watermark);
+        // A publisher with a full window at hand is behind or cannot reach the broker: more would not help it.
+        if from >= overdue || self.publisher.at_hand() >= WINDOW {
+            return false;
+        }
+        let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await
+        else {
+            return false;
+        };
+        let is_full = page.len() == WINDOW;
+        let open = |sequence| sequence <= overdue && !confirmed.contains(handle.id(), sequence);
+        let page: Vec<_> = page.into_iter().filter(|entry| open(entry.grant.sequence)).collect();
+        if !page.is_empty() {
+            self.metrics.republished.inc_by(page.len() as u64);
+            tracing::info!(coupon = %handle.id(), events = page.len(), "overdue events are published again");
+            self.publisher.offer(handle, page);
+        }
+        is_full
+    }
+}
+
+/// The shell around the sweep.
+pub struct OutboxActor {
+    sweep: Option<Sweep>,
+    note: DeathNote,
+}
+
+impl OutboxActor {
+    /// What the supervisor needs to keep a sweep alive on `arbiter`.
+    #[must_use]
+    pub fn child(
+        registry: Arc<CouponRegistry>,
+        outbox: Arc<dyn Outbox>,
+        store: Arc<dyn IssuanceStore>,
+        bus: Arc<dyn EventBus>,
+        publisher: PublisherInbox,
+        metrics: Arc<Metrics>,
+        arbiter: ArbiterHandle,
+    ) -> impl Child {
+        let parts = Parts { registry, outbox, store, bus, publisher, metrics };
+        OutboxChild { parts, arbiter, address: ArcSwapOption::empty() }
+    }
+}
+
+impl Contained for OutboxActor {
+    fn failed(&mut self, why: String) {
+        self.note.because(why);
+    }
+}
+
+impl Actor for OutboxActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let Some(mut sweep) = self.sweep.take() else { return ctx.stop() };
+        self.run_contained(ctx, async move {
+            loop {
+                let more = sweep.round().await;
+                tokio::time::sleep(if more { CATCH_UP_ROUND } else { ROUND }).await;
+            }
+        });
+    }
+}
+
+struct OutboxChild {
+    parts: Parts,
+    arbiter: ArbiterHandle,
+    address: ArcSwapOption<Addr<OutboxActor>>,
+}
+
+impl Child for OutboxChild {
+    fn name(&self) -> String {
+        KIND.to_owned()
+    }
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn start(&self, note: DeathNote) {
+        let sweep = Sweep { parts: self.parts.clone(), coupons: HashMap::new() };
+        let address =
+            OutboxActor::start_in_arbiter(&self.arbiter, move |_| OutboxActor { sweep: Some(sweep), note });
+        self.address.store(Some(Arc::new(address)));
+    }
+
+    fn is_alive(&self) -> bool {
+        self.address.load().as_deref().is_some_and(Addr::connected)
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Instant, OVERDUE_AFTER, Progress};
+
+    #[test]
+    fn an_entry_is_overdue_when_it_was_seen_long_enough_ago() {
+        let (mut progress, begin) = (Progress::new(), Instant::now());
+        assert_eq!(progress.overdue(begin, 5), 0);
+        assert_eq!(progress.overdue(begin + Duration::from_secs(1), 9), 0);
+        assert_eq!(progress.overdue(begin + OVERDUE_AFTER, 9), 5);
+        assert_eq!(progress.overdue(begin + OVERDUE_AFTER + Duration::from_secs(1), 9), 9);
+        assert!(progress.seen.len() <= 2, "what is settled is forgotten");
+    }
+}

@@ -1,0 +1,68 @@
+//! What a persister does with one micro-batch: write it, and if the database rejects it, find the poison.
+
+use std::sync::Arc;
+
+use crate::domain::IssuedCoupon;
+use crate::ports::{Cause, DeliveryTag, IssuanceStore, StoreError};
+use crate::telemetry::Metrics;
+
+/// One readable delivery.
+pub(super) type Item = (DeliveryTag, IssuedCoupon);
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// In the database, or in its quarantine.
+    pub(super) done: Vec<DeliveryTag>,
+    /// Never to be written, and why.
+    pub(super) poison: Vec<(DeliveryTag, String)>,
+}
+
+/// Writes batches.
+#[derive(Clone)]
+pub(super) struct BatchWriter {
+    pub(super) store: Arc<dyn IssuanceStore>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl BatchWriter {
+    /// Writes `batch`; halves what the database rejects until each poison stands alone, so that its neighbours are
+    /// written.
+    ///
+    /// # Errors
+    /// The database cannot be asked now. Writing the same batch again later is safe.
+    pub(super) async fn write(&self, batch: Vec<Item>) -> Result<Written, Cause> {
+        let mut written = Written::default();
+        // Halves are taken from the end, so that the first half comes first. The depth is the logarithm of the size.
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            let rows: Vec<IssuedCoupon> = part.iter().map(|(_, issuance)| issuance.clone()).collect();
+            match self.store.insert(&rows).await {
+                Ok(report) => {
+                    self.metrics.persisted.inc_by(report.inserted as u64);
+                    self.metrics.persisted_again.inc_by(report.same as u64);
+                    self.metrics.conflicts.inc_by(report.conflicts.len() as u64);
+                    for conflict in &report.conflicts {
+                        let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
+                        let held = &conflict.held;
+                        tracing::error!(%coupon_id, sequence, ?member_id, %held, "an issuance contradicts the database");
+                    }
+                    written.done.extend(part.into_iter().map(|(tag, _)| tag));
+                }
+                Err(StoreError::Unavailable(cause)) => return Err(cause),
+                Err(StoreError::Rejected(why)) if part.len() <= 1 => {
+                    written.poison.extend(part.into_iter().map(|(tag, _)| (tag, why.clone())));
+                }
+                Err(StoreError::Rejected(_)) => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.push(second);
+                    parts.push(part);
+                }
+            }
+        }
+        Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests;

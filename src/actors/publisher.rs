@@ -1,0 +1,248 @@
+//! PublisherActor: sends issuances to the broker as they are decided, a window at a time, and notes what was confirmed.
+//!
+//! It may forget: whatever it has not seen confirmed is still in the outbox, and the sweep offers it again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use arc_swap::ArcSwapOption;
+
+use super::confirmed::Confirmed;
+use super::contain::{Contained, contain_async};
+use super::fail_point;
+use super::handle::CouponHandle;
+use super::supervisor::{Child, DeathNote};
+use crate::ports::{CouponIssued, EventBus, OutboxEntry};
+use crate::retry::Retry;
+use crate::telemetry::Metrics;
+
+/// The actor's kind in metrics and lists.
+const KIND: &str = "publisher";
+/// Events in one window: large enough that the broker's flush is shared, small enough to be retried as a whole.
+pub(super) const WINDOW: usize = 1_024;
+/// Events at hand; what comes beyond is left to the sweep.
+const QUEUE_MAX: usize = 65_536;
+/// Batches that may wait in the mailbox.
+const MAILBOX: usize = 1_024;
+
+/// One event on its way: the coupon knows how to derive the code.
+type Waiting = (Arc<CouponHandle>, OutboxEntry);
+
+/// The way to the publisher of this node, whichever incarnation is alive.
+#[derive(Clone, Default)]
+pub struct PublisherInbox {
+    address: Arc<ArcSwapOption<Addr<PublisherActor>>>,
+    /// Events at hand, counted from the offer until the confirm.
+    at_hand: Arc<AtomicUsize>,
+    pub(super) confirmed: Confirmed,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl PublisherInbox {
+    /// An inbox that counts what it leaves to the sweep.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..Self::default() }
+    }
+
+    /// Offers events. When there is no room they are left to the sweep, so the caller never waits.
+    pub(super) fn offer(&self, coupon: &Arc<CouponHandle>, entries: Vec<OutboxEntry>) {
+        let count = entries.len();
+        let taken = self.at_hand() + count <= QUEUE_MAX
+            && self.address.load().as_deref().is_some_and(|address| {
+                self.at_hand.fetch_add(count, Ordering::AcqRel);
+                let sent = address.try_send(Publish { coupon: Arc::clone(coupon), entries }).is_ok();
+                if !sent {
+                    self.at_hand.fetch_sub(count, Ordering::AcqRel);
+                }
+                sent
+            });
+        if let (false, Some(metrics)) = (taken, &self.metrics) {
+            metrics.publish_deferred.inc_by(count as u64);
+        }
+    }
+
+    /// How many events wait or are under way.
+    #[must_use]
+    pub fn at_hand(&self) -> usize {
+        self.at_hand.load(Ordering::Acquire)
+    }
+}
+
+/// Publishes what it is offered.
+pub struct PublisherActor {
+    inbox: PublisherInbox,
+    bus: Arc<dyn EventBus>,
+    metrics: Arc<Metrics>,
+    waiting: VecDeque<Waiting>,
+    in_flight: bool,
+    retry: Retry,
+    note: DeathNote,
+}
+
+impl PublisherActor {
+    /// What the supervisor needs to keep a publisher alive on `arbiter`.
+    #[must_use]
+    pub fn child(
+        inbox: PublisherInbox,
+        bus: Arc<dyn EventBus>,
+        metrics: Arc<Metrics>,
+        arbiter: ArbiterHandle,
+    ) -> impl Child {
+        PublisherChild { inbox, bus, metrics, arbiter }
+    }
+
+    fn pump(&mut self, ctx: &Context<Self>) {
+        if self.in_flight || self.waiting.is_empty() {
+            return;
+        }
+        self.in_flight = true;
+        let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(WINDOW)).collect();
+        let (bus, actor) = (Arc::clone(&self.bus), ctx.address());
+        actix::spawn(async move {
+            let sent = contain_async(send(&*bus, &window)).await.unwrap_or_else(Err);
+            // A dead actor needs no word: what it had at hand is still in the outbox.
+            let _dead = actor.send(WindowDone { window, sent }).await;
+        });
+    }
+
+    fn window_done(&mut self, done: WindowDone, ctx: &mut Context<Self>) {
+        self.in_flight = false;
+        match done.sent {
+            Ok(()) => {
+                self.retry.reset();
+                self.metrics.published.inc_by(done.window.len() as u64);
+                for (coupon, entry) in &done.window {
+                    self.inbox.confirmed.add(coupon.id(), entry.grant.sequence);
+                }
+                self.inbox.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
+                self.pump(ctx);
+            }
+            Err(why) => {
+                let wait = self.retry.wait();
+                self.metrics.publish_failures.inc();
+                let events = done.window.len();
+                tracing::warn!(%why, events, retry_in_ms = wait.as_millis(), "a window was not confirmed");
+                for waiting in done.window.into_iter().rev() {
+                    self.waiting.push_front(waiting);
+                }
+                self.pump_later(wait, ctx);
+            }
+        }
+    }
+
+    fn pump_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.in_flight = true;
+        ctx.run_later(wait, |actor, ctx| {
+            actor.contained(ctx, |actor, ctx| {
+                fail_point::visit(KIND, "timer");
+                actor.in_flight = false;
+                actor.pump(ctx);
+            });
+        });
+    }
+}
+
+async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
+    fail_point::visit(KIND, "window");
+    let events: Vec<CouponIssued> = window
+        .iter()
+        .map(|(coupon, entry)| CouponIssued {
+            issuance: coupon.issuance(&entry.member, entry.grant),
+            traceparent: entry.traceparent.clone(),
+        })
+        .collect();
+    bus.publish(&events).await.map_err(|error| error.to_string())
+}
+
+impl Contained for PublisherActor {
+    fn failed(&mut self, why: String) {
+        self.note.because(why);
+    }
+}
+
+impl Actor for PublisherActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.contained(ctx, |actor, _| {
+            fail_point::visit(KIND, "started");
+            // What the forerunner had at hand is left to the sweep.
+            actor.inbox.at_hand.store(0, Ordering::Release);
+        });
+    }
+}
+
+/// Sends these to the broker.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Publish {
+    coupon: Arc<CouponHandle>,
+    entries: Vec<OutboxEntry>,
+}
+
+impl Handler<Publish> for PublisherActor {
+    type Result = ();
+
+    fn handle(&mut self, Publish { coupon, entries }: Publish, ctx: &mut Context<Self>) {
+        self.contained(ctx, |actor, ctx| {
+            fail_point::visit(KIND, "handler");
+            actor.waiting.extend(entries.into_iter().map(|entry| (Arc::clone(&coupon), entry)));
+            actor.pump(ctx);
+        });
+    }
+}
+
+/// A window is over.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct WindowDone {
+    window: Vec<Waiting>,
+    sent: Result<(), String>,
+}
+
+impl Handler<WindowDone> for PublisherActor {
+    type Result = ();
+
+    fn handle(&mut self, done: WindowDone, ctx: &mut Context<Self>) {
+        self.contained(ctx, |actor, ctx| actor.window_done(done, ctx));
+    }
+}
+
+struct PublisherChild {
+    inbox: PublisherInbox,
+    bus: Arc<dyn EventBus>,
+    metrics: Arc<Metrics>,
+    arbiter: ArbiterHandle,
+}
+
+impl Child for PublisherChild {
+    fn name(&self) -> String {
+        KIND.to_owned()
+    }
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn start(&self, note: DeathNote) {
+        let (inbox, bus, metrics) = (self.inbox.clone(), Arc::clone(&self.bus), Arc::clone(&self.metrics));
+        let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {
+            ctx.set_mailbox_capacity(MAILBOX);
+            let (waiting, retry) = (VecDeque::new(), Retry::reconnect());
+            PublisherActor { inbox, bus, metrics, waiting, in_flight: false, retry, note }
+        });
+        self.inbox.address.store(Some(Arc::new(address)));
+    }
+
+    fn is_alive(&self) -> bool {
+        self.inbox.address.load().as_deref().is_some_and(Addr::connected)
+    }
+
+    fn waiting(&self) -> usize {
+        self.inbox.at_hand()
+    }
+}

@@ -1,0 +1,139 @@
+//! Every coupon this node knows. Looking one up is one atomic load; changes replace the map.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::Addr;
+use arc_swap::ArcSwap;
+
+use super::coupon_event::{Admission, CouponEventChild};
+use super::gate_keeper::KeeperSignal;
+use super::handle::CouponHandle;
+use super::publisher::PublisherInbox;
+use super::shards::Shards;
+use super::supervisor::{Supervise, SupervisorActor};
+use crate::domain::{Coupon, CouponId};
+use crate::ports::AdmissionEngine;
+use crate::telemetry::Metrics;
+
+/// The bounds of admission on one node.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many members may wait for one coupon; the next one is shed with 503.
+    pub queue_limit: usize,
+    /// How long the engine may take for one step.
+    pub engine_timeout: Duration,
+}
+
+/// The coupons of one node, and what it takes to serve one more.
+pub struct CouponRegistry {
+    coupons: ArcSwap<HashMap<CouponId, Arc<CouponHandle>>>,
+    /// Held while the map is replaced, so that two newcomers do not overwrite one another.
+    replacing: Mutex<()>,
+    engine: Arc<dyn AdmissionEngine>,
+    publisher: Option<PublisherInbox>,
+    supervisor: Addr<SupervisorActor>,
+    shards: Arc<Shards>,
+    signal: KeeperSignal,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+}
+
+impl CouponRegistry {
+    /// A registry that knows no coupon yet.
+    #[must_use]
+    pub fn new(
+        engine: Arc<dyn AdmissionEngine>,
+        publisher: Option<PublisherInbox>,
+        supervisor: Addr<SupervisorActor>,
+        shards: Arc<Shards>,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            coupons: ArcSwap::default(),
+            replacing: Mutex::new(()),
+            engine,
+            publisher,
+            supervisor,
+            shards,
+            signal: KeeperSignal::default(),
+            metrics,
+            limits,
+        }
+    }
+
+    /// The coupon of this id, if this node knows it.
+    #[must_use]
+    pub fn find(&self, id: &CouponId) -> Option<Arc<CouponHandle>> {
+        self.coupons.load().get(id).cloned()
+    }
+
+    /// The coupon of this id; one this node does not know is looked for once in what other nodes may have created.
+    pub async fn find_anew(&self, id: &CouponId) -> Option<Arc<CouponHandle>> {
+        if let Some(handle) = self.find(id) {
+            return Some(handle);
+        }
+        self.signal.fresh_round().await;
+        self.find(id)
+    }
+
+    /// Every coupon this node knows.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<CouponHandle>> {
+        self.coupons.load().values().cloned().collect()
+    }
+
+    /// How many members wait on this node.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.coupons.load().values().map(|handle| handle.waiting(self.limits.queue_limit)).sum()
+    }
+
+    /// The way to wake the gate's keeper and to wait for it.
+    #[must_use]
+    pub fn signal(&self) -> &KeeperSignal {
+        &self.signal
+    }
+
+    /// Makes sure that `coupon` is served on this node, with these terms.
+    pub(super) async fn ensure(&self, coupon: Coupon) -> Arc<CouponHandle> {
+        if let Some(handle) = self.find(&coupon.id) {
+            if *handle.coupon() != coupon {
+                handle.set_coupon(coupon);
+            }
+            return handle;
+        }
+        let (handle, is_new) = self.insert(coupon);
+        if is_new {
+            let child = CouponEventChild {
+                admission: Admission {
+                    handle: Arc::clone(&handle),
+                    engine: Arc::clone(&self.engine),
+                    publisher: self.publisher.clone(),
+                    metrics: Arc::clone(&self.metrics),
+                    engine_timeout: self.limits.engine_timeout,
+                },
+                arbiter: self.shards.of(handle.id().as_str()),
+                queue_limit: self.limits.queue_limit,
+            };
+            // The supervisor outlives every coupon; if it is gone, the node is shutting down.
+            let _shutting_down = self.supervisor.send(Supervise(Box::new(child))).await;
+        }
+        handle
+    }
+
+    fn insert(&self, coupon: Coupon) -> (Arc<CouponHandle>, bool) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.coupons.load_full();
+        if let Some(handle) = current.get(&coupon.id) {
+            return (Arc::clone(handle), false);
+        }
+        let handle = Arc::new(CouponHandle::new(coupon, self.limits.queue_limit, self.signal.clone()));
+        let mut next = (*current).clone();
+        next.insert(handle.id().clone(), Arc::clone(&handle));
+        self.coupons.store(Arc::new(next));
+        (handle, true)
+    }
+}

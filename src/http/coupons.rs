@@ -1,0 +1,359 @@
+//! Coupons: what anybody may read of them, and what operators do with them.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract;
+use super::operators::Operator;
+use super::problem::{Problem, ProblemBody};
+use super::state::AppState;
+use crate::domain::{
+    Amendment, CodeSalt, Coupon, CouponId, Inventory, Lifecycle, NewCoupon, Standing, Terms, Timestamp,
+    Window,
+};
+
+/// The most coupons in one page.
+const PAGE_MAX: u32 = 500;
+
+/// A new coupon.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateCoupon {
+    /// 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.
+    #[schema(example = "summer-drop", pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    id: String,
+    /// What people see; the id if left out.
+    #[schema(example = "Summer drop")]
+    name: Option<String>,
+    /// The small print.
+    #[serde(default)]
+    description: String,
+    /// What it is worth, as it is to be shown.
+    #[serde(default)]
+    #[schema(example = "30% off")]
+    discount: String,
+    /// How many exist.
+    #[schema(minimum = 1, maximum = 100_000_000, example = 1000)]
+    total: u32,
+    /// When issuing begins; at once if left out.
+    #[schema(value_type = Option<String>, example = "2026-12-01T09:00:00+09:00")]
+    opens_at: Option<Timestamp>,
+    /// When issuing ends; never if left out.
+    #[schema(value_type = Option<String>)]
+    closes_at: Option<Timestamp>,
+    /// Until when an issued coupon can be redeemed; for ever if left out.
+    #[schema(value_type = Option<String>)]
+    valid_until: Option<Timestamp>,
+}
+
+/// What is to change; what is left out stays. `null` takes an end away.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PatchCoupon {
+    /// Another name; not once issuing has started.
+    name: Option<String>,
+    /// Another small print; not once issuing has started.
+    description: Option<String>,
+    /// Another worth; not once issuing has started.
+    discount: Option<String>,
+    /// Another total, never below what is issued.
+    #[schema(minimum = 1, maximum = 100_000_000)]
+    total: Option<u32>,
+    /// Another opening; not once issuing has started.
+    #[schema(value_type = Option<String>)]
+    opens_at: Option<Timestamp>,
+    /// Another end of issuing; not once issuing has started.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    closes_at: Option<Option<Timestamp>>,
+    /// Another end of validity; not once issuing has started.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    valid_until: Option<Option<Timestamp>>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A coupon and how it stands now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CouponView {
+    id: String,
+    name: String,
+    description: String,
+    discount: String,
+    /// `not_open`, `open`, `paused`, `sold_out` or `closed`.
+    #[schema(value_type = String, example = "open")]
+    state: &'static str,
+    /// How many exist.
+    total: u32,
+    /// How many are issued.
+    issued: u32,
+    /// How many are left.
+    remaining: u32,
+    #[schema(value_type = String)]
+    opens_at: Timestamp,
+    #[schema(value_type = Option<String>)]
+    closes_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    valid_until: Option<Timestamp>,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+}
+
+impl CouponView {
+    fn of(coupon: &Coupon, standing: &Standing) -> Self {
+        Self {
+            id: coupon.id.to_string(),
+            name: coupon.terms.name().to_owned(),
+            description: coupon.terms.description().to_owned(),
+            discount: coupon.terms.discount().to_owned(),
+            state: standing.state().as_str(),
+            total: standing.inventory.total(),
+            issued: standing.inventory.issued(),
+            remaining: standing.inventory.remaining(),
+            opens_at: standing.window.opens_at(),
+            closes_at: standing.window.closes_at(),
+            valid_until: coupon.valid_until,
+            created_at: coupon.created_at,
+        }
+    }
+}
+
+/// A page of coupons.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CouponPage {
+    /// In the order of their ids.
+    coupons: Vec<CouponView>,
+    /// What to give as `after` for the next page; `null` after the last.
+    next: Option<String>,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// The last id of the page before.
+    after: Option<String>,
+    /// How many at most, up to 500; 100 if left out.
+    limit: Option<u32>,
+}
+
+fn rule(error: impl std::fmt::Display) -> Problem {
+    Problem::invalid_coupon(error.to_string())
+}
+
+/// Create a coupon (operators).
+///
+/// It can be issued as soon as this has answered. Sending the same again is answered with 200.
+#[utoipa::path(
+    post, path = "/v1/coupons", tag = "coupons", request_body = CreateCoupon, security(("operator" = [])),
+    responses(
+        (status = 201, description = "Created", body = CouponView),
+        (status = 200, description = "It exists already with these terms", body = CouponView),
+        (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`coupon_exists`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_coupon`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create(
+    state: web::Data<AppState>,
+    _: Operator,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = extract::body(&request, payload).await?;
+    let wanted: CreateCoupon = extract::json(&body)?;
+    let id = CouponId::parse(&wanted.id).map_err(rule)?;
+    let name = wanted.name.as_deref().unwrap_or(id.as_str());
+    let new = NewCoupon {
+        terms: Terms::new(name, &wanted.description, &wanted.discount).map_err(rule)?,
+        inventory: Inventory::new(wanted.total).map_err(rule)?,
+        window: opening(&state, &id, wanted.opens_at, wanted.closes_at)?,
+        valid_until: wanted.valid_until,
+        id,
+    };
+    let (coupon, standing, is_new) = state.desk.create(new, fresh_salt()).await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(CouponView::of(&coupon, &standing)))
+}
+
+/// The window asked for. Without an opening it begins now, or when the coupon of the same id did: so that saying the
+/// same again means the same.
+fn opening(
+    state: &AppState,
+    id: &CouponId,
+    opens_at: Option<Timestamp>,
+    closes_at: Option<Timestamp>,
+) -> Result<Window, Problem> {
+    let known = || state.registry.find(id).map(|handle| handle.coupon().window.opens_at());
+    let opens_at = opens_at.or_else(known).unwrap_or_else(extract::now);
+    Window::new(opens_at, closes_at).map_err(rule)
+}
+
+/// Two version 4 UUIDs carry 244 bits from the operating system's source.
+fn fresh_salt() -> CodeSalt {
+    let mut salt = [0; 32];
+    salt[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    salt[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    CodeSalt::from_bytes(salt)
+}
+
+/// List coupons.
+#[utoipa::path(
+    get, path = "/v1/coupons", tag = "coupons", params(PageQuery),
+    responses(
+        (status = 200, description = "In the order of their ids", body = CouponPage),
+        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    state: web::Data<AppState>,
+    query: Result<web::Query<PageQuery>, actix_web::Error>,
+) -> Result<HttpResponse, Problem> {
+    let query = query.map_err(|error| Problem::invalid_parameter(error.to_string()))?.into_inner();
+    let limit = query.limit.unwrap_or(100);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::invalid_parameter(format!("limit must be between 1 and {PAGE_MAX}")));
+    }
+    let after = query.after.as_deref().map(extract::coupon_id).transpose()?;
+    let page = state.desk.list(after.as_ref(), limit).await?;
+    let next = if page.len() == limit as usize {
+        page.last().map(|(coupon, _)| coupon.id.to_string())
+    } else {
+        None
+    };
+    let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing)).collect();
+    Ok(HttpResponse::Ok().json(CouponPage { coupons, next }))
+}
+
+/// Read a coupon: its terms and what remains, live.
+#[utoipa::path(
+    get, path = "/v1/coupons/{coupon_id}", tag = "coupons",
+    params(("coupon_id" = String, Path, description = "The coupon's id")),
+    responses(
+        (status = 200, description = "The coupon", body = CouponView),
+        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (coupon, standing) = state.desk.show(&extract::coupon_id(&path)?).await?;
+    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+}
+
+/// Change a coupon (operators).
+///
+/// The total may change at any time, never below what is issued; everything else only before the first issuance.
+#[utoipa::path(
+    patch, path = "/v1/coupons/{coupon_id}", tag = "coupons", request_body = PatchCoupon,
+    security(("operator" = [])), params(("coupon_id" = String, Path, description = "The coupon's id")),
+    responses(
+        (status = 200, description = "The coupon as it is now", body = CouponView),
+        (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "`terms_frozen`, `closed`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_coupon`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn amend(
+    state: web::Data<AppState>,
+    _: Operator,
+    path: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let id = extract::coupon_id(&path)?;
+    let body = extract::body(&request, payload).await?;
+    let wanted: PatchCoupon = extract::json(&body)?;
+    let (current, _) = state.desk.show(&id).await?;
+    let (coupon, standing) = state.desk.amend(&id, &amendment(wanted, &current)?).await?;
+    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+}
+
+fn amendment(wanted: PatchCoupon, current: &Coupon) -> Result<Amendment, Problem> {
+    let terms = if wanted.name.is_some() || wanted.description.is_some() || wanted.discount.is_some() {
+        let name = wanted.name.as_deref().unwrap_or(current.terms.name());
+        let description = wanted.description.as_deref().unwrap_or(current.terms.description());
+        let discount = wanted.discount.as_deref().unwrap_or(current.terms.discount());
+        Some(Terms::new(name, description, discount).map_err(rule)?)
+    } else {
+        None
+    };
+    let window = if wanted.opens_at.is_some() || wanted.closes_at.is_some() {
+        let opens_at = wanted.opens_at.unwrap_or(current.window.opens_at());
+        let closes_at = wanted.closes_at.unwrap_or(current.window.closes_at());
+        Some(Window::new(opens_at, closes_at).map_err(rule)?)
+    } else {
+        None
+    };
+    Ok(Amendment { terms, total: wanted.total, window, valid_until: wanted.valid_until })
+}
+
+macro_rules! lifecycle_call {
+    ($name:ident, $path:literal, $lifecycle:expr, $summary:literal) => {
+        #[doc = $summary]
+        #[utoipa::path(
+                    post, path = $path, tag = "coupons", security(("operator" = [])),
+                    params(("coupon_id" = String, Path, description = "The coupon's id")),
+                    responses(
+                        (status = 200, description = "The coupon as it is now", body = CouponView),
+                        (status = 401, description = "`unauthorized`", body = ProblemBody,
+                            content_type = "application/problem+json"),
+                        (status = 403, description = "`forbidden`", body = ProblemBody,
+                            content_type = "application/problem+json"),
+                        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
+                            content_type = "application/problem+json"),
+                        (status = 409, description = "`closed`", body = ProblemBody,
+                            content_type = "application/problem+json"),
+                        (status = 503, description = "`unavailable`", body = ProblemBody,
+                            content_type = "application/problem+json"),
+                    )
+                )]
+        pub(super) async fn $name(
+            state: web::Data<AppState>,
+            _: Operator,
+            path: web::Path<String>,
+        ) -> Result<HttpResponse, Problem> {
+            let id = extract::coupon_id(&path)?;
+            let (coupon, standing) = state.desk.set_lifecycle(&id, $lifecycle).await?;
+            Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+        }
+    };
+}
+
+lifecycle_call!(
+    pause,
+    "/v1/coupons/{coupon_id}/pause",
+    Lifecycle::Paused,
+    "Hold a coupon for now (operators)."
+);
+lifecycle_call!(
+    resume,
+    "/v1/coupons/{coupon_id}/resume",
+    Lifecycle::Active,
+    "Let a held coupon go on (operators)."
+);
+lifecycle_call!(
+    close,
+    "/v1/coupons/{coupon_id}/close",
+    Lifecycle::Closed,
+    "End a coupon for good (operators)."
+);

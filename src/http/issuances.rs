@@ -1,0 +1,203 @@
+//! Asking for a coupon, and looking up who holds one.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::extract;
+use super::problem::{Problem, ProblemBody, rejection_response};
+use super::state::AppState;
+use crate::actors::{Answer, AskError};
+use crate::domain::{AckLevel, IssuedCoupon, Rejection, Timestamp};
+use crate::ports::EngineError;
+use crate::telemetry::Outcome;
+
+/// Who asks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssueRequest<'a> {
+    /// The member's id: 1 to 128 printable characters.
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 128, example = "member-42")]
+    member_id: Cow<'a, str>,
+}
+
+/// A coupon in a member's hands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IssuanceView<'a> {
+    /// Which coupon.
+    #[schema(value_type = String)]
+    coupon_id: &'a str,
+    /// Who holds it.
+    #[schema(value_type = String)]
+    member_id: &'a str,
+    /// Its place in the order of issuing, from 1.
+    sequence: u32,
+    /// What the member shows to redeem it.
+    #[schema(value_type = String, example = "7ZQ4M-0RBX2-9KD3H-VWC81")]
+    code: &'a str,
+    /// UNUSED, USED or EXPIRED.
+    #[schema(value_type = String, example = "UNUSED")]
+    status: &'static str,
+    /// When it was issued.
+    #[schema(value_type = String)]
+    issued_at: Timestamp,
+    /// How safe it was when this was said: `granted` means the engine has made it durable.
+    #[schema(value_type = String, example = "granted")]
+    ack: &'static str,
+}
+
+impl<'a> IssuanceView<'a> {
+    fn of(issuance: &'a IssuedCoupon) -> Self {
+        Self {
+            coupon_id: issuance.coupon_id.as_str(),
+            member_id: issuance.member_id.as_str(),
+            sequence: issuance.sequence,
+            code: issuance.code.as_str(),
+            status: issuance.status.as_str(),
+            issued_at: issuance.issued_at,
+            ack: AckLevel::Granted.as_str(),
+        }
+    }
+}
+
+/// Ask for a coupon.
+///
+/// The answer is the true one and comes in the same response. Asking again gives the same coupon. After a 503 nothing is
+/// known to be decided: ask again.
+#[utoipa::path(
+    post,
+    path = "/v1/coupons/{coupon_id}/issuances",
+    tag = "issuances",
+    params(("coupon_id" = String, Path, description = "The coupon's id")),
+    request_body = IssueRequest,
+    responses(
+        (status = 201, description = "A coupon was issued", body = IssuanceView),
+        (status = 200, description = "The member holds this coupon already", body = IssuanceView),
+        (status = 400, description = "`invalid_body`, `invalid_parameter`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 408, description = "`body_too_slow`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "`sold_out` (final), `closed` (final), `not_open`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_member_id`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: ask again after \
+            Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn issue(
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let begun = Instant::now();
+    let answered = answer(&state, &path, &request, payload, begun).await;
+    let (outcome, response) = match answered {
+        Ok(told) => told,
+        Err((outcome, problem)) => (outcome, HttpResponse::from_error(problem)),
+    };
+    state.metrics.answered(outcome);
+    state.metrics.issue_seconds.observe(begun.elapsed().as_secs_f64());
+    response
+}
+
+async fn answer(
+    state: &AppState,
+    path: &str,
+    request: &HttpRequest,
+    payload: web::Payload,
+    begun: Instant,
+) -> Result<(Outcome, HttpResponse), (Outcome, Problem)> {
+    let invalid = |problem| (Outcome::Invalid, problem);
+    let coupon_id = extract::coupon_id(path).map_err(invalid)?;
+    let body = extract::body(request, payload).await.map_err(invalid)?;
+    let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
+    let member = extract::member_id(&asked.member_id).map_err(invalid)?;
+    let Some(coupon) = state.registry.find_anew(&coupon_id).await else {
+        return Err(invalid(Problem::no_such_coupon()));
+    };
+    let deadline = begun + state.request_timeout;
+    match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await {
+        Ok(Answer::Issued(issued)) => {
+            let view = IssuanceView::of(&issued.coupon);
+            Ok(if issued.again {
+                (Outcome::Again, HttpResponse::Ok().json(view))
+            } else {
+                (Outcome::Issued, HttpResponse::Created().json(view))
+            })
+        }
+        Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
+            let problem = Problem::not_open(opens_at, extract::now());
+            Ok((Outcome::NotOpen, HttpResponse::from_error(problem)))
+        }
+        Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
+        Err(error) => Err((outcome_of_error(error), error.into())),
+    }
+}
+
+fn outcome_of(rejection: Rejection) -> Outcome {
+    match rejection {
+        Rejection::SoldOut => Outcome::SoldOut,
+        Rejection::NotOpen => Outcome::NotOpen,
+        Rejection::Paused => Outcome::Paused,
+        Rejection::Closed => Outcome::Closed,
+    }
+}
+
+fn outcome_of_error(error: AskError) -> Outcome {
+    match error {
+        AskError::Overloaded => Outcome::Overloaded,
+        AskError::Recovering => Outcome::Recovering,
+        AskError::Unknown => Outcome::Unknown,
+    }
+}
+
+/// Look up what a member holds.
+#[utoipa::path(
+    get,
+    path = "/v1/coupons/{coupon_id}/issuances/{member_id}",
+    tag = "issuances",
+    params(
+        ("coupon_id" = String, Path, description = "The coupon's id"),
+        ("member_id" = String, Path, description = "The member's id, percent-encoded"),
+    ),
+    responses(
+        (status = 200, description = "The member holds this coupon", body = IssuanceView),
+        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_coupon`, `not_issued`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_member_id`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn find(
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let (coupon_id, member_id) = path.into_inner();
+    let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
+    let coupon = state.registry.find_anew(&coupon_id).await.ok_or_else(Problem::no_such_coupon)?;
+    let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
+    match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
+        Ok(Some(grant)) => Ok(HttpResponse::Ok().json(IssuanceView::of(&coupon.issuance(&member, grant)))),
+        Ok(None) => Err(Problem::not_issued()),
+        Err(error) => {
+            tracing::warn!(%coupon_id, %error, "an issuance could not be looked up");
+            Err(Problem::unavailable("the engine did not answer; ask again"))
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The doors: one file a resource, errors and extractors in one file each.
+
+mod coupons;
+mod extract;
+mod health;
+mod issuances;
+mod openapi;
+mod operators;
+mod problem;
+mod server;
+mod state;
+
+pub use openapi::document as openapi_document;
+pub use operators::Operators;
+pub use server::{BoundServer, ServerSettings, bind};
+pub use state::AppState;

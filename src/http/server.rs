@@ -1,0 +1,114 @@
+//! The server: which path leads where, and the bounds that hold before any handler runs.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::dev::{Server, Service as _};
+use actix_web::http::header::{CONNECTION, HeaderValue};
+use actix_web::{App, HttpServer, ResponseError, web};
+use futures_util::FutureExt as _;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::Problem;
+use super::state::AppState;
+use super::{coupons, health, issuances, openapi};
+
+/// How long the headers of a request may take to arrive.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How the server listens.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Where; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Threads that parse and answer.
+    pub workers: usize,
+    /// Connections held at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// How long open connections are given when the server stops.
+    pub shutdown_timeout: Duration,
+}
+
+/// A server that listens and is ready to run.
+pub struct BoundServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Runs when awaited.
+    pub server: Server,
+}
+
+/// Listens at once, so that a taken port is noticed before anything else is begun.
+///
+/// # Errors
+/// What the operating system says against it.
+pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServer> {
+    let listener = TcpListener::bind(settings.bind)?;
+    let address = listener.local_addr()?;
+    let draining = state.draining.clone();
+    let state = web::Data::new(state);
+    let workers = settings.workers.max(1);
+    let server = HttpServer::new(move || {
+        let draining = draining.clone();
+        App::new()
+            .app_data(state.clone())
+            .wrap_fn(move |request, service| {
+                let draining = draining.clone();
+                service.call(request).map(move |response| {
+                    let mut response = response?;
+                    if draining.load(Ordering::Relaxed) {
+                        // The client is to come back over another connection, to another node.
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok(response)
+                })
+            })
+            .configure(routes)
+    })
+    .workers(workers)
+    .max_connections((settings.max_connections / workers).max(1))
+    .client_request_timeout(HEADERS_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(settings.shutdown_timeout.as_secs())
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(BoundServer { address, server })
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    let one = web::resource("/v1/coupons/{coupon_id}")
+        .route(web::get().to(coupons::show))
+        .route(web::patch().to(coupons::amend));
+    let all = web::resource("/v1/coupons")
+        .route(web::get().to(coupons::list))
+        .route(web::post().to(coupons::create));
+    let call = |path: &str| web::resource(path.to_owned()).default_service(web::to(wrong_method));
+    let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
+    config
+        .service(call("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
+        .service(call("/v1/coupons/{coupon_id}/issuances/{member_id}").route(web::get().to(issuances::find)))
+        .service(call("/v1/coupons/{coupon_id}/pause").route(web::post().to(coupons::pause)))
+        .service(call("/v1/coupons/{coupon_id}/resume").route(web::post().to(coupons::resume)))
+        .service(call("/v1/coupons/{coupon_id}/close").route(web::post().to(coupons::close)))
+        .service(one.default_service(web::to(wrong_method)))
+        .service(all.default_service(web::to(wrong_method)))
+        .service(call("/livez").route(web::get().to(health::live)))
+        .service(call("/readyz").route(web::get().to(health::ready)))
+        .service(call("/metrics").route(web::get().to(health::metrics)))
+        .service(call("/openapi.json").route(web::get().to(openapi::serve)))
+        .service(web::redirect("/docs", "/docs/"))
+        .service(docs)
+        .default_service(web::to(nothing_here));
+}
+
+async fn wrong_method() -> actix_web::HttpResponse {
+    Problem::method_not_allowed().error_response()
+}
+
+async fn nothing_here() -> actix_web::HttpResponse {
+    Problem::no_such_route().error_response()
+}

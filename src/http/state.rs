@@ -1,0 +1,36 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::operators::Operators;
+use crate::actors::{CouponDesk, CouponRegistry};
+use crate::ports::AdmissionEngine;
+use crate::telemetry::Metrics;
+
+/// What every handler shares; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The coupons of this node.
+    pub registry: Arc<CouponRegistry>,
+    /// What operators do.
+    pub desk: CouponDesk,
+    /// Who decides; asked directly only for reads.
+    pub engine: Arc<dyn AdmissionEngine>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who is an operator.
+    pub operators: Operators,
+    /// How long a member waits at most.
+    pub request_timeout: Duration,
+    /// Whether the node takes no new work.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl AppState {
+    /// Whether the node takes no new work.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,230 @@
+//! Counters and histograms. Label values are bound once, so that counting on the hot path is one atomic addition.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Outcome {
+    /// A coupon was issued.
+    Issued,
+    /// The same coupon again.
+    Again,
+    /// Nothing left.
+    SoldOut,
+    /// Too early.
+    NotOpen,
+    /// Held by an operator.
+    Paused,
+    /// Over.
+    Closed,
+    /// The engine cannot be trusted at the moment.
+    Recovering,
+    /// Too many are waiting.
+    Overloaded,
+    /// Nobody knows: the engine did not answer.
+    Unknown,
+    /// The request was no valid one.
+    Invalid,
+}
+
+const OUTCOMES: [&str; 10] = [
+    "issued",
+    "again",
+    "sold_out",
+    "not_open",
+    "paused",
+    "closed",
+    "recovering",
+    "overloaded",
+    "unknown",
+    "invalid",
+];
+
+/// Every metric of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: [IntCounter; OUTCOMES.len()],
+    /// Seconds from a request's body to its answer.
+    pub issue_seconds: Histogram,
+    /// Members in one step of the engine.
+    pub batch_size: Histogram,
+    /// Seconds of one step of the engine.
+    pub engine_seconds: Histogram,
+    /// Members waiting for an answer.
+    pub waiting: IntGauge,
+    /// Events the broker has taken responsibility for.
+    pub published: IntCounter,
+    /// Windows of events the broker did not confirm.
+    pub publish_failures: IntCounter,
+    /// Events that were published again by the sweep.
+    pub republished: IntCounter,
+    /// Events left to the sweep because the publisher had too many at hand.
+    pub publish_deferred: IntCounter,
+    /// Rows written to the database.
+    pub persisted: IntCounter,
+    /// Rows that were there already.
+    pub persisted_again: IntCounter,
+    /// Issuances that contradict a row: each one is an alarm.
+    pub conflicts: IntCounter,
+    /// Messages sent to the dead letters.
+    pub dead_lettered: IntCounter,
+    /// Batches the database could not take at the moment.
+    pub persist_retries: IntCounter,
+    actor_restarts: IntCounterVec,
+    actor_panics: IntCounterVec,
+    remaining: IntGaugeVec,
+    gate: IntGaugeVec,
+    outbox_depth: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let add = Adder(&registry);
+        let by_outcome =
+            add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
+        Self {
+            requests: OUTCOMES.map(|outcome| by_outcome.with_label_values(&[outcome])),
+            issue_seconds: add.histogram(
+                "issue_seconds",
+                "Seconds from a request's body to its answer",
+                SECONDS,
+            ),
+            batch_size: add.histogram("batch_size", "Members in one step of the engine", SIZES),
+            engine_seconds: add.histogram("engine_seconds", "Seconds of one step of the engine", SECONDS),
+            waiting: add.gauge("waiting_members", "Members waiting for an answer"),
+            published: add.counter("published_total", "Events the broker confirmed"),
+            publish_failures: add
+                .counter("publish_failures_total", "Windows of events the broker did not confirm"),
+            republished: add.counter("republished_total", "Events published again from the outbox"),
+            publish_deferred: add.counter("publish_deferred_total", "Events left to the sweep of the outbox"),
+            persisted: add.counter("persisted_total", "Rows written to the database"),
+            persisted_again: add.counter("persisted_again_total", "Issuances whose row was there already"),
+            conflicts: add.counter("conflicts_total", "Issuances that contradict a row"),
+            dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
+            persist_retries: add
+                .counter("persist_retries_total", "Batches the database could not take at once"),
+            actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
+            actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
+            remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
+            gate: add.gauges("gate_halted", "1 where this node turns members away by itself", "coupon"),
+            outbox_depth: add.gauges(
+                "outbox_depth",
+                "Issuances not yet known to be in the database",
+                "coupon",
+            ),
+            registry,
+        }
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, outcome: Outcome) {
+        self.requests[outcome as usize].inc();
+    }
+
+    /// Counts an actor that was started again.
+    pub fn actor_restarted(&self, kind: &str) {
+        self.actor_restarts.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts a panic that was contained.
+    pub fn actor_panicked(&self, kind: &str) {
+        self.actor_panics.with_label_values(&[kind]).inc();
+    }
+
+    /// Notes how a coupon stands on this node.
+    pub fn coupon_seen(&self, coupon: &str, remaining: u32, halted: bool) {
+        self.remaining.with_label_values(&[coupon]).set(i64::from(remaining));
+        self.gate.with_label_values(&[coupon]).set(i64::from(halted));
+    }
+
+    /// Notes how many entries a coupon's outbox holds.
+    pub fn outbox_seen(&self, coupon: &str, depth: u64) {
+        self.outbox_depth.with_label_values(&[coupon]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// Everything in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory cannot fail; a family without samples is left out by the encoder.
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics could not be written");
+        }
+        text
+    }
+}
+
+/// From half a millisecond to ten seconds.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From one member to a full batch.
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Makes metrics under the prefix `openrun_` and registers them.
+struct Adder<'a>(&'a Registry);
+
+impl Adder<'_> {
+    fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        // Names are written in this file alone; a wrong or doubled one fails in every test that makes metrics.
+        match made.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {
+            Ok(metric) => metric,
+            Err(error) => unreachable!("a metric of this file is wrong: {error}"),
+        }
+    }
+
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(name, help).namespace("openrun")
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.registered(IntCounter::with_opts(Self::opts(name, help)))
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
+        self.registered(IntCounterVec::new(Self::opts(name, help), &[label]))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.registered(IntGauge::with_opts(Self::opts(name, help)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.registered(IntGaugeVec::new(Self::opts(name, help), &[label]))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
+        self.registered(Histogram::with_opts(opts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, OUTCOMES, Outcome};
+
+    #[test]
+    fn every_outcome_is_counted_under_its_own_word() {
+        let metrics = Metrics::new();
+        metrics.answered(Outcome::Invalid);
+        let text = String::from_utf8(metrics.render()).unwrap();
+        assert!(text.contains("openrun_issue_requests_total{outcome=\"invalid\"} 1"), "{text}");
+        for outcome in OUTCOMES {
+            assert!(text.contains(&format!("outcome=\"{outcome}\"")), "{outcome}");
+        }
+    }
+}

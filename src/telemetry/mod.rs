@@ -1,0 +1,7 @@
+//! What an operator sees of the service from outside: metrics and log lines.
+
+mod logging;
+mod metrics;
+
+pub use logging::{LogFormat, init as init_logging};
+pub use metrics::{Metrics, Outcome};
