@@ -25,8 +25,8 @@ local new_closes = opens_at == '' and coupon.closes_digits or closes_at
 local new_lifecycle = lifecycle == '' and coupon.lifecycle or lifecycle
 local same_window = new_opens == coupon.opens_digits and new_closes == coupon.closes_digits
 
--- What a closed coupon is already may be said again: the answer to the first time may have been lost.
-if coupon.lifecycle == 'closed' and not (new_lifecycle == 'closed' and same_window and new_total == coupon.total) then
+-- Closing may be said again: the answer to the first time may have been lost.
+if coupon.lifecycle == 'closed' and not (lifecycle == 'closed' and same_window and new_total == coupon.total) then
   return { 'REFUSED', 'CLOSED' }
 end
 if new_total < 1 or new_total > max_total then
