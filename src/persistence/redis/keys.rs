@@ -1,0 +1,38 @@
+//! The names of what is kept in Redis.
+
+use crate::domain::CouponId;
+
+/// A counter that grows with every change an operator makes, so that nodes notice by one cheap question.
+pub(super) const REVISION: &str = "openrun:revision";
+
+/// The keys of one coupon, in the order in which every script takes them. The braces put all four into one slot of a
+/// cluster; an id cannot contain any itself.
+pub(super) fn of_coupon(coupon: &CouponId) -> [String; 4] {
+    ["meta", "stock", "participants", "outbox"].map(|part| format!("coupon:{{{coupon}}}:{part}"))
+}
+
+/// The key of the coupon's description, which alone is read without a script.
+pub(super) fn meta(coupon: &CouponId) -> String {
+    let [meta, ..] = of_coupon(coupon);
+    meta
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CouponId, meta, of_coupon};
+
+    #[test]
+    fn the_keys_are_those_of_the_contract() {
+        let coupon = CouponId::parse("drop-1").unwrap();
+        assert_eq!(meta(&coupon), "coupon:{drop-1}:meta");
+        assert_eq!(
+            of_coupon(&coupon),
+            [
+                "coupon:{drop-1}:meta",
+                "coupon:{drop-1}:stock",
+                "coupon:{drop-1}:participants",
+                "coupon:{drop-1}:outbox"
+            ]
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The outbox of the Redis engine: a stream whose ids are `epoch-sequence`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redis::{Value, from_redis_value};
+
+use super::engine::Shared;
+use super::reply::{Reply, corrupt, corrupt_because};
+use super::scripts::on;
+use crate::domain::{CouponId, MemberId, Sequence, Timestamp, Traceparent};
+use crate::ports::{EngineError, Grant, Outbox, OutboxEntry};
+
+/// The most entries one answer has, however many are asked for.
+const MAX_ENTRIES: usize = 4_096;
+
+/// What has been issued and may not yet be in the database.
+///
+/// It can be read and trimmed also while the engine is fenced: what is in it has been decided, and the sooner it gets
+/// into the database, the sooner the engine can be verified.
+#[derive(Clone)]
+pub struct RedisOutbox {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for RedisOutbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOutbox").field("connection", &self.shared.connection).finish()
+    }
+}
+
+impl RedisOutbox {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[async_trait]
+impl Outbox for RedisOutbox {
+    async fn pending(
+        &self,
+        coupon: &CouponId,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, EngineError> {
+        // To Redis a count of 0 means none at all, but a negative one everything.
+        let limit = limit.min(MAX_ENTRIES);
+        let known = self.shared.known(coupon).await?;
+        let mut run = on(&self.shared.scripts.pending, coupon);
+        run.arg(known.epoch).arg(after).arg(limit);
+        let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
+        reply.rest().map(|value| entry(value, known.epoch)).collect()
+    }
+
+    async fn trim(&self, coupon: &CouponId, through: Sequence) -> Result<(), EngineError> {
+        let known = self.shared.known(coupon).await?;
+        let mut run = on(&self.shared.scripts.trim, coupon);
+        run.arg(known.epoch).arg(through.saturating_add(1));
+        Reply::accepted(self.shared.connection.invoke(&run).await?).map(drop)
+    }
+
+    async fn depth(&self, coupon: &CouponId) -> Result<u64, EngineError> {
+        let run = on(&self.shared.scripts.depth, coupon);
+        Reply::accepted(self.shared.connection.invoke(&run).await?)?.next()
+    }
+}
+
+fn entry(value: Value, epoch: u64) -> Result<OutboxEntry, EngineError> {
+    let (id, fields): (String, HashMap<String, String>) = from_redis_value(value).map_err(corrupt_because)?;
+    let sequence = id
+        .split_once('-')
+        .filter(|(life, _)| life.parse() == Ok(epoch))
+        .and_then(|(_, sequence)| sequence.parse().ok())
+        .ok_or_else(|| corrupt("an entry of the outbox has an id that cannot be"))?;
+    let field = |name: &str| {
+        fields
+            .get(name)
+            .ok_or_else(|| EngineError::Corrupt(format!("outbox entry {id} has no field {name:?}")))
+    };
+    let issued_at_ms = field("t")?.parse().map_err(corrupt_because)?;
+    Ok(OutboxEntry {
+        member: MemberId::parse(field("m")?).map_err(corrupt_because)?,
+        grant: Grant { sequence, issued_at: Timestamp::from_ms(issued_at_ms) },
+        traceparent: fields.get("p").and_then(|text| Traceparent::parse(text)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EngineError, Value, entry};
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn stored(id: &str, fields: &[&str]) -> Value {
+        Value::Array(vec![text(id), Value::Array(fields.iter().map(|field| text(field)).collect())])
+    }
+
+    #[test]
+    fn an_entry_is_read() {
+        let read = entry(stored("9-3", &["m", "kim", "t", "1700000000000"]), 9).unwrap();
+        assert_eq!((read.member.as_str(), read.grant.sequence), ("kim", 3));
+        assert_eq!((read.grant.issued_at.as_ms(), read.traceparent), (1_700_000_000_000, None));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_corrupt() {
+        for value in [
+            stored("8-3", &["m", "kim", "t", "1"]),
+            stored("9", &["m", "kim", "t", "1"]),
+            stored("9-3", &["m", "kim"]),
+            stored("9-3", &["t", "1"]),
+            stored("9-3", &["m", "", "t", "1"]),
+            stored("9-3", &["m", "kim", "t", "soon"]),
+        ] {
+            assert!(matches!(entry(value, 9), Err(EngineError::Corrupt(_))));
+        }
+    }
+}

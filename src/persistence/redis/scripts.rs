@@ -1,0 +1,57 @@
+//! The scripts of `lua/`, each with what all of them begin with set before it.
+
+use redis::{Script, ScriptInvocation};
+
+use super::keys;
+use crate::domain::CouponId;
+
+macro_rules! script {
+    ($name:literal) => {
+        Script::new(concat!(
+            include_str!("../../../lua/coupon.lua"),
+            include_str!(concat!("../../../lua/", $name, ".lua"))
+        ))
+    };
+}
+
+/// Every script the engine and its outbox run. Redis is told them by their hash, and their text only if it has
+/// forgotten them.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) admit: Script,
+    pub(super) depth: Script,
+    pub(super) find: Script,
+    pub(super) load: Script,
+    pub(super) pending: Script,
+    pub(super) reconfigure: Script,
+    pub(super) standing: Script,
+    pub(super) trim: Script,
+    pub(super) verify: Script,
+    pub(super) winners: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            admit: script!("admit"),
+            depth: script!("depth"),
+            find: script!("find"),
+            load: script!("load"),
+            pending: script!("pending"),
+            reconfigure: script!("reconfigure"),
+            standing: script!("standing"),
+            trim: script!("trim"),
+            verify: script!("verify"),
+            winners: script!("winners"),
+        }
+    }
+}
+
+/// A run of `script` on the keys of `coupon`.
+pub(super) fn on<'a>(script: &'a Script, coupon: &CouponId) -> ScriptInvocation<'a> {
+    let mut run = script.prepare_invoke();
+    for key in keys::of_coupon(coupon) {
+        run.key(key);
+    }
+    run
+}
