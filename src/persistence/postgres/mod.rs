@@ -1,1 +1,16 @@
 //! PostgreSQL: the catalogue and the issuances of a full stack.
+
+mod catalog;
+mod classify;
+mod database;
+mod errors;
+mod quarantine;
+mod rows;
+mod schema;
+mod store;
+
+pub use catalog::PostgresCatalog;
+pub use database::{Database, DatabaseSettings};
+pub use errors::DatabaseError;
+pub use schema::{SchemaError, check, migrate};
+pub use store::PostgresStore;

@@ -1,0 +1,131 @@
+//! Which of a batch's issuances are held as they arrived, and which contradict a row that is held.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::{CouponId, IssueCode, IssuedCoupon, MemberId, Sequence, Timestamp};
+use crate::ports::Conflict;
+
+/// Rows the database holds, by each key that has to be unique.
+#[derive(Debug, Default)]
+pub(super) struct Held<'a> {
+    by_sequence: HashMap<(&'a CouponId, Sequence), &'a IssuedCoupon>,
+    by_member: HashMap<(&'a CouponId, &'a MemberId), &'a IssuedCoupon>,
+    by_code: HashMap<&'a IssueCode, &'a IssuedCoupon>,
+}
+
+impl<'a> Held<'a> {
+    pub(super) fn new(rows: &'a [IssuedCoupon]) -> Self {
+        let mut held = Self::default();
+        for row in rows {
+            held.by_sequence.insert((&row.coupon_id, row.sequence), row);
+            held.by_member.insert((&row.coupon_id, &row.member_id), row);
+            held.by_code.insert(&row.code, row);
+        }
+        held
+    }
+
+    /// The rows that stand in the way of `arrived`, or that are it.
+    fn rivals(&self, arrived: &IssuedCoupon) -> Vec<(&'static str, &'a IssuedCoupon)> {
+        let keys = [
+            ("this sequence", self.by_sequence.get(&(&arrived.coupon_id, arrived.sequence))),
+            ("this member", self.by_member.get(&(&arrived.coupon_id, &arrived.member_id))),
+            ("this code", self.by_code.get(&arrived.code)),
+        ];
+        keys.into_iter().filter_map(|(key, row)| row.map(|row| (key, *row))).collect()
+    }
+}
+
+/// What a batch turned out to be, once every row that could be inserted has been.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Classified {
+    /// Those that contradict a row, each once.
+    pub(super) conflicts: Vec<Conflict>,
+    /// How many of the batch they are: a message may have been delivered twice.
+    pub(super) conflicting: usize,
+    /// Those of which no trace was found although nothing was in their way: a row vanished in between.
+    pub(super) vanished: usize,
+}
+
+/// Compares each of `batch` with what is held.
+pub(super) fn classify(batch: &[IssuedCoupon], held: &Held<'_>) -> Classified {
+    let mut classified = Classified::default();
+    let mut told = HashSet::new();
+    for arrived in batch {
+        let rivals = held.rivals(arrived);
+        if rivals.iter().any(|(_, row)| identity(arrived) == identity(row)) {
+            continue;
+        }
+        if rivals.is_empty() {
+            classified.vanished += 1;
+            continue;
+        }
+        classified.conflicting += 1;
+        if told.insert(identity(arrived)) {
+            classified.conflicts.push(Conflict { arrived: arrived.clone(), held: describe(&rivals) });
+        }
+    }
+    classified
+}
+
+/// What makes an issuance the one it is: all but its status, which may have moved on since the message was sent.
+fn identity(issuance: &IssuedCoupon) -> (&CouponId, Sequence, &MemberId, &IssueCode, Timestamp) {
+    (&issuance.coupon_id, issuance.sequence, &issuance.member_id, &issuance.code, issuance.issued_at)
+}
+
+fn describe(rivals: &[(&'static str, &IssuedCoupon)]) -> String {
+    let words = rivals.iter().map(|(key, row)| {
+        format!(
+            "{key} is held by member {:?}: coupon {}, sequence {}, code {}, issued at {}",
+            row.member_id.as_str(),
+            row.coupon_id,
+            row.sequence,
+            row.code,
+            row.issued_at
+        )
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, classify};
+    use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+
+    fn issuance(member: &str, sequence: u32) -> IssuedCoupon {
+        let coupon_id = CouponId::parse("drop").unwrap();
+        let member_id = MemberId::parse(member).unwrap();
+        let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
+        let issued_at = Timestamp::from_ms(1_000);
+        IssuedCoupon { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
+    }
+
+    #[test]
+    fn a_status_that_moved_on_is_the_same_issuance() {
+        let rows = [IssuedCoupon { status: IssuanceStatus::Used, ..issuance("kim", 1) }];
+        assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&rows)), super::Classified::default());
+    }
+
+    #[test]
+    fn every_other_difference_is_a_conflict() {
+        let rows = [issuance("kim", 1)];
+        let later = IssuedCoupon { issued_at: Timestamp::from_ms(1_001), ..issuance("kim", 1) };
+        let stolen = IssuedCoupon { code: rows[0].code.clone(), ..issuance("lee", 2) };
+        for arrived in [issuance("lee", 1), issuance("kim", 2), later, stolen] {
+            let found = classify(std::slice::from_ref(&arrived), &Held::new(&rows));
+            assert_eq!(found.conflicts.len(), 1, "{arrived:?}");
+            assert!(found.conflicts[0].held.contains("\"kim\""), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_that_was_delivered_twice_is_told_once() {
+        let rows = [issuance("kim", 1)];
+        let found = classify(&[issuance("lee", 1), issuance("lee", 1)], &Held::new(&rows));
+        assert_eq!(found.conflicts.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_found_at_all_has_vanished() {
+        assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&[])).vanished, 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! How domain values stand in PostgreSQL's columns and come back from them.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use time::{Duration, OffsetDateTime};
+
+use crate::domain::{
+    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle, MemberId,
+    Sequence, Terms, Timestamp, Window,
+};
+
+/// A moment as `timestamptz`, whose microseconds hold milliseconds exactly.
+pub(super) fn moment(timestamp: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(timestamp.as_ms())
+}
+
+/// The moment of a `timestamptz`; finer digits, which only a stranger can have written, are cut off.
+fn timestamp(moment: OffsetDateTime) -> sqlx::Result<Timestamp> {
+    let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    i64::try_from(ms).map(Timestamp::from_ms).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// A sequence as `integer`; `None` if none of ours can be that large.
+pub(super) fn integer(sequence: Sequence) -> Option<i32> {
+    i32::try_from(sequence).ok()
+}
+
+/// A sequence out of an `integer` that may be `NULL`, which stands for none.
+pub(super) fn sequence(stored: Option<i32>) -> sqlx::Result<Sequence> {
+    u32::try_from(stored.unwrap_or(0)).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// Says which column holds what the domain does not know.
+fn corrupt(column: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("column {column} holds what openrun never writes").into())
+}
+
+/// An issuance of the columns `coupon_id, sequence, member_id, code, status, issued_at`.
+pub(super) fn issuance(row: &PgRow) -> sqlx::Result<IssuedCoupon> {
+    Ok(IssuedCoupon {
+        coupon_id: CouponId::parse(row.try_get("coupon_id")?).map_err(|_| corrupt("coupon_id"))?,
+        member_id: MemberId::parse(row.try_get("member_id")?).map_err(|_| corrupt("member_id"))?,
+        sequence: sequence(Some(row.try_get("sequence")?))?,
+        code: IssueCode::parse(row.try_get("code")?).ok_or_else(|| corrupt("code"))?,
+        status: IssuanceStatus::parse(row.try_get("status")?).ok_or_else(|| corrupt("status"))?,
+        issued_at: timestamp(row.try_get("issued_at")?)?,
+    })
+}
+
+/// A coupon of all columns of `coupons`, and `issued`.
+pub(super) fn coupon(row: &PgRow) -> sqlx::Result<Coupon> {
+    let optional = |column: &str| -> sqlx::Result<Option<Timestamp>> {
+        row.try_get::<Option<OffsetDateTime>, _>(column)?.map(timestamp).transpose()
+    };
+    let salt: [u8; 32] = row.try_get::<&[u8], _>("salt")?.try_into().map_err(|_| corrupt("salt"))?;
+    let total = sequence(Some(row.try_get("total")?))?;
+    let issued = sequence(row.try_get("issued")?)?;
+    let opens_at = timestamp(row.try_get("opens_at")?)?;
+    let terms = Terms::new(row.try_get("name")?, row.try_get("description")?, row.try_get("discount")?);
+    Ok(Coupon {
+        id: CouponId::parse(row.try_get("id")?).map_err(|_| corrupt("id"))?,
+        terms: terms.map_err(|_| corrupt("name, description or discount"))?,
+        inventory: Inventory::with_issued(total, issued).map_err(|_| corrupt("total"))?,
+        window: Window::new(opens_at, optional("closes_at")?).map_err(|_| corrupt("closes_at"))?,
+        valid_until: optional("valid_until")?,
+        lifecycle: Lifecycle::parse(row.try_get("lifecycle")?).ok_or_else(|| corrupt("lifecycle"))?,
+        salt: CodeSalt::from_bytes(salt),
+        created_at: timestamp(row.try_get("created_at")?)?,
+    })
+}
+
+/// A batch as one array a column, which one `UNNEST` takes apart again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Columns {
+    pub(super) coupon_ids: Vec<String>,
+    pub(super) sequences: Vec<i32>,
+    pub(super) member_ids: Vec<String>,
+    pub(super) codes: Vec<String>,
+    pub(super) statuses: Vec<String>,
+    pub(super) issued_at: Vec<OffsetDateTime>,
+}
+
+impl Columns {
+    /// The columns of `batch`; `None` if a sequence is beyond what a column holds.
+    pub(super) fn of<'a>(batch: impl IntoIterator<Item = &'a IssuedCoupon>) -> Option<Self> {
+        let mut columns = Self::default();
+        for issuance in batch {
+            columns.coupon_ids.push(issuance.coupon_id.as_str().to_owned());
+            columns.sequences.push(integer(issuance.sequence)?);
+            columns.member_ids.push(issuance.member_id.as_str().to_owned());
+            columns.codes.push(issuance.code.as_str().to_owned());
+            columns.statuses.push(issuance.status.as_str().to_owned());
+            columns.issued_at.push(moment(issuance.issued_at));
+        }
+        Some(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Timestamp, moment, timestamp};
+
+    proptest! {
+        #[test]
+        fn milliseconds_survive_the_way_there_and_back(ms in 0..=253_402_300_799_999i64) {
+            prop_assert_eq!(timestamp(moment(Timestamp::from_ms(ms))).unwrap().as_ms(), ms);
+        }
+    }
+}
