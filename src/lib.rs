@@ -15,3 +15,6 @@ pub mod persistence;
 
 pub mod actors;
 pub mod http;
+
+pub mod bootstrap;
+pub mod cli;

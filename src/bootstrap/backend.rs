@@ -1,0 +1,187 @@
+//! Which technology stands behind each port: chosen in one `match`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
+use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
+use crate::persistence::postgres::{self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore};
+use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
+use crate::persistence::sqlite::{EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
+use crate::ports::{AdmissionEngine, CouponCatalog, EngineError, EventBus, EventSource, IssuanceStore, Outbox};
+
+/// Why a node cannot start: one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings that cannot work together.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Sqlite(#[from] OpenError),
+    /// Redis cannot be used.
+    #[error("{0}: check OPENRUN_REDIS_URL")]
+    Redis(#[from] ConnectError),
+    /// Redis would lose what it acknowledged.
+    #[error(
+        "Redis would lose coupons that members were told of ({0}): set it right, or say that you accept that with \
+         OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
+    )]
+    RedisForgets(String),
+    /// RabbitMQ cannot be used.
+    #[error("{0}: check OPENRUN_AMQP_URL")]
+    Broker(#[from] BrokerError),
+    /// PostgreSQL cannot be used.
+    #[error("{0}: check OPENRUN_DATABASE_URL")]
+    Database(#[from] DatabaseError),
+    /// The tables are not the ones this program was built for.
+    #[error(transparent)]
+    Schema(#[from] postgres::SchemaError),
+    /// The engine does not answer.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// Something did not answer in the first round.
+    #[error("{0}")]
+    FirstRound(#[from] crate::actors::FirstRoundError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} ({cause}): choose another OPENRUN_BIND")]
+    Bind {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The operating system's word.
+        cause: std::io::Error,
+    },
+}
+
+/// The transport between engine and database.
+#[derive(Clone)]
+pub(super) struct Transport {
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) bus: Arc<dyn EventBus>,
+    pub(super) source: Arc<dyn EventSource>,
+}
+
+/// What stands behind the ports.
+#[derive(Clone)]
+pub struct Backend {
+    /// Who decides.
+    pub engine: Arc<dyn AdmissionEngine>,
+    /// Where coupons are kept.
+    pub catalog: Arc<dyn CouponCatalog>,
+    /// Where issuances end up.
+    pub store: Arc<dyn IssuanceStore>,
+    pub(super) transport: Option<Transport>,
+    connections: Connections,
+}
+
+#[derive(Clone)]
+enum Connections {
+    Sqlite(SqliteDatabase),
+    Stack(Database),
+}
+
+impl Backend {
+    /// Connects to everything the engine needs, and looks whether it can keep the promise.
+    ///
+    /// # Errors
+    /// [`StartError`], one sentence that says what to do.
+    pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
+        match (settings.engine, &settings.stack) {
+            (EngineKind::Embedded, _) => Self::embedded(settings).await,
+            (EngineKind::RedisLua, Some(urls)) => Self::stack(settings, urls).await,
+            (EngineKind::RedisLua, None) => Err(SettingsError::MissingUrl("OPENRUN_REDIS_URL").into()),
+        }
+    }
+
+    async fn embedded(settings: &Settings) -> Result<Self, StartError> {
+        let database = SqliteDatabase::open(&settings.data_dir).await?;
+        Ok(Self {
+            engine: Arc::new(EmbeddedEngine::new(database.clone())),
+            catalog: Arc::new(SqliteCatalog::new(database.clone())),
+            store: Arc::new(SqliteIssuanceStore::new(database.clone())),
+            transport: None,
+            connections: Connections::Sqlite(database),
+        })
+    }
+
+    async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
+        let database = database(&urls.database, settings.database_connections).await?;
+        postgres::check(&database).await?;
+        let redis = RedisConnection::connect(&urls.redis).await?;
+        check_durability(&redis, settings.accept_redis_data_loss).await?;
+        let broker = RabbitSettings {
+            namespace: Namespace::parse(&urls.amqp_namespace)?,
+            ..RabbitSettings::new(urls.amqp.clone())
+        };
+        let bus = RabbitBus::new(broker.clone());
+        bus.connect().await?;
+        let engine = RedisLuaEngine::new(redis);
+        let outbox = Arc::new(engine.outbox());
+        let source = Arc::new(RabbitSource::new(broker));
+        Ok(Self {
+            engine: Arc::new(engine),
+            catalog: Arc::new(PostgresCatalog::new(database.clone())),
+            store: Arc::new(PostgresStore::new(database.clone())),
+            transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
+            connections: Connections::Stack(database),
+        })
+    }
+
+    /// Closes everything in an orderly way.
+    pub async fn close(&self) {
+        if let Some(transport) = &self.transport {
+            transport.bus.close().await;
+        }
+        match &self.connections {
+            Connections::Sqlite(database) => database.close().await,
+            Connections::Stack(database) => database.close().await,
+        }
+    }
+}
+
+async fn database(url: &SecretString, max_connections: u32) -> Result<Database, DatabaseError> {
+    Database::connect(&DatabaseSettings { max_connections, ..DatabaseSettings::new(url.clone()) }).await
+}
+
+async fn check_durability(redis: &RedisConnection, accept_loss: bool) -> Result<(), StartError> {
+    let report = ServerReport::read(redis).await?;
+    match report.durability {
+        Durability::Full => Ok(()),
+        Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisForgets(missing.join("; "))),
+        Durability::Lacking(missing) => {
+            tracing::warn!(missing = missing.join("; "), "Redis may lose coupons that members were told of");
+            Ok(())
+        }
+        Durability::Unknown(why) => {
+            tracing::warn!(%why, "it cannot be seen whether Redis keeps what it acknowledges");
+            Ok(())
+        }
+    }
+}
+
+/// Which database is to be brought up to date.
+#[derive(Debug, Clone)]
+pub enum Migration {
+    /// The embedded engine's, in this directory.
+    Embedded(PathBuf),
+    /// The PostgreSQL at this URL.
+    Postgres(SecretString),
+}
+
+/// Brings the schema of a database up to date.
+///
+/// # Errors
+/// [`StartError`], one sentence that says what to do.
+pub async fn migrate(migration: &Migration) -> Result<(), StartError> {
+    match migration {
+        Migration::Embedded(data_dir) => SqliteDatabase::open(data_dir).await?.close().await,
+        Migration::Postgres(url) => {
+            let database = database(url, 1).await?;
+            postgres::migrate(&database).await?;
+            database.close().await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The one place where everything is put together.
+
+mod backend;
+mod node;
+mod settings;
+mod shutdown;
+
+pub use backend::{Backend, Migration, StartError, migrate};
+pub use node::Node;
+pub use settings::{EngineKind, Role, Settings, SettingsError, StackUrls};

@@ -1,0 +1,203 @@
+//! One node: actors, gate and HTTP over a backend, started in order and stopped in the reverse one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::Addr;
+use actix_web::dev::ServerHandle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::backend::{Backend, StartError, Transport};
+use super::settings::{Role, Settings};
+use super::shutdown::Deadline;
+use crate::actors::{
+    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor, PublisherInbox,
+    Shards, StandDown, Supervise, SupervisorActor,
+};
+use crate::http::{self, AppState, Operators, ServerSettings};
+use crate::telemetry::Metrics;
+
+/// The name under which the supervisor and the node's other single actors are spread over the shards.
+const HOUSEKEEPING: &str = "housekeeping";
+
+/// A node that serves.
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What stands behind it.
+    pub backend: Backend,
+    settings: Settings,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    draining: Arc<AtomicBool>,
+    publisher: PublisherInbox,
+    registry: Arc<CouponRegistry>,
+    supervisor: Addr<SupervisorActor>,
+    /// Tells persisters to finish; its receivers are those that live.
+    stopping: watch::Sender<bool>,
+    shards: Arc<Shards>,
+}
+
+impl Node {
+    /// Connects, starts every actor, and listens. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// [`StartError`], one sentence that says what to do.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        settings.check()?;
+        let backend = Backend::connect(&settings).await?;
+        let metrics = Arc::new(Metrics::new());
+        let shards = Arc::new(Shards::start(settings.shards));
+        let supervisor = SupervisorActor::start_on(&shards.of(HOUSEKEEPING), Arc::clone(&metrics));
+        let publisher = PublisherInbox::new(Arc::clone(&metrics));
+        let registry = Arc::new(CouponRegistry::new(
+            Arc::clone(&backend.engine),
+            backend.transport.as_ref().map(|_| publisher.clone()),
+            supervisor.clone(),
+            Arc::clone(&shards),
+            Arc::clone(&metrics),
+            Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
+        ));
+        let stopping = watch::Sender::new(false);
+        let crew = Crew { settings: &settings, supervisor: &supervisor, shards: &shards, metrics: &metrics };
+        crew.start_gate_keeper(&backend, &registry).await?;
+        if let Some(transport) = &backend.transport {
+            crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
+        }
+        let draining = Arc::new(AtomicBool::new(false));
+        let state = AppState {
+            registry: Arc::clone(&registry),
+            desk: CouponDesk::new(
+                Arc::clone(&backend.catalog),
+                Arc::clone(&backend.engine),
+                Arc::clone(&registry),
+            ),
+            engine: Arc::clone(&backend.engine),
+            metrics: Arc::clone(&metrics),
+            operators: Operators::new(settings.admin_token.clone()),
+            request_timeout: settings.request_timeout,
+            draining: Arc::clone(&draining),
+        };
+        let bound = listen(&settings, state)?;
+        let server = bound.server.handle();
+        let serving = tokio::spawn(bound.server);
+        let address = bound.address;
+        tracing::info!(%address, engine = backend.engine.name(), "openrun serves");
+        Ok(Self {
+            address,
+            backend,
+            settings,
+            server,
+            serving,
+            draining,
+            publisher,
+            registry,
+            supervisor,
+            stopping,
+            shards,
+        })
+    }
+
+    /// Stops: answers what was accepted, publishes what is in hand, and closes; all within the shutdown timeout.
+    /// What is not done by then is safe: it is in the outbox or the queue.
+    pub async fn stop(self) {
+        let deadline = Deadline::after(self.settings.shutdown_timeout);
+        self.draining.store(true, Ordering::Relaxed);
+        let stopped = self.server.stop(true);
+        deadline.wait_for("open requests", stopped).await;
+        self.serving.abort();
+        deadline.wait_until("members who wait", || self.registry.waiting() == 0).await;
+        if self.backend.transport.is_some() {
+            deadline.wait_until("events to be published", || self.publisher.at_hand() == 0).await;
+        }
+        let _gone = self.supervisor.send(StandDown).await;
+        self.stopping.send_replace(true);
+        deadline.wait_for("persisters", self.stopping.closed()).await;
+        deadline.wait_for("connections", self.backend.close()).await;
+        self.shards.stop();
+        tracing::info!("openrun has stopped");
+    }
+}
+
+fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, StartError> {
+    let server = ServerSettings {
+        bind: settings.bind,
+        workers: settings.workers,
+        max_connections: settings.max_connections,
+        // Whole seconds, and one less than everything may take, so that the rest has time as well.
+        shutdown_timeout: settings.shutdown_timeout / 2,
+    };
+    http::bind(&server, state).map_err(|cause| StartError::Bind { address: settings.bind, cause })
+}
+
+/// What it takes to start the node's single actors.
+struct Crew<'a> {
+    settings: &'a Settings,
+    supervisor: &'a Addr<SupervisorActor>,
+    shards: &'a Shards,
+    metrics: &'a Arc<Metrics>,
+}
+
+impl Crew<'_> {
+    async fn supervise(&self, child: impl crate::actors::Child + 'static) {
+        // The supervisor was started a moment ago and cannot be gone.
+        let _gone = self.supervisor.send(Supervise(Box::new(child))).await;
+    }
+
+    async fn start_gate_keeper(&self, backend: &Backend, registry: &Arc<CouponRegistry>) -> Result<(), StartError> {
+        let keeper = GateKeeperActor::child(
+            Arc::clone(registry),
+            Arc::clone(&backend.catalog),
+            Arc::clone(&backend.engine),
+            Arc::clone(&backend.store),
+            Arc::clone(self.metrics),
+            self.shards.of(HOUSEKEEPING),
+        );
+        keeper.first_round().await?;
+        self.supervise(keeper).await;
+        Ok(())
+    }
+
+    async fn start_transport(
+        &self,
+        backend: &Backend,
+        transport: &Transport,
+        registry: &Arc<CouponRegistry>,
+        publisher: &PublisherInbox,
+        stopping: &watch::Sender<bool>,
+    ) {
+        let has = |role| self.settings.roles.contains(&role);
+        if has(Role::Api) || has(Role::Publisher) {
+            let (bus, metrics) = (Arc::clone(&transport.bus), Arc::clone(self.metrics));
+            let child = PublisherActor::child(publisher.clone(), bus, metrics, self.shards.of("publisher"));
+            self.supervise(child).await;
+        }
+        if has(Role::Publisher) {
+            let child = OutboxActor::child(
+                Arc::clone(registry),
+                Arc::clone(&transport.outbox),
+                Arc::clone(&backend.store),
+                Arc::clone(&transport.bus),
+                publisher.clone(),
+                Arc::clone(self.metrics),
+                self.shards.of(HOUSEKEEPING),
+            );
+            self.supervise(child).await;
+        }
+        if has(Role::Persister) {
+            for number in 1..=self.settings.persisters {
+                let child = PersisterActor::child(
+                    number,
+                    Arc::clone(&transport.source),
+                    Arc::clone(&backend.store),
+                    Arc::clone(self.metrics),
+                    stopping.clone(),
+                    self.shards.of(&format!("persister/{number}")),
+                );
+                self.supervise(child).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a node is told, checked for sense before anything is begun.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// SQLite in the data directory; nothing else is needed.
+    Embedded,
+    /// Redis decides, RabbitMQ carries, PostgreSQL keeps.
+    RedisLua,
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "redis-lua" => Ok(Self::RedisLua),
+            _ => Err("an engine is 'embedded' or 'redis-lua'".to_owned()),
+        }
+    }
+}
+
+/// What a node does on the full stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Answers members and operators.
+    Api,
+    /// Sweeps the outbox.
+    Publisher,
+    /// Writes issuances to the database.
+    Persister,
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "api" => Ok(Self::Api),
+            "publisher" => Ok(Self::Publisher),
+            "persister" => Ok(Self::Persister),
+            _ => Err("a role is 'api', 'publisher' or 'persister'".to_owned()),
+        }
+    }
+}
+
+/// Where the services of the full stack are.
+#[derive(Debug, Clone)]
+pub struct StackUrls {
+    /// `redis://...`
+    pub redis: SecretString,
+    /// `amqp://...`
+    pub amqp: SecretString,
+    /// `postgres://...`
+    pub database: SecretString,
+    /// The prefix of every exchange and queue.
+    pub amqp_namespace: String,
+}
+
+/// Everything a node is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it listens; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Who decides.
+    pub engine: EngineKind,
+    /// Where the embedded engine keeps its file.
+    pub data_dir: PathBuf,
+    /// The services of the full stack; present if the engine needs them.
+    pub stack: Option<StackUrls>,
+    /// Whether weaker persistence of Redis is accepted, with the coupons it may lose.
+    pub accept_redis_data_loss: bool,
+    /// What the node does on the full stack.
+    pub roles: BTreeSet<Role>,
+    /// Who may make operators' calls; `None` means whoever calls over loopback.
+    pub admin_token: Option<SecretString>,
+    /// How many persisters write at a time.
+    pub persisters: usize,
+    /// The most connections to PostgreSQL.
+    pub database_connections: u32,
+    /// Threads that parse and answer.
+    pub workers: usize,
+    /// Threads that actors live on.
+    pub shards: usize,
+    /// How many members may wait for one coupon.
+    pub queue_limit: usize,
+    /// Connections held at once.
+    pub max_connections: usize,
+    /// How long a member waits at most.
+    pub request_timeout: Duration,
+    /// How long shutting down may take.
+    pub shutdown_timeout: Duration,
+}
+
+/// Settings that cannot work together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A service of the full stack is not named.
+    #[error("--engine redis-lua needs {0}: set it, or leave --engine away to use the embedded engine")]
+    MissingUrl(&'static str),
+    /// Anybody on the network could make operators' calls.
+    #[error(
+        "OPENRUN_BIND {0} can be reached from other machines, but OPENRUN_ADMIN_TOKEN is not set: \
+         set a token, or bind to 127.0.0.1"
+    )]
+    OpenToAll(SocketAddr),
+    /// A token that is easily guessed protects nothing.
+    #[error("OPENRUN_ADMIN_TOKEN has fewer than 16 characters: use a longer one, such as from `openssl rand -hex 24`")]
+    WeakToken,
+}
+
+/// The shortest token that is taken.
+pub(super) const TOKEN_MIN_CHARS: usize = 16;
+
+impl Settings {
+    /// Looks for settings that cannot work together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] says what to do.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        use secrecy::ExposeSecret as _;
+        match &self.admin_token {
+            None if !self.bind.ip().to_canonical().is_loopback() => Err(SettingsError::OpenToAll(self.bind)),
+            Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => Err(SettingsError::WeakToken),
+            _ => Ok(()),
+        }
+    }
+}

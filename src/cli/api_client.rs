@@ -1,0 +1,82 @@
+//! Talks to a running node as an operator does, and turns its problems into one line.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// How long a node may take for one call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest answer that is read, in bytes.
+const ANSWER_MAX: u64 = 16 * 1024 * 1024;
+
+/// A node, by its URL.
+pub(super) struct ApiClient {
+    http: Client,
+    server: String,
+    token: Option<String>,
+}
+
+impl ApiClient {
+    pub(super) fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
+        let url = url::Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if url.is_none_or(|url| url.host().is_none()) {
+            return Err(Failure::operator(format!("'{server}' is no http:// URL: check --server or OPENRUN_SERVER")));
+        }
+        let http = Client::builder().timeout(CALL_TIMEOUT).no_proxy().build().map_err(Failure::operator)?;
+        let token = token.filter(|token| !token.is_empty());
+        Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.call(self.http.request(Method::GET, format!("{}{path}", self.server))).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let request = self.http.request(Method::POST, format!("{}{path}", self.server));
+        self.call(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if response.content_length().is_some_and(|length| length > ANSWER_MAX) {
+            return Err(self.no_openrun(status));
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let answer: Value = serde_json::from_slice(&body).map_err(|_| self.no_openrun(status))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = |name: &str| answer.get(name).and_then(Value::as_str);
+        match (text("code"), text("detail")) {
+            (Some(code), Some(detail)) => Err(Failure::Refused(format!("{code}: {detail}"))),
+            _ => Err(self.no_openrun(status)),
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let why = if error.is_timeout() {
+            "does not answer in time"
+        } else if error.is_connect() {
+            "cannot be reached"
+        } else {
+            "does not answer as an HTTP server"
+        };
+        Failure::operator(format!("{} {why}: start `openrun serve` there, or set OPENRUN_SERVER", self.server))
+    }
+
+    fn no_openrun(&self, status: StatusCode) -> Failure {
+        Failure::operator(format!("{} answered {status}, not as openrun does: check OPENRUN_SERVER", self.server))
+    }
+}

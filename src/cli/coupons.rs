@@ -1,0 +1,110 @@
+//! `openrun coupons`: what operators do, over the API of a running node.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+
+use super::api_client::ApiClient;
+use super::args::{CouponsArgs, CouponsCall, CreateArgs};
+use super::failure::Failure;
+use super::runtime;
+use crate::domain::CouponId;
+
+/// The columns of the table.
+const COLUMNS: [&str; 6] = ["id", "state", "total", "issued", "remaining", "opens_at"];
+
+pub(super) fn run(args: CouponsArgs) -> Result<ExitCode, Failure> {
+    runtime::run(async {
+        let client = ApiClient::new(&args.server, args.admin_token.clone())?;
+        let answer = call(&client, &args.call).await?;
+        let out = &mut io::stdout().lock();
+        let written = if args.json {
+            serde_json::to_writer_pretty(&mut *out, &answer).map_err(io::Error::from).and_then(|()| writeln!(out))
+        } else {
+            match &answer {
+                Value::Array(coupons) => write_table(out, coupons),
+                coupon => write_table(out, std::slice::from_ref(coupon)),
+            }
+        };
+        match written {
+            // Whoever reads has seen enough, such as `head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            written => written.map(|()| ExitCode::SUCCESS).map_err(Failure::operator),
+        }
+    })
+}
+
+async fn call(client: &ApiClient, call: &CouponsCall) -> Result<Value, Failure> {
+    match call {
+        CouponsCall::Create(args) => client.post("/v1/coupons", Some(&wanted(args))).await,
+        CouponsCall::List => list(client).await,
+        CouponsCall::Show { id } => client.get(&path(id, "")?).await,
+        CouponsCall::Pause { id } => client.post(&path(id, "/pause")?, None).await,
+        CouponsCall::Resume { id } => client.post(&path(id, "/resume")?, None).await,
+        CouponsCall::Close { id } => client.post(&path(id, "/close")?, None).await,
+    }
+}
+
+fn path(id: &str, call: &str) -> Result<String, Failure> {
+    let id = CouponId::parse(id).map_err(Failure::operator)?;
+    Ok(format!("/v1/coupons/{id}{call}"))
+}
+
+fn wanted(args: &CreateArgs) -> Value {
+    let mut wanted = Map::new();
+    wanted.insert("id".to_owned(), args.id.clone().into());
+    wanted.insert("total".to_owned(), args.total.into());
+    for (name, value) in [
+        ("name", &args.name),
+        ("description", &args.description),
+        ("discount", &args.discount),
+        ("opens_at", &args.opens_at),
+        ("closes_at", &args.closes_at),
+        ("valid_until", &args.valid_until),
+    ] {
+        if let Some(value) = value {
+            wanted.insert(name.to_owned(), value.clone().into());
+        }
+    }
+    wanted.into()
+}
+
+/// Every page in turn.
+async fn list(client: &ApiClient) -> Result<Value, Failure> {
+    let mut coupons = Vec::new();
+    let mut path = "/v1/coupons?limit=500".to_owned();
+    loop {
+        let mut page = client.get(&path).await?;
+        if let Some(Value::Array(more)) = page.get_mut("coupons").map(Value::take) {
+            coupons.extend(more);
+        }
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) => path = format!("/v1/coupons?limit=500&after={next}"),
+            None => return Ok(coupons.into()),
+        }
+    }
+}
+
+fn write_table(out: &mut impl Write, coupons: &[Value]) -> io::Result<()> {
+    let cell = |coupon: &Value, column: &str| match coupon.get(column) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let rows: Vec<[String; 6]> = coupons.iter().map(|coupon| COLUMNS.map(|column| cell(coupon, column))).collect();
+    let header = COLUMNS.map(|column| column.to_uppercase().replace('_', " "));
+    let width = |place: usize| rows.iter().chain([&header]).map(|row| row[place].len()).max().unwrap_or(0);
+    for row in [&header].into_iter().chain(&rows) {
+        for (place, text) in row.iter().enumerate() {
+            let width = width(place);
+            // Numbers stand to the right, and nothing trails after the last column.
+            match place {
+                2..=4 => write!(out, "{text:>width$}  ")?,
+                5 => writeln!(out, "{text}")?,
+                _ => write!(out, "{text:<width$}  ")?,
+            }
+        }
+    }
+    Ok(())
+}

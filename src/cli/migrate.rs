@@ -1,0 +1,29 @@
+//! `openrun migrate`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::MigrateArgs;
+use super::failure::Failure;
+use super::runtime;
+use super::settings::DATA_DIR;
+use crate::bootstrap::{self, EngineKind, Migration, SettingsError};
+use crate::telemetry::{self, LogFormat};
+
+pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
+    telemetry::init_logging(LogFormat::Pretty, "info,sqlx=warn").map_err(Failure::operator)?;
+    let url = args.database_url.filter(|url| !url.is_empty());
+    let migration = match (args.engine, url) {
+        // Whoever names a PostgreSQL means it.
+        (_, Some(url)) => Migration::Postgres(url.into()),
+        (EngineKind::Embedded, None) => {
+            Migration::Embedded(args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)))
+        }
+        (EngineKind::RedisLua, None) => return Err(SettingsError::MissingUrl("OPENRUN_DATABASE_URL").into()),
+    };
+    runtime::run(async {
+        bootstrap::migrate(&migration).await?;
+        tracing::info!("the schema is up to date");
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,22 @@
+//! `openrun serve`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::args::NodeArgs;
+use super::failure::Failure;
+use super::runtime;
+use super::settings::DATA_DIR;
+use crate::bootstrap::Node;
+
+pub(super) fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
+    args.common.begin_logging("info,lapin=warn")?;
+    let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let settings = args.common.settings(args.bind, data_dir)?;
+    runtime::run(async {
+        let node = Node::start(settings).await?;
+        runtime::until_told_to_stop().await?;
+        node.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

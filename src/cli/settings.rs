@@ -1,0 +1,59 @@
+//! From what was typed to what a node is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::CommonArgs;
+use super::failure::Failure;
+use crate::bootstrap::{EngineKind, Settings, SettingsError, StackUrls};
+use crate::telemetry;
+
+/// Where the embedded engine keeps its file unless told otherwise.
+pub(super) const DATA_DIR: &str = "openrun-data";
+
+impl CommonArgs {
+    /// The settings of a node that listens on `bind` and, unless told otherwise, keeps its file in `data_dir`.
+    pub(super) fn settings(&self, bind: SocketAddr, data_dir: PathBuf) -> Result<Settings, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let settings = Settings {
+            bind,
+            engine: self.engine,
+            data_dir,
+            stack: self.stack()?,
+            accept_redis_data_loss: self.accept_redis_data_loss,
+            roles: self.roles.iter().copied().collect(),
+            admin_token: self.admin_token.clone().filter(|token| !token.is_empty()).map(Into::into),
+            persisters: usize::from(self.persisters),
+            database_connections: self.database_connections,
+            workers: self.workers.map_or(cores, usize::from),
+            shards: self.shards.map_or((cores / 2).max(1), usize::from),
+            queue_limit: self.queue_limit as usize,
+            max_connections: self.max_connections as usize,
+            request_timeout: Duration::from_millis(self.request_timeout_ms),
+            shutdown_timeout: Duration::from_secs(self.shutdown_timeout),
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn stack(&self) -> Result<Option<StackUrls>, SettingsError> {
+        if self.engine == EngineKind::Embedded {
+            return Ok(None);
+        }
+        let given = |url: &Option<String>, name| {
+            url.clone().filter(|url| !url.is_empty()).map(Into::into).ok_or(SettingsError::MissingUrl(name))
+        };
+        Ok(Some(StackUrls {
+            redis: given(&self.redis_url, "OPENRUN_REDIS_URL")?,
+            amqp: given(&self.amqp_url, "OPENRUN_AMQP_URL")?,
+            database: given(&self.database_url, "OPENRUN_DATABASE_URL")?,
+            amqp_namespace: self.amqp_namespace.clone(),
+        }))
+    }
+
+    /// Begins to write log lines; `default` is the filter unless told otherwise.
+    pub(super) fn begin_logging(&self, default: &str) -> Result<(), Failure> {
+        telemetry::init_logging(self.log_format, self.log.as_deref().unwrap_or(default)).map_err(Failure::operator)
+    }
+}
