@@ -1,0 +1,11 @@
+//! The one contract of every `AdmissionEngine`, run against each of them.
+//!
+//! To add an engine, write a file such as `embedded.rs`: a fixture and one `engine_contract!` line.
+
+mod cases;
+mod model;
+mod suite;
+mod support;
+
+mod embedded;
+mod embedded_only;
