@@ -7,10 +7,16 @@ use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
 use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
-use crate::persistence::postgres::{self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore};
+use crate::persistence::postgres::{
+    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore,
+};
 use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
-use crate::persistence::sqlite::{EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
-use crate::ports::{AdmissionEngine, CouponCatalog, EngineError, EventBus, EventSource, IssuanceStore, Outbox};
+use crate::persistence::sqlite::{
+    EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
+};
+use crate::ports::{
+    AdmissionEngine, CouponCatalog, EngineError, EventBus, EventSource, IssuanceStore, Outbox,
+};
 
 /// Why a node cannot start: one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]

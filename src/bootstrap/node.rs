@@ -13,8 +13,8 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor, PublisherInbox,
-    Shards, StandDown, Supervise, SupervisorActor,
+    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
+    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
@@ -146,7 +146,11 @@ impl Crew<'_> {
         let _gone = self.supervisor.send(Supervise(Box::new(child))).await;
     }
 
-    async fn start_gate_keeper(&self, backend: &Backend, registry: &Arc<CouponRegistry>) -> Result<(), StartError> {
+    async fn start_gate_keeper(
+        &self,
+        backend: &Backend,
+        registry: &Arc<CouponRegistry>,
+    ) -> Result<(), StartError> {
         let keeper = GateKeeperActor::child(
             Arc::clone(registry),
             Arc::clone(&backend.catalog),

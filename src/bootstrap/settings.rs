@@ -114,7 +114,9 @@ pub enum SettingsError {
     )]
     OpenToAll(SocketAddr),
     /// A token that is easily guessed protects nothing.
-    #[error("OPENRUN_ADMIN_TOKEN has fewer than 16 characters: use a longer one, such as from `openssl rand -hex 24`")]
+    #[error(
+        "OPENRUN_ADMIN_TOKEN has fewer than 16 characters: use a longer one, such as from `openssl rand -hex 24`"
+    )]
     WeakToken,
 }
 
@@ -130,7 +132,9 @@ impl Settings {
         use secrecy::ExposeSecret as _;
         match &self.admin_token {
             None if !self.bind.ip().to_canonical().is_loopback() => Err(SettingsError::OpenToAll(self.bind)),
-            Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => Err(SettingsError::WeakToken),
+            Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => {
+                Err(SettingsError::WeakToken)
+            }
             _ => Ok(()),
         }
     }

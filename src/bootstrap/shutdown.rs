@@ -18,7 +18,10 @@ impl Deadline {
     /// Waits for `end`, and says so in the log if it does not come in time.
     pub(super) async fn wait_for(&self, what: &str, end: impl Future<Output = ()>) {
         if timeout_at(self.0, end).await.is_err() {
-            tracing::warn!(what, "shutting down goes on without waiting any longer; nothing told is lost by that");
+            tracing::warn!(
+                what,
+                "shutting down goes on without waiting any longer; nothing told is lost by that"
+            );
         }
     }
 

@@ -23,7 +23,9 @@ impl ApiClient {
     pub(super) fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
         let url = url::Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         if url.is_none_or(|url| url.host().is_none()) {
-            return Err(Failure::operator(format!("'{server}' is no http:// URL: check --server or OPENRUN_SERVER")));
+            return Err(Failure::operator(format!(
+                "'{server}' is no http:// URL: check --server or OPENRUN_SERVER"
+            )));
         }
         let http = Client::builder().timeout(CALL_TIMEOUT).no_proxy().build().map_err(Failure::operator)?;
         let token = token.filter(|token| !token.is_empty());
@@ -73,10 +75,16 @@ impl ApiClient {
         } else {
             "does not answer as an HTTP server"
         };
-        Failure::operator(format!("{} {why}: start `openrun serve` there, or set OPENRUN_SERVER", self.server))
+        Failure::operator(format!(
+            "{} {why}: start `openrun serve` there, or set OPENRUN_SERVER",
+            self.server
+        ))
     }
 
     fn no_openrun(&self, status: StatusCode) -> Failure {
-        Failure::operator(format!("{} answered {status}, not as openrun does: check OPENRUN_SERVER", self.server))
+        Failure::operator(format!(
+            "{} answered {status}, not as openrun does: check OPENRUN_SERVER",
+            self.server
+        ))
     }
 }

@@ -203,7 +203,13 @@ fn part(text: &str) -> Result<f64, String> {
 #[derive(Debug, Clone, Args)]
 pub(super) struct CouponsArgs {
     /// The node to talk to
-    #[arg(long, env = "OPENRUN_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL", global = true)]
+    #[arg(
+        long,
+        env = "OPENRUN_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL",
+        global = true
+    )]
     pub(super) server: String,
 
     /// The operators' token of that node

@@ -20,7 +20,9 @@ pub(super) fn run(args: CouponsArgs) -> Result<ExitCode, Failure> {
         let answer = call(&client, &args.call).await?;
         let out = &mut io::stdout().lock();
         let written = if args.json {
-            serde_json::to_writer_pretty(&mut *out, &answer).map_err(io::Error::from).and_then(|()| writeln!(out))
+            serde_json::to_writer_pretty(&mut *out, &answer)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out))
         } else {
             match &answer {
                 Value::Array(coupons) => write_table(out, coupons),
@@ -92,7 +94,8 @@ fn write_table(out: &mut impl Write, coupons: &[Value]) -> io::Result<()> {
         Some(other) => other.to_string(),
         None => String::new(),
     };
-    let rows: Vec<[String; 6]> = coupons.iter().map(|coupon| COLUMNS.map(|column| cell(coupon, column))).collect();
+    let rows: Vec<[String; 6]> =
+        coupons.iter().map(|coupon| COLUMNS.map(|column| cell(coupon, column))).collect();
     let header = COLUMNS.map(|column| column.to_uppercase().replace('_', " "));
     let width = |place: usize| rows.iter().chain([&header]).map(|row| row[place].len()).max().unwrap_or(0);
     for row in [&header].into_iter().chain(&rows) {

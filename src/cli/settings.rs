@@ -54,6 +54,7 @@ impl CommonArgs {
 
     /// Begins to write log lines; `default` is the filter unless told otherwise.
     pub(super) fn begin_logging(&self, default: &str) -> Result<(), Failure> {
-        telemetry::init_logging(self.log_format, self.log.as_deref().unwrap_or(default)).map_err(Failure::operator)
+        telemetry::init_logging(self.log_format, self.log.as_deref().unwrap_or(default))
+            .map_err(Failure::operator)
     }
 }

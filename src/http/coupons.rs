@@ -311,22 +311,22 @@ macro_rules! lifecycle_call {
     ($name:ident, $path:literal, $lifecycle:expr, $summary:literal) => {
         #[doc = $summary]
         #[utoipa::path(
-                    post, path = $path, tag = "coupons", security(("operator" = [])),
-                    params(("coupon_id" = String, Path, description = "The coupon's id")),
-                    responses(
-                        (status = 200, description = "The coupon as it is now", body = CouponView),
-                        (status = 401, description = "`unauthorized`", body = ProblemBody,
-                            content_type = "application/problem+json"),
-                        (status = 403, description = "`forbidden`", body = ProblemBody,
-                            content_type = "application/problem+json"),
-                        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-                            content_type = "application/problem+json"),
-                        (status = 409, description = "`closed`", body = ProblemBody,
-                            content_type = "application/problem+json"),
-                        (status = 503, description = "`unavailable`", body = ProblemBody,
-                            content_type = "application/problem+json"),
-                    )
-                )]
+                            post, path = $path, tag = "coupons", security(("operator" = [])),
+                            params(("coupon_id" = String, Path, description = "The coupon's id")),
+                            responses(
+                                (status = 200, description = "The coupon as it is now", body = CouponView),
+                                (status = 401, description = "`unauthorized`", body = ProblemBody,
+                                    content_type = "application/problem+json"),
+                                (status = 403, description = "`forbidden`", body = ProblemBody,
+                                    content_type = "application/problem+json"),
+                                (status = 404, description = "`no_such_coupon`", body = ProblemBody,
+                                    content_type = "application/problem+json"),
+                                (status = 409, description = "`closed`", body = ProblemBody,
+                                    content_type = "application/problem+json"),
+                                (status = 503, description = "`unavailable`", body = ProblemBody,
+                                    content_type = "application/problem+json"),
+                            )
+                        )]
         pub(super) async fn $name(
             state: web::Data<AppState>,
             _: Operator,

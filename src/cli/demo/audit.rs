@@ -33,8 +33,9 @@ impl Audit {
     pub(super) async fn of(backend: &Backend, coupon: &CouponId, race: &RaceReport) -> Result<Self, Failure> {
         let told: Sequence = race.told.iter().map(|told| told.sequence).max().unwrap_or(0);
         let begun = Instant::now();
-        let unreadable =
-            |error: StoreError| Failure::Refused(format!("the database cannot be read after the race: {error}"));
+        let unreadable = |error: StoreError| {
+            Failure::Refused(format!("the database cannot be read after the race: {error}"))
+        };
         let mut watermark = 0;
         while watermark < told && begun.elapsed() < ARRIVAL_WITHIN {
             watermark = backend.store.watermark(coupon, watermark).await.map_err(unreadable)?;
@@ -80,7 +81,10 @@ impl Audit {
         }
         let wanted = u64::from(args.stock).min(args.members);
         if (self.rows.len() as u64) < wanted && race.gave_up == 0 {
-            found.push(format!("only {} of {wanted} coupons were issued though members asked", self.rows.len()));
+            found.push(format!(
+                "only {} of {wanted} coupons were issued though members asked",
+                self.rows.len()
+            ));
         }
         let dense = (1..).zip(&self.rows).all(|(expected, row): (Sequence, _)| row.sequence == expected);
         if !dense {
@@ -92,7 +96,8 @@ impl Audit {
 
     /// What members were told and the database does not hold just so.
     fn differences(&self, race: &RaceReport) -> Vec<String> {
-        let rows: HashMap<&str, &IssuedCoupon> = self.rows.iter().map(|row| (row.member_id.as_str(), row)).collect();
+        let rows: HashMap<&str, &IssuedCoupon> =
+            self.rows.iter().map(|row| (row.member_id.as_str(), row)).collect();
         let differs = |told: &&openrun_load::Told| {
             let row = rows.get(told.member_id.as_str());
             !row.is_some_and(|row| row.sequence == told.sequence && row.code.as_str() == told.code)
@@ -101,7 +106,9 @@ impl Audit {
         let mut found: Vec<String> = lost
             .iter()
             .take(NAMED)
-            .map(|told| format!("{} was told of coupon {} which the database lacks", told.member_id, told.sequence))
+            .map(|told| {
+                format!("{} was told of coupon {} which the database lacks", told.member_id, told.sequence)
+            })
             .collect();
         if lost.len() > NAMED {
             found.push(format!("and {} more of these", lost.len() - NAMED));

@@ -52,8 +52,9 @@ pub(super) fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
 }
 
 fn create(path: &PathBuf) -> Result<std::fs::File, Failure> {
-    std::fs::File::create(path)
-        .map_err(|error| Failure::operator(format!("the report {} cannot be written: {error}", path.display())))
+    std::fs::File::create(path).map_err(|error| {
+        Failure::operator(format!("the report {} cannot be written: {error}", path.display()))
+    })
 }
 
 async fn play(args: &DemoArgs, stage: &Stage) -> Result<(RaceReport, Audit), Failure> {

@@ -23,8 +23,9 @@ impl Stage {
         let (data_dir, temporary) = match &args.common.data_dir {
             Some(data_dir) => (data_dir.clone(), None),
             None => {
-                let temporary = TempDir::with_prefix("openrun-demo-")
-                    .map_err(|error| Failure::operator(format!("no temporary folder can be made: {error}")))?;
+                let temporary = TempDir::with_prefix("openrun-demo-").map_err(|error| {
+                    Failure::operator(format!("no temporary folder can be made: {error}"))
+                })?;
                 (temporary.path().to_owned(), Some(temporary))
             }
         };

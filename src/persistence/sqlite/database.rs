@@ -157,3 +157,6 @@ impl fmt::Debug for SqliteDatabase {
         f.debug_struct("SqliteDatabase").field("file", &self.inner.writing.get_filename()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,8 @@ pub(super) async fn open(directory: &Path) -> Result<OpenDirectory, OpenError> {
     if is_foreign(&mut writer).await.map_err(|cause| told(&path, cause))? {
         return Err(OpenError::NotOurs { path });
     }
-    MIGRATOR.run(&mut writer).await.map_err(|cause| not_migrated(&path, cause))?;
+    // Not `run`: its future cannot be sent between threads, which sqlx made `run_direct` for.
+    MIGRATOR.run_direct(None, &mut writer, false).await.map_err(|cause| not_migrated(&path, cause))?;
     Ok(OpenDirectory { lock, writing, reading, writer })
 }
 
