@@ -1,4 +1,15 @@
-//! One suite of what every admission engine owes, run against each of them.
+//! The one contract of every `AdmissionEngine`, run against each of them.
+//!
+//! To add an engine, write a file such as `embedded.rs`: a fixture and one `engine_contract!` line.
+
+mod cases;
+mod model;
+mod suite;
+mod support;
 
 #[path = "../support/mod.rs"]
-mod support;
+mod house;
+
+mod embedded;
+mod embedded_only;
+mod redis_lua;

@@ -1,1 +1,19 @@
 //! SQLite: the embedded engine, for which nothing else is installed.
+
+mod admission;
+mod catalog;
+mod clock;
+mod database;
+mod engine;
+mod failure;
+mod open;
+mod reconfigure;
+mod revision;
+mod rows;
+mod store;
+
+pub use catalog::SqliteCatalog;
+pub use database::SqliteDatabase;
+pub use engine::EmbeddedEngine;
+pub use open::OpenError;
+pub use store::SqliteIssuanceStore;

@@ -1,0 +1,117 @@
+//! The catalogue of coupons. In the embedded engine it is the same table the engine decides by.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+
+use super::database::SqliteDatabase;
+use super::failure::catalog_error;
+use super::{revision, rows};
+use crate::domain::{Coupon, CouponId, Timestamp};
+use crate::ports::{CatalogError, CouponCatalog};
+
+/// Keeps coupons in SQLite. A coupon that is created here is known to the embedded engine at once.
+#[derive(Debug, Clone)]
+pub struct SqliteCatalog {
+    database: SqliteDatabase,
+}
+
+impl SqliteCatalog {
+    /// The catalogue in this database.
+    #[must_use]
+    pub fn new(database: SqliteDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl CouponCatalog for SqliteCatalog {
+    async fn create(&self, coupon: &Coupon) -> Result<(), CatalogError> {
+        let coupon = coupon.clone();
+        let inserted = self
+            .database
+            .write(move |c| Box::pin(async move { insert_coupon(c, &coupon).await }))
+            .await
+            .map_err(catalog_error)?;
+        if inserted { Ok(()) } else { Err(CatalogError::Exists) }
+    }
+
+    async fn find(&self, id: &CouponId) -> Result<Coupon, CatalogError> {
+        let query = sqlx::query("SELECT * FROM coupons WHERE id = $1").bind(id.as_str());
+        let row = query.fetch_optional(self.database.readers()).await.map_err(catalog_error)?;
+        rows::coupon(&row.ok_or(CatalogError::Missing)?).map_err(catalog_error)
+    }
+
+    async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError> {
+        // No id is empty, so all of them come after the empty text.
+        let after = after.map_or("", CouponId::as_str);
+        let query = sqlx::query("SELECT * FROM coupons WHERE id > $1 ORDER BY id LIMIT $2");
+        let found = query.bind(after).bind(limit).fetch_all(self.database.readers()).await;
+        let coupons: Result<_, _> = found.map_err(catalog_error)?.iter().map(rows::coupon).collect();
+        coupons.map_err(catalog_error)
+    }
+
+    async fn save(&self, coupon: &Coupon) -> Result<(), CatalogError> {
+        let coupon = coupon.clone();
+        let known = self
+            .database
+            .write(move |c| Box::pin(async move { update_coupon(c, &coupon).await }))
+            .await
+            .map_err(catalog_error)?;
+        if known { Ok(()) } else { Err(CatalogError::Missing) }
+    }
+}
+
+/// Writes a coupon unless its id is known; whether it was written. Nothing of a new coupon has been issued, so its
+/// count begins at zero whatever it says.
+pub(super) async fn insert_coupon(
+    connection: &mut SqliteConnection,
+    coupon: &Coupon,
+) -> Result<bool, sqlx::Error> {
+    let sql =
+        "INSERT INTO coupons (id, name, description, discount, total, issued, opens_at_ms, closes_at_ms,
+            valid_until_ms, lifecycle, salt, created_at_ms)
+        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
+    let done = sqlx::query(sql)
+        .bind(coupon.id.as_str())
+        .bind(coupon.terms.name())
+        .bind(coupon.terms.description())
+        .bind(coupon.terms.discount())
+        .bind(coupon.inventory.total())
+        .bind(coupon.window.opens_at().as_ms())
+        .bind(coupon.window.closes_at().map(Timestamp::as_ms))
+        .bind(coupon.valid_until.map(Timestamp::as_ms))
+        .bind(coupon.lifecycle.as_str())
+        .bind(coupon.salt.as_bytes().as_slice())
+        .bind(coupon.created_at.as_ms())
+        .execute(&mut *connection)
+        .await?;
+    let inserted = done.rows_affected() == 1;
+    if inserted {
+        revision::bump(connection).await?;
+    }
+    Ok(inserted)
+}
+
+/// Replaces what may change of a coupon; whether there is one. The schema refuses what would break a promise.
+async fn update_coupon(connection: &mut SqliteConnection, coupon: &Coupon) -> Result<bool, sqlx::Error> {
+    let sql = "UPDATE coupons SET name = $2, description = $3, discount = $4, total = $5, opens_at_ms = $6,
+            closes_at_ms = $7, valid_until_ms = $8, lifecycle = $9
+        WHERE id = $1";
+    let done = sqlx::query(sql)
+        .bind(coupon.id.as_str())
+        .bind(coupon.terms.name())
+        .bind(coupon.terms.description())
+        .bind(coupon.terms.discount())
+        .bind(coupon.inventory.total())
+        .bind(coupon.window.opens_at().as_ms())
+        .bind(coupon.window.closes_at().map(Timestamp::as_ms))
+        .bind(coupon.valid_until.map(Timestamp::as_ms))
+        .bind(coupon.lifecycle.as_str())
+        .execute(&mut *connection)
+        .await?;
+    let known = done.rows_affected() == 1;
+    if known {
+        revision::bump(connection).await?;
+    }
+    Ok(known)
+}

@@ -1,0 +1,227 @@
+//! The embedded engine: every decision is one transaction of SQLite, so stock, member and coupon are never apart.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::admission::{Decision, decide};
+use super::catalog::insert_coupon;
+use super::database::SqliteDatabase;
+use super::failure::engine_error;
+use super::{reconfigure, revision, rows};
+use crate::domain::{
+    AmendmentError, Coupon, CouponId, IssuanceStatus, MemberId, Sequence, Standing, Timestamp,
+};
+use crate::ports::{
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, Reconfiguration, WinnersPage,
+};
+
+/// Members on one page of winners.
+const WINNERS_PAGE: u32 = 1_000;
+
+/// Decides in the same database file that keeps the coupons. There is no outbox: what is decided has arrived.
+#[derive(Debug, Clone)]
+pub struct EmbeddedEngine {
+    database: SqliteDatabase,
+}
+
+impl EmbeddedEngine {
+    /// The engine on this database.
+    #[must_use]
+    pub fn new(database: SqliteDatabase) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl AdmissionEngine for EmbeddedEngine {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    async fn load(&self, coupon: &Coupon) -> Result<(), EngineError> {
+        let coupon = coupon.clone();
+        self.database
+            .write(move |c| Box::pin(async move { insert_coupon(c, &coupon).await }))
+            .await
+            .map_err(engine_error)?;
+        Ok(())
+    }
+
+    async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
+        let (id, batch, database) = (coupon.clone(), batch.to_vec(), self.database.clone());
+        let decision = self
+            .database
+            .write(move |c| Box::pin(async move { admit(c, &database, &id, &batch).await }))
+            .await
+            .map_err(engine_error)?;
+        let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
+        Ok(BatchAnswer { verdicts, standing })
+    }
+
+    async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
+        // The outer join tells an unknown coupon (no row) from a member without one (a row of nothing).
+        let sql = "SELECT i.sequence, i.issued_at_ms FROM coupons AS c
+            LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.member_id = $2
+            WHERE c.id = $1";
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(member.as_str());
+        let row = query.fetch_optional(self.database.readers()).await.map_err(engine_error)?;
+        let row = row.ok_or(EngineError::UnknownCoupon)?;
+        if rows::is_null(&row, "sequence").map_err(engine_error)? {
+            return Ok(None);
+        }
+        rows::grant(&row).map(Some).map_err(engine_error)
+    }
+
+    async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {
+        let query = sqlx::query("SELECT * FROM coupons WHERE id = $1").bind(coupon.as_str());
+        let row = query.fetch_optional(self.database.readers()).await.map_err(engine_error)?;
+        let coupon = rows::coupon(&row.ok_or(EngineError::UnknownCoupon)?).map_err(engine_error)?;
+        Ok(coupon.standing(self.database.clock().now()))
+    }
+
+    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
+        let sql = "SELECT i.sequence, i.member_id FROM coupons AS c
+            LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.sequence > $2
+            WHERE c.id = $1 ORDER BY i.sequence LIMIT $3";
+        let after = i64::try_from(cursor).unwrap_or(i64::MAX);
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(after).bind(WINNERS_PAGE);
+        let found = query.fetch_all(self.database.readers()).await.map_err(engine_error)?;
+        if found.is_empty() {
+            return Err(EngineError::UnknownCoupon);
+        }
+        winners_page(&found).map_err(engine_error)
+    }
+
+    async fn reconfigure(
+        &self,
+        coupon: &CouponId,
+        change: Reconfiguration,
+    ) -> Result<Result<Standing, AmendmentError>, EngineError> {
+        let (id, database) = (coupon.clone(), self.database.clone());
+        self.database
+            .write(move |c| Box::pin(async move { reconfigure(c, &database, &id, change).await }))
+            .await
+            .map_err(engine_error)?
+            .ok_or(EngineError::UnknownCoupon)
+    }
+
+    async fn revision(&self) -> Result<u64, EngineError> {
+        revision::read(self.database.readers()).await.map_err(engine_error)
+    }
+
+    /// The engine and the database are one file: neither can have what the other lacks.
+    async fn verify(&self, _coupon: &CouponId, _rows: Sequence) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// The whole of a batch, in few statements whatever its size: each one is a trip to the connection's thread.
+async fn admit(
+    connection: &mut SqliteConnection,
+    database: &SqliteDatabase,
+    id: &CouponId,
+    batch: &[AdmissionRequest],
+) -> Result<Option<Decision>, sqlx::Error> {
+    let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
+    let held = read_held(connection, id, batch).await?;
+    // The clock is read while nobody else can write, so that times follow the order of the sequences.
+    let decision = decide(coupon.standing(database.clock().now()), held, batch);
+    if !decision.winners.is_empty() {
+        write_issued(connection, &coupon, &decision).await?;
+    }
+    Ok(Some(decision))
+}
+
+async fn read_coupon(
+    connection: &mut SqliteConnection,
+    id: &CouponId,
+) -> Result<Option<Coupon>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM coupons WHERE id = $1").bind(id.as_str());
+    query.fetch_optional(connection).await?.as_ref().map(rows::coupon).transpose()
+}
+
+async fn read_held(
+    connection: &mut SqliteConnection,
+    id: &CouponId,
+    batch: &[AdmissionRequest],
+) -> Result<HashMap<MemberId, Grant>, sqlx::Error> {
+    let sql = "SELECT member_id, sequence, issued_at_ms FROM coupon_issuances
+        WHERE coupon_id = $1 AND member_id IN (SELECT value FROM json_each($2))";
+    let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
+    let members = serde_json::to_string(&members).map_err(rows::nonsense)?;
+    let found = sqlx::query(sql).bind(id.as_str()).bind(members).fetch_all(connection).await?;
+    found.iter().map(|row| Ok((rows::member(row)?, rows::grant(row)?))).collect()
+}
+
+async fn write_issued(
+    connection: &mut SqliteConnection,
+    coupon: &Coupon,
+    decision: &Decision,
+) -> Result<(), sqlx::Error> {
+    let insert = "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
+        SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3, $4 FROM json_each($2)";
+    let code = |member| coupon.salt.code(&coupon.id, member);
+    let issued: Vec<(Sequence, &str, String)> = decision
+        .winners
+        .iter()
+        .map(|(member, grant)| (grant.sequence, member.as_str(), code(member).to_string()))
+        .collect();
+    sqlx::query(insert)
+        .bind(coupon.id.as_str())
+        .bind(serde_json::to_string(&issued).map_err(rows::nonsense)?)
+        .bind(IssuanceStatus::Unused.as_str())
+        .bind(decision.standing.now.as_ms())
+        .execute(&mut *connection)
+        .await?;
+    let count = "UPDATE coupons SET issued = $2 WHERE id = $1 AND issued = $3";
+    let counted = sqlx::query(count)
+        .bind(coupon.id.as_str())
+        .bind(decision.standing.inventory.issued())
+        .bind(coupon.inventory.issued())
+        .execute(connection)
+        .await?;
+    // Nobody else can write in between; if the count moved all the same, nothing of this may be committed.
+    if counted.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(rows::nonsense("the count of issued coupons moved"))
+    }
+}
+
+async fn reconfigure(
+    connection: &mut SqliteConnection,
+    database: &SqliteDatabase,
+    id: &CouponId,
+    change: Reconfiguration,
+) -> Result<Option<Result<Standing, AmendmentError>>, sqlx::Error> {
+    let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
+    let after = match reconfigure::apply(coupon.standing(database.clock().now()), change) {
+        Ok(after) => after,
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
+    let sql =
+        "UPDATE coupons SET total = $2, opens_at_ms = $3, closes_at_ms = $4, lifecycle = $5 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(after.inventory.total())
+        .bind(after.window.opens_at().as_ms())
+        .bind(after.window.closes_at().map(Timestamp::as_ms))
+        .bind(after.lifecycle.as_str())
+        .execute(&mut *connection)
+        .await?;
+    revision::bump(connection).await?;
+    Ok(Some(Ok(after)))
+}
+
+fn winners_page(found: &[SqliteRow]) -> Result<WinnersPage, sqlx::Error> {
+    let Some(last) = found.last() else { return Ok(WinnersPage::default()) };
+    if rows::is_null(last, "sequence")? {
+        return Ok(WinnersPage::default());
+    }
+    let members = found.iter().map(rows::member).collect::<Result<_, _>>()?;
+    let full = found.len() == WINNERS_PAGE as usize;
+    let next = if full { Some(u64::from(rows::number(last, "sequence")?)) } else { None };
+    Ok(WinnersPage { members, next })
+}

@@ -1,0 +1,12 @@
+//! The cases, by theme. Each takes a fixture whose engine knows no coupon yet.
+
+pub(crate) mod batches;
+pub(crate) mod concurrency;
+pub(crate) mod crash;
+pub(crate) mod idempotence;
+pub(crate) mod issuing;
+pub(crate) mod property;
+pub(crate) mod reconfiguration;
+pub(crate) mod unknown;
+pub(crate) mod window;
+pub(crate) mod winners;

@@ -1,0 +1,134 @@
+//! Any sequence of steps does to the engine what it does to the model.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use openrun::domain::{Coupon, Lifecycle, MemberId, Window};
+use openrun::ports::{AdmissionEngine, Reconfiguration, Verdict};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Handle;
+
+use crate::model::{Expected, Model, Span, Step};
+use crate::suite::Fixture;
+use crate::support::{
+    MINUTE_MS, ask_batch, coupon_in, lifecycle, member, moved, open_window, total, truth, window,
+};
+
+/// Sequences of steps that are tried.
+const CASES: u32 = 48;
+/// Few members and small totals, so that steps meet.
+const MEMBERS: u8 = 12;
+
+pub(crate) async fn any_sequence_of_steps_does_what_the_model_does(fixture: &mut dyn Fixture) {
+    let nodes = [fixture.engine(), fixture.second_node_engine()];
+    let (names, fixture, runtime) = (AtomicU32::new(0), &*fixture, Handle::current());
+    // The runner calls plain functions and shrinks what fails to the shortest sequence that still does.
+    let outcome = tokio::task::block_in_place(|| {
+        let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+        let strategy = (1u32..10, prop::collection::vec(steps(), 1..40));
+        TestRunner::new(config).run(&strategy, |(size, steps)| {
+            let name = format!("coupon-{}", names.fetch_add(1, Ordering::Relaxed));
+            let mut pair = Pair::new(&nodes, &name, size);
+            runtime.block_on(async {
+                fixture.introduce(&pair.coupon).await;
+                for (turn, step) in steps.iter().enumerate() {
+                    pair.take(turn, step).await?;
+                }
+                truth(&*nodes[0], &pair.coupon.id, pair.model.issued()).await;
+                Ok(())
+            })
+        })
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let lifecycles = [Lifecycle::Active, Lifecycle::Active, Lifecycle::Paused, Lifecycle::Closed];
+    prop_oneof![
+        8 => prop::collection::vec(0..MEMBERS, 0..8).prop_map(Step::Admit),
+        2 => (0..MEMBERS).prop_map(Step::Find),
+        1 => Just(Step::Load),
+        2 => (0u32..14).prop_map(Step::Total),
+        2 => prop::sample::select(vec![Span::Now, Span::Later, Span::Over]).prop_map(Step::Window),
+        2 => prop::sample::select(lifecycles.to_vec()).prop_map(Step::Lifecycle),
+    ]
+}
+
+/// An engine and the model, which take the same steps.
+struct Pair<'a> {
+    nodes: &'a [Arc<dyn AdmissionEngine>],
+    coupon: Coupon,
+    model: Model,
+    /// One window a span, made once: the same span twice is the same window.
+    windows: [(Span, Window); 3],
+}
+
+impl<'a> Pair<'a> {
+    fn new(nodes: &'a [Arc<dyn AdmissionEngine>], name: &str, size: u32) -> Self {
+        let now = open_window();
+        let windows = [
+            (Span::Now, now),
+            (Span::Later, window(MINUTE_MS, None)),
+            (Span::Over, window(-MINUTE_MS, Some(-1))),
+        ];
+        Self { nodes, coupon: coupon_in(name, size, now), model: Model::new(size), windows }
+    }
+
+    async fn take(&mut self, turn: usize, step: &Step) -> Result<(), TestCaseError> {
+        let node = &*self.nodes[turn % self.nodes.len()];
+        match step {
+            Step::Admit(who) => self.admit(node, who).await?,
+            Step::Find(who) => {
+                let found = node.find(&self.coupon.id, &named(*who)).await.expect("an answer");
+                prop_assert_eq!(found.map(|grant| grant.sequence), self.model.held(*who));
+            }
+            Step::Load => node.load(&self.coupon).await.expect("loading again is fine"),
+            Step::Total(size) => self.reconfigure(node, step, total(*size)).await?,
+            Step::Lifecycle(word) => self.reconfigure(node, step, lifecycle(*word)).await?,
+            Step::Window(span) => {
+                let window = self.windows.iter().find(|(of, _)| of == span).expect("one a span").1;
+                self.reconfigure(node, step, moved(window)).await?;
+            }
+        }
+        let standing = node.standing(&self.coupon.id).await.expect("a standing");
+        prop_assert_eq!(standing.inventory.issued(), self.model.issued());
+        prop_assert_eq!(standing.inventory.total(), self.model.total);
+        prop_assert_eq!(standing.lifecycle, self.model.lifecycle);
+        Ok(())
+    }
+
+    async fn admit(&mut self, node: &dyn AdmissionEngine, who: &[u8]) -> Result<(), TestCaseError> {
+        let batch: Vec<MemberId> = who.iter().copied().map(named).collect();
+        let answer = ask_batch(node, &self.coupon.id, &batch).await;
+        let expected: Vec<_> = who.iter().map(|member| self.model.admit(*member)).collect();
+        let verdicts: Vec<_> = answer.verdicts.into_iter().map(without_time).collect();
+        prop_assert_eq!(verdicts, expected);
+        Ok(())
+    }
+
+    async fn reconfigure(
+        &mut self,
+        node: &dyn AdmissionEngine,
+        step: &Step,
+        change: Reconfiguration,
+    ) -> Result<(), TestCaseError> {
+        let outcome = node.reconfigure(&self.coupon.id, change).await.expect("an answer");
+        prop_assert_eq!(outcome.is_ok(), self.model.allows(step), "{:?}", outcome);
+        Ok(())
+    }
+}
+
+fn named(number: u8) -> MemberId {
+    member(&format!("member-{number}"))
+}
+
+fn without_time(verdict: Verdict) -> Expected {
+    match verdict {
+        Verdict::Issued(grant) => Expected::Issued(grant.sequence),
+        Verdict::Again(grant) => Expected::Again(grant.sequence),
+        Verdict::Rejected(rejection) => Expected::Rejected(rejection),
+    }
+}

@@ -1,0 +1,31 @@
+//! What only the embedded engine promises: its file, its schema, and the catalogue and store in the same database.
+
+mod catalog;
+mod opening;
+mod schema;
+mod store;
+mod throughput;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use openrun::persistence::sqlite::{EmbeddedEngine, SqliteDatabase};
+use openrun::ports::AdmissionEngine;
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+
+/// An open database in a directory of its own.
+async fn database() -> (SqliteDatabase, TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    (SqliteDatabase::open(directory.path()).await.expect("an open database"), directory)
+}
+
+fn engine(database: &SqliteDatabase) -> Arc<dyn AdmissionEngine> {
+    Arc::new(EmbeddedEngine::new(database.clone()))
+}
+
+/// Somebody at the file with a tool of their own, with foreign keys on.
+async fn intruder(directory: &Path) -> SqliteConnection {
+    let url = format!("sqlite://{}", directory.join("openrun.sqlite").display());
+    SqliteConnection::connect(&url).await.expect("a connection")
+}

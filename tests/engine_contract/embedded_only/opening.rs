@@ -1,0 +1,102 @@
+//! Opening, closing and reopening a data directory.
+
+use openrun::persistence::sqlite::{OpenError, SqliteDatabase};
+use openrun::ports::{EngineError, Verdict};
+use sqlx::Row;
+
+use super::{database, engine, intruder};
+use crate::support::{ask, issued, member, open_coupon};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_issued_is_there_after_closing_and_after_dropping() {
+    let (mut database, directory) = database().await;
+    let coupon = open_coupon("drop", 3);
+    engine(&database).load(&coupon).await.unwrap();
+    let grant = issued(ask(&*engine(&database), &coupon.id, &member("kim")).await);
+    for tidy in [true, false, true] {
+        if tidy {
+            database.close().await;
+            assert!(!directory.path().join("openrun.sqlite-wal").exists(), "closing leaves one file");
+        }
+        drop(database);
+        database = SqliteDatabase::open(directory.path()).await.unwrap();
+        assert_eq!(ask(&*engine(&database), &coupon.id, &member("kim")).await, Verdict::Again(grant));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_database_answers_nothing() {
+    let (database, _directory) = database().await;
+    let coupon = open_coupon("drop", 3);
+    engine(&database).load(&coupon).await.unwrap();
+    database.close().await;
+    assert!(matches!(engine(&database).load(&coupon).await, Err(EngineError::Unavailable(_))));
+    assert!(matches!(engine(&database).standing(&coupon.id).await, Err(EngineError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_is_kept_out_until_the_first_is_gone() {
+    let (database, directory) = database().await;
+    let error = SqliteDatabase::open(directory.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("in use by another openrun: stop that one"), "{error}");
+    drop(database);
+    SqliteDatabase::open(directory.path()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_are_made_and_what_is_no_directory_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let inner = parent.path().join("a/b");
+    SqliteDatabase::open(&inner).await.unwrap();
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&inner.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700, "it holds a secret");
+    }
+    let file = parent.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = SqliteDatabase::open(&file.join("data")).await.unwrap_err();
+    assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+    assert!(error.to_string().contains("give openrun a data directory it may write to"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_database_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, text) = (directory.path().join("openrun.sqlite"), "a shopping list\n".repeat(500));
+    std::fs::write(&file, &text).unwrap();
+    let error = SqliteDatabase::open(directory.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotOurs { .. }), "{error:?}");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_somebody_else_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("openrun.sqlite"), "").unwrap();
+    sqlx::query("CREATE TABLE theirs (x)").execute(&mut intruder(directory.path()).await).await.unwrap();
+    let error = SqliteDatabase::open(directory.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotOurs { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_schema_is_not_touched() {
+    let (database, directory) = database().await;
+    database.close().await;
+    drop(database);
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (9001, 'from the future', true, x'00', 0)";
+    sqlx::query(newer).execute(&mut intruder(directory.path()).await).await.unwrap();
+    let error = SqliteDatabase::open(directory.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 9001, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("newer openrun (schema 9001"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_is_in_write_ahead_mode() {
+    let (_database, directory) = database().await;
+    let row =
+        sqlx::query("PRAGMA journal_mode").fetch_one(&mut intruder(directory.path()).await).await.unwrap();
+    assert_eq!(row.get::<String, _>(0), "wal");
+}

@@ -1,0 +1,98 @@
+//! The store of issuances: what the engine decided can be read, and what comes from elsewhere is taken once.
+
+use openrun::domain::{IssuanceStatus, IssuedCoupon, Sequence, Timestamp};
+use openrun::persistence::sqlite::SqliteIssuanceStore;
+use openrun::ports::{IssuanceStore, StoreError};
+use sqlx::Row;
+
+use super::{database, engine, intruder};
+use crate::support::{ask, ask_all, id, issued, member, members, open_coupon};
+
+fn issuance(sequence: Sequence, name: &str) -> IssuedCoupon {
+    let coupon = open_coupon("drop", 10);
+    IssuedCoupon {
+        code: coupon.salt.code(&coupon.id, &member(name)),
+        coupon_id: coupon.id,
+        member_id: member(name),
+        sequence,
+        status: IssuanceStatus::Unused,
+        issued_at: Timestamp::from_ms(1_000),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_engine_issued_can_be_listed() {
+    let (database, _directory) = database().await;
+    let (store, engine, coupon) =
+        (SqliteIssuanceStore::new(database.clone()), engine(&database), open_coupon("drop", 10));
+    engine.load(&coupon).await.unwrap();
+    assert_eq!(store.highest(&coupon.id).await.unwrap(), 0);
+    let verdicts = ask_all(&*engine, &coupon.id, &members(0..20)).await;
+    assert_eq!(store.highest(&coupon.id).await.unwrap(), 10);
+    assert_eq!(store.watermark(&coupon.id, 0).await.unwrap(), 10);
+    let listed = store.list(&coupon.id, 3, 5).await.unwrap();
+    for (place, row) in (3..8).zip(listed) {
+        let member = members(0..20)[place].clone();
+        let grant = issued(verdicts[place]);
+        assert_eq!(
+            (row.sequence, row.issued_at, row.status),
+            (grant.sequence, grant.issued_at, IssuanceStatus::Unused)
+        );
+        assert_eq!((row.code, row.member_id), (coupon.salt.code(&coupon.id, &member), member));
+    }
+    assert_eq!(store.list(&id("nothing"), 0, 5).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watermark_stops_at_the_first_gap() {
+    let (database, _directory) = database().await;
+    let store = SqliteIssuanceStore::new(database.clone());
+    engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
+    let rows = [(1, "a"), (2, "b"), (4, "d"), (5, "e")].map(|(sequence, name)| issuance(sequence, name));
+    store.insert(&rows).await.unwrap();
+    let drop = id("drop");
+    for (known, expected) in [(0, 2), (1, 2), (2, 2), (3, 5), (5, 5)] {
+        assert_eq!(store.watermark(&drop, known).await.unwrap(), expected, "knowing {known}");
+    }
+    store.insert(&[issuance(3, "c")]).await.unwrap();
+    assert_eq!(store.watermark(&drop, 2).await.unwrap(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
+    let (database, directory) = database().await;
+    let (store, engine) = (SqliteIssuanceStore::new(database.clone()), engine(&database));
+    engine.load(&open_coupon("drop", 10)).await.unwrap();
+    let first = [issuance(1, "kim"), issuance(2, "lee"), issuance(1, "kim")];
+    let report = store.insert(&first).await.unwrap();
+    assert_eq!((report.inserted, report.same, report.conflicts.len()), (2, 1, 0));
+    let mut code_taken = issuance(5, "eve");
+    code_taken.code = first[0].code.clone();
+    let other_time = IssuedCoupon { issued_at: Timestamp::from_ms(2_000), ..issuance(2, "lee") };
+    let contradictions = [issuance(1, "eve"), issuance(4, "kim"), code_taken, other_time];
+    let batch = [&first[..2], &contradictions, &[issuance(3, "max")]].concat();
+    for (inserted, same) in [(1, 2), (0, 3)] {
+        let report = store.insert(&batch).await.unwrap();
+        assert_eq!((report.inserted, report.same), (inserted, same));
+        let arrived: Vec<_> = report.conflicts.iter().map(|conflict| conflict.arrived.clone()).collect();
+        assert_eq!(arrived, contradictions);
+        assert!(report.conflicts[0].held.contains("sequence 1 for member kim"), "{:?}", report.conflicts[0]);
+    }
+    let sql = "SELECT count(*) FROM issuance_quarantine";
+    let kept = sqlx::query(sql).fetch_one(&mut intruder(directory.path()).await).await.unwrap();
+    assert_eq!(kept.get::<i64, _>(0), 4, "each contradiction once");
+    assert_eq!(issued(ask(&*engine, &id("drop"), &member("next")).await).sequence, 4, "the engine goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_schema_forbids_is_rejected_as_a_whole() {
+    let (database, _directory) = database().await;
+    let store = SqliteIssuanceStore::new(database.clone());
+    engine(&database).load(&open_coupon("drop", 2)).await.unwrap();
+    let stranger = IssuedCoupon { coupon_id: id("nothing"), ..issuance(1, "eve") };
+    for bad in [issuance(3, "eve"), stranger] {
+        let outcome = store.insert(&[issuance(1, "kim"), bad]).await;
+        assert!(matches!(outcome, Err(StoreError::Rejected(_))), "{outcome:?}");
+        assert_eq!(store.highest(&id("drop")).await.unwrap(), 0, "nothing of it was written");
+    }
+}
