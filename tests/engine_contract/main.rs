@@ -7,5 +7,9 @@ mod model;
 mod suite;
 mod support;
 
+#[path = "../support/mod.rs"]
+mod house;
+
 mod embedded;
 mod embedded_only;
+mod redis_lua;

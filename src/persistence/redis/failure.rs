@@ -46,6 +46,10 @@ fn meaning(error: &RedisError) -> Option<&'static str> {
     if !by_code.is_empty() {
         return Some(by_code);
     }
+    // To who has not given a password yet, a long command is a breach of protocol and not merely NOAUTH.
+    if error.detail().is_some_and(|detail| detail.contains("unauthenticated")) {
+        return Some("wants another password");
+    }
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension => None,
         ErrorKind::UnexpectedReturnType | ErrorKind::InvalidClientConfig => None,

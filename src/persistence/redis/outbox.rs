@@ -45,11 +45,12 @@ impl Outbox for RedisOutbox {
         after: Sequence,
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, EngineError> {
-        // To Redis a count of 0 means none at all, but a negative one everything.
-        let limit = limit.min(MAX_ENTRIES);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let known = self.shared.known(coupon).await?;
         let mut run = on(&self.shared.scripts.pending, coupon);
-        run.arg(known.epoch).arg(after).arg(limit);
+        run.arg(known.epoch).arg(after).arg(limit.min(MAX_ENTRIES));
         let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
         reply.rest().map(|value| entry(value, known.epoch)).collect()
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Kind, Signal, folder_of};
-use crate::support::process::{command_as, give_to, run};
+use super::super::process::{command_as, give_to, run};
 
 /// PostgreSQL refuses to run as root.
 const USER: &str = "postgres";

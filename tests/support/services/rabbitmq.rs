@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Kind, Signal, folder_of};
-use crate::support::ports::free_port;
-use crate::support::process::{command_as, give_to};
+use super::super::ports::free_port;
+use super::super::process::{command_as, give_to};
 
 const USER: &str = "rabbitmq";
 

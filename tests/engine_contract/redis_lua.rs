@@ -1,0 +1,46 @@
+//! The contract against the Redis engine, on a server of each test's own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
+use openrun::ports::AdmissionEngine;
+
+use crate::house::services::PrivateRedis;
+use crate::suite::{Fixture, engine_contract};
+
+engine_contract!(contract, crate::redis_lua::fixture);
+
+pub(crate) async fn fixture() -> impl Fixture {
+    let redis = PrivateRedis::start().await;
+    RedisLua { first: node(&redis).await, second: node(&redis).await, redis }
+}
+
+/// A node has one connection and a memory of its own.
+async fn node(redis: &PrivateRedis) -> Arc<RedisLuaEngine> {
+    let connection = RedisConnection::connect(&redis.url().into()).await.expect("Redis answers");
+    Arc::new(RedisLuaEngine::new(connection))
+}
+
+struct RedisLua {
+    first: Arc<RedisLuaEngine>,
+    second: Arc<RedisLuaEngine>,
+    redis: PrivateRedis,
+}
+
+#[async_trait]
+impl Fixture for RedisLua {
+    fn engine(&self) -> Arc<dyn AdmissionEngine> {
+        self.first.clone()
+    }
+
+    fn second_node_engine(&self) -> Arc<dyn AdmissionEngine> {
+        self.second.clone()
+    }
+
+    /// The server is killed. The first node dies with it; the second one lives on, and remembers.
+    async fn reopen(&mut self) {
+        self.redis.restart().await;
+        self.first = node(&self.redis).await;
+    }
+}

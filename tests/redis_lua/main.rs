@@ -1,0 +1,12 @@
+//! What only the Redis engine owes: fences, scripts that write all or nothing, its outbox, its connection.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arrange;
+mod connecting;
+mod fences;
+mod memory;
+mod outbox;
+mod partial_writes;
+mod silence;
