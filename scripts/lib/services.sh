@@ -50,6 +50,7 @@ missing_packages() {
   command -v redis-server >/dev/null || echo redis-server
   if ! rabbitmq_bin >/dev/null || ! command -v epmd >/dev/null; then echo rabbitmq-server; fi
   postgres_bin >/dev/null || echo postgresql
+  command -v ps >/dev/null || echo procps
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.

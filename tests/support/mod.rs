@@ -1,0 +1,12 @@
+//! What integration tests stand on: the services of the run, services of a test's own, and a proxy that misbehaves.
+//!
+//! A test crate takes it in by `#[path = "../support/mod.rs"] mod support;`.
+
+// Each test crate compiles this for itself and uses a part of it only.
+#![allow(dead_code)]
+
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod services;
+pub(crate) mod shared;

@@ -1,0 +1,197 @@
+//! A TCP proxy between a node and a service that loses, holds, delays or swallows what passes, as the test says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::ports::free_port;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+const SWITCH_BOUND: Duration = Duration::from_secs(10);
+
+/// What the proxy does with the bytes that come from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Forwards both ways.
+    Pass,
+    /// Closes every connection and refuses new ones.
+    Cut,
+    /// Accepts, but forwards nothing; what came meanwhile goes on when the mode changes.
+    Hold,
+    /// Forwards each piece so much later.
+    Delay(Duration),
+    /// Forwards requests and drops the replies: the work is done and nobody is told. What is dropped stays lost, so
+    /// that a connection is of no use afterwards: follow it by `Cut`.
+    SwallowReplies,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Request,
+    Reply,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    connections: AtomicU64,
+    swallowed_bytes: AtomicU64,
+}
+
+/// The handle. Dropping it closes the proxy and its connections.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    port: u16,
+    /// What the test wants.
+    mode: watch::Sender<Mode>,
+    /// What the listener has arrived at; `Cut` and its end take a moment.
+    applied: watch::Receiver<Mode>,
+    counters: Arc<Counters>,
+    listener: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on a free local port and forwards to `target_port` on this machine.
+    pub(crate) async fn start(target_port: u16) -> Self {
+        let port = free_port();
+        let (mode, wanted) = watch::channel(Mode::Pass);
+        // It begins as cut, until it listens.
+        let (report, applied) = watch::channel(Mode::Cut);
+        let counters = Arc::new(Counters::default());
+        let target = SocketAddr::from(([127, 0, 0, 1], target_port));
+        let listener = tokio::spawn(listen(port, target, wanted, report, Arc::clone(&counters)));
+        let proxy = Self { port, mode, applied, counters, listener };
+        proxy.set(Mode::Pass).await;
+        proxy
+    }
+
+    /// Where clients connect to.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes the mode. It holds for every connection when this returns.
+    pub(crate) async fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+        let mut applied = self.applied.clone();
+        tokio::time::timeout(SWITCH_BOUND, applied.wait_for(|applied| *applied == mode))
+            .await
+            .expect("the proxy changes its mode in time")
+            .expect("the proxy lives as long as its handle");
+    }
+
+    /// How many connections were accepted so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.counters.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of replies were dropped so far: more than none means that the service has answered.
+    pub(crate) fn swallowed_bytes(&self) -> u64 {
+        self.counters.swallowed_bytes.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Connections end with the sender of the mode.
+        self.listener.abort();
+    }
+}
+
+async fn listen(
+    port: u16,
+    target: SocketAddr,
+    mut mode: watch::Receiver<Mode>,
+    applied: watch::Sender<Mode>,
+    counters: Arc<Counters>,
+) {
+    let mut listener = None;
+    loop {
+        let wanted = *mode.borrow_and_update();
+        if wanted == Mode::Cut {
+            listener = None;
+        } else if listener.is_none() {
+            listener =
+                Some(TcpListener::bind(("127.0.0.1", port)).await.expect("the proxy's port is still free"));
+        }
+        applied.send_replace(wanted);
+        tokio::select! {
+            changed = mode.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            accepted = accept(listener.as_ref()) => {
+                counters.connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(carry(accepted, target, mode.clone(), Arc::clone(&counters)));
+            }
+        }
+    }
+}
+
+/// The next connection; never, when nobody listens.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    loop {
+        match listener {
+            None => std::future::pending().await,
+            Some(listener) => {
+                if let Ok((stream, _)) = listener.accept().await {
+                    return stream;
+                }
+            }
+        }
+    }
+}
+
+/// Both directions of one connection, until both have ended, one breaks, or the proxy is cut.
+async fn carry(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>, counters: Arc<Counters>) {
+    let Ok(service) = TcpStream::connect(target).await else { return };
+    // A piece is forwarded as it came, not when the next one has come as well.
+    client.set_nodelay(true).ok();
+    service.set_nodelay(true).ok();
+    let (from_client, to_client) = client.into_split();
+    let (from_service, to_service) = service.into_split();
+    let mut until_cut = mode.clone();
+    tokio::select! {
+        _ = until_cut.wait_for(|mode| *mode == Mode::Cut) => {}
+        _ = async {
+            tokio::try_join!(
+                pump(from_client, to_service, Direction::Request, mode.clone(), &counters),
+                pump(from_service, to_client, Direction::Reply, mode.clone(), &counters),
+            )
+        } => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: Direction,
+    mut mode: watch::Receiver<Mode>,
+    counters: &Counters,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        let mode = *mode.wait_for(|mode| *mode != Mode::Hold).await.map_err(std::io::Error::other)?;
+        match mode {
+            Mode::Cut => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+            Mode::Delay(delay) => tokio::time::sleep(delay).await,
+            Mode::SwallowReplies if direction == Direction::Reply && length > 0 => {
+                counters.swallowed_bytes.fetch_add(length as u64, Ordering::SeqCst);
+                continue;
+            }
+            Mode::Pass | Mode::Hold | Mode::SwallowReplies => {}
+        }
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..length]).await?;
+    }
+}

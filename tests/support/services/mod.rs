@@ -1,0 +1,171 @@
+//! Services that belong to one test, which may stop, freeze, kill and restart them. They are gone when the test is.
+
+mod postgres;
+mod rabbitmq;
+mod redis;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::ports::free_port;
+use super::process::{Process, Signal, Watchdog};
+
+pub(crate) use self::postgres::Postgres;
+pub(crate) use self::rabbitmq::RabbitMq;
+pub(crate) use self::redis::Redis;
+
+/// A Redis in durable mode: every write is synced before it is answered.
+pub(crate) type PrivateRedis = Private<Redis>;
+/// A PostgreSQL with its default durability. Its superuser and database are both `postgres`.
+pub(crate) type PrivatePostgres = Private<Postgres>;
+/// A RabbitMQ without plugins.
+pub(crate) type PrivateRabbitMq = Private<RabbitMq>;
+
+/// RabbitMQ takes four seconds on an idle machine, and tests run side by side.
+const START_BOUND: Duration = Duration::from_secs(60);
+const STOP_BOUND: Duration = Duration::from_secs(30);
+
+/// What distinguishes one service from the others.
+pub(crate) trait Kind {
+    /// Part of the directory's name, and what panics say.
+    const NAME: &'static str;
+    /// The log has this once clients are served.
+    const READY: &'static str;
+    /// Ends the service in good order, without waiting for its clients.
+    const STOP: Signal;
+
+    /// The address for clients that connect to `port`, be it the service's own or that of a proxy.
+    fn url(port: u16) -> String;
+    /// Fills an empty data directory.
+    fn initialise(&self, data: &Path);
+    /// What to start in the foreground.
+    fn command(&self, data: &Path, port: u16) -> Command;
+    /// What must run beside the service, across its restarts.
+    fn companion(&self) -> Option<Command> {
+        None
+    }
+}
+
+/// One private service.
+#[derive(Debug)]
+pub(crate) struct Private<K: Kind> {
+    // Fields are dropped in this order: the processes before the directory they write to.
+    process: Option<Process>,
+    companion: Option<Process>,
+    watchdog: Watchdog,
+    directory: TempDir,
+    port: u16,
+    kind: K,
+}
+
+impl<K: Kind + Default> Private<K> {
+    /// Starts an empty service and waits until it serves.
+    pub(crate) async fn start() -> Self {
+        Self::start_as(K::default()).await
+    }
+}
+
+impl<K: Kind> Private<K> {
+    /// Like `start`, with settings of one's own.
+    pub(crate) async fn start_as(kind: K) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("openrun-{}-", K::NAME))
+            .tempdir()
+            .expect("a temporary directory can be made");
+        // The service's user passes through to a directory of its own.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let mut watchdog = Watchdog::over(directory.path());
+        let companion = kind.companion().map(|mut command| {
+            Process::spawn(&mut command, &directory.path().join("companion.log"), &mut watchdog)
+        });
+        let mut service = Self { process: None, companion, watchdog, directory, port: free_port(), kind };
+        service.initialise();
+        service.launch().await;
+        service
+    }
+
+    /// The service's own port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where clients reach it, now and after every restart.
+    pub(crate) fn url(&self) -> String {
+        K::url(self.port)
+    }
+
+    /// The same for clients that go through a proxy on `port`.
+    pub(crate) fn url_through(&self, port: u16) -> String {
+        K::url(port)
+    }
+
+    /// Ends it in good order. Its port then refuses connections.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(K::STOP);
+            process.until_ended(STOP_BOUND).await;
+        }
+    }
+
+    /// Ends it by SIGKILL, with all its children, as a machine that loses power would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill_tree();
+        }
+    }
+
+    /// Kills it if it runs, and starts it on the same port with the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        self.launch().await;
+    }
+
+    /// Kills it and loses its data. The next `restart` gives an empty service.
+    pub(crate) fn wipe(&mut self) {
+        self.kill();
+        fs::remove_dir_all(self.data()).expect("the data can be removed");
+        self.initialise();
+    }
+
+    /// Freezes it by SIGSTOP: connections stay open and are even accepted, but nobody answers.
+    pub(crate) fn pause(&self) {
+        self.process.as_ref().expect("the service runs").signal_tree(Signal::Stop);
+    }
+
+    /// Lets a frozen service go on, as if no time had passed for it.
+    pub(crate) fn resume(&self) {
+        self.process.as_ref().expect("the service runs").signal_tree(Signal::Continue);
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn initialise(&self) {
+        fs::create_dir(self.data()).expect("the data directory can be made");
+        self.kind.initialise(&self.data());
+    }
+
+    async fn launch(&mut self) {
+        let log = self.directory.path().join("service.log");
+        let mut command = self.kind.command(&self.data(), self.port);
+        let process = Process::spawn(&mut command, &log, &mut self.watchdog);
+        self.process.insert(process).until_logged(K::READY, START_BOUND).await;
+    }
+}
+
+/// The folder that has `program`, for the servers that distributions keep out of the PATH.
+fn folder_of(program: &str, elsewhere: &[&str]) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    elsewhere
+        .iter()
+        .map(PathBuf::from)
+        .chain(std::env::split_paths(&path))
+        .find(|folder| folder.join(program).is_file())
+        .unwrap_or_else(|| panic!("{program} is not installed: run ./scripts/test, which installs it"))
+}

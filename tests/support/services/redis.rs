@@ -1,0 +1,35 @@
+//! A private Redis.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Kind, Signal};
+
+/// Settings that follow, and may override, those of durable mode.
+#[derive(Debug, Default)]
+pub(crate) struct Redis {
+    pub(crate) extra_arguments: Vec<String>,
+}
+
+impl Kind for Redis {
+    const NAME: &'static str = "redis";
+    const READY: &'static str = "Ready to accept connections";
+    const STOP: Signal = Signal::Terminate;
+
+    fn url(port: u16) -> String {
+        format!("redis://127.0.0.1:{port}")
+    }
+
+    fn initialise(&self, _data: &Path) {}
+
+    fn command(&self, data: &Path, port: u16) -> Command {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
+            .arg("--dir")
+            .arg(data)
+            .args(&self.extra_arguments);
+        command
+    }
+}

@@ -1,0 +1,84 @@
+//! The services that `scripts/test` has started for the whole run, and a place of one's own in each.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use url::Url;
+use uuid::Uuid;
+
+const CLEAN_UP_BOUND: Duration = Duration::from_secs(10);
+
+/// The Redis of the run. Tests share it: use a coupon of your own, see [`coupon_id`].
+pub(crate) fn redis_url() -> String {
+    setting("OPENRUN_TEST_REDIS_URL")
+}
+
+/// The RabbitMQ of the run. Tests share it: prefix every name, see [`amqp_namespace`].
+pub(crate) fn amqp_url() -> String {
+    setting("OPENRUN_TEST_AMQP_URL")
+}
+
+/// A coupon id that no other test uses.
+pub(crate) fn coupon_id() -> String {
+    format!("c{}", Uuid::new_v4().simple())
+}
+
+/// A prefix for exchanges and queues that no other test uses.
+pub(crate) fn amqp_namespace() -> String {
+    format!("t{}", Uuid::new_v4().simple())
+}
+
+/// An empty database of one's own in the PostgreSQL of the run, removed when the value is dropped.
+#[derive(Debug)]
+pub(crate) struct Database {
+    name: String,
+    url: String,
+}
+
+impl Database {
+    pub(crate) async fn create() -> Self {
+        let mut url = Url::parse(&server_url()).expect("OPENRUN_TEST_DATABASE_URL is a URL");
+        let name = format!("openrun_test_{}", Uuid::new_v4().simple());
+        execute(format!("CREATE DATABASE {name}")).await.expect("the test database can be created");
+        url.set_path(&name);
+        Self { name, url: url.into() }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Database {
+    /// At best effort: what is left goes with the run's PostgreSQL.
+    fn drop(&mut self) {
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // A destructor cannot wait on the runtime it is called from.
+        let cleaner = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| {
+                runtime.block_on(async {
+                    tokio::time::timeout(CLEAN_UP_BOUND, execute(statement)).await.is_ok()
+                })
+            })
+        });
+        cleaner.join().ok();
+    }
+}
+
+async fn execute(statement: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(&server_url()).await?;
+    // Its only variable part is a name made above.
+    connection.execute(AssertSqlSafe(statement)).await?;
+    connection.close().await
+}
+
+fn server_url() -> String {
+    setting("OPENRUN_TEST_DATABASE_URL")
+}
+
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run ./scripts/test (it starts private services), or `scripts/test --services-only`")
+    })
+}
