@@ -1,0 +1,111 @@
+//! Publishing issuances to RabbitMQ.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::errors::BrokerError;
+use super::link::{Link, Links};
+use super::settings::RabbitSettings;
+use super::window;
+use crate::ports::{BusError, CouponIssued, EventBus};
+
+/// The most windows on their way at a time, each on a channel of its own; more wait for a turn.
+const MAX_WINDOWS: u32 = 16;
+
+/// The bus on one connection, which it opens when it is first needed and again when it was lost.
+#[derive(Debug)]
+pub struct RabbitBus {
+    links: Links,
+    turns: Semaphore,
+    reply_timeout: Duration,
+}
+
+impl RabbitBus {
+    /// A bus that has not connected yet.
+    #[must_use]
+    pub fn new(settings: RabbitSettings) -> Self {
+        let reply_timeout = settings.reply_timeout();
+        Self { links: Links::new(settings), turns: Semaphore::new(MAX_WINDOWS as usize), reply_timeout }
+    }
+
+    /// Connects and declares the topology, unless that has been done.
+    ///
+    /// # Errors
+    /// [`BrokerError`] says in one sentence what is wrong with the settings or the broker.
+    pub async fn connect(&self) -> Result<(), BrokerError> {
+        self.links.current().await.map(|_| ())
+    }
+
+    /// Publishes on a channel that is dropped unless everything went well.
+    async fn publish_on(&self, link: &Link, window: &[CouponIssued]) -> Result<(), BusError> {
+        let channel = link.channel().await.map_err(unavailable)?;
+        let exchange = link.session.topology.issuances();
+        timeout(self.reply_timeout, window::publish(&channel, &exchange, window))
+            .await
+            .unwrap_or_else(|_| Err(unavailable(self.timed_out("confirming a window"))))?;
+        link.release(channel);
+        Ok(())
+    }
+
+    fn timed_out(&self, what: &'static str) -> BrokerError {
+        let after_ms = u64::try_from(self.reply_timeout.as_millis()).unwrap_or(u64::MAX);
+        BrokerError::TimedOut { what, after_ms }
+    }
+
+    /// A failure ends the connection, whatever it was: the next one declares the topology anew, which also repairs what
+    /// somebody has deleted.
+    async fn settle<T>(&self, link: &Arc<Link>, done: Result<T, BusError>) -> Result<T, BusError> {
+        match &done {
+            Ok(_) => self.links.succeeded().await,
+            Err(error) => self.links.failed(link, error.to_string()).await,
+        }
+        done
+    }
+}
+
+#[async_trait]
+impl EventBus for RabbitBus {
+    async fn publish(&self, window: &[CouponIssued]) -> Result<(), BusError> {
+        if window.is_empty() {
+            return Ok(());
+        }
+        // Each window is bounded, so that a turn comes; but not necessarily in time for this one.
+        let turn = timeout(self.reply_timeout, self.turns.acquire()).await;
+        let _turn = turn
+            .map_err(|_| unavailable(self.timed_out("waiting for a turn")))?
+            .map_err(|_| unavailable(BrokerError::Closed))?;
+        let link = self.links.current().await.map_err(unavailable)?;
+        let done = self.publish_on(&link, window).await;
+        self.settle(&link, done).await
+    }
+
+    async fn backlog(&self) -> Result<u64, BusError> {
+        let link = self.links.current().await.map_err(unavailable)?;
+        let asked = async {
+            let channel = link.channel().await?;
+            let backlog = link.session.backlog(&channel).await?;
+            link.release(channel);
+            Ok(backlog)
+        };
+        let done = asked.await.map_err(unavailable);
+        self.settle(&link, done).await
+    }
+
+    async fn close(&self) {
+        // Windows on their way end first; nobody begins another.
+        let everybody = self.turns.acquire_many(MAX_WINDOWS);
+        timeout(self.reply_timeout, everybody).await.ok();
+        self.turns.close();
+        if let Some(link) = self.links.close().await {
+            link.session.goodbye().await.ok();
+        }
+    }
+}
+
+fn unavailable(error: BrokerError) -> BusError {
+    BusError::Unavailable(error.into())
+}

@@ -1,0 +1,123 @@
+//! Why the broker cannot be used, in one sentence each. None of them shows the password.
+
+use lapin::ErrorKind;
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::uri::AMQPUri;
+
+/// Why there is no connection to the broker, or no longer one.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The setting is no address of a RabbitMQ.
+    #[error("the broker URL is not of the form amqp://user:password@host:5672/vhost ({0})")]
+    InvalidUrl(String),
+    /// The namespace could not stand in names.
+    #[error(
+        "{0:?} is no namespace: 1 to 100 characters of A-Z, a-z, 0-9, '_', '-' and '.', not beginning with amq."
+    )]
+    InvalidNamespace(String),
+    /// Nobody answers at that address.
+    #[error("no RabbitMQ answers at {address}: {reason}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// What the operating system or the client said.
+        reason: String,
+    },
+    /// The broker does not let this user in.
+    #[error("RabbitMQ at {address} refuses the user {user:?}: wrong password, or not allowed to connect")]
+    Refused {
+        /// Host and port.
+        address: String,
+        /// Who tried.
+        user: String,
+    },
+    /// The broker has no such virtual host, or not for this user.
+    #[error(
+        "RabbitMQ at {address} has no virtual host {vhost:?} for the user {user:?} (\"/\" is written %2f in the URL)"
+    )]
+    NoSuchVhost {
+        /// Host and port.
+        address: String,
+        /// What was asked for.
+        vhost: String,
+        /// Who tried.
+        user: String,
+    },
+    /// An exchange or queue of this name exists and is not what openrun declares.
+    #[error(
+        "{name} exists on the broker and differs from what openrun declares ({detail}): delete it once it is empty, or use another namespace"
+    )]
+    Differs {
+        /// Which exchange or queue.
+        name: String,
+        /// What the broker said.
+        detail: String,
+    },
+    /// No answer within the bound.
+    #[error("the broker did not answer within {after_ms} ms ({what})")]
+    TimedOut {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        after_ms: u64,
+    },
+    /// The last try failed so short a time ago that there was no other.
+    #[error("the broker is not tried again for {wait_ms} ms; the last time: {last}")]
+    BackingOff {
+        /// How long until it will be.
+        wait_ms: u64,
+        /// What was wrong with the last try.
+        last: String,
+    },
+    /// The connection or channel ended.
+    #[error("the connection to the broker ended: {0}")]
+    Lost(#[source] lapin::Error),
+    /// The broker ended the consumer, for instance because its queue was deleted.
+    #[error("the broker cancelled the consumer of {0}")]
+    Cancelled(String),
+    /// The bus was closed by us.
+    #[error("the bus is closed")]
+    Closed,
+}
+
+impl From<lapin::Error> for BrokerError {
+    fn from(error: lapin::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+pub(super) fn address(uri: &AMQPUri) -> String {
+    format!("{}:{}", uri.authority.host, uri.authority.port)
+}
+
+/// The sentence for an error met while connecting.
+pub(super) fn connecting(error: &lapin::Error, uri: &AMQPUri) -> BrokerError {
+    let (address, user) = (address(uri), uri.authority.userinfo.username.clone());
+    let kind = match error.kind() {
+        ErrorKind::ProtocolError(protocol) => Some(protocol.kind()),
+        _ => None,
+    };
+    match kind {
+        Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => BrokerError::Refused { address, user },
+        Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => {
+            BrokerError::NoSuchVhost { address, vhost: uri.vhost.clone(), user }
+        }
+        _ => BrokerError::Unreachable { address, reason: error.to_string() },
+    }
+}
+
+/// The sentence for an error met while declaring `name`.
+pub(super) fn declaring(error: lapin::Error, name: &str) -> BrokerError {
+    if let ErrorKind::ProtocolError(protocol) = error.kind() {
+        let differs = [AMQPSoftError::PRECONDITIONFAILED, AMQPSoftError::RESOURCELOCKED];
+        if let AMQPErrorKind::Soft(kind) = protocol.kind()
+            && differs.contains(kind)
+        {
+            return BrokerError::Differs {
+                name: name.to_owned(),
+                detail: protocol.get_message().to_string(),
+            };
+        }
+    }
+    BrokerError::Lost(error)
+}

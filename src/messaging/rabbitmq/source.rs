@@ -1,0 +1,153 @@
+//! Reading issuances from RabbitMQ.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+
+use super::connection::Session;
+use super::errors::BrokerError;
+use super::message;
+use super::settings::RabbitSettings;
+use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
+
+/// Opens streams, each on a connection of its own, so that one that is lost takes no other with it.
+#[derive(Debug, Clone)]
+pub struct RabbitSource {
+    settings: RabbitSettings,
+}
+
+impl RabbitSource {
+    /// A source that connects when a stream is opened.
+    #[must_use]
+    pub fn new(settings: RabbitSettings) -> Self {
+        Self { settings }
+    }
+
+    /// The same as [`EventSource::open`], with the broker's own error.
+    ///
+    /// # Errors
+    /// [`BrokerError`] says in one sentence what is wrong with the settings or the broker.
+    pub async fn stream(&self, prefetch: u16) -> Result<RabbitStream, BrokerError> {
+        let session = Session::open(&self.settings, "openrun persister").await?;
+        let channel = session.channel().await?;
+        // 0 would mean no limit at all.
+        let qos = channel.basic_qos(prefetch.max(1), BasicQosOptions::default());
+        session.bounded("limiting the prefetch", qos).await?;
+        let consuming = channel.basic_consume(
+            session.topology.issuances().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let consumer = session.bounded("starting to consume", consuming).await?;
+        Ok(RabbitStream { consumer, channel, session, unanswered: BTreeSet::new() })
+    }
+}
+
+#[async_trait]
+impl EventSource for RabbitSource {
+    async fn open(&self, prefetch: u16) -> Result<Box<dyn EventStream>, SourceError> {
+        let stream = self.stream(prefetch).await.map_err(lost)?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// Deliveries of one consumer. It does not come back by itself: after an error its caller opens another.
+#[derive(Debug)]
+pub struct RabbitStream {
+    // Fields are dropped in this order: the consumer before what it runs on.
+    consumer: Consumer,
+    channel: Channel,
+    session: Session,
+    /// What was handed out and neither acknowledged nor rejected.
+    unanswered: BTreeSet<u64>,
+}
+
+#[async_trait]
+impl EventStream for RabbitStream {
+    async fn next(&mut self) -> Result<Delivery, SourceError> {
+        let delivery = match self.consumer.next().await {
+            Some(Ok(delivery)) => delivery,
+            Some(Err(error)) => return Err(lost(error.into())),
+            None => return Err(lost(BrokerError::Cancelled(self.session.topology.issuances()))),
+        };
+        self.unanswered.insert(delivery.delivery_tag);
+        let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
+        let event = message::decode(content_type, &delivery.data);
+        Ok(Delivery { tag: DeliveryTag(delivery.delivery_tag), event })
+    }
+
+    async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError> {
+        let (together, alone) = frames(&self.unanswered, tags);
+        let together = together.map(|tag| (tag, true));
+        for (tag, multiple) in together.into_iter().chain(alone.into_iter().map(|tag| (tag, false))) {
+            let acknowledged = self.channel.basic_ack(tag, BasicAckOptions { multiple });
+            self.session.bounded("acknowledging", acknowledged).await.map_err(lost)?;
+        }
+        for tag in tags {
+            self.unanswered.remove(&tag.0);
+        }
+        Ok(())
+    }
+
+    async fn reject(&mut self, tag: DeliveryTag, _reason: &str) -> Result<(), SourceError> {
+        if !self.unanswered.remove(&tag.0) {
+            return Ok(());
+        }
+        let rejected = self.channel.basic_reject(tag.0, BasicRejectOptions { requeue: false });
+        self.session.bounded("rejecting", rejected).await.map_err(lost)
+    }
+}
+
+/// The tag up to which everything can be acknowledged in one frame, and the tags that need a frame each. What is not
+/// unanswered is left out: the broker closes a channel on which something is answered twice.
+fn frames(unanswered: &BTreeSet<u64>, tags: &[DeliveryTag]) -> (Option<u64>, Vec<u64>) {
+    let tags: BTreeSet<u64> = tags.iter().map(|tag| tag.0).filter(|tag| unanswered.contains(tag)).collect();
+    // Deliveries that wait in the client for `next` have larger tags than all that were handed out.
+    let together =
+        unanswered.iter().zip(&tags).take_while(|(first, tag)| first == tag).map(|(_, tag)| *tag).last();
+    let alone = tags.into_iter().filter(|tag| together.is_none_or(|last| *tag > last)).collect();
+    (together, alone)
+}
+
+fn lost(error: BrokerError) -> SourceError {
+    SourceError(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{DeliveryTag, frames};
+
+    #[test]
+    fn a_whole_prefetch_is_one_frame() {
+        let unanswered = BTreeSet::from([4, 5, 6]);
+        let tags = [DeliveryTag(6), DeliveryTag(4), DeliveryTag(5)];
+        assert_eq!(frames(&unanswered, &tags), (Some(6), vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_named_ones_that_are_unanswered_are_acknowledged(
+            unanswered in prop::collection::btree_set(1u64..40, 0..30),
+            named in prop::collection::vec(1u64..45, 0..40),
+        ) {
+            let tags: Vec<DeliveryTag> = named.iter().copied().map(DeliveryTag).collect();
+            let (together, alone) = frames(&unanswered, &tags);
+            let mut acknowledged: BTreeSet<u64> =
+                unanswered.iter().copied().filter(|tag| together.is_some_and(|last| *tag <= last)).collect();
+            for tag in alone {
+                prop_assert!(acknowledged.insert(tag), "twice: {}", tag);
+            }
+            let expected: BTreeSet<u64> = named.into_iter().filter(|tag| unanswered.contains(tag)).collect();
+            prop_assert_eq!(acknowledged, expected);
+        }
+    }
+}
