@@ -32,6 +32,9 @@ pub enum Answer<'a> {
         /// How long the server wants to be left alone. The contract demands it.
         retry_after: Option<Duration>,
     },
+    /// 408: the server had given the idle connection up before this request reached it (RFC 9110, 15.5.9). Nothing was
+    /// asked, and asking again on another connection is right.
+    HungUp,
     /// The contract has no such answer.
     Unexpected {
         /// The status and the beginning of the body.
@@ -92,6 +95,7 @@ impl<'a> Answer<'a> {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 Self::Shed { retry_after: reply.retry_after }
             }
+            StatusCode::REQUEST_TIMEOUT => Self::HungUp,
             _ => unexpected(reply, "is not in the contract"),
         }
     }

@@ -41,6 +41,11 @@ fn the_delay_of_a_shed_request_is_kept() {
 }
 
 #[test]
+fn a_connection_that_idled_too_long_is_no_answer() {
+    assert_eq!(Answer::read(&reply(408, "")), Answer::HungUp);
+}
+
+#[test]
 fn what_the_contract_does_not_know_is_unexpected() {
     for (status, body, again) in [
         (409, r#"{"code":"because"}"#, false),

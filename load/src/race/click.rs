@@ -109,6 +109,10 @@ impl Tab {
                 }
                 Next::AskAgain(retry_after)
             }
+            Answer::HungUp => {
+                self.tally.unknown += 1;
+                Next::AskAgain(None)
+            }
             Answer::Unexpected { description, ask_again } => {
                 self.tally.unexpected(|| description);
                 if ask_again { Next::AskAgain(None) } else { Next::End(Click::Answered) }
