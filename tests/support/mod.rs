@@ -5,6 +5,7 @@
 // Each test crate compiles this for itself and uses a part of it only.
 #![allow(dead_code)]
 
+pub(crate) mod node;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -142,6 +142,11 @@ impl Process {
         }
     }
 
+    /// How it ended; `None` while it runs, or if a signal ended it.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten()?.code()
+    }
+
     /// To the process itself: the way to ask for a graceful end.
     pub(crate) fn signal(&self, signal: Signal) {
         send(signal, &[self.id()]);
