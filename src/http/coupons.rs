@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract;
 use super::operators::Operator;
@@ -133,7 +133,7 @@ pub(super) struct CouponPage {
 }
 
 /// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
@@ -284,7 +284,7 @@ pub(super) async fn amend(
     let body = extract::body(&request, payload).await?;
     let wanted: PatchCoupon = extract::json(&body)?;
     let (current, _) = state.desk.show(&id).await?;
-    let (coupon, standing) = state.desk.amend(&id, &amendment(wanted, &current)?).await?;
+    let (coupon, standing) = state.desk.amend(id, amendment(wanted, &current)?).await?;
     Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
 }
 
@@ -333,7 +333,7 @@ macro_rules! lifecycle_call {
             path: web::Path<String>,
         ) -> Result<HttpResponse, Problem> {
             let id = extract::coupon_id(&path)?;
-            let (coupon, standing) = state.desk.set_lifecycle(&id, $lifecycle).await?;
+            let (coupon, standing) = state.desk.set_lifecycle(id, $lifecycle).await?;
             Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
         }
     };

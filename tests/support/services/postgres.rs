@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Kind, Signal, folder_of};
 use super::super::process::{command_as, give_to, run};
+use super::{Kind, Signal, folder_of};
 
 /// PostgreSQL refuses to run as root.
 const USER: &str = "postgres";

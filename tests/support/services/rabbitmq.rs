@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Kind, Signal, folder_of};
 use super::super::ports::free_port;
 use super::super::process::{command_as, give_to};
+use super::{Kind, Signal, folder_of};
 
 const USER: &str = "rabbitmq";
 
