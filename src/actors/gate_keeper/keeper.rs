@@ -10,7 +10,7 @@ use super::KIND;
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
 use crate::actors::registry::CouponRegistry;
-use crate::domain::{Coupon, Rejection, Sequence, Standing};
+use crate::domain::{Coupon, Inventory, Rejection, Sequence, Standing};
 use crate::gate::{GateView, WinnerFilter};
 use crate::ports::{AdmissionEngine, CouponCatalog, EngineError, IssuanceStore};
 use crate::telemetry::Metrics;
@@ -148,10 +148,14 @@ impl Keeper {
         }
     }
 
-    /// A coupon the engine does not know is loaded if nothing has ever been issued of it.
+    /// A coupon the engine does not know is loaded if nothing has ever been issued of it, as far as the database and this
+    /// node know. Otherwise the engine was wiped, and loading it afresh would issue everything a second time.
     async fn load(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        let coupon: Coupon = (*handle.coupon()).clone();
-        let loaded = within(self.engine.load(&coupon)).await;
+        let coupon = handle.coupon();
+        let issued = coupon.inventory.issued().max(handle.issued_seen());
+        let inventory = Inventory::with_issued(coupon.inventory.total().max(issued), issued);
+        let inventory = inventory.map_err(|error| EngineError::Corrupt(error.to_string()))?;
+        let loaded = within(self.engine.load(&Coupon { inventory, ..(*coupon).clone() })).await;
         if matches!(loaded, Err(EngineError::Fenced(_))) {
             handle.gate().set(GateView::Recovering);
         }
