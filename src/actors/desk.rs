@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use super::handle::here_now;
 use super::registry::CouponRegistry;
 use crate::domain::{Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing};
@@ -51,6 +53,8 @@ pub struct CouponDesk {
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
     registry: Arc<CouponRegistry>,
+    /// A change is read, judged and written in several steps: on one node, one change at a time.
+    one_at_a_time: Arc<Mutex<()>>,
 }
 
 impl CouponDesk {
@@ -61,7 +65,22 @@ impl CouponDesk {
         engine: Arc<dyn AdmissionEngine>,
         registry: Arc<CouponRegistry>,
     ) -> Self {
-        Self { catalog, engine, registry }
+        Self { catalog, engine, registry, one_at_a_time: Arc::default() }
+    }
+
+    /// Runs one change to its end, even if whoever asked for it has hung up: half a change would be seen by members.
+    async fn undisturbed<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, DeskError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DeskError>> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.one_at_a_time);
+        let change = change(self.clone());
+        let task = tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            change.await
+        });
+        task.await.unwrap_or_else(|error| Err(DeskError::Unavailable(error.to_string())))
     }
 
     /// Creates a coupon, ready to be issued on this node when this returns. Saying the very same again is fine: the
@@ -98,7 +117,11 @@ impl CouponDesk {
     ///
     /// # Errors
     /// [`DeskError`]; a rule that forbids it changes nothing.
-    pub async fn amend(&self, id: &CouponId, amendment: &Amendment) -> Result<(Coupon, Standing), DeskError> {
+    pub async fn amend(&self, id: CouponId, amendment: Amendment) -> Result<(Coupon, Standing), DeskError> {
+        self.undisturbed(|desk| async move { desk.amend_now(&id, &amendment).await }).await
+    }
+
+    async fn amend_now(&self, id: &CouponId, amendment: &Amendment) -> Result<(Coupon, Standing), DeskError> {
         let coupon = self.catalog.find(id).await?;
         let standing = self.engine.standing(id).await?;
         let amended = Coupon { lifecycle: standing.lifecycle, ..coupon }.amend(amendment, &standing)?;
@@ -121,6 +144,14 @@ impl CouponDesk {
     /// # Errors
     /// [`DeskError`]; a closed coupon stays closed.
     pub async fn set_lifecycle(
+        &self,
+        id: CouponId,
+        lifecycle: Lifecycle,
+    ) -> Result<(Coupon, Standing), DeskError> {
+        self.undisturbed(move |desk| async move { desk.set_lifecycle_now(&id, lifecycle).await }).await
+    }
+
+    async fn set_lifecycle_now(
         &self,
         id: &CouponId,
         lifecycle: Lifecycle,

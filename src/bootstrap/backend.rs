@@ -85,7 +85,7 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Stack(Database),
+    Stack(Box<Database>),
 }
 
 impl Backend {
@@ -131,7 +131,7 @@ impl Backend {
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
-            connections: Connections::Stack(database),
+            connections: Connections::Stack(Box::new(database)),
         })
     }
 

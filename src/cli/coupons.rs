@@ -14,7 +14,7 @@ use crate::domain::CouponId;
 /// The columns of the table.
 const COLUMNS: [&str; 6] = ["id", "state", "total", "issued", "remaining", "opens_at"];
 
-pub(super) fn run(args: CouponsArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &CouponsArgs) -> Result<ExitCode, Failure> {
     runtime::run(async {
         let client = ApiClient::new(&args.server, args.admin_token.clone())?;
         let answer = call(&client, &args.call).await?;

@@ -31,9 +31,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Serve(args) => serve::run(args),
-        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => migrate::run(args),
-        Command::Coupons(args) => coupons::run(args),
+        Command::Coupons(args) => coupons::run(&args),
     }
 }

@@ -9,7 +9,7 @@ use super::runtime;
 use super::settings::DATA_DIR;
 use crate::bootstrap::Node;
 
-pub(super) fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
     args.common.begin_logging("info,lapin=warn")?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;

@@ -81,10 +81,10 @@ impl Model {
         match step {
             Step::Total(total) if !closed && *total >= self.issued().max(1) => self.total = *total,
             Step::Window(span) if !closed && (self.holders.is_empty() || *span == self.span) => {
-                self.span = *span
+                self.span = *span;
             }
             Step::Lifecycle(lifecycle) if !closed || *lifecycle == Lifecycle::Closed => {
-                self.lifecycle = *lifecycle
+                self.lifecycle = *lifecycle;
             }
             _ => return false,
         }

@@ -190,7 +190,7 @@ pub(crate) async fn truth(
 }
 
 /// Fails unless `result` says that the coupon is unknown.
-pub(crate) fn assert_unknown<T: std::fmt::Debug>(question: &str, result: Result<T, EngineError>) {
+pub(crate) fn assert_unknown<T: std::fmt::Debug>(question: &str, result: &Result<T, EngineError>) {
     assert!(matches!(result, Err(EngineError::UnknownCoupon)), "{question}: {result:?}");
 }
 

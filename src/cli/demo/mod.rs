@@ -26,7 +26,7 @@ struct Extra {
     duplicates: usize,
 }
 
-pub(super) fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     args.common.begin_logging("warn")?;
     // Thousands of clients and as many server ends live in this one process.
     let wanted = u64::from(args.clients) * 4 + 512;
@@ -34,10 +34,10 @@ pub(super) fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     runtime::run(async {
         // A report that cannot be written should not be found out about after the race.
         let mut file = args.report.as_ref().map(create).transpose()?;
-        let stage = Stage::set(&args).await?;
-        let played = play(&args, &stage).await;
+        let stage = Stage::set(args).await?;
+        let played = play(args, &stage).await;
         let verdict = match &played {
-            Ok((race, audit)) => Ok(tell(&args, &stage, race, audit, file.as_mut())?),
+            Ok((race, audit)) => Ok(tell(args, &stage, race, audit, file.as_mut())?),
             Err(failure) => Err(failure),
         };
         if args.keep_serving && verdict.is_ok() {
@@ -90,7 +90,7 @@ fn tell(
     let printed = report::write_text(out, race)
         .and_then(|()| audit.write(out, args.stock))
         .and_then(|()| report::write_verdict(out, &verdict));
-    printed.map_err(output)?;
+    printed.map_err(|error| output(&error))?;
     if let Some(file) = file {
         let figures = Figures {
             issued: audit.rows.len() as u64,
@@ -104,15 +104,17 @@ fn tell(
             oversold: audit.oversold(args.stock),
             duplicates: audit.duplicates(),
         };
-        Report { figures, extra, verdict: verdict.clone() }.write_json(file).map_err(output)?;
+        Report { figures, extra, verdict: verdict.clone() }
+            .write_json(file)
+            .map_err(|error| output(&error))?;
     }
     Ok(verdict)
 }
 
 fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").map_err(output)
+    writeln!(io::stdout(), "{text}").map_err(|error| output(&error))
 }
 
-fn output(error: io::Error) -> Failure {
+fn output(error: &io::Error) -> Failure {
     Failure::operator(format!("the result cannot be written: {error}"))
 }

@@ -113,8 +113,9 @@ async fn insert_new(connection: &mut SqliteConnection, json: &str) -> Result<usi
 /// Lets the engine go on after the largest sequence that has arrived.
 async fn count_issued(connection: &mut SqliteConnection, json: &str) -> Result<(), sqlx::Error> {
     let sql = "UPDATE coupons SET issued = held.highest
-        FROM (SELECT coupon_id, max(sequence) AS highest FROM coupon_issuances
-              WHERE coupon_id IN (SELECT value ->> 0 FROM json_each($1)) GROUP BY coupon_id) AS held
+        FROM (SELECT h.coupon_id, max(h.sequence) AS highest FROM json_each($1) AS arrived
+              CROSS JOIN coupon_issuances AS h ON h.coupon_id = value ->> 0 AND h.sequence = value ->> 1
+              GROUP BY h.coupon_id) AS held
         WHERE coupons.id = held.coupon_id AND coupons.issued < held.highest";
     sqlx::query(sql).bind(json).execute(connection).await?;
     Ok(())
@@ -131,7 +132,8 @@ async fn conflicts(
                 || ', ' || h.status || ', issued at ' || h.issued_at_ms || ' ms', '; ') AS held
         FROM json_each($1) AS arrived
         JOIN coupon_issuances AS h ON h.code = value ->> 3
-            OR h.coupon_id = value ->> 0 AND (h.sequence = value ->> 1 OR h.member_id = value ->> 2)
+            OR h.coupon_id = value ->> 0 AND h.sequence = value ->> 1
+            OR h.coupon_id = value ->> 0 AND h.member_id = value ->> 2
         WHERE NOT EXISTS (SELECT 1 FROM coupon_issuances AS s
             WHERE s.coupon_id = value ->> 0 AND s.sequence = value ->> 1 AND s.member_id = value ->> 2
                 AND s.code = value ->> 3 AND s.status = value ->> 4 AND s.issued_at_ms = value ->> 5)

@@ -9,6 +9,47 @@ use crate::support::{
     truth,
 };
 
+/// Ids that mean something somewhere (SQL, JSON, patterns, keys, paths, Lua) or look like one another; one a line.
+const HOSTILE: &str = r##"'
+"
+'; DROP TABLE coupons; --
+{
+}
+{}
+{a}
+[
+]
+[1]
+%
+%s
+_
+*
+?
+:
+\
+\u0041
+A
+a
+null
+true
+0
+00
+1
+1.0
+1e0
+-0
+nil
+é
+한글
+漢字
+🎫
+👩🏽
+$1
+#
+/
+../..
+KEYS[1]"##;
+
 pub(crate) async fn a_batch_is_served_in_its_order(fixture: &mut dyn Fixture) {
     let coupon = open_coupon("drop", 500);
     fixture.introduce(&coupon).await;
@@ -79,51 +120,7 @@ pub(crate) async fn the_largest_batch_is_served(fixture: &mut dyn Fixture) {
 }
 
 pub(crate) async fn hostile_ids_are_just_ids(fixture: &mut dyn Fixture) {
-    let who = [
-        "'",
-        "\"",
-        "'; DROP TABLE coupons; --",
-        "{",
-        "}",
-        "{}",
-        "{a}",
-        "[",
-        "]",
-        "[1]",
-        "%",
-        "%s",
-        "_",
-        "*",
-        "?",
-        ":",
-        "\\",
-        "\\u0041",
-        "A",
-        "a",
-        "a ",
-        " a",
-        "null",
-        "true",
-        "0",
-        "00",
-        "1",
-        "1.0",
-        "1e0",
-        "-0",
-        "nil",
-        "é",
-        "e\u{301}",
-        "한글",
-        "漢字",
-        "🎫",
-        "👩🏽",
-        "$1",
-        "#",
-        "/",
-        "../..",
-        "KEYS[1]",
-    ];
-    let mut who: Vec<MemberId> = who.into_iter().map(member).collect();
+    let mut who: Vec<MemberId> = HOSTILE.lines().chain(["a ", " a", "e\u{301}"]).map(member).collect();
     who.push(member(&"🎫".repeat(128)));
     who.push(member(&"🎟".repeat(128)));
     let count = u32::try_from(who.len()).expect("few");

@@ -30,7 +30,7 @@ async fn full_batches_of_new_members() {
             engine.admit(&coupon.id, &batch).await.unwrap();
             times.push(asked.elapsed());
         }
-        report(&format!("{size} new members"), begun.elapsed(), times, size);
+        println!("{size} new members a batch: {}", summary(begun.elapsed(), times, size));
         let begun = Instant::now();
         ask_all(&*engine, &coupon.id, &who).await;
         println!(
@@ -40,12 +40,9 @@ async fn full_batches_of_new_members() {
     }
 }
 
-fn report(what: &str, took: Duration, mut times: Vec<Duration>, size: u32) {
+fn summary(took: Duration, mut times: Vec<Duration>, size: u32) -> String {
     times.sort();
     let rate = f64::from(BATCHES) / took.as_secs_f64();
     let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-    println!(
-        "{what}: {rate:.0} batches/s, {:.0} coupons/s, median {median:?}, p99 {p99:?}",
-        rate * f64::from(size)
-    );
+    format!("{rate:.0} batches/s, {:.0} coupons/s, median {median:?}, p99 {p99:?}", rate * f64::from(size))
 }

@@ -4,6 +4,8 @@ use sqlx::{Connection, Row};
 use tempfile::TempDir;
 
 use super::{SqliteConnection, SqliteDatabase};
+use crate::persistence::sqlite::failure::engine_error;
+use crate::ports::EngineError;
 
 async fn database() -> (SqliteDatabase, TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -91,6 +93,7 @@ async fn a_full_disk_fails_and_when_there_is_room_again_it_goes_on() {
         .await;
     let error = failure.unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
+    assert!(matches!(engine_error(error), EngineError::Unavailable(_)), "nobody is told no because of it");
     assert_eq!(bumped(&database).await, 1, "the failed one left nothing, the next one is written");
 }
 

@@ -1,82 +1,28 @@
-//! GateKeeperActor: keeps every gate of the node in step with the engine, and notices what other nodes have changed.
+//! The keeper's logic, without the actor around it: what the engine says of each coupon, and the gate that fits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
-use arc_swap::ArcSwapOption;
-use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::contain::Contained;
-use super::fail_point;
-use super::handle::{CouponHandle, here_now};
-use super::registry::CouponRegistry;
-use super::supervisor::{Child, DeathNote};
-use crate::domain::{Coupon, Rejection, Sequence, Standing};
+use super::KIND;
+use crate::actors::fail_point;
+use crate::actors::handle::{CouponHandle, here_now};
+use crate::actors::registry::CouponRegistry;
+use crate::domain::{Coupon, Inventory, Rejection, Sequence, Standing};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore};
+use crate::ports::{AdmissionEngine, CouponCatalog, EngineError, IssuanceStore};
 use crate::telemetry::Metrics;
 
-/// The actor's kind in metrics and lists.
-const KIND: &str = "gate-keeper";
-/// How often the engine is asked whether anything has changed. Half of it is the mean delay of a change elsewhere.
-const ROUND: Duration = Duration::from_millis(200);
 /// How often everything is looked at even if nothing seems to have changed.
 const FULL_ROUND: Duration = Duration::from_secs(2);
 /// How long one question may take before the round goes on without it.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long someone waits for a round that began after they asked.
-const FRESH_WITHIN: Duration = Duration::from_millis(500);
 /// Coupons read from the catalogue at a time.
 const CATALOG_PAGE: u32 = 500;
 
-/// Wakes the keeper, and tells when it has been round.
-#[derive(Debug, Clone)]
-pub struct KeeperSignal {
-    wake: Arc<Notify>,
-    rounds: watch::Sender<u64>,
-}
-
-impl Default for KeeperSignal {
-    fn default() -> Self {
-        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0) }
-    }
-}
-
-impl KeeperSignal {
-    /// Makes the next round begin at once. Many nudges make one round.
-    pub fn nudge(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Waits for a round that began after this call, or for half a second.
-    pub async fn fresh_round(&self) {
-        let mut rounds = self.rounds.subscribe();
-        let seen = *rounds.borrow_and_update();
-        self.nudge();
-        // The round under way may have begun earlier; the one after it did not.
-        let both = async {
-            loop {
-                if *rounds.borrow_and_update() >= seen + 2 {
-                    return;
-                }
-                self.nudge();
-                if rounds.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let _late = timeout(FRESH_WITHIN, both).await;
-    }
-
-    fn round_done(&self) {
-        self.rounds.send_modify(|rounds| *rounds += 1);
-    }
-}
-
-/// The keeper's logic, without the actor around it.
+/// Keeps the gates of one node.
 pub(super) struct Keeper {
     pub(super) registry: Arc<CouponRegistry>,
     pub(super) catalog: Arc<dyn CouponCatalog>,
@@ -84,15 +30,15 @@ pub(super) struct Keeper {
     pub(super) store: Arc<dyn IssuanceStore>,
     pub(super) metrics: Arc<Metrics>,
     /// The engine's revision when everything was last looked at.
-    revision: Option<u64>,
-    looked_at_all: Option<Instant>,
+    pub(super) revision: Option<u64>,
+    pub(super) looked_at_all: Option<Instant>,
     /// Whether the catalogue's silence has been told already.
-    catalog_silent: bool,
+    pub(super) catalog_silent: bool,
 }
 
 impl Keeper {
     /// Once around: everything if something changed or it is time, else only what wants a look.
-    async fn round(&mut self) {
+    pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
         let revision = within(self.engine.revision()).await.ok();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
@@ -202,10 +148,14 @@ impl Keeper {
         }
     }
 
-    /// A coupon the engine does not know is loaded if nothing has ever been issued of it.
+    /// A coupon the engine does not know is loaded if nothing has ever been issued of it, as far as the database and this
+    /// node know. Otherwise the engine was wiped, and loading it afresh would issue everything a second time.
     async fn load(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        let coupon: Coupon = (*handle.coupon()).clone();
-        let loaded = within(self.engine.load(&coupon)).await;
+        let coupon = handle.coupon();
+        let issued = coupon.inventory.issued().max(handle.issued_seen());
+        let inventory = Inventory::with_issued(coupon.inventory.total().max(issued), issued);
+        let inventory = inventory.map_err(|error| EngineError::Corrupt(error.to_string()))?;
+        let loaded = within(self.engine.load(&Coupon { inventory, ..(*coupon).clone() })).await;
         if matches!(loaded, Err(EngineError::Fenced(_))) {
             handle.gate().set(GateView::Recovering);
         }
@@ -235,129 +185,4 @@ async fn within<T>(question: impl Future<Output = Result<T, EngineError>>) -> Re
     timeout(QUESTION_TIMEOUT, question)
         .await
         .unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())))
-}
-
-/// The shell around the keeper.
-pub struct GateKeeperActor {
-    keeper: Option<Keeper>,
-    note: DeathNote,
-}
-
-impl Contained for GateKeeperActor {
-    fn failed(&mut self, why: String) {
-        self.note.because(why);
-    }
-}
-
-impl Actor for GateKeeperActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(mut keeper) = self.keeper.take() else { return ctx.stop() };
-        self.run_contained(ctx, async move {
-            let signal = keeper.registry.signal().clone();
-            loop {
-                keeper.round().await;
-                let _nudged_or_not = timeout(ROUND, signal.wake.notified()).await;
-            }
-        });
-    }
-}
-
-/// Makes the keeper of a node.
-pub struct GateKeeperChild {
-    registry: Arc<CouponRegistry>,
-    catalog: Arc<dyn CouponCatalog>,
-    engine: Arc<dyn AdmissionEngine>,
-    store: Arc<dyn IssuanceStore>,
-    metrics: Arc<Metrics>,
-    arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<GateKeeperActor>>,
-}
-
-impl GateKeeperActor {
-    /// What the supervisor needs to keep a keeper alive on `arbiter`.
-    #[must_use]
-    pub fn child(
-        registry: Arc<CouponRegistry>,
-        catalog: Arc<dyn CouponCatalog>,
-        engine: Arc<dyn AdmissionEngine>,
-        store: Arc<dyn IssuanceStore>,
-        metrics: Arc<Metrics>,
-        arbiter: ArbiterHandle,
-    ) -> GateKeeperChild {
-        GateKeeperChild {
-            registry,
-            catalog,
-            engine,
-            store,
-            metrics,
-            arbiter,
-            address: ArcSwapOption::empty(),
-        }
-    }
-}
-
-impl GateKeeperChild {
-    /// Goes round once, before the node says that it is ready.
-    ///
-    /// # Errors
-    /// The catalogue's or the engine's word, if either cannot be asked.
-    pub async fn first_round(&self) -> Result<(), FirstRoundError> {
-        self.catalog.list(None, 1).await?;
-        self.engine.revision().await?;
-        self.keeper().round().await;
-        Ok(())
-    }
-
-    fn keeper(&self) -> Keeper {
-        Keeper {
-            registry: Arc::clone(&self.registry),
-            catalog: Arc::clone(&self.catalog),
-            engine: Arc::clone(&self.engine),
-            store: Arc::clone(&self.store),
-            metrics: Arc::clone(&self.metrics),
-            revision: None,
-            looked_at_all: None,
-            catalog_silent: false,
-        }
-    }
-}
-
-/// Why a node cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum FirstRoundError {
-    /// The catalogue cannot be read.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// The engine cannot be asked.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-impl Child for GateKeeperChild {
-    fn name(&self) -> String {
-        KIND.to_owned()
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn start(&self, note: DeathNote) {
-        let keeper = self.keeper();
-        let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
-            keeper: Some(keeper),
-            note,
-        });
-        self.address.store(Some(Arc::new(actor)));
-    }
-
-    fn is_alive(&self) -> bool {
-        self.address.load().as_deref().is_some_and(Addr::connected)
-    }
-
-    fn waiting(&self) -> usize {
-        0
-    }
 }

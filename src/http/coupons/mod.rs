@@ -1,139 +1,22 @@
 //! Coupons: what anybody may read of them, and what operators do with them.
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::{IntoParams, ToSchema};
+mod bodies;
 
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use self::bodies::{CouponPage, CouponView, CreateCoupon, PatchCoupon, amendment, rule};
 use super::extract;
 use super::operators::Operator;
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
-use crate::domain::{
-    Amendment, CodeSalt, Coupon, CouponId, Inventory, Lifecycle, NewCoupon, Standing, Terms, Timestamp,
-    Window,
-};
+use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, Terms, Timestamp, Window};
 
 /// The most coupons in one page.
 const PAGE_MAX: u32 = 500;
 
-/// A new coupon.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CreateCoupon {
-    /// 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.
-    #[schema(example = "summer-drop", pattern = "^[A-Za-z0-9_-]{1,64}$")]
-    id: String,
-    /// What people see; the id if left out.
-    #[schema(example = "Summer drop")]
-    name: Option<String>,
-    /// The small print.
-    #[serde(default)]
-    description: String,
-    /// What it is worth, as it is to be shown.
-    #[serde(default)]
-    #[schema(example = "30% off")]
-    discount: String,
-    /// How many exist.
-    #[schema(minimum = 1, maximum = 100_000_000, example = 1000)]
-    total: u32,
-    /// When issuing begins; at once if left out.
-    #[schema(value_type = Option<String>, example = "2026-12-01T09:00:00+09:00")]
-    opens_at: Option<Timestamp>,
-    /// When issuing ends; never if left out.
-    #[schema(value_type = Option<String>)]
-    closes_at: Option<Timestamp>,
-    /// Until when an issued coupon can be redeemed; for ever if left out.
-    #[schema(value_type = Option<String>)]
-    valid_until: Option<Timestamp>,
-}
-
-/// What is to change; what is left out stays. `null` takes an end away.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PatchCoupon {
-    /// Another name; not once issuing has started.
-    name: Option<String>,
-    /// Another small print; not once issuing has started.
-    description: Option<String>,
-    /// Another worth; not once issuing has started.
-    discount: Option<String>,
-    /// Another total, never below what is issued.
-    #[schema(minimum = 1, maximum = 100_000_000)]
-    total: Option<u32>,
-    /// Another opening; not once issuing has started.
-    #[schema(value_type = Option<String>)]
-    opens_at: Option<Timestamp>,
-    /// Another end of issuing; not once issuing has started.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    closes_at: Option<Option<Timestamp>>,
-    /// Another end of validity; not once issuing has started.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    valid_until: Option<Option<Timestamp>>,
-}
-
-/// Tells a field that is `null` from one that is not there.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// A coupon and how it stands now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CouponView {
-    id: String,
-    name: String,
-    description: String,
-    discount: String,
-    /// `not_open`, `open`, `paused`, `sold_out` or `closed`.
-    #[schema(value_type = String, example = "open")]
-    state: &'static str,
-    /// How many exist.
-    total: u32,
-    /// How many are issued.
-    issued: u32,
-    /// How many are left.
-    remaining: u32,
-    #[schema(value_type = String)]
-    opens_at: Timestamp,
-    #[schema(value_type = Option<String>)]
-    closes_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>)]
-    valid_until: Option<Timestamp>,
-    #[schema(value_type = String)]
-    created_at: Timestamp,
-}
-
-impl CouponView {
-    fn of(coupon: &Coupon, standing: &Standing) -> Self {
-        Self {
-            id: coupon.id.to_string(),
-            name: coupon.terms.name().to_owned(),
-            description: coupon.terms.description().to_owned(),
-            discount: coupon.terms.discount().to_owned(),
-            state: standing.state().as_str(),
-            total: standing.inventory.total(),
-            issued: standing.inventory.issued(),
-            remaining: standing.inventory.remaining(),
-            opens_at: standing.window.opens_at(),
-            closes_at: standing.window.closes_at(),
-            valid_until: coupon.valid_until,
-            created_at: coupon.created_at,
-        }
-    }
-}
-
-/// A page of coupons.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CouponPage {
-    /// In the order of their ids.
-    coupons: Vec<CouponView>,
-    /// What to give as `after` for the next page; `null` after the last.
-    next: Option<String>,
-}
-
 /// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
@@ -141,10 +24,6 @@ pub(super) struct PageQuery {
     after: Option<String>,
     /// How many at most, up to 500; 100 if left out.
     limit: Option<u32>,
-}
-
-fn rule(error: impl std::fmt::Display) -> Problem {
-    Problem::invalid_coupon(error.to_string())
 }
 
 /// Create a coupon (operators).
@@ -284,27 +163,8 @@ pub(super) async fn amend(
     let body = extract::body(&request, payload).await?;
     let wanted: PatchCoupon = extract::json(&body)?;
     let (current, _) = state.desk.show(&id).await?;
-    let (coupon, standing) = state.desk.amend(&id, &amendment(wanted, &current)?).await?;
+    let (coupon, standing) = state.desk.amend(id, amendment(&wanted, &current)?).await?;
     Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
-}
-
-fn amendment(wanted: PatchCoupon, current: &Coupon) -> Result<Amendment, Problem> {
-    let terms = if wanted.name.is_some() || wanted.description.is_some() || wanted.discount.is_some() {
-        let name = wanted.name.as_deref().unwrap_or(current.terms.name());
-        let description = wanted.description.as_deref().unwrap_or(current.terms.description());
-        let discount = wanted.discount.as_deref().unwrap_or(current.terms.discount());
-        Some(Terms::new(name, description, discount).map_err(rule)?)
-    } else {
-        None
-    };
-    let window = if wanted.opens_at.is_some() || wanted.closes_at.is_some() {
-        let opens_at = wanted.opens_at.unwrap_or(current.window.opens_at());
-        let closes_at = wanted.closes_at.unwrap_or(current.window.closes_at());
-        Some(Window::new(opens_at, closes_at).map_err(rule)?)
-    } else {
-        None
-    };
-    Ok(Amendment { terms, total: wanted.total, window, valid_until: wanted.valid_until })
 }
 
 macro_rules! lifecycle_call {
@@ -333,7 +193,7 @@ macro_rules! lifecycle_call {
             path: web::Path<String>,
         ) -> Result<HttpResponse, Problem> {
             let id = extract::coupon_id(&path)?;
-            let (coupon, standing) = state.desk.set_lifecycle(&id, $lifecycle).await?;
+            let (coupon, standing) = state.desk.set_lifecycle(id, $lifecycle).await?;
             Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
         }
     };

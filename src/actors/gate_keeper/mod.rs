@@ -1,0 +1,149 @@
+//! GateKeeperActor: keeps every gate of the node in step with the engine, and notices what other nodes have changed.
+
+mod keeper;
+mod signal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use arc_swap::ArcSwapOption;
+use tokio::time::timeout;
+
+use self::keeper::Keeper;
+pub use self::signal::KeeperSignal;
+use super::contain::Contained;
+use super::registry::CouponRegistry;
+use super::supervisor::{Child, DeathNote};
+use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore};
+use crate::telemetry::Metrics;
+
+/// The actor's kind in metrics and lists.
+const KIND: &str = "gate-keeper";
+/// How often the engine is asked whether anything has changed. Half of it is the mean delay of a change elsewhere.
+const ROUND: Duration = Duration::from_millis(200);
+
+/// The shell around the keeper.
+pub struct GateKeeperActor {
+    keeper: Option<Keeper>,
+    note: DeathNote,
+}
+
+impl Contained for GateKeeperActor {
+    fn failed(&mut self, why: String) {
+        self.note.because(why);
+    }
+}
+
+impl Actor for GateKeeperActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let Some(mut keeper) = self.keeper.take() else { return ctx.stop() };
+        self.run_contained(ctx, async move {
+            let signal = keeper.registry.signal().clone();
+            loop {
+                keeper.round().await;
+                let _nudged_or_not = timeout(ROUND, signal.nudged()).await;
+            }
+        });
+    }
+}
+
+/// Makes the keeper of a node.
+pub struct GateKeeperChild {
+    registry: Arc<CouponRegistry>,
+    catalog: Arc<dyn CouponCatalog>,
+    engine: Arc<dyn AdmissionEngine>,
+    store: Arc<dyn IssuanceStore>,
+    metrics: Arc<Metrics>,
+    arbiter: ArbiterHandle,
+    address: ArcSwapOption<Addr<GateKeeperActor>>,
+}
+
+impl GateKeeperActor {
+    /// What the supervisor needs to keep a keeper alive on `arbiter`.
+    #[must_use]
+    pub fn child(
+        registry: Arc<CouponRegistry>,
+        catalog: Arc<dyn CouponCatalog>,
+        engine: Arc<dyn AdmissionEngine>,
+        store: Arc<dyn IssuanceStore>,
+        metrics: Arc<Metrics>,
+        arbiter: ArbiterHandle,
+    ) -> GateKeeperChild {
+        GateKeeperChild {
+            registry,
+            catalog,
+            engine,
+            store,
+            metrics,
+            arbiter,
+            address: ArcSwapOption::empty(),
+        }
+    }
+}
+
+impl GateKeeperChild {
+    /// Goes round once, before the node says that it is ready.
+    ///
+    /// # Errors
+    /// The catalogue's or the engine's word, if either cannot be asked.
+    pub async fn first_round(&self) -> Result<(), FirstRoundError> {
+        self.catalog.list(None, 1).await?;
+        self.engine.revision().await?;
+        self.keeper().round().await;
+        Ok(())
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            registry: Arc::clone(&self.registry),
+            catalog: Arc::clone(&self.catalog),
+            engine: Arc::clone(&self.engine),
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(&self.metrics),
+            revision: None,
+            looked_at_all: None,
+            catalog_silent: false,
+        }
+    }
+}
+
+/// Why a node cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstRoundError {
+    /// The catalogue cannot be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The engine cannot be asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Child for GateKeeperChild {
+    fn name(&self) -> String {
+        KIND.to_owned()
+    }
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn start(&self, note: DeathNote) {
+        let keeper = self.keeper();
+        let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
+            keeper: Some(keeper),
+            note,
+        });
+        self.address.store(Some(Arc::new(actor)));
+    }
+
+    fn is_alive(&self) -> bool {
+        self.address.load().as_deref().is_some_and(Addr::connected)
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+}

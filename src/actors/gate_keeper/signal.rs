@@ -1,0 +1,59 @@
+//! How others wake the gate's keeper and wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+/// How long someone waits for a round that began after they asked.
+const FRESH_WITHIN: Duration = Duration::from_millis(500);
+
+/// Wakes the keeper, and tells when it has been round.
+#[derive(Debug, Clone)]
+pub struct KeeperSignal {
+    wake: Arc<Notify>,
+    rounds: watch::Sender<u64>,
+}
+
+impl Default for KeeperSignal {
+    fn default() -> Self {
+        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0) }
+    }
+}
+
+impl KeeperSignal {
+    /// Makes the next round begin at once. Many nudges make one round.
+    pub fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Waits for a round that began after this call, or for half a second.
+    pub async fn fresh_round(&self) {
+        let mut rounds = self.rounds.subscribe();
+        let seen = *rounds.borrow_and_update();
+        self.nudge();
+        // The round under way may have begun earlier; the one after it did not.
+        let both = async {
+            loop {
+                if *rounds.borrow_and_update() >= seen + 2 {
+                    return;
+                }
+                self.nudge();
+                if rounds.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _late = timeout(FRESH_WITHIN, both).await;
+    }
+
+    /// Waits until somebody nudges.
+    pub(super) async fn nudged(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(super) fn round_done(&self) {
+        self.rounds.send_modify(|rounds| *rounds += 1);
+    }
+}

@@ -1,0 +1,94 @@
+//! A window is on the broker when `publish` says so, and otherwise it says so.
+
+use lapin::options::QueueDeleteOptions;
+use lapin::types::FieldTable;
+use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
+use openrun::ports::{BusError, EventBus};
+
+use crate::fixtures::{Stage, TRACE, event, publishes_again, window};
+
+#[tokio::test]
+async fn a_message_carries_what_the_contract_says() {
+    let stage = Stage::shared();
+    stage.bus().publish(&window([1])).await.unwrap();
+    let message = stage.hand().await.take(&stage.names.issuances()).await.unwrap();
+    let properties = &message.properties;
+    assert_eq!(message.data, encode(&event(1)));
+    assert_eq!(properties.content_type().as_ref().unwrap().as_str(), CONTENT_TYPE);
+    assert_eq!(properties.message_id().as_ref().unwrap().as_str(), event(1).issuance.code.as_str());
+    assert_eq!(*properties.delivery_mode(), Some(2), "persistent");
+    let headers = properties.headers().as_ref().unwrap();
+    let trace = headers.inner().get("traceparent").and_then(|value| value.as_long_string());
+    assert_eq!(trace.unwrap().as_bytes(), TRACE.as_bytes());
+}
+
+#[tokio::test]
+async fn windows_keep_their_order_and_are_counted() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    assert_eq!(bus.backlog().await.unwrap(), 0);
+    bus.publish(&[]).await.unwrap();
+    bus.publish(&window(1..=300)).await.unwrap();
+    bus.publish(&window(301..=303)).await.unwrap();
+    let hand = stage.hand().await;
+    hand.until_ready(&stage.names.issuances(), 303).await;
+    assert_eq!(bus.backlog().await.unwrap(), 303);
+    for sequence in 1..=303 {
+        let message = hand.take(&stage.names.issuances()).await.unwrap();
+        assert_eq!(message.data, encode(&event(sequence)));
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_would_receive_fails_the_window_and_is_repaired() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    let key = "coupon.issued".into();
+    hand.channel
+        .queue_unbind(name.as_str().into(), name.as_str().into(), key, FieldTable::default())
+        .await
+        .unwrap();
+    let returned = bus.publish(&window(1..=20)).await;
+    assert!(matches!(returned, Err(BusError::Returned(20))), "{returned:?}");
+    // The next connection declares the binding anew.
+    publishes_again(&bus, &window(1..=20)).await;
+    hand.until_ready(&name, 20).await;
+}
+
+/// A returned message is attached to whichever confirm comes next; windows side by side must not take each other's.
+#[tokio::test]
+async fn windows_side_by_side_all_learn_of_their_own_returns() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    hand.channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    let windows: Vec<_> = (0..8).map(|n| window(n * 10 + 1..=n * 10 + 10)).collect();
+    let published = futures_util::future::join_all(windows.iter().map(|window| bus.publish(window))).await;
+    assert!(published.iter().all(Result::is_err), "{published:?}");
+    // The first to fail cuts the connection, which may be before the others have heard their returns.
+    assert!(published.iter().any(|done| matches!(done, Err(BusError::Returned(10)))), "{published:?}");
+}
+
+#[tokio::test]
+async fn a_closed_bus_publishes_no_more() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    bus.publish(&window([1])).await.unwrap();
+    bus.close().await;
+    let refused = bus.publish(&window([2])).await.unwrap_err();
+    assert!(refused.to_string().contains("closed"), "{refused}");
+    bus.close().await;
+}
+
+#[tokio::test]
+async fn a_publish_that_nobody_waits_for_spoils_nothing() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    let many = window(1..=200);
+    for _ in 0..10 {
+        let waited = tokio::time::timeout(std::time::Duration::from_micros(700), bus.publish(&many)).await;
+        assert!(waited.is_err() || waited.is_ok_and(|done| done.is_ok()));
+        bus.publish(&window([1])).await.unwrap();
+    }
+}

@@ -1,0 +1,51 @@
+//! What cannot be kept is set aside alone.
+
+use openrun::ports::{EventBus, EventStream};
+
+use crate::fixtures::{Stage, event, next, nothing, window};
+
+#[tokio::test]
+async fn a_poison_message_is_read_as_a_reason_and_dead_lettered_alone() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    let hand = stage.hand().await;
+    bus.publish(&window([1])).await.unwrap();
+    hand.publish(&stage.names.issuances(), b"\xff not an event").await;
+    bus.publish(&window([2])).await.unwrap();
+
+    let mut stream = stage.stream(10).await;
+    let (first, poison, second) = (next(&mut stream).await, next(&mut stream).await, next(&mut stream).await);
+    let reason = poison.event.unwrap_err();
+    assert!(reason.contains("no CloudEvent"), "{reason}");
+    stream.reject(poison.tag, &reason).await.unwrap();
+    stream.ack(&[first.tag, second.tag]).await.unwrap();
+    nothing(&mut stream).await;
+    drop(stream);
+
+    hand.until_ready(&stage.names.dead_letters(), 1).await;
+    let dead = hand.take(&stage.names.dead_letters()).await.unwrap();
+    assert_eq!(dead.data, b"\xff not an event");
+    assert!(dead.properties.headers().as_ref().unwrap().inner().contains_key("x-death"));
+    hand.until_ready(&stage.names.issuances(), 0).await;
+}
+
+#[tokio::test]
+async fn rejecting_one_of_many_leaves_the_others_in_our_hands() {
+    let stage = Stage::shared();
+    stage.bus().publish(&window(1..=5)).await.unwrap();
+    let mut stream = stage.stream(5).await;
+    let mut tags = Vec::new();
+    for _ in 1..=5 {
+        tags.push(next(&mut stream).await.tag);
+    }
+    stream.reject(tags[2], "for the test").await.unwrap();
+    let hand = stage.hand().await;
+    hand.until_ready(&stage.names.dead_letters(), 1).await;
+    // One frame over the gap that the rejected one left.
+    stream.ack(&[tags[0], tags[1], tags[3], tags[4]]).await.unwrap();
+    nothing(&mut stream).await;
+    drop(stream);
+    hand.until_ready(&stage.names.issuances(), 0).await;
+    let dead = hand.take(&stage.names.dead_letters()).await.unwrap();
+    assert_eq!(dead.data, openrun::messaging::rabbitmq::encode(&event(3)));
+}
