@@ -60,6 +60,10 @@ fn is_json(request: &HttpRequest) -> bool {
 
 /// Reads a body as JSON of exactly this shape.
 pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    // To serde a list of the fields' values is as good as the object.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::invalid_body("the body must be an object, not a list"));
+    }
     serde_json::from_slice(body).map_err(|error| Problem::invalid_body(error.to_string()))
 }
 
