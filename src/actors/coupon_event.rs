@@ -76,10 +76,11 @@ impl Admission {
         let answer = answer.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())));
         match answer {
             Ok(answer) => {
+                // Before anybody is told, so that who asks next how the coupon stands is not shown it without them.
+                self.handle.note(answer.standing);
                 for ((reply, _permit), verdict) in askers.into_iter().zip(&answer.verdicts) {
                     let _gone = reply.send(Ok(*verdict));
                 }
-                self.handle.note(answer.standing);
                 self.publish(requests, &answer);
             }
             Err(error) => {

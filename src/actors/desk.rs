@@ -185,10 +185,10 @@ impl CouponDesk {
     /// [`DeskError::Missing`], or `Unavailable`.
     pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Standing), DeskError> {
         let Some(handle) = self.registry.find_anew(id).await else { return Err(DeskError::Missing) };
-        let standing = match handle.fresh_standing() {
-            Some(standing) => standing,
-            None => self.engine.standing(id).await?,
-        };
+        if let Some(standing) = handle.fresh_standing() {
+            return Ok((handle.coupon(), standing));
+        }
+        let standing = self.engine.standing(id).await?;
         handle.saw(standing);
         Ok((handle.coupon(), standing))
     }

@@ -185,9 +185,16 @@ impl CouponHandle {
         queue_limit.saturating_sub(self.permits.available_permits())
     }
 
-    /// Takes the engine's word on how the coupon stands.
+    /// Takes the engine's word on how the coupon stands, unless it has said something later already: answers may
+    /// overtake one another. More issued is later; its clock alone does not say so, because a reader may look at it
+    /// while a batch that began earlier is being committed.
     pub(super) fn saw(&self, standing: Standing) {
-        self.seen.store(Some(Arc::new((standing, Instant::now()))));
+        let age = |standing: &Standing| (standing.inventory.issued(), standing.now);
+        let new = Arc::new((standing, Instant::now()));
+        self.seen.rcu(|seen| match seen {
+            Some(known) if age(&known.0) > age(&standing) => Some(Arc::clone(known)),
+            _ => Some(Arc::clone(&new)),
+        });
     }
 
     /// As [`CouponHandle::saw`], and wakes the gate's keeper if the gate could turn members away by itself.
