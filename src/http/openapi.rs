@@ -1,7 +1,9 @@
 //! The contract as OpenAPI 3.1, generated from the handlers, and a page to read and try it without the internet.
 
 use actix_web::HttpResponse;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{coupons, health, issuances};
@@ -27,7 +29,7 @@ use super::{coupons, health, issuances};
         health::ready,
         health::metrics,
     ),
-    modifiers(&OperatorScheme)
+    modifiers(&OperatorScheme, &CommonProblems)
 )]
 struct ApiDoc;
 
@@ -39,6 +41,46 @@ impl Modify for OperatorScheme {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("operator", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What goes wrong the same way wherever there is a body, a coupon in the path, or an operator.
+struct CommonProblems;
+
+const OF_BODIES: &[(&str, &str)] = &[
+    ("400", "`invalid_body`"),
+    ("408", "`body_too_slow`"),
+    ("413", "`body_too_large`"),
+    ("415", "`unsupported_media_type`"),
+];
+const OF_COUPONS: &[(&str, &str)] = &[("400", "`invalid_parameter`"), ("404", "`no_such_coupon`")];
+const OF_OPERATORS: &[(&str, &str)] = &[("401", "`unauthorized`"), ("403", "`forbidden`")];
+
+impl Modify for CommonProblems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let names_coupon = path.contains("{coupon_id}");
+            let PathItem { get, post, patch, .. } = item;
+            for operation in [get, post, patch].into_iter().flatten() {
+                let has_body = operation.request_body.is_some();
+                let is_operators = operation.security.is_some();
+                add(operation, has_body, OF_BODIES);
+                add(operation, names_coupon, OF_COUPONS);
+                add(operation, is_operators, OF_OPERATORS);
+            }
+        }
+    }
+}
+
+/// Adds what the operation does not say by itself.
+fn add(operation: &mut Operation, applies: bool, problems: &[(&str, &str)]) {
+    for (status, codes) in problems.iter().filter(|_| applies) {
+        let schema = Some(Ref::from_schema_name("ProblemBody"));
+        let content = ContentBuilder::new().schema(schema).build();
+        let response =
+            ResponseBuilder::new().description(*codes).content("application/problem+json", content);
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
     }
 }
 
