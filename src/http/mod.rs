@@ -9,6 +9,7 @@ mod operators;
 mod problem;
 mod server;
 mod state;
+mod unread;
 
 pub use openapi::document as openapi_document;
 pub use operators::Operators;

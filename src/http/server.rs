@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service as _};
-use actix_web::http::header::{CONNECTION, HeaderValue};
+use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
 use actix_web::{App, HttpServer, ResponseError, web};
 use futures_util::FutureExt as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{coupons, health, issuances, openapi};
+use super::{coupons, health, issuances, openapi, unread};
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,10 +55,11 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
         let draining = draining.clone();
         App::new()
             .app_data(state.clone())
-            .wrap_fn(move |request, service| {
+            .wrap_fn(move |mut request, service| {
                 let draining = draining.clone();
+                let rest = unread::hold(&mut request);
                 service.call(request).map(move |response| {
-                    let mut response = response?;
+                    let mut response = unread::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {
                         // The client is to come back over another connection, to another node.
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -80,33 +81,41 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    let one = web::resource("/v1/coupons/{coupon_id}")
+    let at = |path: &str, methods: &'static str| {
+        web::resource(path.to_owned()).default_service(web::to(move || wrong_method(methods)))
+    };
+    let get = |path: &str| at(path, "GET");
+    let post = |path: &str| at(path, "POST");
+    let one = at("/v1/coupons/{coupon_id}", "GET, PATCH")
         .route(web::get().to(coupons::show))
         .route(web::patch().to(coupons::amend));
-    let all = web::resource("/v1/coupons")
+    let all = at("/v1/coupons", "GET, POST")
         .route(web::get().to(coupons::list))
         .route(web::post().to(coupons::create));
-    let call = |path: &str| web::resource(path.to_owned()).default_service(web::to(wrong_method));
-    let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
+    // The page would otherwise send the document's address to a validator on the internet.
+    let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json").validator_url("none"));
     config
-        .service(call("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
-        .service(call("/v1/coupons/{coupon_id}/issuances/{member_id}").route(web::get().to(issuances::find)))
-        .service(call("/v1/coupons/{coupon_id}/pause").route(web::post().to(coupons::pause)))
-        .service(call("/v1/coupons/{coupon_id}/resume").route(web::post().to(coupons::resume)))
-        .service(call("/v1/coupons/{coupon_id}/close").route(web::post().to(coupons::close)))
-        .service(one.default_service(web::to(wrong_method)))
-        .service(all.default_service(web::to(wrong_method)))
-        .service(call("/livez").route(web::get().to(health::live)))
-        .service(call("/readyz").route(web::get().to(health::ready)))
-        .service(call("/metrics").route(web::get().to(health::metrics)))
-        .service(call("/openapi.json").route(web::get().to(openapi::serve)))
+        .service(post("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
+        .service(get("/v1/coupons/{coupon_id}/issuances/{member_id}").route(web::get().to(issuances::find)))
+        .service(post("/v1/coupons/{coupon_id}/pause").route(web::post().to(coupons::pause)))
+        .service(post("/v1/coupons/{coupon_id}/resume").route(web::post().to(coupons::resume)))
+        .service(post("/v1/coupons/{coupon_id}/close").route(web::post().to(coupons::close)))
+        .service(one)
+        .service(all)
+        .service(get("/livez").route(web::get().to(health::live)))
+        .service(get("/readyz").route(web::get().to(health::ready)))
+        .service(get("/metrics").route(web::get().to(health::metrics)))
+        .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(web::redirect("/docs", "/docs/"))
         .service(docs)
         .default_service(web::to(nothing_here));
 }
 
-async fn wrong_method() -> actix_web::HttpResponse {
-    Problem::method_not_allowed().error_response()
+/// Says which methods the path takes instead.
+async fn wrong_method(methods: &'static str) -> actix_web::HttpResponse {
+    let mut response = Problem::method_not_allowed().error_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 async fn nothing_here() -> actix_web::HttpResponse {
