@@ -1,4 +1,28 @@
-//! The HTTP interface, asked as a client asks it.
+//! The HTTP interface and the command line, asked of a real process as a client and an operator ask.
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod amending;
+mod arrange;
+mod bodies;
+mod command_line;
+mod coupons;
+mod demo;
+mod docs;
+mod drain;
+mod gates;
+mod health;
+mod issuing;
+mod lifecycle;
+mod malformed;
+mod members;
+mod operators;
+mod overload;
+mod program;
+mod raw;
+mod routes;
+mod serve_mistakes;
+mod settings_mistakes;
+mod slow;
+mod windows;

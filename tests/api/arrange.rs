@@ -1,0 +1,242 @@
+//! What every case begins with: a node on one of the engines, and a client that looks closely at every answer.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::node::{NodeBuilder, NodeProcess, Stack};
+use crate::support::shared::coupon_id;
+
+/// Longer than any answer may take, on a busy machine too.
+const ANSWER_BOUND: Duration = Duration::from_secs(30);
+/// How long a state that must come by itself is waited for.
+pub(crate) const EVENT_BOUND: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+
+/// The engines that the interface must be the same on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Embedded,
+    RedisLua,
+}
+
+impl Engine {
+    /// A node of one's own, not started yet.
+    pub(crate) async fn builder(self) -> NodeBuilder {
+        match self {
+            Self::Embedded => NodeProcess::embedded(),
+            Self::RedisLua => NodeProcess::redis_lua(&Stack::shared().await),
+        }
+    }
+
+    /// A node of one's own and a client for it.
+    pub(crate) async fn node(self) -> (NodeProcess, Api) {
+        started(self.builder().await).await
+    }
+}
+
+/// Starts a node and makes a client for it.
+pub(crate) async fn started(builder: NodeBuilder) -> (NodeProcess, Api) {
+    let node = builder.start().await;
+    let api = Api::of(&node);
+    (node, api)
+}
+
+/// Makes one test a case and engine of `async fn case(engine: Engine)`.
+macro_rules! on_both_engines {
+    ($($case:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case($crate::arrange::Engine::Embedded).await;
+            })+
+        }
+        mod redis_lua {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case($crate::arrange::Engine::RedisLua).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_engines;
+
+/// A client of one node.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    client: Client,
+    base: String,
+}
+
+impl Api {
+    pub(crate) fn of(node: &NodeProcess) -> Self {
+        // reqwest is built without a provider of its own; a second call finds the first.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = Client::builder()
+            .timeout(ANSWER_BOUND)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client can be made");
+        Self { client, base: node.url("") }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn patch(&self, coupon: &str, body: &Value) -> Answer {
+        Answer::to(self.request(Method::PATCH, &format!("/v1/coupons/{coupon}")).json(body)).await
+    }
+
+    /// `pause`, `resume` or `close`.
+    pub(crate) async fn call(&self, coupon: &str, call: &str) -> Answer {
+        Answer::to(self.request(Method::POST, &format!("/v1/coupons/{coupon}/{call}"))).await
+    }
+
+    /// Creates an open coupon of a fresh id.
+    pub(crate) async fn coupon(&self, total: u32) -> String {
+        self.coupon_of(&json!({ "total": total })).await
+    }
+
+    /// Creates a coupon of a fresh id with these fields.
+    pub(crate) async fn coupon_of(&self, fields: &Value) -> String {
+        let id = coupon_id();
+        let mut body = fields.clone();
+        body["id"] = id.as_str().into();
+        self.post("/v1/coupons", &body).await.json(201);
+        id
+    }
+
+    /// Asks for a coupon.
+    pub(crate) async fn ask(&self, coupon: &str, member: &str) -> Answer {
+        self.post(&issuances(coupon), &json!({ "member_id": member })).await
+    }
+
+    /// The coupon as it is shown.
+    pub(crate) async fn shown(&self, coupon: &str) -> Value {
+        self.get(&format!("/v1/coupons/{coupon}")).await.json(200)
+    }
+
+    /// How many are issued. What is shown may be a tenth of a second old, but never older than the last answer.
+    pub(crate) async fn issued(&self, coupon: &str) -> u64 {
+        self.shown(coupon).await["issued"].as_u64().expect("issued is a number")
+    }
+
+    /// The value of a metric, written as in the text format; 0 if it is not there.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    /// Waits until this node turns members away by itself.
+    pub(crate) async fn until_halted(&self, coupon: &str) {
+        let gauge = format!("openrun_gate_halted{{coupon=\"{coupon}\"}}");
+        until("the gate is halted", EVENT_BOUND, async || self.metric(&gauge).await > 0.5).await;
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, bound: Duration, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + bound;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "{what}: not within {bound:?}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Where a coupon is asked for.
+pub(crate) fn issuances(coupon: &str) -> String {
+    format!("/v1/coupons/{coupon}/issuances")
+}
+
+/// Where it is looked up what a member holds. Every byte is encoded that could mean anything else.
+pub(crate) fn issuance_of(coupon: &str, member: &str) -> String {
+    let encoded: String =
+        member
+            .bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect();
+    format!("/v1/coupons/{coupon}/issuances/{encoded}")
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Sends the request. Panics unless it is answered.
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("the node answers");
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let body = response.bytes().await.expect("the answer comes to its end").to_vec();
+        Self { status, headers, body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The JSON of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/json", "{}", self.text());
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// The problem of an answer that must be one, of this status and code, and complete.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let body: Value = serde_json::from_slice(&self.body).expect("the body is JSON");
+        assert_eq!(body["code"], code, "{body}");
+        assert_eq!(body["type"], format!("urn:openrun:problem:{code}"), "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        for text in ["title", "detail"] {
+            assert!(body[text].as_str().is_some_and(|text| !text.is_empty()), "{text} is missing: {body}");
+        }
+        let may_wait = matches!(status, 429 | 503) || code == "not_open";
+        let wait_s = self.header("retry-after").parse::<u64>();
+        assert_eq!(wait_s.is_ok_and(|wait_s| wait_s >= 1), may_wait, "Retry-After: {:?}", self.headers);
+        body
+    }
+
+    /// The code of a problem, or "" if it is none.
+    pub(crate) fn code(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["code"].as_str().unwrap_or_default().to_owned()
+    }
+}

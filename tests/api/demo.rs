@@ -1,0 +1,85 @@
+//! `openrun demo`, small.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::arrange::{Engine, on_both_engines};
+use crate::program::{Ended, run};
+use crate::support::node::Stack;
+
+on_both_engines! { the_promise_holds_and_the_report_says_so }
+
+const RACE: [&str; 7] = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path is text")
+}
+
+fn entries(path: &Path) -> Vec<String> {
+    let listed = std::fs::read_dir(path).expect("the folder is there");
+    listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
+    run(&[&RACE[..], &["--report", text(report)]].concat(), settings).await
+}
+
+async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
+    let (folder, temporary) = (folder(), folder());
+    let report = folder.path().join("report.json");
+    let stack = match engine {
+        Engine::Embedded => None,
+        Engine::RedisLua => Some(Stack::shared().await),
+    };
+    let mut settings = vec![("TMPDIR", text(temporary.path()))];
+    settings.extend(stack.iter().flat_map(|stack| stack.settings()));
+    let ended = race(&report, &settings).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(entries(temporary.path()), Vec::<String>::new(), "the temporary folder is removed");
+
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+    assert_eq!(report["verdict"], "holds", "{report}");
+    for (name, value) in [
+        ("issued", 40),
+        ("distinct_members", 40),
+        ("members", 300),
+        ("stock", 40),
+        ("oversold", 0),
+        ("duplicates", 0),
+    ] {
+        assert_eq!(report[name], value, "{name}: {report}");
+    }
+    assert!(report["requests"].as_u64().is_some_and(|requests| requests >= 300), "{report}");
+    assert!(report["requests_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+    let latency =
+        ["p50", "p90", "p99", "max"].map(|name| report["latency_ms"][name].as_f64().unwrap_or(-1.0));
+    assert!(latency[0] >= 0.0 && latency.is_sorted(), "{report}");
+    assert!(ended.stdout.contains("oversold") && ended.stdout.contains("duplicates"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_data_directory_that_was_asked_for_is_kept() {
+    let folder = folder();
+    let data = folder.path().join("kept");
+    let ended = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(data.join("openrun.sqlite").is_file());
+    // A second race in the same place has a coupon of its own.
+    let again = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
+    assert_eq!(again.code, Some(0), "{again:#?}");
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_is_noticed_before_the_race() {
+    let folder = folder();
+    let ended = race(&folder.path().join("nowhere").join("report.json"), &[]).await;
+    assert!(ended.one_line(2).contains("report.json"));
+    assert_eq!(ended.stdout, "");
+}

@@ -1,0 +1,133 @@
+//! The contract that the node hands out, and the page that shows it without the internet.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::arrange::{Answer, Api, Engine};
+
+/// Every path of the contract, its methods, and whether the call takes a body, names a coupon, and is an operator's.
+const CONTRACT: [(&str, &str, bool, bool, bool); 12] = [
+    ("post", "/v1/coupons", true, false, true),
+    ("get", "/v1/coupons", false, false, false),
+    ("get", "/v1/coupons/{coupon_id}", false, true, false),
+    ("patch", "/v1/coupons/{coupon_id}", true, true, true),
+    ("post", "/v1/coupons/{coupon_id}/pause", false, true, true),
+    ("post", "/v1/coupons/{coupon_id}/resume", false, true, true),
+    ("post", "/v1/coupons/{coupon_id}/close", false, true, true),
+    ("post", "/v1/coupons/{coupon_id}/issuances", true, true, false),
+    ("get", "/v1/coupons/{coupon_id}/issuances/{member_id}", false, true, false),
+    ("get", "/livez", false, false, false),
+    ("get", "/readyz", false, false, false),
+    ("get", "/metrics", false, false, false),
+];
+
+async fn document() -> Value {
+    let (_node, api) = Engine::Embedded.node().await;
+    api.get("/openapi.json").await.json(200)
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_of_the_contract_and_no_other() {
+    let document = document().await;
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{document}");
+    assert_eq!(document["info"]["title"], "openrun");
+    let methods = |path: &Value| path.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let paths = document["paths"].as_object().expect("paths are an object");
+    let served: BTreeSet<(String, String)> = paths
+        .iter()
+        .flat_map(|(path, item)| methods(item).into_iter().map(|method| (method, path.clone())))
+        .collect();
+    let contract =
+        CONTRACT.iter().map(|(method, path, ..)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(served, contract);
+}
+
+#[tokio::test]
+async fn the_document_names_the_problems_of_every_call() {
+    let document = document().await;
+    for (method, path, has_body, names_coupon, is_operators) in CONTRACT {
+        let responses =
+            document["paths"][path][method]["responses"].as_object().expect("there are responses");
+        let said: BTreeSet<&str> = responses.keys().map(String::as_str).collect();
+        let mut expected = BTreeSet::new();
+        if has_body {
+            expected.extend(["400", "408", "413", "415", "422"]);
+        }
+        if names_coupon {
+            expected.extend(["400", "404", "503"]);
+        }
+        if is_operators {
+            expected.extend(["401", "403", "503"]);
+        }
+        let missing: Vec<_> = expected.difference(&said).collect();
+        assert!(missing.is_empty(), "{method} {path} does not say {missing:?}");
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let content = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(content, "#/components/schemas/ProblemBody", "{method} {path} {status}");
+        }
+        let security = &document["paths"][path][method]["security"];
+        assert_eq!(security.is_array(), is_operators, "{method} {path}: {security}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_of_the_document_leads_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document().await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("references stay inside the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let (_node, api) = Engine::Embedded.node().await;
+    let moved = api.get("/docs").await;
+    assert_eq!((moved.status, moved.header("location")), (307, "/docs/"));
+    let page = api.get("/docs/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
+    let html = page.text();
+    let parts: Vec<&str> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| html.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(parts.iter().any(|part| part.ends_with(".js")), "{html}");
+    assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
+    for part in parts {
+        assert!(!part.contains("//"), "{part} comes from elsewhere");
+        let part = part.trim_start_matches("./");
+        assert_eq!(api.get(&format!("/docs/{part}")).await.status, 200, "{part}");
+    }
+    let initializer = initializer(&api).await.text();
+    assert!(initializer.contains("/openapi.json"), "{initializer}");
+    assert!(!initializer.contains("http://") && !initializer.contains("https://"), "{initializer}");
+    // Unless told not to, the page sends the document's address to a validator on the internet.
+    let spaceless: String = initializer.split_whitespace().collect();
+    assert!(
+        spaceless.contains(r#""validatorUrl":"none""#) || spaceless.contains("validatorUrl:null"),
+        "{initializer}"
+    );
+    api.get("/docs/nothing-here").await;
+}
+
+async fn initializer(api: &Api) -> Answer {
+    let answer = api.get("/docs/swagger-initializer.js").await;
+    assert_eq!(answer.status, 200);
+    answer
+}

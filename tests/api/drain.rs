@@ -1,0 +1,132 @@
+//! SIGTERM: what was accepted is answered, and then the node is gone, whoever still holds a connection.
+
+use std::time::{Duration, Instant};
+
+use crate::arrange::{Api, Engine, issuances, on_both_engines, until};
+use crate::raw::{Raw, head};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::services::PrivateRedis;
+
+/// How long the nodes of this file may take to stop.
+const SHUTDOWN_S: u64 = 12;
+/// For a machine that does several things at once.
+const MARGIN: Duration = Duration::from_secs(8);
+const BODY: &str = r#"{"member_id":"kim"}"#;
+const JSON: &str = "Content-Type: application/json";
+
+on_both_engines! { what_is_under_way_is_answered, idle_connections_do_not_hold_it_up }
+
+async fn started(engine: Engine) -> (NodeProcess, Api) {
+    crate::arrange::started(engine.builder().await.set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S)).await
+}
+
+/// Waits for the end of a node that was asked to end at `asked`.
+async fn ends_in_time(node: &mut NodeProcess, asked: Instant) {
+    assert_eq!(node.ended().await, Some(0), "{}", node.log());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(SHUTDOWN_S) + MARGIN, "it took {took:?}:\n{}", node.log());
+}
+
+async fn what_is_under_way_is_answered(engine: Engine) {
+    let (mut node, api) = started(engine).await;
+    let id = api.coupon(2).await;
+    let mut raw = Raw::connect(node.address()).await;
+    let length = format!("Content-Length: {}", BODY.len());
+    let request = head("POST", &issuances(&id), &[JSON, &length]).replace("Connection: close\r\n", "");
+    assert!(raw.write(format!("{request}{}", &BODY[..7]).as_bytes()).await);
+    // An answer on another connection: the first was accepted before it.
+    assert_eq!(api.get("/livez").await.status, 200);
+    let asked = Instant::now();
+    node.ask_to_end();
+    let log = || node.log();
+    until("it says so", MARGIN, async || log().contains("SIGTERM")).await;
+    assert!(raw.write(&BODY.as_bytes()[7..]).await, "the connection is still there");
+    // The node closes the connection that the client would have kept.
+    let answer = raw.until_closed().await.expect("it is answered");
+    assert_eq!(answer.json(201)["member_id"], "kim");
+    ends_in_time(&mut node, asked).await;
+
+    node.restart().await;
+    let api = Api::of(&node);
+    assert_eq!(api.ask(&id, "kim").await.json(200), answer.json(201), "it was told the truth");
+}
+
+async fn idle_connections_do_not_hold_it_up(engine: Engine) {
+    let (mut node, api) = started(engine).await;
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        let mut raw = Raw::connect(node.address()).await;
+        raw.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(raw.one_answer().await.status, 200);
+        idle.push(raw);
+        // Who has connected and says nothing is idle as well.
+        idle.push(Raw::connect(node.address()).await);
+    }
+    assert_eq!(api.get("/livez").await.status, 200);
+    let asked = Instant::now();
+    node.ask_to_end();
+    ends_in_time(&mut node, asked).await;
+    for raw in idle {
+        assert!(raw.until_closed().await.is_none(), "nobody asked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_members_who_wait_for_redis_are_answered_when_it_is_back() {
+    let (redis, mut node, api) = with_redis().await;
+    let id = api.coupon(9).await;
+    api.ask(&id, "first").await.json(201);
+    redis.pause();
+    let waiting = tokio::spawn({
+        let (api, id) = (api.clone(), id.clone());
+        async move { api.ask(&id, "kim").await }
+    });
+    let metric = "openrun_waiting_members";
+    until("kim waits", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished()).await;
+    let asked = Instant::now();
+    node.ask_to_end();
+    let log = || node.log();
+    until("it says so", MARGIN, async || log().contains("SIGTERM")).await;
+    redis.resume();
+    let answer = waiting.await.expect("nobody panics");
+    if answer.status != 201 {
+        answer.problem(503, "outcome_unknown");
+    }
+    ends_in_time(&mut node, asked).await;
+    node.restart().await;
+    let again = Api::of(&node).ask(&id, "kim").await;
+    assert!(matches!(again.status, 200 | 201), "{}", again.text());
+    if answer.status == 201 {
+        assert_eq!(again.json(200), answer.json(201));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_a_frozen_redis_does_not_hold_it_up() {
+    let (redis, mut node, api) = with_redis().await;
+    let id = api.coupon(9).await;
+    api.ask(&id, "first").await.json(201);
+    redis.pause();
+    let waiting = tokio::spawn({
+        let (api, id) = (api.clone(), id.clone());
+        async move { api.ask(&id, "kim").await }
+    });
+    let metric = "openrun_waiting_members";
+    until("kim waits", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished()).await;
+    let asked = Instant::now();
+    node.ask_to_end();
+    waiting.await.expect("it is answered").problem(503, "outcome_unknown");
+    ends_in_time(&mut node, asked).await;
+    redis.resume();
+    node.restart().await;
+    let again = Api::of(&node).ask(&id, "kim").await;
+    assert!(matches!(again.status, 200 | 201), "{}", again.text());
+}
+
+async fn with_redis() -> (PrivateRedis, NodeProcess, Api) {
+    let redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let node = NodeProcess::redis_lua(&stack).set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S).start().await;
+    let api = Api::of(&node);
+    (redis, node, api)
+}

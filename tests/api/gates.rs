@@ -1,0 +1,155 @@
+//! What nodes know without asking: it opens again everywhere when an operator says so, and sold out stays true while
+//! the engine is away.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::services::PrivateRedis;
+
+/// Half a second is promised; the rest is for machines that do several things at once.
+const REOPEN_BOUND: Duration = Duration::from_secs(2);
+
+on_both_engines! {
+    a_raised_total_opens_the_gate,
+    a_resumed_coupon_opens_the_gate,
+}
+
+async fn a_raised_total_opens_the_gate(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    raising_reopens(&api, &api).await;
+}
+
+async fn a_resumed_coupon_opens_the_gate(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    resuming_reopens(&api, &api).await;
+}
+
+#[tokio::test]
+async fn a_raised_total_opens_the_gate_of_the_other_node() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    raising_reopens(&one, &other).await;
+}
+
+#[tokio::test]
+async fn a_resumed_coupon_opens_the_gate_of_the_other_node() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    resuming_reopens(&one, &other).await;
+}
+
+#[tokio::test]
+async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    let id = one.coupon(5).await;
+    other.ask(&id, "kim").await.json(201);
+    one.call(&id, "pause").await.json(200);
+    other.ask(&id, "lee").await.problem(503, "paused");
+    one.call(&id, "resume").await.json(200);
+    one.call(&id, "close").await.json(200);
+    until("it is closed everywhere", REOPEN_BOUND, async || other.ask(&id, "lee").await.code() == "closed")
+        .await;
+}
+
+#[tokio::test]
+async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    for number in 1..=10 {
+        let id = one.coupon(2).await;
+        assert_eq!(other.ask(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
+        assert_eq!(one.ask(&id, "lee").await.json(201)["sequence"], 2);
+        // What is shown may be a tenth of a second old.
+        until("both show the same", REOPEN_BOUND, async || other.shown(&id).await == one.shown(&id).await)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn nodes_give_a_member_the_same_coupon() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    let id = one.coupon(1).await;
+    let won = one.ask(&id, "kim").await.json(201);
+    assert_eq!(other.ask(&id, "kim").await.json(200), won);
+    other.ask(&id, "lee").await.problem(409, "sold_out");
+    for node in [&one, &other] {
+        node.until_halted(&id).await;
+        assert_eq!(node.ask(&id, "kim").await.json(200), won);
+    }
+}
+
+#[tokio::test]
+async fn private_sold_out_is_said_while_redis_is_frozen_or_away() {
+    let mut redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let api = Api::of(&node);
+    let id = api.coupon(2).await;
+    let won = api.ask(&id, "kim").await.json(201);
+    api.ask(&id, "lee").await.json(201);
+    api.until_halted(&id).await;
+
+    redis.pause();
+    for number in 0..20 {
+        api.ask(&id, &format!("late-{number}")).await.problem(409, "sold_out");
+    }
+    // Who may hold one is not turned away on a guess.
+    api.ask(&id, "kim").await.problem(503, "outcome_unknown");
+    redis.resume();
+    until("winners are answered again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
+
+    redis.stop().await;
+    for number in 0..20 {
+        api.ask(&id, &format!("later-{number}")).await.problem(409, "sold_out");
+    }
+    let answer = api.ask(&id, "kim").await;
+    answer.problem(503, &answer.code());
+    redis.restart().await;
+    until("winners are answered again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
+    assert_eq!(api.ask(&id, "kim").await.json(200), won, "it is the same coupon");
+    api.ask(&id, "latest").await.problem(409, "sold_out");
+}
+
+async fn two_nodes() -> ([NodeProcess; 2], [Api; 2]) {
+    let stack = Stack::shared().await;
+    let builder = NodeProcess::redis_lua(&stack);
+    let nodes = [builder.clone().start().await, builder.start().await];
+    let apis = [Api::of(&nodes[0]), Api::of(&nodes[1])];
+    (nodes, apis)
+}
+
+/// The operator is at `one`, the members are at `other`.
+async fn raising_reopens(one: &Api, other: &Api) {
+    let id = one.coupon(1).await;
+    other.ask(&id, "kim").await.json(201);
+    other.until_halted(&id).await;
+    for total in 2..=4 {
+        other.ask(&id, &format!("member-{total}")).await.problem(409, "sold_out");
+        one.patch(&id, &json!({ "total": total })).await.json(200);
+        until("the raised total is issued", REOPEN_BOUND, async || {
+            let answer = other.ask(&id, &format!("member-{total}")).await;
+            assert!(answer.status == 201 || answer.code() == "sold_out", "{}", answer.text());
+            answer.status == 201
+        })
+        .await;
+        other.until_halted(&id).await;
+    }
+    assert_eq!(other.issued(&id).await, 4);
+}
+
+async fn resuming_reopens(one: &Api, other: &Api) {
+    let id = one.coupon(5).await;
+    for number in 1..=3 {
+        one.call(&id, "pause").await.json(200);
+        other.until_halted(&id).await;
+        other.ask(&id, &format!("member-{number}")).await.problem(503, "paused");
+        one.call(&id, "resume").await.json(200);
+        until("it is issued again", REOPEN_BOUND, async || {
+            let answer = other.ask(&id, &format!("member-{number}")).await;
+            assert!(answer.status == 201 || answer.code() == "paused", "{}", answer.text());
+            answer.status == 201
+        })
+        .await;
+    }
+    assert_eq!(other.issued(&id).await, 3);
+}

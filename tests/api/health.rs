@@ -1,0 +1,119 @@
+//! Whether the node lives, whether it is ready, and what it counts.
+
+use serde_json::json;
+
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::services::PrivateRedis;
+
+on_both_engines! {
+    a_node_that_serves_is_alive_and_ready,
+    every_answer_is_counted_under_its_outcome,
+}
+
+async fn a_node_that_serves_is_alive_and_ready(engine: Engine) {
+    let (mut node, api) = engine.node().await;
+    for (path, body) in [("/livez", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = api.get(path).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, body));
+        assert!(answer.header("content-type").starts_with("text/plain"), "{path}: {:?}", answer.headers);
+    }
+    assert_eq!(node.terminate().await, Some(0));
+}
+
+async fn every_answer_is_counted_under_its_outcome(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let metrics = api.get("/metrics").await;
+    assert_eq!(
+        (metrics.status, metrics.header("content-type")),
+        (200, "text/plain; version=0.0.4; charset=utf-8")
+    );
+    let count = async |outcome: &str| {
+        api.metric(&format!("openrun_issue_requests_total{{outcome=\"{outcome}\"}}")).await
+    };
+    let (id, later) = (
+        api.coupon(1).await,
+        api.coupon_of(&json!({ "total": 1, "opens_at": "2199-01-01T00:00:00Z" })).await,
+    );
+    let held = api.coupon(1).await;
+    for (coupon, member, outcome) in [
+        (&id, "kim", "issued"),
+        (&id, "kim", "again"),
+        (&id, "lee", "sold_out"),
+        (&later, "kim", "not_open"),
+        (&id, "", "invalid"),
+        (&"nothing-here".to_owned(), "kim", "invalid"),
+    ] {
+        let before = count(outcome).await;
+        api.ask(coupon, member).await;
+        assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
+    }
+    for (call, outcome) in [("pause", "paused"), ("close", "closed")] {
+        api.call(&held, call).await.json(200);
+        let before = count(outcome).await;
+        api.ask(&held, "kim").await;
+        assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
+    }
+    assert_eq!(api.metric("openrun_issue_seconds_count").await, 8.0);
+    assert!(api.metric("openrun_engine_seconds_count").await >= 2.0);
+    api.until_halted(&id).await;
+    let remaining = format!("openrun_coupons_remaining{{coupon=\"{later}\"}}");
+    until("what is left is measured", EVENT_BOUND, async || api.metric(&remaining).await > 0.5).await;
+    if engine == Engine::RedisLua {
+        for name in ["openrun_published_total", "openrun_persisted_total"] {
+            until(name, EVENT_BOUND, async || api.metric(name).await > 0.5).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn private_a_node_is_not_ready_while_redis_is_away() {
+    let mut redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let api = Api::of(&node);
+    assert_eq!(api.get("/readyz").await.status, 200);
+
+    redis.pause();
+    api.get("/readyz").await.problem(503, "unavailable");
+    assert_eq!(api.get("/livez").await.status, 200, "it lives all the same");
+    redis.resume();
+    until("it is ready again", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
+
+    redis.stop().await;
+    api.get("/readyz").await.problem(503, "unavailable");
+    assert_eq!(api.get("/livez").await.status, 200);
+    redis.restart().await;
+    until("it is ready again", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn private_operators_are_told_that_redis_is_away() {
+    let mut redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let api = Api::of(&node);
+    let id = api.coupon(2).await;
+    redis.stop().await;
+    for call in ["pause", "close"] {
+        api.call(&id, call).await.problem(503, "unavailable");
+    }
+    api.patch(&id, &json!({ "total": 9 })).await.problem(503, "unavailable");
+    api.post("/v1/coupons", &json!({ "id": "another", "total": 1 })).await.problem(503, "unavailable");
+    until("nothing fresh is left to show", EVENT_BOUND, async || {
+        let shown = api.get(&format!("/v1/coupons/{id}")).await;
+        if shown.status != 200 {
+            shown.problem(503, "unavailable");
+        }
+        shown.status == 503
+    })
+    .await;
+    let found = api.get(&format!("/v1/coupons/{id}/issuances/kim")).await;
+    found.problem(503, "unavailable");
+    redis.restart().await;
+    until("members are served again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 201).await;
+    // What was answered with 503 may be repeated.
+    let again = api.post("/v1/coupons", &json!({ "id": "another", "total": 1 })).await;
+    assert!(matches!(again.status, 200 | 201), "{}", again.text());
+    api.ask("another", "kim").await.json(201);
+}

@@ -1,0 +1,85 @@
+//! What is no HTTP at all, or HTTP that two readers could take for two different things.
+
+use crate::arrange::{Engine, issuances};
+use crate::raw::{Raw, exchange, head};
+
+const BODY: &str = r#"{"member_id":"kim"}"#;
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_ends_the_connection() {
+    let (node, api) = Engine::Embedded.node().await;
+    let many_headers: Vec<String> = (0..200).map(|number| format!("X-{number}: y")).collect();
+    let many_headers: Vec<&str> = many_headers.iter().map(String::as_str).collect();
+    for garbage in [
+        b"\r\n\r\n\r\nnonsense\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client comes here by mistake\r\n\r\n".to_vec(),
+        b"GET /livez\r\n\r\n".to_vec(),
+        b"GET /livez HTTP/9.9\r\n\r\n".to_vec(),
+        b"G\0T /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+        b"GET /li vez HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+        b"GET /livez HTTP/1.1\r\nNo colon\r\n\r\n".to_vec(),
+        b"GET /livez HTTP/1.1\r\nHost: a\0b\r\n\r\n".to_vec(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        head("GET", "/livez", &many_headers).into_bytes(),
+        head("GET", "/livez", &[&format!("X-Long: {}", "y".repeat(300_000))]).into_bytes(),
+        head("GET", &format!("/{}", "y".repeat(300_000)), &[]).into_bytes(),
+    ] {
+        let text = String::from_utf8_lossy(&garbage[..garbage.len().min(60)]).into_owned();
+        if let Some(answer) = exchange(node.address(), garbage).await {
+            assert!((400..=505).contains(&answer.status) && answer.status != 500, "{text}: {answer:?}");
+        }
+        assert_eq!(api.get("/livez").await.status, 200, "after {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_two_lengths_is_refused() {
+    let (node, api) = Engine::Embedded.node().await;
+    let id = api.coupon(5).await;
+    let json = "Content-Type: application/json";
+    for framing in [
+        vec!["Content-Length: 19", "Content-Length: 20"],
+        vec!["Content-Length: 19", "Transfer-Encoding: chunked"],
+        vec!["Content-Length: -19"],
+        vec!["Content-Length: +19"],
+        vec!["Content-Length: 19, 19"],
+        vec!["Content-Length: 0x13"],
+        vec!["Content-Length: 99999999999999999999999"],
+        vec!["Transfer-Encoding: chunked, identity"],
+        vec!["Transfer-Encoding: gzip"],
+    ] {
+        let headers = [vec![json], framing.clone()].concat();
+        let request = format!("{}{BODY}", head("POST", &issuances(&id), &headers));
+        if let Some(answer) = exchange(node.address(), request).await {
+            assert!((400..500).contains(&answer.status) || answer.status == 501, "{framing:?}: {answer:?}");
+        }
+        assert_eq!(api.issued(&id).await, 0, "{framing:?}");
+    }
+    for chunks in ["zz\r\n", "13\r\n{\"member_id\":\"kim\"}xx", "ffffffffffffffffff\r\n{", "-1\r\n"] {
+        let head = head("POST", &issuances(&id), &[json, "Transfer-Encoding: chunked"]);
+        if let Some(answer) = exchange(node.address(), format!("{head}{chunks}\r\n0\r\n\r\n")).await {
+            assert!((400..500).contains(&answer.status), "{chunks:?}: {answer:?}");
+        }
+        assert_eq!(api.issued(&id).await, 0, "{chunks:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_sent_ahead_are_answered_in_order() {
+    let (node, api) = Engine::Embedded.node().await;
+    let id = api.coupon(5).await;
+    let ask = |member: &str| {
+        let body = format!(r#"{{"member_id":"{member}"}}"#);
+        format!(
+            "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            issuances(&id),
+            body.len()
+        )
+    };
+    let mut raw = Raw::connect(node.address()).await;
+    raw.write(format!("{}{}{}", ask("a"), ask("b"), head("GET", "/livez", &[])).as_bytes()).await;
+    let text = raw.until_closed().await.expect("it is answered").text();
+    let places = ["\"member_id\":\"a\"", "\"member_id\":\"b\"", "ok\n"].map(|part| text.find(part));
+    assert!(places[0].is_some() && places.is_sorted() && places[2].is_some(), "{text}");
+    assert_eq!(api.issued(&id).await, 2);
+}

@@ -1,0 +1,61 @@
+//! The program run to its end, as somebody at a terminal runs it.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::support::node::openrun;
+
+/// How long any command that must end by itself may take.
+const END_BOUND: Duration = Duration::from_secs(60);
+
+/// What a command has left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The one line on standard error that is none of the log. The log is written as JSON.
+    #[track_caller]
+    pub(crate) fn one_line(&self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        let lines: Vec<&str> = self.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+        let [line] = lines.as_slice() else { panic!("not one line but {}: {self:#?}", lines.len()) };
+        let text = line.strip_prefix("openrun: ").unwrap_or_else(|| panic!("unsigned: {self:#?}"));
+        assert!(!self.stderr.contains("panicked") && !self.stderr.contains("backtrace"), "{self:#?}");
+        text.to_owned()
+    }
+}
+
+/// Runs `openrun` with these arguments and settings, and its log as JSON.
+pub(crate) async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+    let mut command = openrun(arguments);
+    command.env("OPENRUN_LOG_FORMAT", "json").envs(settings.iter().copied());
+    ended(command).await
+}
+
+/// Waits until the command has ended.
+pub(crate) async fn ended(mut command: Command) -> Ended {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let id = child.id();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let Ok(output) = timeout(END_BOUND, output).await else {
+        Command::new("kill").args(["-KILL", &id.to_string()]).status().expect("kill starts");
+        panic!("{command:?} still runs after {END_BOUND:?}");
+    };
+    let output = output.expect("nothing panics").expect("the program can be waited for");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Paths and methods that nothing is served at.
+
+use reqwest::Method;
+
+use crate::arrange::{Answer, Engine, on_both_engines};
+
+on_both_engines! {
+    every_path_refuses_the_methods_it_does_not_take,
+    unknown_paths_are_not_found,
+    a_coupon_id_of_a_wrong_shape_is_refused_everywhere,
+}
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+
+async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let id = api.coupon(1).await;
+    for (path, taken) in [
+        ("/v1/coupons".to_owned(), vec!["GET", "POST"]),
+        (format!("/v1/coupons/{id}"), vec!["GET", "PATCH"]),
+        (format!("/v1/coupons/{id}/pause"), vec!["POST"]),
+        (format!("/v1/coupons/{id}/resume"), vec!["POST"]),
+        (format!("/v1/coupons/{id}/close"), vec!["POST"]),
+        (format!("/v1/coupons/{id}/issuances"), vec!["POST"]),
+        (format!("/v1/coupons/{id}/issuances/kim"), vec!["GET"]),
+        ("/livez".to_owned(), vec!["GET"]),
+        ("/readyz".to_owned(), vec!["GET"]),
+        ("/metrics".to_owned(), vec!["GET"]),
+        ("/openapi.json".to_owned(), vec!["GET"]),
+    ] {
+        for method in METHODS.iter().filter(|method| !taken.contains(method)) {
+            let method = Method::from_bytes(method.as_bytes()).expect("it is a method");
+            let answer = Answer::to(api.request(method.clone(), &path)).await;
+            assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text());
+            answer.problem(405, "method_not_allowed");
+            let allowed: Vec<&str> = answer.header("allow").split(", ").filter(|a| !a.is_empty()).collect();
+            assert_eq!(allowed, taken, "RFC 9110 wants them named: {method} {path}");
+        }
+    }
+    assert_eq!(api.shown(&id).await["state"], "open");
+}
+
+async fn unknown_paths_are_not_found(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let id = api.coupon(1).await;
+    for path in [
+        "/".to_owned(),
+        "/v1".to_owned(),
+        "/v2/coupons".to_owned(),
+        "/v1/coupons/".to_owned(),
+        "/v1//coupons".to_owned(),
+        "/V1/coupons".to_owned(),
+        "/health".to_owned(),
+        "/livez/".to_owned(),
+        "/favicon.ico".to_owned(),
+        format!("/v1/coupons/{id}/"),
+        format!("/v1/coupons/{id}/open"),
+        format!("/v1/coupons/{id}/issuances/"),
+        format!("/v1/coupons/{id}/issuances/kim/code"),
+        format!("/v1/coupons/{id}/issuances/a/b"),
+    ] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let answer = Answer::to(api.request(method.clone(), &path)).await;
+            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text());
+            answer.problem(404, "no_such_route");
+        }
+    }
+}
+
+async fn a_coupon_id_of_a_wrong_shape_is_refused_everywhere(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let long = "x".repeat(65);
+    for wrong in ["a%20b", "a.b", "%7Ba%7D", "a%2Fb", "a:b", "%EC%BF%A0%ED%8F%B0", "a%00", "*", &long] {
+        let coupon = format!("/v1/coupons/{wrong}");
+        api.get(&coupon).await.problem(400, "invalid_parameter");
+        api.get(&format!("{coupon}/issuances/kim")).await.problem(400, "invalid_parameter");
+        api.ask(wrong, "kim").await.problem(400, "invalid_parameter");
+        api.patch(wrong, &serde_json::json!({ "total": 1 })).await.problem(400, "invalid_parameter");
+        for call in ["pause", "resume", "close"] {
+            api.call(wrong, call).await.problem(400, "invalid_parameter");
+        }
+    }
+}

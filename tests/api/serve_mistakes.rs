@@ -1,0 +1,76 @@
+//! `openrun serve` with a data directory or an address that it cannot use: one line that says what to do, and code 2.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::arrange::Engine;
+use crate::program::{Ended, run};
+
+const ANYWHERE: (&str, &str) = ("OPENRUN_BIND", "127.0.0.1:0");
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
+
+async fn serve_in(data_dir: &Path) -> Ended {
+    let data_dir = data_dir.to_str().expect("the path is text");
+    run(&["serve"], &[ANYWHERE, ("OPENRUN_DATA_DIR", data_dir)]).await
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let (folder, taken) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let address = taken.local_addr().expect("it listens").to_string();
+    let data_dir = folder.path().to_str().expect("the path is text");
+    let ended = run(&["serve"], &[("OPENRUN_BIND", &address), ("OPENRUN_DATA_DIR", data_dir)]).await;
+    let line = ended.one_line(2);
+    assert!(line.contains(&address) && line.contains("OPENRUN_BIND"), "{line}");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_to() {
+    // Not even root makes anything here.
+    let line = serve_in(Path::new("/proc/openrun-data")).await.one_line(2);
+    assert!(line.contains("/proc/openrun-data") && line.contains("data directory"), "{line}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_a_file() {
+    let folder = folder();
+    let file = folder.path().join("file");
+    fs::write(&file, "not a directory").expect("it can be written");
+    for path in [file.clone(), file.join("below")] {
+        let line = serve_in(&path).await.one_line(2);
+        assert!(line.contains("data directory"), "{line}");
+    }
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), "not a directory");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database() {
+    for garbage in [b"this is not a database, and long enough to be taken for one".repeat(200), vec![0; 8192]]
+    {
+        let folder = folder();
+        let file = folder.path().join("openrun.sqlite");
+        fs::write(&file, &garbage).expect("it can be written");
+        let ended = serve_in(folder.path()).await;
+        let line = ended.one_line(2);
+        assert!(line.contains("openrun.sqlite"), "{line}");
+        assert_eq!(fs::read(&file).expect("it is there"), garbage, "it is left as it was");
+    }
+    let folder = folder();
+    fs::create_dir(folder.path().join("openrun.sqlite")).expect("it can be made");
+    assert!(serve_in(folder.path()).await.one_line(2).contains("openrun.sqlite"));
+}
+
+#[tokio::test]
+async fn a_directory_that_another_node_serves() {
+    let (node, api) = Engine::Embedded.node().await;
+    let id = api.coupon(1).await;
+    let line = serve_in(&node.data_dir()).await.one_line(2);
+    assert!(line.contains("in use by another openrun"), "{line}");
+    api.ask(&id, "kim").await.json(201);
+}

@@ -1,0 +1,138 @@
+//! `openrun serve` and `openrun migrate` with services or settings that they cannot use: one line that says what to
+//! do, code 2, and never a password.
+
+use crate::arrange::Engine;
+use crate::program::{Ended, run};
+use crate::support::node::Stack;
+use crate::support::ports::free_port;
+use crate::support::services::{PrivateRedis, Redis};
+use crate::support::shared::Database;
+
+const PASSWORD: &str = "s3cret-pa55word";
+const TOKEN: &str = "correct-horse-battery-staple";
+
+/// Serves with the settings of `stack`, of which some are replaced; an empty value takes one away.
+async fn serve(stack: &Stack, replaced: &[(&str, &str)]) -> Ended {
+    let mut settings = vec![("OPENRUN_BIND", "127.0.0.1:0")];
+    settings.extend(stack.settings());
+    settings.retain(|(name, _)| !replaced.iter().any(|(other, _)| other == name));
+    settings.extend_from_slice(replaced);
+    let ended = run(&["serve"], &settings).await;
+    assert!(
+        !ended.stderr.contains(PASSWORD) && !ended.stdout.contains(PASSWORD),
+        "a password shows: {ended:#?}"
+    );
+    ended
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_named() {
+    let stack = Stack::shared().await;
+    for name in ["OPENRUN_REDIS_URL", "OPENRUN_AMQP_URL", "OPENRUN_DATABASE_URL"] {
+        let line = serve(&stack, &[(name, "")]).await.one_line(2);
+        assert!(line.contains(name), "{name}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there() {
+    let stack = Stack::shared().await;
+    let nobody = free_port();
+    for (name, scheme) in
+        [("OPENRUN_REDIS_URL", "redis"), ("OPENRUN_AMQP_URL", "amqp"), ("OPENRUN_DATABASE_URL", "postgres")]
+    {
+        for url in [
+            format!("{scheme}://kim:{PASSWORD}@127.0.0.1:{nobody}/x"),
+            format!("http://kim:{PASSWORD}@127.0.0.1:{nobody}"),
+            format!("kim:{PASSWORD}@127.0.0.1"),
+            format!("{scheme}://kim:{PASSWORD}@127.0.0.1:notaport"),
+        ] {
+            let line = serve(&stack, &[(name, &url)]).await.one_line(2);
+            assert!(line.contains(name), "{url}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong() {
+    let stack = Stack::shared().await;
+    for (name, url) in [
+        ("OPENRUN_REDIS_URL", &stack.redis_url),
+        ("OPENRUN_AMQP_URL", &stack.amqp_url),
+        ("OPENRUN_DATABASE_URL", &stack.database_url),
+    ] {
+        let mut url = url::Url::parse(url).expect("it is a URL");
+        // The PostgreSQL of the run trusts whoever it knows.
+        url.set_username("nobody").expect("it can have a user");
+        url.set_password(Some(PASSWORD)).expect("it can have a password");
+        let line = serve(&stack, &[(name, url.as_str())]).await.one_line(2);
+        assert!(line.contains(name) && line.contains("password"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_there() {
+    let (stack, empty) = (Stack::shared().await, Database::create().await);
+    let line = serve(&stack, &[("OPENRUN_DATABASE_URL", empty.url())]).await.one_line(2);
+    assert!(line.contains("openrun migrate"), "{line}");
+    // And what it names helps.
+    for _ in 0..2 {
+        let migrated = run(&["migrate"], &[("OPENRUN_DATABASE_URL", empty.url())]).await;
+        assert_eq!(migrated.code, Some(0), "{migrated:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_migration_of_nothing() {
+    let url = format!("postgres://kim:{PASSWORD}@127.0.0.1:{}/x", free_port());
+    let ended = run(&["migrate"], &[("OPENRUN_DATABASE_URL", &url)]).await;
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(!ended.stderr.contains(PASSWORD), "{ended:#?}");
+    assert_eq!(ended.stderr.lines().filter(|line| line.starts_with("openrun: ")).count(), 1, "{ended:#?}");
+    let line = run(&["migrate"], &[("OPENRUN_ENGINE", "redis-lua")]).await.one_line(2);
+    assert!(line.contains("OPENRUN_DATABASE_URL"), "{line}");
+}
+
+#[tokio::test]
+async fn private_a_redis_that_forgets() {
+    for lacking in
+        [["--appendonly", "no"], ["--appendfsync", "everysec"], ["--maxmemory-policy", "allkeys-lru"]]
+    {
+        let extra_arguments = lacking.map(str::to_owned).to_vec();
+        let redis = PrivateRedis::start_as(Redis { extra_arguments }).await;
+        let stack = Stack::with_redis(&redis.url()).await;
+        let line = serve(&stack, &[]).await.one_line(2);
+        assert!(line.contains("OPENRUN_ACCEPT_REDIS_DATA_LOSS"), "{line}");
+        let builder = crate::support::node::NodeProcess::redis_lua(&stack);
+        let (_node, api) =
+            crate::arrange::started(builder.set("OPENRUN_ACCEPT_REDIS_DATA_LOSS", "true")).await;
+        let id = api.coupon(1).await;
+        api.ask(&id, "kim").await.json(201);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_everybody_reaches_needs_a_token() {
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    let data_dir = ("OPENRUN_DATA_DIR", folder.path().to_str().expect("the path is text"));
+    for open in ["0.0.0.0:0", "[::]:0"] {
+        let line = run(&["serve"], &[("OPENRUN_BIND", open), data_dir]).await.one_line(2);
+        assert!(line.contains("OPENRUN_ADMIN_TOKEN"), "{line}");
+        let empty = [("OPENRUN_BIND", open), ("OPENRUN_ADMIN_TOKEN", ""), data_dir];
+        assert!(run(&["serve"], &empty).await.one_line(2).contains("OPENRUN_ADMIN_TOKEN"));
+    }
+    for weak in ["short", "123456789012345"] {
+        let ended =
+            run(&["serve"], &[("OPENRUN_ADMIN_TOKEN", weak), ("OPENRUN_BIND", "127.0.0.1:0"), data_dir])
+                .await;
+        assert!(ended.one_line(2).contains("16 characters"), "{ended:#?}");
+        assert!(!ended.stderr.contains(weak), "{ended:#?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing was begun");
+
+    let builder = Engine::Embedded.builder().await;
+    let (_node, api) =
+        crate::arrange::started(builder.set("OPENRUN_BIND", "0.0.0.0:0").set("OPENRUN_ADMIN_TOKEN", TOKEN))
+            .await;
+    assert_eq!(api.get("/livez").await.status, 200);
+}

@@ -1,0 +1,74 @@
+//! Coupons that open and close by themselves.
+
+use openrun::domain::Timestamp;
+use serde_json::json;
+
+use crate::arrange::{EVENT_BOUND, Engine, on_both_engines, until};
+use crate::support::shared::coupon_id;
+
+on_both_engines! {
+    before_its_opening_members_are_told_when_to_come,
+    a_coupon_opens_by_itself,
+    a_coupon_closes_by_itself,
+}
+
+/// The moment `ms` milliseconds from now.
+fn in_ms(ms: i64) -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later");
+    Timestamp::from_ms(i64::try_from(since.as_millis()).expect("it is not that late")).plus_ms(ms).to_string()
+}
+
+async fn before_its_opening_members_are_told_when_to_come(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let opens_at = in_ms(3_600_000);
+    let id = api.coupon_of(&json!({ "total": 1, "opens_at": opens_at })).await;
+    // The first is answered by the engine or by the gate, later ones by the gate.
+    for _ in 0..3 {
+        let answer = api.ask(&id, "kim").await;
+        assert_eq!(answer.problem(409, "not_open")["opens_at"], opens_at.as_str());
+        assert_eq!(answer.header("retry-after"), "60", "it is an hour away, and plans change");
+    }
+    assert_eq!(api.shown(&id).await["state"], "not_open");
+    // The operator opens it earlier.
+    api.patch(&id, &json!({ "opens_at": "2026-01-01T00:00:00Z" })).await.json(200);
+    until("it opens", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 201).await;
+}
+
+async fn a_coupon_opens_by_itself(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let id = api.coupon_of(&json!({ "total": 1, "opens_at": in_ms(3_000) })).await;
+    let early = api.ask(&id, "kim").await;
+    early.problem(409, "not_open");
+    let wait_s: u64 = early.header("retry-after").parse().expect("it is a number");
+    assert!((1..=3).contains(&wait_s), "{wait_s}");
+    until("it opens", EVENT_BOUND, async || {
+        let answer = api.ask(&id, "kim").await;
+        if answer.status != 201 {
+            answer.problem(409, "not_open");
+        }
+        answer.status == 201
+    })
+    .await;
+    assert_eq!(api.shown(&id).await["state"], "sold_out");
+}
+
+async fn a_coupon_closes_by_itself(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    let id = coupon_id();
+    let body = json!({ "id": id, "total": 1_000_000, "closes_at": in_ms(5_000) });
+    api.post("/v1/coupons", &body).await.json(201);
+    let won = api.ask(&id, "kim").await.json(201);
+    let mut number = 0;
+    until("it closes", EVENT_BOUND, async || {
+        number += 1;
+        let answer = api.ask(&id, &format!("member-{number}")).await;
+        if answer.status != 201 {
+            answer.problem(409, "closed");
+        }
+        answer.status == 409
+    })
+    .await;
+    assert_eq!(api.shown(&id).await["state"], "closed");
+    assert_eq!(api.ask(&id, "kim").await.json(200), won);
+    api.ask(&id, "too-late").await.problem(409, "closed");
+}
