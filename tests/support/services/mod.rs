@@ -23,10 +23,11 @@ pub(crate) use self::redis::Redis;
 pub(crate) type PrivateRedis = Private<Redis>;
 /// A PostgreSQL with its default durability. Its superuser and database are both `postgres`.
 pub(crate) type PrivatePostgres = Private<Postgres>;
-/// A RabbitMQ without plugins.
+/// A RabbitMQ without plugins. A queue survives `kill` only once its declaration has reached the disk, which is some
+/// time after the broker has answered it: `stop` and `restart` after declaring make sure of it.
 pub(crate) type PrivateRabbitMq = Private<RabbitMq>;
 
-/// RabbitMQ takes four seconds on an idle machine, and tests run side by side.
+/// RabbitMQ takes five to ten seconds on two cores, and tests run side by side.
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(30);
 
