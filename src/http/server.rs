@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, Service as _};
 use actix_web::http::header::{CONNECTION, HeaderValue};
-use actix_web::{App, HttpServer, ResponseError, web};
+use actix_web::{App, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -48,7 +48,7 @@ pub struct BoundServer {
 pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServer> {
     let listener = TcpListener::bind(settings.bind)?;
     let address = listener.local_addr()?;
-    let draining = state.draining.clone();
+    let (draining, serves_api) = (state.draining.clone(), state.serves_api);
     let state = web::Data::new(state);
     let workers = settings.workers.max(1);
     let server = HttpServer::new(move || {
@@ -66,7 +66,12 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                     Ok(response)
                 })
             })
-            .configure(routes)
+            .configure(|config| {
+                if serves_api {
+                    api_routes(config)
+                }
+            })
+            .configure(health_routes)
     })
     .workers(workers)
     .max_connections((settings.max_connections / workers).max(1))
@@ -79,29 +84,36 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     Ok(BoundServer { address, server })
 }
 
-fn routes(config: &mut web::ServiceConfig) {
-    let one = web::resource("/v1/coupons/{coupon_id}")
+fn call(path: &str) -> Resource {
+    web::resource(path.to_owned()).default_service(web::to(wrong_method))
+}
+
+/// What members and operators call.
+fn api_routes(config: &mut web::ServiceConfig) {
+    let coupons =
+        call("/v1/coupons").route(web::get().to(coupons::list)).route(web::post().to(coupons::create));
+    let coupon = call("/v1/coupons/{coupon_id}")
         .route(web::get().to(coupons::show))
         .route(web::patch().to(coupons::amend));
-    let all = web::resource("/v1/coupons")
-        .route(web::get().to(coupons::list))
-        .route(web::post().to(coupons::create));
-    let call = |path: &str| web::resource(path.to_owned()).default_service(web::to(wrong_method));
-    let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
     config
         .service(call("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
         .service(call("/v1/coupons/{coupon_id}/issuances/{member_id}").route(web::get().to(issuances::find)))
         .service(call("/v1/coupons/{coupon_id}/pause").route(web::post().to(coupons::pause)))
         .service(call("/v1/coupons/{coupon_id}/resume").route(web::post().to(coupons::resume)))
         .service(call("/v1/coupons/{coupon_id}/close").route(web::post().to(coupons::close)))
-        .service(one.default_service(web::to(wrong_method)))
-        .service(all.default_service(web::to(wrong_method)))
-        .service(call("/livez").route(web::get().to(health::live)))
-        .service(call("/readyz").route(web::get().to(health::ready)))
-        .service(call("/metrics").route(web::get().to(health::metrics)))
+        .service(coupon)
+        .service(coupons)
         .service(call("/openapi.json").route(web::get().to(openapi::serve)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(docs)
+        .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")));
+}
+
+/// What probes and Prometheus call, whatever the node does.
+fn health_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(call("/livez").route(web::get().to(health::live)).route(web::head().to(health::live)))
+        .service(call("/readyz").route(web::get().to(health::ready)).route(web::head().to(health::ready)))
+        .service(call("/metrics").route(web::get().to(health::metrics)))
         .default_service(web::to(nothing_here));
 }
 
