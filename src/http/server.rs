@@ -68,7 +68,7 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
             })
             .configure(|config| {
                 if serves_api {
-                    api_routes(config)
+                    api_routes(config);
                 }
             })
             .configure(health_routes)
