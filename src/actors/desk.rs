@@ -179,21 +179,28 @@ impl CouponDesk {
         Ok((coupon, standing))
     }
 
-    /// A coupon and how it stands now.
+    /// A coupon and how it stands now; `None` while its engine is being recovered.
     ///
     /// # Errors
     /// [`DeskError::Missing`], or `Unavailable`.
-    pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Standing), DeskError> {
-        let Some(handle) = self.registry.find_anew(id).await else { return Err(DeskError::Missing) };
+    pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Option<Standing>), DeskError> {
+        let found = self.registry.find_anew(id).await;
+        let found = found.map_err(|_| DeskError::Unavailable("the catalogue cannot be read".to_owned()))?;
+        let handle = found.ok_or(DeskError::Missing)?;
         if let Some(standing) = handle.fresh_standing() {
-            return Ok((handle.coupon(), standing));
+            return Ok((handle.coupon(), Some(standing)));
         }
-        let standing = self.engine.standing(id).await?;
-        handle.saw(standing);
-        Ok((handle.coupon(), standing))
+        match self.engine.standing(id).await {
+            Ok(standing) => {
+                handle.saw(standing);
+                Ok((handle.coupon(), Some(standing)))
+            }
+            Err(EngineError::Fenced(_) | EngineError::UnknownCoupon) => Ok((handle.coupon(), None)),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Coupons in the order of their ids, with how each stands now.
+    /// Coupons in the order of their ids, each as [`CouponDesk::show`] gives it.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -201,7 +208,7 @@ impl CouponDesk {
         &self,
         after: Option<&CouponId>,
         limit: u32,
-    ) -> Result<Vec<(Arc<Coupon>, Standing)>, DeskError> {
+    ) -> Result<Vec<(Arc<Coupon>, Option<Standing>)>, DeskError> {
         let page = self.catalog.list(after, limit).await?;
         let mut shown = Vec::with_capacity(page.len());
         for coupon in page {

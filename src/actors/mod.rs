@@ -24,7 +24,7 @@ pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};
 pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperSignal};
 pub use handle::CouponHandle;
-pub use outbox::OutboxActor;
+pub use outbox::{OutboxActor, SweepParts};
 pub use persister::PersisterActor;
 pub use publisher::{PublisherActor, PublisherInbox};
 pub use registry::{CouponRegistry, Limits};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::contain::Contained;
@@ -62,18 +63,24 @@ impl Progress {
 
 /// What a sweep works with.
 #[derive(Clone)]
-struct Parts {
-    registry: Arc<CouponRegistry>,
-    outbox: Arc<dyn Outbox>,
-    store: Arc<dyn IssuanceStore>,
-    bus: Arc<dyn EventBus>,
-    publisher: PublisherInbox,
-    metrics: Arc<Metrics>,
+pub struct SweepParts {
+    /// Whose outboxes are swept.
+    pub registry: Arc<CouponRegistry>,
+    /// What is swept.
+    pub outbox: Arc<dyn Outbox>,
+    /// What decides how far it may be trimmed.
+    pub store: Arc<dyn IssuanceStore>,
+    /// Asked how much is still on its way.
+    pub bus: Arc<dyn EventBus>,
+    /// Who is offered what is overdue.
+    pub publisher: PublisherInbox,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The sweep's logic, without the actor around it.
 struct Sweep {
-    parts: Parts,
+    parts: SweepParts,
     coupons: HashMap<CouponId, Progress>,
 }
 
@@ -90,7 +97,7 @@ impl Sweep {
     }
 }
 
-impl Parts {
+impl SweepParts {
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress) -> bool {
         let issued = handle.issued_seen();
         let overdue = progress.overdue(Instant::now(), issued);
@@ -142,8 +149,8 @@ impl Parts {
     ) -> bool {
         let confirmed = &self.publisher.confirmed;
         let from = confirmed.through(handle.id(), watermark);
-        // A publisher with a full window at hand is behind or cannot reach the broker: more would not help it.
-        if from >= overdue || self.publisher.at_hand() >= WINDOW {
+        // A publisher that is behind or cannot reach the broker still has at hand what is overdue: more would not help it.
+        if from >= overdue || self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
             return false;
         }
         let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await
@@ -164,24 +171,15 @@ impl Parts {
 
 /// The shell around the sweep.
 pub struct OutboxActor {
-    sweep: Option<Sweep>,
+    sweep: Option<(Sweep, watch::Receiver<bool>)>,
     note: DeathNote,
 }
 
 impl OutboxActor {
-    /// What the supervisor needs to keep a sweep alive on `arbiter`.
+    /// What the supervisor needs to keep a sweep alive on `arbiter`; it ends when `stopping` becomes true.
     #[must_use]
-    pub fn child(
-        registry: Arc<CouponRegistry>,
-        outbox: Arc<dyn Outbox>,
-        store: Arc<dyn IssuanceStore>,
-        bus: Arc<dyn EventBus>,
-        publisher: PublisherInbox,
-        metrics: Arc<Metrics>,
-        arbiter: ArbiterHandle,
-    ) -> impl Child {
-        let parts = Parts { registry, outbox, store, bus, publisher, metrics };
-        OutboxChild { parts, arbiter, address: ArcSwapOption::empty() }
+    pub fn child(parts: SweepParts, stopping: watch::Sender<bool>, arbiter: ArbiterHandle) -> impl Child {
+        OutboxChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
 
@@ -195,18 +193,20 @@ impl Actor for OutboxActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(mut sweep) = self.sweep.take() else { return ctx.stop() };
+        let Some((mut sweep, mut stopping)) = self.sweep.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
-            loop {
+            while !*stopping.borrow() {
                 let more = sweep.round().await;
-                tokio::time::sleep(if more { CATCH_UP_ROUND } else { ROUND }).await;
+                let rest = if more { CATCH_UP_ROUND } else { ROUND };
+                let _rested_or_stopping = timeout(rest, stopping.changed()).await;
             }
         });
     }
 }
 
 struct OutboxChild {
-    parts: Parts,
+    parts: SweepParts,
+    stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<OutboxActor>>,
 }
@@ -221,7 +221,7 @@ impl Child for OutboxChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let sweep = Sweep { parts: self.parts.clone(), coupons: HashMap::new() };
+        let sweep = (Sweep { parts: self.parts.clone(), coupons: HashMap::new() }, self.stopping.subscribe());
         let address =
             OutboxActor::start_in_arbiter(&self.arbiter, move |_| OutboxActor { sweep: Some(sweep), note });
         self.address.store(Some(Arc::new(address)));

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -37,6 +37,8 @@ pub struct PublisherInbox {
     address: Arc<ArcSwapOption<Addr<PublisherActor>>>,
     /// Events at hand, counted from the offer until the confirm.
     at_hand: Arc<AtomicUsize>,
+    /// Whether the window sent last was not confirmed: then the broker is away, and nothing more is asked of it.
+    failing: Arc<AtomicBool>,
     pub(super) confirmed: Confirmed,
     metrics: Option<Arc<Metrics>>,
 }
@@ -63,6 +65,12 @@ impl PublisherInbox {
         if let (false, Some(metrics)) = (taken, &self.metrics) {
             metrics.publish_deferred.inc_by(count as u64);
         }
+    }
+
+    /// Whether the broker did not confirm what was sent to it last.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
     }
 
     /// How many events wait or are under way.
@@ -114,6 +122,9 @@ impl PublisherActor {
         match done.sent {
             Ok(()) => {
                 self.retry.reset();
+                if self.inbox.failing.swap(false, Ordering::AcqRel) {
+                    tracing::info!("the broker confirms again");
+                }
                 self.metrics.published.inc_by(done.window.len() as u64);
                 for (coupon, entry) in &done.window {
                     self.inbox.confirmed.add(coupon.id(), entry.grant.sequence);
@@ -124,8 +135,12 @@ impl PublisherActor {
             Err(why) => {
                 let wait = self.retry.wait();
                 self.metrics.publish_failures.inc();
-                let events = done.window.len();
-                tracing::warn!(%why, events, retry_in_ms = wait.as_millis(), "a window was not confirmed");
+                let (events, retry_in_ms) = (done.window.len(), wait.as_millis());
+                if self.inbox.failing.swap(true, Ordering::AcqRel) {
+                    tracing::debug!(%why, events, retry_in_ms, "a window was not confirmed");
+                } else {
+                    tracing::warn!(%why, events, "the broker does not confirm; events wait in the outbox meanwhile");
+                }
                 for waiting in done.window.into_iter().rev() {
                     self.waiting.push_front(waiting);
                 }
@@ -172,6 +187,7 @@ impl Actor for PublisherActor {
             fail_point::visit(KIND, "started");
             // What the forerunner had at hand is left to the sweep.
             actor.inbox.at_hand.store(0, Ordering::Release);
+            actor.inbox.failing.store(false, Ordering::Release);
         });
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 use arc_swap::ArcSwap;
 
+use super::answer::AskError;
 use super::coupon_event::{Admission, CouponEventChild};
 use super::gate_keeper::KeeperSignal;
 use super::handle::CouponHandle;
@@ -71,12 +72,18 @@ impl CouponRegistry {
     }
 
     /// The coupon of this id; one this node does not know is looked for once in what other nodes may have created.
-    pub async fn find_anew(&self, id: &CouponId) -> Option<Arc<CouponHandle>> {
+    ///
+    /// # Errors
+    /// [`AskError::Recovering`] if it is not known here and the catalogue cannot be read: it may exist.
+    pub async fn find_anew(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, AskError> {
         if let Some(handle) = self.find(id) {
-            return Some(handle);
+            return Ok(Some(handle));
         }
         self.signal.fresh_round().await;
-        self.find(id)
+        match self.find(id) {
+            None if !self.signal.knows_all() => Err(AskError::Recovering),
+            found => Ok(found),
+        }
     }
 
     /// Every coupon this node knows.

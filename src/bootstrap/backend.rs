@@ -28,7 +28,7 @@ pub enum StartError {
     #[error(transparent)]
     Sqlite(#[from] OpenError),
     /// Redis cannot be used.
-    #[error("{0}: check OPENRUN_REDIS_URL")]
+    #[error("{0} (OPENRUN_REDIS_URL)")]
     Redis(#[from] ConnectError),
     /// Redis would lose what it acknowledged.
     #[error(
@@ -37,10 +37,10 @@ pub enum StartError {
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
-    #[error("{0}: check OPENRUN_AMQP_URL")]
+    #[error("{0} (OPENRUN_AMQP_URL)")]
     Broker(#[from] BrokerError),
     /// PostgreSQL cannot be used.
-    #[error("{0}: check OPENRUN_DATABASE_URL")]
+    #[error("{0} (OPENRUN_DATABASE_URL)")]
     Database(#[from] DatabaseError),
     /// The tables are not the ones this program was built for.
     #[error(transparent)]
@@ -133,6 +133,14 @@ impl Backend {
             transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
             connections: Connections::Stack(Box::new(database)),
         })
+    }
+
+    /// Where issuances end up, to be shown.
+    pub(super) fn place(&self, settings: &Settings) -> String {
+        match &self.connections {
+            Connections::Sqlite(_) => settings.data_dir.display().to_string(),
+            Connections::Stack(_) => "PostgreSQL".to_owned(),
+        }
     }
 
     /// Closes everything in an orderly way.

@@ -14,7 +14,7 @@ use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
     CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor,
+    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
@@ -35,7 +35,7 @@ pub struct Node {
     publisher: PublisherInbox,
     registry: Arc<CouponRegistry>,
     supervisor: Addr<SupervisorActor>,
-    /// Tells persisters to finish; its receivers are those that live.
+    /// Tells long-running actors to finish; its receivers are those that live.
     stopping: watch::Sender<bool>,
     shards: Arc<Shards>,
 }
@@ -62,7 +62,7 @@ impl Node {
         ));
         let stopping = watch::Sender::new(false);
         let crew = Crew { settings: &settings, supervisor: &supervisor, shards: &shards, metrics: &metrics };
-        crew.start_gate_keeper(&backend, &registry).await?;
+        crew.start_gate_keeper(&backend, &registry, &stopping).await?;
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
         }
@@ -78,13 +78,15 @@ impl Node {
             metrics: Arc::clone(&metrics),
             operators: Operators::new(settings.admin_token.clone()),
             request_timeout: settings.request_timeout,
+            // The embedded engine has nothing else to do.
+            serves_api: backend.transport.is_none() || settings.roles.contains(&Role::Api),
             draining: Arc::clone(&draining),
         };
         let bound = listen(&settings, state)?;
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
         let address = bound.address;
-        tracing::info!(%address, engine = backend.engine.name(), "openrun serves");
+        tracing::info!(%address, engine = backend.engine.name(), place = %backend.place(&settings), "openrun serves");
         Ok(Self {
             address,
             backend,
@@ -110,11 +112,13 @@ impl Node {
         self.serving.abort();
         deadline.wait_until("members who wait", || self.registry.waiting() == 0).await;
         if self.backend.transport.is_some() {
-            deadline.wait_until("events to be published", || self.publisher.at_hand() == 0).await;
+            // What a broker that is away does not take now stays in the outbox.
+            let done = || self.publisher.at_hand() == 0 || self.publisher.is_failing();
+            deadline.wait_until("events to be published", done).await;
         }
         let _gone = self.supervisor.send(StandDown).await;
         self.stopping.send_replace(true);
-        deadline.wait_for("persisters", self.stopping.closed()).await;
+        deadline.wait_for("actors", self.stopping.closed()).await;
         deadline.wait_for("connections", self.backend.close()).await;
         self.shards.stop();
         tracing::info!("openrun has stopped");
@@ -150,6 +154,7 @@ impl Crew<'_> {
         &self,
         backend: &Backend,
         registry: &Arc<CouponRegistry>,
+        stopping: &watch::Sender<bool>,
     ) -> Result<(), StartError> {
         let keeper = GateKeeperActor::child(
             Arc::clone(registry),
@@ -157,6 +162,7 @@ impl Crew<'_> {
             Arc::clone(&backend.engine),
             Arc::clone(&backend.store),
             Arc::clone(self.metrics),
+            stopping.clone(),
             self.shards.of(HOUSEKEEPING),
         );
         keeper.first_round().await?;
@@ -179,15 +185,15 @@ impl Crew<'_> {
             self.supervise(child).await;
         }
         if has(Role::Publisher) {
-            let child = OutboxActor::child(
-                Arc::clone(registry),
-                Arc::clone(&transport.outbox),
-                Arc::clone(&backend.store),
-                Arc::clone(&transport.bus),
-                publisher.clone(),
-                Arc::clone(self.metrics),
-                self.shards.of(HOUSEKEEPING),
-            );
+            let parts = SweepParts {
+                registry: Arc::clone(registry),
+                outbox: Arc::clone(&transport.outbox),
+                store: Arc::clone(&backend.store),
+                bus: Arc::clone(&transport.bus),
+                publisher: publisher.clone(),
+                metrics: Arc::clone(self.metrics),
+            };
+            let child = OutboxActor::child(parts, stopping.clone(), self.shards.of(HOUSEKEEPING));
             self.supervise(child).await;
         }
         if has(Role::Persister) {

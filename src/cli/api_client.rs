@@ -45,6 +45,10 @@ impl ApiClient {
         .await
     }
 
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.call(self.http.request(Method::PATCH, format!("{}{path}", self.server)).json(body)).await
+    }
+
     async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),

@@ -1,6 +1,6 @@
 //! What can be typed: commands, flags, and the environment variable of each.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -32,7 +32,7 @@ pub(super) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(super) struct NodeArgs {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, env = "OPENRUN_BIND", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "OPENRUN_BIND", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
     pub(super) bind: SocketAddr,
 
     #[command(flatten)]
@@ -151,9 +151,9 @@ pub(super) struct MigrateArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
 
-    /// Who decides: `embedded` or `redis-lua`
-    #[arg(long, env = "OPENRUN_ENGINE", default_value = "embedded")]
-    pub(super) engine: EngineKind,
+    /// Who decides: `embedded` or `redis-lua` [default: redis-lua if a PostgreSQL is named, else embedded]
+    #[arg(long, env = "OPENRUN_ENGINE")]
+    pub(super) engine: Option<EngineKind>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -185,12 +185,19 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     pub(super) keep_serving: bool,
 
-    /// Address to listen on [default: a free port on loopback]
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT", value_parser = address)]
     pub(super) bind: SocketAddr,
 
     #[command(flatten)]
     pub(super) common: CommonArgs,
+}
+
+/// An address, or the first one of a name such as `localhost:8080`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        text.to_socket_addrs().map_err(|_| "write it as 127.0.0.1:8080 or localhost:8080".to_owned())?;
+    found.next().ok_or_else(|| "that name has no address".to_owned())
 }
 
 fn part(text: &str) -> Result<f64, String> {
@@ -234,6 +241,13 @@ pub(super) enum CouponsCall {
     Show {
         /// The coupon's id
         id: String,
+    },
+    /// Change how many coupons exist; never below what is issued
+    SetTotal {
+        /// The coupon's id
+        id: String,
+        /// How many exist from now on
+        total: u32,
     },
     /// Hold a coupon for now
     Pause {

@@ -42,6 +42,9 @@ async fn call(client: &ApiClient, call: &CouponsCall) -> Result<Value, Failure> 
         CouponsCall::Create(args) => client.post("/v1/coupons", Some(&wanted(args))).await,
         CouponsCall::List => list(client).await,
         CouponsCall::Show { id } => client.get(&path(id, "")?).await,
+        CouponsCall::SetTotal { id, total } => {
+            client.patch(&path(id, "")?, &serde_json::json!({ "total": total })).await
+        }
         CouponsCall::Pause { id } => client.post(&path(id, "/pause")?, None).await,
         CouponsCall::Resume { id } => client.post(&path(id, "/resume")?, None).await,
         CouponsCall::Close { id } => client.post(&path(id, "/close")?, None).await,

@@ -13,17 +13,19 @@ use crate::telemetry::{self, LogFormat};
 pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
     telemetry::init_logging(LogFormat::Pretty, "info,sqlx=warn").map_err(Failure::operator)?;
     let url = args.database_url.filter(|url| !url.is_empty());
-    let migration = match (args.engine, url) {
-        // Whoever names a PostgreSQL means it.
-        (_, Some(url)) => Migration::Postgres(url.into()),
-        (EngineKind::Embedded, None) => {
-            Migration::Embedded(args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)))
+    let (migration, what) = match (args.engine, url) {
+        (None | Some(EngineKind::RedisLua), Some(url)) => (Migration::Postgres(url.into()), "PostgreSQL"),
+        (Some(EngineKind::RedisLua), None) => {
+            return Err(SettingsError::MissingUrl("OPENRUN_DATABASE_URL").into());
         }
-        (EngineKind::RedisLua, None) => return Err(SettingsError::MissingUrl("OPENRUN_DATABASE_URL").into()),
+        (None | Some(EngineKind::Embedded), _) => {
+            let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+            (Migration::Embedded(data_dir), "the embedded engine")
+        }
     };
     runtime::run(async {
         bootstrap::migrate(&migration).await?;
-        tracing::info!("the schema is up to date");
+        tracing::info!("the schema of {what} is up to date");
         Ok(ExitCode::SUCCESS)
     })
 }

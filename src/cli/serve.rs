@@ -10,11 +10,12 @@ use super::settings::DATA_DIR;
 use crate::bootstrap::Node;
 
 pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
-    args.common.begin_logging("info,lapin=warn")?;
+    args.common.begin_logging("info,lapin=off,actix_server=warn,sqlx=warn")?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;
     runtime::run(async {
         let node = Node::start(settings).await?;
+        tracing::info!("the API can be read and tried at http://{}/docs", node.address);
         runtime::until_told_to_stop().await?;
         node.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -124,7 +124,8 @@ async fn answer(
     let body = extract::body(request, payload).await.map_err(invalid)?;
     let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
     let member = extract::member_id(&asked.member_id).map_err(invalid)?;
-    let Some(coupon) = state.registry.find_anew(&coupon_id).await else {
+    let unknown = |error: AskError| (outcome_of_error(error), error.into());
+    let Some(coupon) = state.registry.find_anew(&coupon_id).await.map_err(unknown)? else {
         return Err(invalid(Problem::no_such_coupon()));
     };
     let deadline = begun + state.request_timeout;
@@ -142,7 +143,7 @@ async fn answer(
             Ok((Outcome::NotOpen, HttpResponse::from_error(problem)))
         }
         Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
-        Err(error) => Err((outcome_of_error(error), error.into())),
+        Err(error) => Err(unknown(error)),
     }
 }
 
@@ -190,7 +191,7 @@ pub(super) async fn find(
 ) -> Result<HttpResponse, Problem> {
     let (coupon_id, member_id) = path.into_inner();
     let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
-    let coupon = state.registry.find_anew(&coupon_id).await.ok_or_else(Problem::no_such_coupon)?;
+    let coupon = state.registry.find_anew(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
     let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
     match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
         Ok(Some(grant)) => Ok(HttpResponse::Ok().json(IssuanceView::of(&coupon.issuance(&member, grant)))),

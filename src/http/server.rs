@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, Service as _};
 use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
-use actix_web::{App, HttpServer, ResponseError, web};
+use actix_web::{App, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -48,7 +48,7 @@ pub struct BoundServer {
 pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServer> {
     let listener = TcpListener::bind(settings.bind)?;
     let address = listener.local_addr()?;
-    let draining = state.draining.clone();
+    let (draining, serves_api) = (state.draining.clone(), state.serves_api);
     let state = web::Data::new(state);
     let workers = settings.workers.max(1);
     let server = HttpServer::new(move || {
@@ -67,7 +67,12 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                     Ok(response)
                 })
             })
-            .configure(routes)
+            .configure(|config| {
+                if serves_api {
+                    api_routes(config);
+                }
+            })
+            .configure(health_routes)
     })
     .workers(workers)
     .max_connections((settings.max_connections / workers).max(1))
@@ -80,34 +85,54 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     Ok(BoundServer { address, server })
 }
 
-fn routes(config: &mut web::ServiceConfig) {
-    let at = |path: &str, methods: &'static str| {
-        web::resource(path.to_owned()).default_service(web::to(move || wrong_method(methods)))
-    };
-    let get = |path: &str| at(path, "GET");
-    let post = |path: &str| at(path, "POST");
-    let one = at("/v1/coupons/{coupon_id}", "GET, PATCH")
-        .route(web::get().to(coupons::show))
-        .route(web::patch().to(coupons::amend));
-    let all = at("/v1/coupons", "GET, POST")
+/// A path that takes these methods only.
+fn at(path: &str, methods: &'static str) -> Resource {
+    web::resource(path.to_owned()).default_service(web::to(move || wrong_method(methods)))
+}
+
+fn get(path: &str) -> Resource {
+    at(path, "GET")
+}
+
+fn post(path: &str) -> Resource {
+    at(path, "POST")
+}
+
+/// What members and operators call.
+fn api_routes(config: &mut web::ServiceConfig) {
+    let coupons = at("/v1/coupons", "GET, POST")
         .route(web::get().to(coupons::list))
         .route(web::post().to(coupons::create));
+    let coupon = at("/v1/coupons/{coupon_id}", "GET, PATCH")
+        .route(web::get().to(coupons::show))
+        .route(web::patch().to(coupons::amend));
     // The page would otherwise send the document's address to a validator on the internet.
-    let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json").validator_url("none"));
+    let docs = Config::from("/openapi.json").validator_url("none");
     config
         .service(post("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
         .service(get("/v1/coupons/{coupon_id}/issuances/{member_id}").route(web::get().to(issuances::find)))
         .service(post("/v1/coupons/{coupon_id}/pause").route(web::post().to(coupons::pause)))
         .service(post("/v1/coupons/{coupon_id}/resume").route(web::post().to(coupons::resume)))
         .service(post("/v1/coupons/{coupon_id}/close").route(web::post().to(coupons::close)))
-        .service(one)
-        .service(all)
-        .service(get("/livez").route(web::get().to(health::live)))
-        .service(get("/readyz").route(web::get().to(health::ready)))
-        .service(get("/metrics").route(web::get().to(health::metrics)))
+        .service(coupon)
+        .service(coupons)
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(docs)
+        .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
+}
+
+/// What probes and Prometheus call, whatever the node does.
+fn health_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            at("/livez", "GET, HEAD").route(web::get().to(health::live)).route(web::head().to(health::live)),
+        )
+        .service(
+            at("/readyz", "GET, HEAD")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(get("/metrics").route(web::get().to(health::metrics)))
         .default_service(web::to(nothing_here));
 }
 

@@ -24,6 +24,8 @@ pub struct AppState {
     pub operators: Operators,
     /// How long a member waits at most.
     pub request_timeout: Duration,
+    /// Whether members and operators are answered here; probes always are.
+    pub serves_api: bool,
     /// Whether the node takes no new work.
     pub draining: Arc<AtomicBool>,
 }

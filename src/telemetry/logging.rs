@@ -1,5 +1,6 @@
 //! Log lines: one a decision worth reading, on standard error, never with a secret.
 
+use std::io::IsTerminal as _;
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
@@ -35,11 +36,11 @@ impl FromStr for LogFormat {
 pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
+    let colours = std::io::stderr().is_terminal();
+    let pretty = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     // A second call, as tests in one process make, keeps the first.
     let _already = match format {
-        LogFormat::Pretty => {
-            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
-        }
+        LogFormat::Pretty => registry.with(pretty).try_init(),
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
     };
     Ok(())

@@ -27,14 +27,18 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
     for (name, value) in body.as_object().expect("it is an object") {
         assert_eq!(created[name], *value, "{name}");
     }
-    for (name, value) in
-        [("state", json!("open")), ("issued", json!(0)), ("remaining", json!(7)), ("total", json!(7))]
-    {
+    for (name, value) in [
+        ("state", json!("open")),
+        ("lifecycle", json!("active")),
+        ("issued", json!(0)),
+        ("remaining", json!(7)),
+        ("total", json!(7)),
+    ] {
         assert_eq!(created[name], value, "{name}");
     }
     assert!(created["created_at"].is_string(), "{created}");
     let names = created.as_object().expect("it is an object").len();
-    assert_eq!(names, 12, "a field more or less than the contract has: {created}");
+    assert_eq!(names, 13, "a field more or less than the contract has: {created}");
     assert_eq!(api.shown(&id).await, created);
     let listed = api.get("/v1/coupons").await.json(200);
     assert_eq!(listed, json!({ "coupons": [created], "next": null }));

@@ -17,7 +17,8 @@ const JSON: &str = "Content-Type: application/json";
 on_both_engines! { what_is_under_way_is_answered, idle_connections_do_not_hold_it_up }
 
 async fn started(engine: Engine) -> (NodeProcess, Api) {
-    crate::arrange::started(engine.builder().await.set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S)).await
+    crate::arrange::started(engine.builder().await.set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S.to_string()))
+        .await
 }
 
 /// Waits for the end of a node that was asked to end at `asked`.
@@ -126,7 +127,8 @@ async fn private_a_frozen_redis_does_not_hold_it_up() {
 async fn with_redis() -> (PrivateRedis, NodeProcess, Api) {
     let redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
-    let node = NodeProcess::redis_lua(&stack).set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S).start().await;
+    let node =
+        NodeProcess::redis_lua(&stack).set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S.to_string()).start().await;
     let api = Api::of(&node);
     (redis, node, api)
 }

@@ -62,7 +62,8 @@ async fn a_sold_out_coupon_stays_so_while_it_is_held(engine: Engine) {
     api.ask(&id, "kim").await.json(201);
     api.call(&id, "pause").await.json(200);
     api.ask(&id, "lee").await.problem(409, "sold_out");
-    assert_eq!(api.shown(&id).await["state"], "sold_out");
+    let shown = api.shown(&id).await;
+    assert_eq!((&shown["state"], &shown["lifecycle"]), (&json!("sold_out"), &json!("paused")));
     api.patch(&id, &json!({ "total": 2 })).await.json(200);
     api.ask(&id, "lee").await.problem(503, "paused");
     api.call(&id, "resume").await.json(200);

@@ -15,8 +15,8 @@ const MEMBERS: usize = 40;
 async fn private_exactly_as_many_wait_as_may() {
     let redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
-    let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_QUEUE_LIMIT", WAIT);
-    let node = builder.set("OPENRUN_REQUEST_TIMEOUT_MS", 20_000).start().await;
+    let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
+    let node = builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "20000").start().await;
     let api = Api::of(&node);
     let id = api.coupon(u32::try_from(MEMBERS).expect("it is small")).await;
     api.ask(&id, "early").await.json(201);

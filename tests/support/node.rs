@@ -109,8 +109,8 @@ impl NodeBuilder {
     }
 
     /// Sets an environment variable of the node, such as `OPENRUN_QUEUE_LIMIT`.
-    pub(crate) fn set(mut self, name: &str, value: impl ToString) -> Self {
-        self.settings.insert(name.to_owned(), value.to_string());
+    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.insert(name.to_owned(), value.into());
         self
     }
 

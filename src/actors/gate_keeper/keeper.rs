@@ -63,6 +63,7 @@ impl Keeper {
             match timeout(QUESTION_TIMEOUT, self.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
                 Ok(Ok(page)) => {
                     self.catalog_silent = false;
+                    self.registry.signal().catalog_is_read(true);
                     let is_last = page.len() < CATALOG_PAGE as usize;
                     after = page.last().map(|coupon| coupon.id.clone());
                     for coupon in page {
@@ -79,6 +80,7 @@ impl Keeper {
     }
 
     fn catalog_is_silent(&mut self, why: &str) {
+        self.registry.signal().catalog_is_read(false);
         if !std::mem::replace(&mut self.catalog_silent, true) {
             tracing::warn!(%why, "the catalogue cannot be read; known coupons go on being served");
         }
@@ -156,7 +158,11 @@ impl Keeper {
         let inventory = Inventory::with_issued(coupon.inventory.total().max(issued), issued);
         let inventory = inventory.map_err(|error| EngineError::Corrupt(error.to_string()))?;
         let loaded = within(self.engine.load(&Coupon { inventory, ..(*coupon).clone() })).await;
-        if matches!(loaded, Err(EngineError::Fenced(_))) {
+        if let Err(EngineError::Fenced(why)) = &loaded {
+            if handle.gate().word() != "recovering" {
+                let coupon = handle.id();
+                tracing::error!(%coupon, %why, "the engine has lost the coupon; nothing is issued until that is repaired");
+            }
             handle.gate().set(GateView::Recovering);
         }
         loaded?;

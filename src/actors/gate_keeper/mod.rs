@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use self::keeper::Keeper;
@@ -25,7 +26,7 @@ const ROUND: Duration = Duration::from_millis(200);
 
 /// The shell around the keeper.
 pub struct GateKeeperActor {
-    keeper: Option<Keeper>,
+    keeper: Option<(Keeper, watch::Receiver<bool>)>,
     note: DeathNote,
 }
 
@@ -39,12 +40,15 @@ impl Actor for GateKeeperActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(mut keeper) = self.keeper.take() else { return ctx.stop() };
+        let Some((mut keeper, mut stopping)) = self.keeper.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
             let signal = keeper.registry.signal().clone();
-            loop {
+            while !*stopping.borrow() {
                 keeper.round().await;
-                let _nudged_or_not = timeout(ROUND, signal.nudged()).await;
+                tokio::select! {
+                    _nudged_or_not = timeout(ROUND, signal.nudged()) => {}
+                    _ = stopping.changed() => {}
+                }
             }
         });
     }
@@ -57,12 +61,13 @@ pub struct GateKeeperChild {
     engine: Arc<dyn AdmissionEngine>,
     store: Arc<dyn IssuanceStore>,
     metrics: Arc<Metrics>,
+    stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<GateKeeperActor>>,
 }
 
 impl GateKeeperActor {
-    /// What the supervisor needs to keep a keeper alive on `arbiter`.
+    /// What the supervisor needs to keep a keeper alive on `arbiter`; it ends when `stopping` becomes true.
     #[must_use]
     pub fn child(
         registry: Arc<CouponRegistry>,
@@ -70,6 +75,7 @@ impl GateKeeperActor {
         engine: Arc<dyn AdmissionEngine>,
         store: Arc<dyn IssuanceStore>,
         metrics: Arc<Metrics>,
+        stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> GateKeeperChild {
         GateKeeperChild {
@@ -78,6 +84,7 @@ impl GateKeeperActor {
             engine,
             store,
             metrics,
+            stopping,
             arbiter,
             address: ArcSwapOption::empty(),
         }
@@ -131,7 +138,7 @@ impl Child for GateKeeperChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let keeper = self.keeper();
+        let keeper = (self.keeper(), self.stopping.subscribe());
         let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
             keeper: Some(keeper),
             note,

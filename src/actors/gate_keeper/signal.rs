@@ -1,6 +1,7 @@
 //! How others wake the gate's keeper and wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -14,11 +15,13 @@ const FRESH_WITHIN: Duration = Duration::from_millis(500);
 pub struct KeeperSignal {
     wake: Arc<Notify>,
     rounds: watch::Sender<u64>,
+    /// Whether the catalogue could not be read the last time: then a coupon this node does not know may exist.
+    catalog_silent: Arc<AtomicBool>,
 }
 
 impl Default for KeeperSignal {
     fn default() -> Self {
-        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0) }
+        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0), catalog_silent: Arc::default() }
     }
 }
 
@@ -51,6 +54,16 @@ impl KeeperSignal {
     /// Waits until somebody nudges.
     pub(super) async fn nudged(&self) {
         self.wake.notified().await;
+    }
+
+    /// Whether it is certain that a coupon this node does not know does not exist.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        !self.catalog_silent.load(Ordering::Acquire)
+    }
+
+    pub(super) fn catalog_is_read(&self, read: bool) {
+        self.catalog_silent.store(!read, Ordering::Release);
     }
 
     pub(super) fn round_done(&self) {

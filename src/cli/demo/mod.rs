@@ -27,7 +27,7 @@ struct Extra {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    args.common.begin_logging("warn")?;
+    args.common.begin_logging("warn,lapin=off")?;
     // Thousands of clients and as many server ends live in this one process.
     let wanted = u64::from(args.clients) * 4 + 512;
     let _as_many_as_allowed = rlimit::increase_nofile_limit(wanted.max(8_192));

@@ -75,9 +75,13 @@ pub(in crate::http) struct CouponView {
     name: String,
     description: String,
     discount: String,
-    /// `not_open`, `open`, `paused`, `sold_out` or `closed`.
+    /// `not_open`, `open`, `paused`, `sold_out` or `closed`; `recovering` while nobody can say, with the counts that the
+    /// database holds.
     #[schema(value_type = String, example = "open")]
     state: &'static str,
+    /// What operators have said: `active`, `paused` or `closed`. A sold out coupon may be paused as well.
+    #[schema(value_type = String, example = "active")]
+    lifecycle: &'static str,
     /// How many exist.
     total: u32,
     /// How many are issued.
@@ -95,13 +99,16 @@ pub(in crate::http) struct CouponView {
 }
 
 impl CouponView {
-    pub(super) fn of(coupon: &Coupon, standing: &Standing) -> Self {
+    pub(super) fn of(coupon: &Coupon, standing: Option<&Standing>) -> Self {
+        let state = standing.map_or("recovering", |standing| standing.state().as_str());
+        let standing = standing.copied().unwrap_or_else(|| coupon.standing(coupon.created_at));
         Self {
             id: coupon.id.to_string(),
             name: coupon.terms.name().to_owned(),
             description: coupon.terms.description().to_owned(),
             discount: coupon.terms.discount().to_owned(),
-            state: standing.state().as_str(),
+            state,
+            lifecycle: standing.lifecycle.as_str(),
             total: standing.inventory.total(),
             issued: standing.inventory.issued(),
             remaining: standing.inventory.remaining(),

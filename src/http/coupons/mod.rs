@@ -10,6 +10,7 @@ use super::extract;
 use super::operators::Operator;
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
+use crate::actors::DeskError;
 use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, Terms, Timestamp, Window};
 
 /// The most coupons in one page.
@@ -61,7 +62,7 @@ pub(super) async fn create(
     };
     let (coupon, standing, is_new) = state.desk.create(new, fresh_salt()).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.json(CouponView::of(&coupon, &standing)))
+    Ok(response.json(CouponView::of(&coupon, Some(&standing))))
 }
 
 /// The window asked for. Without an opening it begins now, or when the coupon of the same id did: so that saying the
@@ -85,6 +86,17 @@ fn fresh_salt() -> CodeSalt {
     CodeSalt::from_bytes(salt)
 }
 
+/// A read that found nobody to ask has changed nothing, and is told so.
+fn reading(error: DeskError) -> Problem {
+    match error {
+        DeskError::Unavailable(why) => {
+            tracing::warn!(%why, "a coupon could not be read");
+            Problem::unavailable("the engine or the catalogue did not answer; ask again")
+        }
+        error => error.into(),
+    }
+}
+
 /// List coupons.
 #[utoipa::path(
     get, path = "/v1/coupons", tag = "coupons", params(PageQuery),
@@ -105,13 +117,13 @@ pub(super) async fn list(
         return Err(Problem::invalid_parameter(format!("limit must be between 1 and {PAGE_MAX}")));
     }
     let after = query.after.as_deref().map(extract::coupon_id).transpose()?;
-    let page = state.desk.list(after.as_ref(), limit).await?;
+    let page = state.desk.list(after.as_ref(), limit).await.map_err(reading)?;
     let next = if page.len() == limit as usize {
         page.last().map(|(coupon, _)| coupon.id.to_string())
     } else {
         None
     };
-    let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing)).collect();
+    let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing.as_ref())).collect();
     Ok(HttpResponse::Ok().json(CouponPage { coupons, next }))
 }
 
@@ -130,8 +142,8 @@ pub(super) async fn show(
     state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (coupon, standing) = state.desk.show(&extract::coupon_id(&path)?).await?;
-    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+    let (coupon, standing) = state.desk.show(&extract::coupon_id(&path)?).await.map_err(reading)?;
+    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref())))
 }
 
 /// Change a coupon (operators).
@@ -164,7 +176,7 @@ pub(super) async fn amend(
     let wanted: PatchCoupon = extract::json(&body)?;
     let (current, _) = state.desk.show(&id).await?;
     let (coupon, standing) = state.desk.amend(id, amendment(&wanted, &current)?).await?;
-    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, Some(&standing))))
 }
 
 macro_rules! lifecycle_call {
@@ -194,7 +206,7 @@ macro_rules! lifecycle_call {
         ) -> Result<HttpResponse, Problem> {
             let id = extract::coupon_id(&path)?;
             let (coupon, standing) = state.desk.set_lifecycle(id, $lifecycle).await?;
-            Ok(HttpResponse::Ok().json(CouponView::of(&coupon, &standing)))
+            Ok(HttpResponse::Ok().json(CouponView::of(&coupon, Some(&standing))))
         }
     };
 }
