@@ -13,6 +13,8 @@ pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
     args.common.begin_logging("info,lapin=off,actix_server=warn,sqlx=warn")?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;
+    // A crowd is one connection each; what the system does not allow is refused by it when it comes to that.
+    let _as_many_as_allowed = rlimit::increase_nofile_limit(u64::from(args.common.max_connections) + 512);
     runtime::run(async {
         let node = Node::start(settings).await?;
         tracing::info!("the API can be read and tried at http://{}/docs", node.address);

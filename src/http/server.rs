@@ -1,7 +1,7 @@
 //! The server: which path leads where, and the bounds that hold before any handler runs.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use super::{coupons, health, issuances, openapi, unread};
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that may wait to be accepted; the system's own limit may be lower. A crowd comes all at once, and whoever
+/// does not fit in waits a second or more before the next try.
+const BACKLOG: u32 = 16_384;
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -46,8 +49,6 @@ pub struct BoundServer {
 /// # Errors
 /// What the operating system says against it.
 pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServer> {
-    let listener = TcpListener::bind(settings.bind)?;
-    let address = listener.local_addr()?;
     let (draining, serves_api) = (state.draining.clone(), state.serves_api);
     let state = web::Data::new(state);
     let workers = settings.workers.max(1);
@@ -80,9 +81,10 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(settings.shutdown_timeout.as_secs())
     .disable_signals()
-    .listen(listener)?
-    .run();
-    Ok(BoundServer { address, server })
+    .backlog(BACKLOG)
+    .bind(settings.bind)?;
+    let address = server.addrs().first().copied().unwrap_or(settings.bind);
+    Ok(BoundServer { address, server: server.run() })
 }
 
 /// A path that takes these methods only.

@@ -28,9 +28,7 @@ struct Extra {
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     args.common.begin_logging("warn,lapin=off")?;
-    // Thousands of clients and as many server ends live in this one process.
-    let wanted = u64::from(args.clients) * 4 + 512;
-    let _as_many_as_allowed = rlimit::increase_nofile_limit(wanted.max(8_192));
+    allow_connections(args)?;
     runtime::run(async {
         // A report that cannot be written should not be found out about after the race.
         let mut file = args.report.as_ref().map(create).transpose()?;
@@ -49,6 +47,21 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
         let verdict = verdict.is_ok_and(|verdict| verdict.holds());
         played.map(|_| if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// Thousands of clients and as many server ends live in this one process, and each is an open file.
+fn allow_connections(args: &DemoArgs) -> Result<(), Failure> {
+    let a_client = if args.double_click > 0.0 { 4 } else { 2 };
+    let wanted = u64::from(args.clients) * a_client + 512;
+    let allowed = rlimit::increase_nofile_limit(wanted.max(8_192)).unwrap_or(u64::MAX);
+    if allowed < wanted {
+        let clients = args.clients;
+        return Err(Failure::operator(format!(
+            "{clients} clients need {wanted} open files, but this system allows {allowed}: use fewer --clients{}",
+            if a_client == 4 { ", --double-click 0, or raise `ulimit -n`" } else { " or raise `ulimit -n`" }
+        )));
+    }
+    Ok(())
 }
 
 fn create(path: &PathBuf) -> Result<std::fs::File, Failure> {
