@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::AskError;
-use crate::domain::{MemberId, Traceparent};
+use crate::domain::{MemberId, Rejection, Traceparent};
 use crate::ports::{MAX_BATCH, Verdict};
 
 /// The engine's word on one member, on its way back.
@@ -57,6 +57,20 @@ impl BatchQueue {
         self.in_flight.then_some(batch)
     }
 
+    /// Answers everybody whom `judge` turns away, so that a crowd which waits when the last coupon goes hears it at once
+    /// instead of batch by batch.
+    pub(super) fn turn_away(&mut self, judge: impl Fn(&MemberId) -> Option<Rejection>) {
+        let stay = |ask: Ask| match judge(&ask.member) {
+            Some(rejection) => {
+                // The asker may have gone by itself at the same moment.
+                let _gone = ask.reply.send(Ok(Verdict::Rejected(rejection)));
+                None
+            }
+            None => Some(ask),
+        };
+        self.waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(stay).collect();
+    }
+
     /// Says that the batch under way is over.
     pub(super) fn batch_done(&mut self) {
         self.in_flight = false;
@@ -86,7 +100,7 @@ mod tests {
 
     use tokio::sync::{Semaphore, oneshot};
 
-    use super::{Ask, AskError, BatchQueue, MAX_BATCH, MemberId, Reply};
+    use super::{Ask, AskError, BatchQueue, MAX_BATCH, MemberId, Rejection, Reply, Verdict};
 
     struct Askers {
         permits: Arc<Semaphore>,
@@ -135,6 +149,19 @@ mod tests {
         assert!(queue.next_batch().is_none());
         queue.push(askers.ask(1, later()));
         assert!(queue.next_batch().is_some());
+    }
+
+    #[test]
+    fn a_crowd_is_turned_away_but_for_those_who_may_hold_one() {
+        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
+        for n in 0..5 {
+            queue.push(askers.ask(n, later()));
+        }
+        queue.turn_away(|member| (member.as_str() != "m3").then_some(Rejection::SoldOut));
+        let left = queue.next_batch().unwrap();
+        assert_eq!(left.iter().map(|ask| ask.member.as_str()).collect::<Vec<_>>(), ["m3"]);
+        assert_eq!(askers.replies[0].try_recv().unwrap(), Ok(Verdict::Rejected(Rejection::SoldOut)));
+        assert_eq!(askers.permits.available_permits(), 999, "only who is still asked for holds a place");
     }
 
     #[test]

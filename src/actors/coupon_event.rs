@@ -12,9 +12,10 @@ use super::answer::AskError;
 use super::batch::{Ask, BatchQueue};
 use super::contain::{Contained, contain_async};
 use super::fail_point;
-use super::handle::CouponHandle;
+use super::handle::{CouponHandle, here_now};
 use super::publisher::PublisherInbox;
 use super::supervisor::{Child, DeathNote};
+use crate::gate::Passage;
 use crate::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, OutboxEntry, Verdict};
 use crate::telemetry::Metrics;
 
@@ -44,7 +45,20 @@ pub struct CouponEventActor {
 }
 
 impl CouponEventActor {
+    /// The gate may have been halted since they were let in.
+    fn turn_away(&mut self) {
+        let gate = self.admission.handle.gate();
+        if gate.halted().is_some() {
+            let now = here_now();
+            self.queue.turn_away(|member| match gate.judge(member, now) {
+                Passage::Reject(rejection) => Some(rejection),
+                Passage::Ask | Passage::Recovering => None,
+            });
+        }
+    }
+
     fn pump(&mut self, ctx: &Context<Self>) {
+        self.turn_away();
         let Some(batch) = self.queue.next_batch() else { return };
         let (admission, actor) = (self.admission.clone(), ctx.address());
         // The batch owns its askers and answers them even if the actor dies meanwhile.

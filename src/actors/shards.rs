@@ -8,13 +8,15 @@ use actix::{Arbiter, ArbiterHandle};
 #[derive(Debug)]
 pub struct Shards {
     arbiters: Vec<Arbiter>,
+    /// Apart from the crowd: a flooded actor lets nobody else on its arbiter come to a turn.
+    housekeeping: Arbiter,
 }
 
 impl Shards {
-    /// Starts `count` arbiters, at least one.
+    /// Starts `count` arbiters, at least one, and one for housekeeping.
     #[must_use]
     pub fn start(count: usize) -> Self {
-        Self { arbiters: (0..count.max(1)).map(|_| Arbiter::new()).collect() }
+        Self { arbiters: (0..count.max(1)).map(|_| Arbiter::new()).collect(), housekeeping: Arbiter::new() }
     }
 
     /// The arbiter on which the actor `name` lives.
@@ -27,9 +29,15 @@ impl Shards {
         self.arbiters[place].handle()
     }
 
+    /// The arbiter of the supervisor, the gate's keeper and the sweep.
+    #[must_use]
+    pub fn housekeeping(&self) -> ArbiterHandle {
+        self.housekeeping.handle()
+    }
+
     /// Ends every arbiter once what it is doing is done.
     pub fn stop(&self) {
-        for arbiter in &self.arbiters {
+        for arbiter in self.arbiters.iter().chain([&self.housekeeping]) {
             arbiter.stop();
         }
     }

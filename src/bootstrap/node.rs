@@ -19,9 +19,6 @@ use crate::actors::{
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
 
-/// The name under which the supervisor and the node's other single actors are spread over the shards.
-const HOUSEKEEPING: &str = "housekeeping";
-
 /// A node that serves.
 pub struct Node {
     /// Where it listens.
@@ -50,7 +47,7 @@ impl Node {
         let backend = Backend::connect(&settings).await?;
         let metrics = Arc::new(Metrics::new());
         let shards = Arc::new(Shards::start(settings.shards));
-        let supervisor = SupervisorActor::start_on(&shards.of(HOUSEKEEPING), Arc::clone(&metrics));
+        let supervisor = SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics));
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
         let registry = Arc::new(CouponRegistry::new(
             Arc::clone(&backend.engine),
@@ -163,7 +160,7 @@ impl Crew<'_> {
             Arc::clone(&backend.store),
             Arc::clone(self.metrics),
             stopping.clone(),
-            self.shards.of(HOUSEKEEPING),
+            self.shards.housekeeping(),
         );
         keeper.first_round().await?;
         self.supervise(keeper).await;
@@ -193,7 +190,7 @@ impl Crew<'_> {
                 publisher: publisher.clone(),
                 metrics: Arc::clone(self.metrics),
             };
-            let child = OutboxActor::child(parts, stopping.clone(), self.shards.of(HOUSEKEEPING));
+            let child = OutboxActor::child(parts, stopping.clone(), self.shards.housekeeping());
             self.supervise(child).await;
         }
         if has(Role::Persister) {
