@@ -33,10 +33,11 @@ async fn what_is_under_way_is_answered(engine: Engine) {
     let id = api.coupon(2).await;
     let mut raw = Raw::connect(node.address()).await;
     let length = format!("Content-Length: {}", BODY.len());
-    let request = head("POST", &issuances(&id), &[JSON, &length]).replace("Connection: close\r\n", "");
-    assert!(raw.write(format!("{request}{}", &BODY[..7]).as_bytes()).await);
-    // An answer on another connection: the first was accepted before it.
-    assert_eq!(api.get("/livez").await.status, 200);
+    let headers = [JSON, length.as_str(), "Expect: 100-continue"];
+    let request = head("POST", &issuances(&id), &headers).replace("Connection: close\r\n", "");
+    assert!(raw.write(request.as_bytes()).await);
+    raw.told_to_go_on().await;
+    assert!(raw.write(&BODY.as_bytes()[..7]).await);
     let asked = Instant::now();
     node.ask_to_end();
     let log = || node.log();

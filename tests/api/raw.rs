@@ -37,6 +37,15 @@ impl Raw {
         parse(&bytes)
     }
 
+    /// Reads the interim answer to `Expect: 100-continue`: the node has the head of the request and waits for its body.
+    pub(crate) async fn told_to_go_on(&mut self) {
+        const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut interim = [0; GO_ON.len()];
+        let read = timeout(CLOSE_BOUND, self.stream.read_exact(&mut interim)).await;
+        read.expect("the node answers in time").expect("the connection is open");
+        assert_eq!(interim, GO_ON, "{:?}", String::from_utf8_lossy(&interim));
+    }
+
     /// Reads one answer of a connection that stays open.
     pub(crate) async fn one_answer(&mut self) -> Answer {
         let mut bytes = Vec::new();
