@@ -12,6 +12,7 @@ fn race() -> RaceReport {
         member_id: member.into(),
         sequence,
         code: code.into(),
+        again: false,
         asked_us: 0,
         answered_us: 9,
     };

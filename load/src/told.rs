@@ -14,6 +14,9 @@ pub struct Told {
     pub sequence: u32,
     /// Which code.
     pub code: String,
+    /// The answer said that they held it already: then somebody may have asked for it earlier, elsewhere, and the order of
+    /// asking here says nothing about its sequence.
+    pub again: bool,
     /// When the member first asked, by any click, in microseconds from the start of the race.
     pub asked_us: u64,
     /// When this answer was complete, on the same clock.
@@ -169,13 +172,13 @@ fn out_of_range(told: &Told, total: u32) -> Option<Violation> {
 /// after somebody behind them had their answer. Requests that overlap may be served in either order.
 fn overtaken(told: &[Told]) -> Vec<Violation> {
     let mut by_sequence: Vec<&Told> = told.iter().collect();
-    by_sequence.sort_unstable_by_key(|t| (std::cmp::Reverse(t.sequence), &t.member_id));
+    by_sequence.sort_unstable_by_key(|t| (std::cmp::Reverse(t.sequence), &t.member_id, t.again));
     let mut earliest: Option<&Told> = None;
     let mut found = Vec::new();
     for group in by_sequence.chunk_by(|a, b| a.sequence == b.sequence) {
         for t in group.chunk_by(|a, b| a.member_id == b.member_id).filter_map(<[_]>::first) {
             if let Some(behind) =
-                earliest.filter(|e| e.answered_us < t.asked_us && e.member_id != t.member_id)
+                earliest.filter(|e| !t.again && e.answered_us < t.asked_us && e.member_id != t.member_id)
             {
                 found.push(Violation::Overtaken {
                     member_id: t.member_id.clone(),

@@ -3,7 +3,14 @@
 use super::*;
 
 fn told(member_id: &str, sequence: u32, code: &str) -> Told {
-    Told { member_id: member_id.into(), sequence, code: code.into(), asked_us: 0, answered_us: 100 }
+    Told {
+        member_id: member_id.into(),
+        sequence,
+        code: code.into(),
+        again: false,
+        asked_us: 0,
+        answered_us: 100,
+    }
 }
 
 fn at(told: Told, asked_us: u64, answered_us: u64) -> Told {
@@ -76,6 +83,21 @@ fn who_asked_after_an_answer_must_stand_behind_it() {
         found[0].to_string(),
         "member b got number 1, though a had been told number 2 before they asked"
     );
+}
+
+#[test]
+fn who_held_it_already_may_have_asked_before_elsewhere() {
+    let early = at(told("a", 2, "A"), 0, 5);
+    let late = at(told("b", 1, "B"), 10, 15);
+    let found = check(&[early.clone(), late.clone()], None);
+    assert!(matches!(&found[..], [Violation::Overtaken { sequence: 1, .. }]), "{found:?}");
+    let again = Told { again: true, ..late.clone() };
+    assert_eq!(check(&[early.clone(), again.clone()], None), []);
+    // The answer that was the first one counts, in whichever order the two are listed.
+    for two in [[late.clone(), again.clone()], [again, late]] {
+        let told = [vec![early.clone()], two.to_vec()].concat();
+        assert_eq!(check(&told, None).len(), 1);
+    }
 }
 
 #[test]

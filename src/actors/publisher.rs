@@ -109,9 +109,12 @@ impl PublisherActor {
         }
         self.in_flight = true;
         let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(WINDOW)).collect();
-        let (bus, actor) = (Arc::clone(&self.bus), ctx.address());
+        let (bus, metrics, actor) = (Arc::clone(&self.bus), Arc::clone(&self.metrics), ctx.address());
         actix::spawn(async move {
-            let sent = contain_async(send(&*bus, &window)).await.unwrap_or_else(Err);
+            let sent = contain_async(send(&*bus, &window)).await.unwrap_or_else(|why| {
+                metrics.actor_panicked(KIND);
+                Err(why)
+            });
             // A dead actor needs no word: what it had at hand is still in the outbox.
             let _dead = actor.send(WindowDone { window, sent }).await;
         });

@@ -2,3 +2,11 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod arrange;
+mod messages;
+mod node_killed;
+mod outages;
+mod race;
+mod redis_lost;
+mod two_nodes;

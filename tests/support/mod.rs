@@ -9,5 +9,6 @@ pub(crate) mod node;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod races;
 pub(crate) mod services;
 pub(crate) mod shared;

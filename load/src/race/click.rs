@@ -91,11 +91,11 @@ impl Tab {
             Answer::Issued(issuance) => {
                 self.tally.issued_first += 1;
                 field.winners.fetch_add(1, Relaxed);
-                self.remember(field, &issuance, number, asked_us)
+                self.remember(field, &issuance, number, asked_us, false)
             }
             Answer::Repeated(issuance) => {
                 self.tally.repeated += 1;
-                self.remember(field, &issuance, number, asked_us)
+                self.remember(field, &issuance, number, asked_us, true)
             }
             Answer::Refused(refusal) => {
                 self.tally.refused(refusal);
@@ -121,7 +121,14 @@ impl Tab {
     }
 
     /// Keeps what a member was told, provided that it was meant for them.
-    fn remember(&mut self, field: &Field, issuance: &Issuance<'_>, number: u64, asked_us: u64) -> Next {
+    fn remember(
+        &mut self,
+        field: &Field,
+        issuance: &Issuance<'_>,
+        number: u64,
+        asked_us: u64,
+        again: bool,
+    ) -> Next {
         let RaceConfig { coupon_id, member_prefix, .. } = &field.config;
         let member_id = format!("{member_prefix}{number}");
         if issuance.member_id != member_id || issuance.coupon_id != *coupon_id {
@@ -133,7 +140,7 @@ impl Tab {
         }
         let (sequence, code) = (issuance.sequence, issuance.code.as_ref().to_owned());
         let answered_us = field.elapsed_us();
-        self.tally.told.push(Told { member_id, sequence, code, asked_us, answered_us });
+        self.tally.told.push(Told { member_id, sequence, code, again, asked_us, answered_us });
         Next::End(Click::Told)
     }
 }

@@ -1,0 +1,78 @@
+//! The actors between the engine and the database.
+
+use openrun::bootstrap::{Migration, Node, StackUrls, migrate};
+use redis::AsyncTypedCommands;
+
+use crate::stage::{TOTAL, assert_counted, in_system, race_with_panics, redis_lua};
+use crate::support::races::{assert_rows, until, until_persisted};
+use crate::support::shared::{Database, amqp_namespace, amqp_url, coupon_id, redis_url};
+
+/// One race on the full stack with these panics; every answer must reach PostgreSQL, and the outbox must be empty.
+fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
+    in_system(async {
+        let database = Database::create().await;
+        migrate(&Migration::Postgres(database.url().into()))
+            .await
+            .expect("an empty database can be migrated");
+        let stack = StackUrls {
+            redis: redis_url().into(),
+            amqp: amqp_url().into(),
+            database: database.url().into(),
+            amqp_namespace: amqp_namespace(),
+        };
+        let node = Node::start(redis_lua(stack)).await.expect("the node starts");
+        let coupon = coupon_id();
+        let report = race_with_panics(&node, &coupon, places).await;
+        let panics = if restarts == 0 { 0 } else { places.iter().map(|(_, times)| times).sum() };
+        assert_counted(&node, kind, restarts, panics).await;
+        assert_rows(&until_persisted(database.url(), &coupon, TOTAL).await, &report.told, TOTAL);
+        until_trimmed(&coupon).await;
+        node.stop().await;
+    });
+}
+
+async fn until_trimmed(coupon: &str) {
+    let client = redis::Client::open(redis_url()).expect("the URL is good");
+    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    until("an empty outbox", async || {
+        let depth = redis.xlen(format!("coupon:{{{coupon}}}:outbox")).await.expect("it is a stream");
+        (depth == 0).then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn a_publisher_that_panics_at_an_offer_is_replaced() {
+    survives(&[("publisher.handler", 3)], "publisher", 3);
+}
+
+#[test]
+fn a_publisher_that_panics_when_it_starts_is_started_again() {
+    survives(&[("publisher.started", 2), ("publisher.handler", 2)], "publisher", 4);
+}
+
+#[test]
+fn a_window_that_panics_is_sent_again_and_needs_no_new_publisher() {
+    survives(&[("publisher.window", 3)], "publisher", 0);
+}
+
+#[test]
+fn a_publisher_that_panics_in_its_timer_is_replaced() {
+    // The timer runs after a window that failed.
+    survives(&[("publisher.timer", 1), ("publisher.window", 1)], "publisher", 1);
+}
+
+#[test]
+fn a_sweep_that_panics_is_replaced_and_trims_the_outbox_in_the_end() {
+    survives(&[("outbox.round", 3)], "outbox", 3);
+}
+
+#[test]
+fn a_persister_that_panics_at_a_delivery_gives_it_back() {
+    survives(&[("persister.delivery", 4)], "persister", 4);
+}
+
+#[test]
+fn a_persister_that_panics_before_it_writes_gives_the_batch_back() {
+    survives(&[("persister.write", 4)], "persister", 4);
+}

@@ -1,0 +1,110 @@
+//! What arrives at the queue is not always what was sent: poison, repetitions and contradictions.
+
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::{BasicProperties, Channel};
+use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp};
+use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
+use openrun::ports::CouponIssued;
+use sqlx::{Connection, PgConnection};
+
+use crate::arrange::{channel, messages};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::races::{create_coupon, metric, postgres_rows, until, until_persisted};
+
+const TOTAL: u32 = 100;
+
+/// The message of an issuance that nobody has decided.
+fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
+    let (coupon_id, member_id) =
+        (CouponId::parse(coupon).expect("an id"), MemberId::parse(member).expect("an id"));
+    let issuance = IssuedCoupon {
+        code: CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id),
+        coupon_id,
+        member_id,
+        sequence,
+        status: IssuanceStatus::Unused,
+        issued_at: Timestamp::from_ms(1_795_226_400_000 + i64::from(sequence)),
+    };
+    encode(&CouponIssued { issuance, traceparent: None })
+}
+
+async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {
+    let exchange = format!("{}.issuances", stack.amqp_namespace);
+    let properties = BasicProperties::default().with_delivery_mode(2).with_content_type(CONTENT_TYPE.into());
+    let options = BasicPublishOptions::default();
+    let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
+    sent.await.expect("the channel is open").await.expect("it was sent");
+}
+
+/// What the dead-letter queue holds, in its order.
+async fn dead_letters(channel: &Channel, stack: &Stack, count: usize) -> Vec<Vec<u8>> {
+    let queue = format!("{}.dead-letters", stack.amqp_namespace);
+    let mut found = Vec::new();
+    until(&format!("{count} dead letters"), async || {
+        let options = BasicGetOptions { no_ack: true };
+        if let Some(letter) = channel.basic_get(queue.as_str().into(), options).await.expect("it is there") {
+            found.push(letter.delivery.data);
+        }
+        (found.len() >= count).then_some(())
+    })
+    .await;
+    assert_eq!(messages(&stack.amqp_url, &queue).await, 0, "more letters are dead than should be");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_goes_alone_to_the_dead_letters_and_its_neighbours_are_written() {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    create_coupon(node.address(), "drop", TOTAL).await;
+    let (_connection, channel) = channel(&stack.amqp_url).await;
+    let mut poison = vec![
+        b"not even JSON".to_vec(),
+        // Readable, but the database will never take them.
+        message("drop", TOTAL + 1, "beyond"),
+        message("nobody-knows-it", 1, "lost"),
+    ];
+    for sequence in 1..=TOTAL {
+        publish(&channel, &stack, &message("drop", sequence, &format!("m{sequence}"))).await;
+        if let Some(index) = [20, 21, 60].iter().position(|at| *at == sequence) {
+            publish(&channel, &stack, &poison[index]).await;
+        }
+    }
+    let rows = until_persisted(&stack.database_url, "drop", TOTAL).await;
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=TOTAL).collect::<Vec<_>>());
+    let mut dead = dead_letters(&channel, &stack, poison.len()).await;
+    dead.sort();
+    poison.sort();
+    assert_eq!(dead, poison);
+    assert!(metric(node.address(), "openrun_dead_lettered_total", "").await >= 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_issuance_twice_is_one_row_and_a_contradiction_raises_an_alarm() {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    create_coupon(node.address(), "drop", TOTAL).await;
+    let (_connection, channel) = channel(&stack.amqp_url).await;
+    publish(&channel, &stack, &message("drop", 1, "kim")).await;
+    until_persisted(&stack.database_url, "drop", 1).await;
+    publish(&channel, &stack, &message("drop", 1, "kim")).await;
+    publish(&channel, &stack, &message("drop", 1, "lee")).await;
+    publish(&channel, &stack, &message("drop", 2, "kim")).await;
+    publish(&channel, &stack, &message("drop", 3, "max")).await;
+
+    until("two conflicts", async || {
+        (metric(node.address(), "openrun_conflicts_total", "").await >= 2.0).then_some(())
+    })
+    .await;
+    until_persisted(&stack.database_url, "drop", 2).await;
+    let rows = postgres_rows(&stack.database_url, "drop").await;
+    let held: Vec<_> = rows.iter().map(|row| (row.0, row.1.as_str())).collect();
+    assert_eq!(held, [(1, "kim"), (3, "max")], "the first word stays");
+    let mut database = PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
+    let query = "SELECT sequence, member_id FROM issuance_conflicts ORDER BY 1, 2";
+    let conflicts: Vec<(i32, String)> =
+        sqlx::query_as(query).fetch_all(&mut database).await.expect("they can be read");
+    assert_eq!(conflicts, [(1, "lee".to_owned()), (2, "kim".to_owned())]);
+    assert!(metric(node.address(), "openrun_persisted_again_total", "").await >= 1.0);
+    assert_eq!(messages(&stack.amqp_url, &format!("{}.dead-letters", stack.amqp_namespace)).await, 0);
+}

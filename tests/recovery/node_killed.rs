@@ -1,0 +1,110 @@
+//! A node that is killed, or told to end, in the middle of a race.
+
+use openrun_load::{RaceReport, Silent, race};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::arrange::{kill_at, start_at_home, until_trimmed};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::races::{
+    self, assert_promise_kept, assert_rows, sqlite_rows, until_issued, until_persisted, winners,
+};
+use crate::support::shared::coupon_id;
+
+const MEMBERS: u64 = 2 * TOTAL as u64;
+const TOTAL: u32 = 1_500;
+const CLIENTS: usize = 128;
+
+/// After how many issued coupons the node is killed: once after a third, or three times, one in each third.
+fn moments(kills: u32) -> Vec<u32> {
+    let random = |most: u32| Uuid::new_v4().as_u64_pair().0 as u32 % most;
+    match kills {
+        1 => vec![TOTAL / 3],
+        _ => (0..kills).map(|kill| kill * TOTAL / (kills + 1) + 1 + random(TOTAL / (kills + 2))).collect(),
+    }
+}
+
+/// A race in which `node` is killed and started again so often; gives what members were told.
+async fn race_with_kills(node: &mut NodeProcess, coupon: &str, kills: u32) -> RaceReport {
+    races::create_coupon(node.address(), coupon, TOTAL).await;
+    let racing = races::spawn(races::config(node.address(), coupon, MEMBERS, CLIENTS));
+    let moments = moments(kills);
+    for moment in &moments {
+        let issued = kill_at(node, coupon, *moment).await;
+        assert!(issued < TOTAL, "the race was over before the kill at {moment}");
+        node.restart().await;
+    }
+    let report = racing.await.expect("the race does not panic");
+    eprintln!("killed at {moments:?}: {}", races::figures(&report));
+    assert!(report.unknown > 0, "nobody noticed that the node was killed");
+    assert_promise_kept(&report, TOTAL);
+    assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
+    report
+}
+
+async fn survives_on_sqlite(kills: u32) {
+    let mut node = start_at_home(NodeProcess::embedded()).await;
+    let report = race_with_kills(&mut node, "drop", kills).await;
+    node.kill();
+    assert_rows(&sqlite_rows(&node.data_dir(), "drop").await, &report.told, TOTAL);
+}
+
+async fn survives_on_the_full_stack(kills: u32) {
+    let (stack, coupon) = (Stack::shared().await, coupon_id());
+    let mut node = start_at_home(NodeProcess::redis_lua(&stack)).await;
+    let report = race_with_kills(&mut node, &coupon, kills).await;
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    until_trimmed(&stack.redis_url, &coupon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_loses_nothing_on_sqlite() {
+    survives_on_sqlite(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_at_random_moments_lose_nothing_on_sqlite() {
+    survives_on_sqlite(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_loses_nothing_on_the_full_stack() {
+    survives_on_the_full_stack(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_at_random_moments_lose_nothing_on_the_full_stack() {
+    survives_on_the_full_stack(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_told_to_end_in_a_race_ends_well_and_what_it_answered_arrives_through_another() {
+    let (stack, coupon) = (Stack::shared().await, coupon_id());
+    // It does not write itself: what it has answered is in Redis and in the queue when it has gone.
+    let mut node = NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "api,publisher").start().await;
+    races::create_coupon(node.address(), &coupon, TOTAL).await;
+    let (gone, has_gone) = oneshot::channel::<()>();
+    let config = races::config(node.address(), &coupon, MEMBERS, CLIENTS);
+    let racing = tokio::spawn(async move {
+        let has_gone = async { has_gone.await.unwrap_or_default() };
+        let raced = tokio::time::timeout(races::BOUND, race::run_until(config, &Silent, has_gone)).await;
+        raced.expect("the race ends").expect("the race can be run")
+    });
+    let issued = until_issued(node.address(), &coupon, TOTAL / 3).await;
+    assert!(issued < TOTAL, "the race was over before the node was told to end");
+    assert_eq!(node.terminate().await, Some(0));
+    gone.send(()).expect("the race goes on");
+    let report = racing.await.expect("the race does not panic");
+    eprintln!("told to end: {}", races::figures(&report));
+    assert_eq!(report.unexpected, 0, "{:?}", report.unexpected_examples);
+
+    let other = NodeProcess::redis_lua(&stack).start().await;
+    let issued = until_issued(other.address(), &coupon, u32::try_from(winners(&report.told)).unwrap()).await;
+    assert_rows(&until_persisted(&stack.database_url, &coupon, issued).await, &report.told, issued);
+    // Those who were cut off get theirs from the other node.
+    let rest = races::run(races::config(other.address(), &coupon, MEMBERS, CLIENTS)).await;
+    // They asked in another order than in the first race, so that only the rows can tell whether all is well.
+    assert_eq!((rest.gave_up, rest.unexpected), (0, 0), "{:?}", rest.unexpected_examples);
+    let told: Vec<_> = report.told.into_iter().chain(rest.told).collect();
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
+}

@@ -1,0 +1,114 @@
+//! RabbitMQ or PostgreSQL is away while members are served: they do not notice, and everything arrives in the end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openrun_load::Told;
+
+use crate::arrange::{messages, outbox_depth, start_at_home, until_trimmed};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::races::{
+    self, assert_promise_kept, assert_rows, issued, postgres_rows, until_issued, until_persisted, winners,
+};
+use crate::support::services::{PrivatePostgres, PrivateRabbitMq};
+use crate::support::shared::{Database, amqp_url, coupon_id, redis_url};
+
+/// More than anybody asks for.
+const TOTAL: u32 = 1_000_000;
+/// The race in which the service is killed.
+const MEMBERS: u64 = 1_500;
+const CLIENTS: usize = 64;
+/// Members in each of the races that follow one another for as long as the outage lasts.
+const MEMBERS_OF_A_ROUND: u64 = 100;
+/// Between two of those.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a service stays away: a few seconds, or `OPENRUN_TEST_OUTAGE_SECONDS`.
+fn outage() -> Duration {
+    let seconds = std::env::var("OPENRUN_TEST_OUTAGE_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("it is a number of seconds")))
+}
+
+/// Lets members race, and has `kill` happen in the middle; then serves small races until the outage has lasted long
+/// enough. Nobody may notice any of it. Gives what they were told.
+async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<Told> {
+    races::create_coupon(node, coupon, TOTAL).await;
+    let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
+    until_issued(node, coupon, u32::try_from(MEMBERS / 3).expect("it is small")).await;
+    kill();
+    let begun = Instant::now();
+    let mut reports = vec![racing.await.expect("the race does not panic")];
+    while begun.elapsed() < outage() {
+        let mut config = races::config(node, coupon, MEMBERS_OF_A_ROUND, CLIENTS);
+        config.member_prefix = format!("round-{}-", reports.len());
+        reports.push(races::run(config).await);
+        tokio::time::sleep(PAUSE).await;
+    }
+    for report in &reports {
+        assert_promise_kept(report, TOTAL);
+        let noticed = (report.shed, report.unknown, report.sold_out);
+        assert_eq!(noticed, (0, 0, 0), "members noticed: {}", races::figures(report));
+    }
+    eprintln!("{} races in an outage of {:?}", reports.len(), begun.elapsed());
+    reports.into_iter().flat_map(|report| report.told).collect()
+}
+
+/// RabbitMQ 3.10 writes down which queues there are only every few minutes or when it ends in good order: a quorum queue
+/// declared shortly before a kill comes back without a leader, which nobody can mend but by deleting it.
+async fn let_it_settle(rabbitmq: &mut PrivateRabbitMq) {
+    rabbitmq.stop().await;
+    rabbitmq.restart().await;
+}
+
+/// Waits until everything that was told is in the database, nothing is left in the outbox, and no letter is dead.
+async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told: &[Told]) {
+    let issued = issued(node, coupon).await.expect("the node answers");
+    assert_eq!(issued as usize, winners(told), "everybody who holds one was told");
+    assert_rows(&until_persisted(&stack.database_url, coupon, issued).await, told, issued);
+    until_trimmed(&stack.redis_url, coupon).await;
+    let dead_letters = format!("{}.dead-letters", stack.amqp_namespace);
+    assert_eq!(messages(&stack.amqp_url, &dead_letters).await, 0, "an outage burns no delivery");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_served_while_rabbitmq_is_away_and_everything_arrives() {
+    let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
+    let stack = Stack::private(&redis_url(), &rabbitmq.url(), database.url());
+    let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
+    let_it_settle(&mut rabbitmq).await;
+    let told = serve_through(node.address(), &coupon, || rabbitmq.kill()).await;
+    rabbitmq.restart().await;
+    everything_arrives(&stack, node.address(), &coupon, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
+    let mut postgres = PrivatePostgres::start().await;
+    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
+    let told = serve_through(node.address(), &coupon, || postgres.kill()).await;
+    let kept = outbox_depth(&stack.redis_url, &coupon).await;
+    postgres.restart().await;
+    // The broker has confirmed all of it long ago, but only the database may let it leave the outbox.
+    assert!(kept >= winners(&told) / 2, "the outbox held {kept} of {} while nobody wrote", winners(&told));
+    everything_arrives(&stack, node.address(), &coupon, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() {
+    let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
+    let stack: Arc<Stack> = Stack::private(&redis_url(), &rabbitmq.url(), database.url());
+    let (mut node, coupon) = (start_at_home(NodeProcess::redis_lua(&stack)).await, coupon_id());
+    races::create_coupon(node.address(), &coupon, TOTAL).await;
+    let_it_settle(&mut rabbitmq).await;
+    rabbitmq.kill();
+    let report = races::run(races::config(node.address(), &coupon, MEMBERS, CLIENTS)).await;
+    assert_promise_kept(&report, TOTAL);
+    node.kill();
+    assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "there was no way to the database");
+    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, winners(&report.told));
+    rabbitmq.restart().await;
+    node.restart().await;
+    everything_arrives(&stack, node.address(), &coupon, &report.told).await;
+}
