@@ -41,14 +41,18 @@ pub(super) struct Admission {
 pub struct CouponEventActor {
     admission: Admission,
     queue: BatchQueue,
+    /// Which change of the gate everybody in the queue has been judged by.
+    judged_at: u64,
     note: DeathNote,
 }
 
 impl CouponEventActor {
-    /// The gate may have been halted since they were let in.
+    /// The gate may have been halted since they were let in. Once for each change of the gate is enough, and all that a
+    /// long queue can bear.
     fn turn_away(&mut self) {
         let gate = self.admission.handle.gate();
-        if gate.halted().is_some() {
+        let changes = gate.changes();
+        if std::mem::replace(&mut self.judged_at, changes) != changes && gate.halted().is_some() {
             let now = here_now();
             self.queue.turn_away(|member| match gate.judge(member, now) {
                 Passage::Reject(rejection) => Some(rejection),
@@ -233,7 +237,7 @@ impl Child for CouponEventChild {
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            CouponEventActor { admission, queue: BatchQueue::default(), note }
+            CouponEventActor { admission, queue: BatchQueue::default(), judged_at: 0, note }
         });
         self.admission.handle.set_address(address);
     }

@@ -8,7 +8,10 @@ use tokio::sync::Mutex;
 use super::handle::here_now;
 use super::registry::CouponRegistry;
 use crate::domain::{Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing};
-use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, Reconfiguration};
+use crate::gate::GateView;
+use crate::ports::{
+    AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, Reconfiguration, TotalChange,
+};
 
 /// Why an operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
@@ -124,18 +127,33 @@ impl CouponDesk {
     async fn amend_now(&self, id: &CouponId, amendment: &Amendment) -> Result<(Coupon, Standing), DeskError> {
         let coupon = self.catalog.find(id).await?;
         let standing = self.engine.standing(id).await?;
+        let coupon_total = coupon.inventory.total();
         let amended = Coupon { lifecycle: standing.lifecycle, ..coupon }.amend(amendment, &standing)?;
         let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
-        // The catalogue's total is the ceiling the database enforces: it rises first and sinks last.
-        let rises = amended.inventory.total() > standing.inventory.total();
-        let standing = if rises {
-            self.catalog.save(&amended).await?;
-            self.engine.reconfigure(id, change).await??
-        } else {
-            let standing = self.engine.reconfigure(id, change).await??;
-            self.catalog.save(&amended).await?;
-            standing
+        // The catalogue's total is the ceiling the database enforces: it rises first and sinks last. It is raised once
+        // more afterwards, in case another node has lowered it in between.
+        let rises = amendment.total.filter(|total| *total > standing.inventory.total());
+        let raised = rises.map(|total| CatalogChange {
+            total: Some(TotalChange::AtLeast(total)),
+            ..CatalogChange::default()
+        });
+        if let Some(raised) = &raised {
+            self.catalog.change(id, raised).await?;
+            self.expect_more(id);
+        }
+        let standing = self.engine.reconfigure(id, change).await??;
+        let lowered = amendment.total.filter(|_| raised.is_none());
+        let saved = CatalogChange {
+            terms: amendment.terms.clone(),
+            window: amendment.window,
+            valid_until: amendment.valid_until,
+            lifecycle: None,
+            total: match lowered {
+                Some(new) => Some(TotalChange::Replace { old: coupon_total, new }),
+                None => rises.map(TotalChange::AtLeast),
+            },
         };
+        self.catalog.change(id, &saved).await?;
         self.changed(amended, standing, "amended").await
     }
 
@@ -161,8 +179,17 @@ impl CouponDesk {
         // The engine decides, so it hears first: a pause must act at once.
         let standing = self.engine.reconfigure(id, change).await??;
         let coupon = Coupon { lifecycle, ..coupon };
-        self.catalog.save(&coupon).await?;
+        self.catalog
+            .change(id, &CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() })
+            .await?;
         self.changed(coupon, standing, lifecycle.as_str()).await
+    }
+
+    /// Opens this node's gate before the engine may issue again, so that nobody who gets one meanwhile is turned away.
+    fn expect_more(&self, id: &CouponId) {
+        if let Some(handle) = self.registry.find(id) {
+            handle.gate().set(GateView::Open);
+        }
     }
 
     async fn changed(

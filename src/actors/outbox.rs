@@ -30,6 +30,8 @@ const CATCH_UP_ROUND: Duration = Duration::from_millis(20);
 const OVERDUE_AFTER: Duration = Duration::from_secs(3);
 /// How long nothing may arrive in the database, though the queue is empty, before confirmed events count as lost.
 const LOST_AFTER: Duration = Duration::from_secs(20);
+/// The most doublings of that time: no more than once in ten minutes.
+const LOSSES_MAX: u32 = 5;
 /// How long one question may take before the round goes on without it.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,13 +41,15 @@ struct Progress {
     watermark: Sequence,
     /// When the watermark last moved.
     moved: Instant,
+    /// How often in a row everything was taken for lost; each time it takes twice as long until the next.
+    losses: u32,
     /// What had been issued when; tells the age of an entry without comparing clocks of different machines.
     seen: VecDeque<(Instant, Sequence)>,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self { watermark: 0, moved: Instant::now(), seen: VecDeque::new() }
+        Self { watermark: 0, moved: Instant::now(), losses: 0, seen: VecDeque::new() }
     }
 
     /// Notes what is issued now; gives the largest sequence that is overdue.
@@ -122,6 +126,7 @@ impl SweepParts {
             };
             progress.watermark = watermark;
             progress.moved = Instant::now();
+            progress.losses = 0;
             self.publisher.confirmed.forget_through(coupon, watermark);
         }
         true
@@ -130,7 +135,7 @@ impl SweepParts {
     /// What the broker confirmed is in its queue or in the hands of a persister. If the queue stays empty and yet nothing
     /// arrives, somebody has emptied it: then everything is offered again.
     async fn look_for_losses(&self, coupon: &CouponId, progress: &mut Progress) {
-        if progress.moved.elapsed() < LOST_AFTER {
+        if progress.moved.elapsed() < LOST_AFTER * 2u32.pow(progress.losses) {
             return;
         }
         if let Ok(Ok(0)) = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await {
@@ -138,6 +143,7 @@ impl SweepParts {
             tracing::warn!(%coupon, watermark, "the queue is empty but issuances are missing: publishing them again");
             self.publisher.confirmed.forget(coupon);
             progress.moved = Instant::now();
+            progress.losses = (progress.losses + 1).min(LOSSES_MAX);
         }
     }
 

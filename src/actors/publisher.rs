@@ -34,9 +34,8 @@ type Waiting = (Arc<CouponHandle>, OutboxEntry);
 /// The way to the publisher of this node, whichever incarnation is alive.
 #[derive(Clone, Default)]
 pub struct PublisherInbox {
-    address: Arc<ArcSwapOption<Addr<PublisherActor>>>,
-    /// Events at hand, counted from the offer until the confirm.
-    at_hand: Arc<AtomicUsize>,
+    /// The publisher of the moment, with its own count: what a dead one had at hand is not taken from its successor's.
+    current: Arc<ArcSwapOption<Current>>,
     /// Whether the window sent last was not confirmed: then the broker is away, and nothing more is asked of it.
     failing: Arc<AtomicBool>,
     pub(super) confirmed: Confirmed,
@@ -53,15 +52,14 @@ impl PublisherInbox {
     /// Offers events. When there is no room they are left to the sweep, so the caller never waits.
     pub(super) fn offer(&self, coupon: &Arc<CouponHandle>, entries: Vec<OutboxEntry>) {
         let count = entries.len();
-        let taken = self.at_hand() + count <= QUEUE_MAX
-            && self.address.load().as_deref().is_some_and(|address| {
-                self.at_hand.fetch_add(count, Ordering::AcqRel);
-                let sent = address.try_send(Publish { coupon: Arc::clone(coupon), entries }).is_ok();
-                if !sent {
-                    self.at_hand.fetch_sub(count, Ordering::AcqRel);
-                }
-                sent
-            });
+        let taken = self.current.load().as_deref().is_some_and(|Current { address, at_hand }| {
+            let room = at_hand.fetch_add(count, Ordering::AcqRel) + count <= QUEUE_MAX;
+            let sent = room && address.try_send(Publish { coupon: Arc::clone(coupon), entries }).is_ok();
+            if !sent {
+                at_hand.fetch_sub(count, Ordering::AcqRel);
+            }
+            sent
+        });
         if let (false, Some(metrics)) = (taken, &self.metrics) {
             metrics.publish_deferred.inc_by(count as u64);
         }
@@ -76,13 +74,22 @@ impl PublisherInbox {
     /// How many events wait or are under way.
     #[must_use]
     pub fn at_hand(&self) -> usize {
-        self.at_hand.load(Ordering::Acquire)
+        self.current.load().as_deref().map_or(0, |current| current.at_hand.load(Ordering::Acquire))
     }
+}
+
+/// One life of the publisher.
+struct Current {
+    address: Addr<PublisherActor>,
+    /// Events at hand, counted from the offer until the confirm.
+    at_hand: Arc<AtomicUsize>,
 }
 
 /// Publishes what it is offered.
 pub struct PublisherActor {
     inbox: PublisherInbox,
+    /// What this life has at hand.
+    at_hand: Arc<AtomicUsize>,
     bus: Arc<dyn EventBus>,
     metrics: Arc<Metrics>,
     waiting: VecDeque<Waiting>,
@@ -132,7 +139,7 @@ impl PublisherActor {
                 for (coupon, entry) in &done.window {
                     self.inbox.confirmed.add(coupon.id(), entry.grant.sequence);
                 }
-                self.inbox.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
+                self.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
                 self.pump(ctx);
             }
             Err(why) => {
@@ -189,7 +196,6 @@ impl Actor for PublisherActor {
         self.contained(ctx, |actor, _| {
             fail_point::visit(KIND, "started");
             // What the forerunner had at hand is left to the sweep.
-            actor.inbox.at_hand.store(0, Ordering::Release);
             actor.inbox.failing.store(false, Ordering::Release);
         });
     }
@@ -249,16 +255,18 @@ impl Child for PublisherChild {
 
     fn start(&self, note: DeathNote) {
         let (inbox, bus, metrics) = (self.inbox.clone(), Arc::clone(&self.bus), Arc::clone(&self.metrics));
+        let at_hand = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&at_hand);
         let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
             let (waiting, retry) = (VecDeque::new(), Retry::reconnect());
-            PublisherActor { inbox, bus, metrics, waiting, in_flight: false, retry, note }
+            PublisherActor { inbox, at_hand: counted, bus, metrics, waiting, in_flight: false, retry, note }
         });
-        self.inbox.address.store(Some(Arc::new(address)));
+        self.inbox.current.store(Some(Arc::new(Current { address, at_hand })));
     }
 
     fn is_alive(&self) -> bool {
-        self.inbox.address.load().as_deref().is_some_and(Addr::connected)
+        self.inbox.current.load().as_deref().is_some_and(|current| current.address.connected())
     }
 
     fn waiting(&self) -> usize {

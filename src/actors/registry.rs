@@ -74,14 +74,14 @@ impl CouponRegistry {
     /// The coupon of this id; one this node does not know is looked for once in what other nodes may have created.
     ///
     /// # Errors
-    /// [`AskError::Recovering`] if it is not known here and the catalogue cannot be read: it may exist.
+    /// [`AskError::Recovering`] if it is not known here and nobody could be asked in time: it may exist.
     pub async fn find_anew(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, AskError> {
         if let Some(handle) = self.find(id) {
             return Ok(Some(handle));
         }
-        self.signal.fresh_round().await;
+        let looked = self.signal.fresh_round().await;
         match self.find(id) {
-            None if !self.signal.knows_all() => Err(AskError::Recovering),
+            None if !looked => Err(AskError::Recovering),
             found => Ok(found),
         }
     }
@@ -110,37 +110,44 @@ impl CouponRegistry {
             if *handle.coupon() != coupon {
                 handle.set_coupon(coupon);
             }
+            if !handle.is_alive() {
+                // Whoever inserted it may have been cut off before the supervisor heard of it, which takes a second word
+                // for none.
+                self.supervise(&handle).await;
+            }
             return handle;
         }
-        let (handle, is_new) = self.insert(coupon);
-        if is_new {
-            let child = CouponEventChild {
-                admission: Admission {
-                    handle: Arc::clone(&handle),
-                    engine: Arc::clone(&self.engine),
-                    publisher: self.publisher.clone(),
-                    metrics: Arc::clone(&self.metrics),
-                    engine_timeout: self.limits.engine_timeout,
-                },
-                arbiter: self.shards.of(handle.id().as_str()),
-                queue_limit: self.limits.queue_limit,
-            };
-            // The supervisor outlives every coupon; if it is gone, the node is shutting down.
-            let _shutting_down = self.supervisor.send(Supervise(Box::new(child))).await;
-        }
+        let handle = self.insert(coupon);
+        self.supervise(&handle).await;
         handle
     }
 
-    fn insert(&self, coupon: Coupon) -> (Arc<CouponHandle>, bool) {
+    async fn supervise(&self, handle: &Arc<CouponHandle>) {
+        let child = CouponEventChild {
+            admission: Admission {
+                handle: Arc::clone(handle),
+                engine: Arc::clone(&self.engine),
+                publisher: self.publisher.clone(),
+                metrics: Arc::clone(&self.metrics),
+                engine_timeout: self.limits.engine_timeout,
+            },
+            arbiter: self.shards.of(handle.id().as_str()),
+            queue_limit: self.limits.queue_limit,
+        };
+        // The supervisor outlives every coupon; if it is gone, the node is shutting down.
+        let _shutting_down = self.supervisor.send(Supervise(Box::new(child))).await;
+    }
+
+    fn insert(&self, coupon: Coupon) -> Arc<CouponHandle> {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.coupons.load_full();
         if let Some(handle) = current.get(&coupon.id) {
-            return (Arc::clone(handle), false);
+            return Arc::clone(handle);
         }
         let handle = Arc::new(CouponHandle::new(coupon, self.limits.queue_limit, self.signal.clone()));
         let mut next = (*current).clone();
         next.insert(handle.id().clone(), Arc::clone(&handle));
         self.coupons.store(Arc::new(next));
-        (handle, true)
+        handle
     }
 }

@@ -5,6 +5,8 @@
 
 mod winners;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use arc_swap::ArcSwap;
 
 pub use winners::WinnerFilter;
@@ -47,11 +49,13 @@ pub enum Passage {
 #[derive(Debug)]
 pub struct Gate {
     view: ArcSwap<GateView>,
+    /// Counts the changes of the view.
+    changes: AtomicU64,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { view: ArcSwap::from_pointee(GateView::Open) }
+        Self { view: ArcSwap::from_pointee(GateView::Open), changes: AtomicU64::new(0) }
     }
 }
 
@@ -74,6 +78,13 @@ impl Gate {
     /// Replaces what is known.
     pub fn set(&self, view: GateView) {
         self.view.store(view.into());
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often what is known was replaced.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Why nothing is issued, if the gate is halted.

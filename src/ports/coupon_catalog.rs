@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Cause;
-use crate::domain::{Coupon, CouponId};
+use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Timestamp, Window};
 
 /// Why the catalogue did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,56 @@ pub enum CatalogError {
     Unavailable(#[source] Cause),
 }
 
+/// What is to be changed of a coupon; `None` leaves a thing as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CatalogChange {
+    /// Other terms.
+    pub terms: Option<Terms>,
+    /// Another window.
+    pub window: Option<Window>,
+    /// Another end of validity; `Some(None)` takes it away.
+    pub valid_until: Option<Option<Timestamp>>,
+    /// Another word of the operator.
+    pub lifecycle: Option<Lifecycle>,
+    /// Another total.
+    pub total: Option<TotalChange>,
+}
+
+/// A change of the total, which is the ceiling that the database enforces: it must never be below the engine's, whoever
+/// else changes it at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotalChange {
+    /// Raises it to this, unless it is higher already.
+    AtLeast(u32),
+    /// Makes it `new` if it is still `old`; otherwise somebody else has changed it, and it stays.
+    Replace {
+        /// What it was.
+        old: u32,
+        /// What it is to be.
+        new: u32,
+    },
+}
+
+impl TotalChange {
+    /// The least it shall be, if that is what is asked.
+    #[must_use]
+    pub fn at_least(self) -> Option<u32> {
+        match self {
+            Self::AtLeast(total) => Some(total),
+            Self::Replace { .. } => None,
+        }
+    }
+
+    /// What it was and what it is to be, if that is what is asked.
+    #[must_use]
+    pub fn replace(self) -> Option<(u32, u32)> {
+        match self {
+            Self::AtLeast(_) => None,
+            Self::Replace { old, new } => Some((old, new)),
+        }
+    }
+}
+
 /// Keeps coupons. What is returned as done is committed: it survives any crash.
 #[async_trait]
 pub trait CouponCatalog: Send + Sync {
@@ -35,6 +85,7 @@ pub trait CouponCatalog: Send + Sync {
     /// At most `limit` coupons in the order of their ids, those after `after`.
     async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError>;
 
-    /// Replaces terms, total, window, validity and lifecycle of a coupon that exists. Never id, salt or creation.
-    async fn save(&self, coupon: &Coupon) -> Result<(), CatalogError>;
+    /// Changes a coupon that exists, in one step, and only what `change` names: two nodes may change different things of
+    /// one coupon at the same time.
+    async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError>;
 }

@@ -14,7 +14,7 @@ pub use admission_engine::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, Reconfiguration, Verdict,
     WinnersPage,
 };
-pub use coupon_catalog::{CatalogError, CouponCatalog};
+pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};

@@ -1,7 +1,7 @@
 //! The catalogue keeps coupons as they are.
 
-use openrun::domain::{CodeSalt, Coupon, Inventory, Lifecycle, Terms, Timestamp, Window};
-use openrun::ports::{CatalogError, CouponCatalog, IssuanceStore};
+use openrun::domain::{Coupon, Inventory, Lifecycle, Terms, Timestamp, Window};
+use openrun::ports::{CatalogChange, CatalogError, CouponCatalog, IssuanceStore, TotalChange};
 
 use crate::fixtures::{Stage, coupon, id, issuances};
 
@@ -23,26 +23,54 @@ async fn an_id_is_taken_once_and_a_missing_one_is_missing() {
     assert!(matches!(stage.catalog.create(&coupon("drop", 5)).await, Err(CatalogError::Exists)));
     assert_eq!(stage.catalog.find(&id("drop")).await.unwrap().inventory.total(), 10);
     assert!(matches!(stage.catalog.find(&id("nothing")).await, Err(CatalogError::Missing)));
-    assert!(matches!(stage.catalog.save(&coupon("nothing", 5)).await, Err(CatalogError::Missing)));
+    let change = CatalogChange { total: Some(TotalChange::AtLeast(5)), ..CatalogChange::default() };
+    assert!(matches!(stage.catalog.change(&id("nothing"), &change).await, Err(CatalogError::Missing)));
 }
 
 #[tokio::test]
-async fn saving_replaces_what_may_change_and_nothing_else() {
+async fn a_change_replaces_what_it_names_and_nothing_else() {
     let stage = Stage::new(10).await;
-    let saved = Coupon {
+    let before = coupon("drop", 10);
+    stage.catalog.change(&id("drop"), &CatalogChange::default()).await.unwrap();
+    assert_eq!(stage.catalog.find(&id("drop")).await.unwrap(), before);
+
+    let lifecycle = CatalogChange { lifecycle: Some(Lifecycle::Paused), ..CatalogChange::default() };
+    stage.catalog.change(&id("drop"), &lifecycle).await.unwrap();
+    let paused = Coupon { lifecycle: Lifecycle::Paused, ..before };
+    assert_eq!(stage.catalog.find(&id("drop")).await.unwrap(), paused);
+
+    let everything = CatalogChange {
+        terms: Some(Terms::new("Drop 2", "", "40%").unwrap()),
+        window: Some(Window::new(Timestamp::from_ms(5), None).unwrap()),
+        valid_until: Some(None),
+        lifecycle: Some(Lifecycle::Closed),
+        total: Some(TotalChange::AtLeast(20)),
+    };
+    stage.catalog.change(&id("drop"), &everything).await.unwrap();
+    let expected = Coupon {
         terms: Terms::new("Drop 2", "", "40%").unwrap(),
         inventory: Inventory::new(20).unwrap(),
         window: Window::new(Timestamp::from_ms(5), None).unwrap(),
         valid_until: None,
         lifecycle: Lifecycle::Closed,
-        salt: CodeSalt::from_bytes([8; 32]),
-        created_at: Timestamp::from_ms(9),
-        ..coupon("drop", 10)
+        ..paused
     };
-    stage.catalog.save(&saved).await.unwrap();
-    let before = coupon("drop", 10);
-    let expected = Coupon { salt: before.salt, created_at: before.created_at, ..saved };
     assert_eq!(stage.catalog.find(&id("drop")).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_total_never_sinks_below_what_another_node_has_made_it() {
+    let stage = Stage::new(10).await;
+    let change = async |total| {
+        let change = CatalogChange { total: Some(total), ..CatalogChange::default() };
+        stage.catalog.change(&id("drop"), &change).await.unwrap();
+        stage.catalog.find(&id("drop")).await.unwrap().inventory.total()
+    };
+    assert_eq!(change(TotalChange::AtLeast(50)).await, 50);
+    assert_eq!(change(TotalChange::AtLeast(20)).await, 50);
+    // Somebody read 10, and has been overtaken.
+    assert_eq!(change(TotalChange::Replace { old: 10, new: 5 }).await, 50);
+    assert_eq!(change(TotalChange::Replace { old: 50, new: 5 }).await, 5);
 }
 
 #[tokio::test]
@@ -50,7 +78,9 @@ async fn the_largest_sequence_counts_as_issued_and_bounds_the_total() {
     let stage = Stage::new(10).await;
     stage.store.insert(&issuances([1, 2, 5])).await.unwrap();
     assert_eq!(stage.catalog.find(&id("drop")).await.unwrap().inventory.issued(), 5);
-    let refused = stage.catalog.save(&coupon("drop", 4)).await;
+    let fewer = Some(TotalChange::Replace { old: 10, new: 4 });
+    let refused =
+        stage.catalog.change(&id("drop"), &CatalogChange { total: fewer, ..CatalogChange::default() }).await;
     assert!(matches!(&refused, Err(CatalogError::Refused(why)) if why.contains("sequence 5")), "{refused:?}");
 }
 

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{self, assert_promise_kept, assert_rows, until_persisted, winners};
-use crate::support::shared::coupon_id;
+use crate::support::races::{
+    self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
+};
+use crate::support::services::PrivatePostgres;
+use crate::support::shared::{amqp_url, coupon_id, redis_url};
 
 const MEMBERS: u64 = 2_000;
 const TOTAL: u32 = 1_000;
@@ -32,4 +35,54 @@ async fn members_who_click_on_two_nodes_at_once_hold_one_coupon() {
     }
     let told: Vec<_> = here.told.iter().chain(&there.told).cloned().collect();
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
+}
+
+/// A change of one node must not be undone by what another node read before it: the database would refuse what the
+/// engine goes on to issue.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than_the_engine() {
+    const ROUNDS: u32 = 12;
+    const RAISED: u32 = 20;
+    let stack = Stack::shared().await;
+    let (one, other) =
+        tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
+    for _ in 0..ROUNDS {
+        let coupon = coupon_id();
+        races::create_coupon(one.address(), &coupon, 1).await;
+        let url =
+            |node: &NodeProcess, call: &str| format!("http://{}/v1/coupons/{coupon}{call}", node.address());
+        let raise = http().patch(url(&one, "")).json(&serde_json::json!({ "total": RAISED })).send();
+        let resume = http().post(url(&other, "/resume")).send();
+        let (raised, resumed) = tokio::join!(raise, resume);
+        assert_eq!(raised.expect("it answers").status(), 200);
+        assert_eq!(resumed.expect("it answers").status(), 200);
+        let report = races::run(races::config(one.address(), &coupon, RAISED.into(), 8)).await;
+        assert_eq!(winners(&report.told), RAISED as usize, "{}", races::figures(&report));
+        assert_rows(&until_persisted(&stack.database_url, &coupon, RAISED).await, &report.told, RAISED);
+    }
+    let dead = races::metric(one.address(), "openrun_dead_lettered_total", "").await
+        + races::metric(other.address(), "openrun_dead_lettered_total", "").await;
+    assert!(dead < 1.0, "{dead} issuances were taken for poison");
+}
+
+/// While the catalogue cannot be read, a coupon that another node has created may exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coupon_that_may_exist_is_never_said_not_to() {
+    let postgres = PrivatePostgres::start().await;
+    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let (one, other) =
+        tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
+    // Created and at once out of reach, so that the other node has most likely not read it yet.
+    let coupon = coupon_id();
+    races::create_coupon(one.address(), &coupon, 5).await;
+    postgres.pause();
+    for _ in 0..6 {
+        let (status, answer) = ask(other.address(), &coupon, "kim").await;
+        assert_ne!(status, 404, "{answer}");
+    }
+    postgres.resume();
+    until("the true answer", async || (ask(other.address(), &coupon, "kim").await.0 < 300).then_some(()))
+        .await;
+    let nothing = ask(other.address(), &coupon_id(), "kim").await;
+    assert_eq!(nothing.0, 404, "what does not exist does not exist: {}", nothing.1);
 }

@@ -12,7 +12,7 @@ use crate::actors::handle::{CouponHandle, here_now};
 use crate::actors::registry::CouponRegistry;
 use crate::domain::{Coupon, Inventory, Rejection, Sequence, Standing};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{AdmissionEngine, CouponCatalog, EngineError, IssuanceStore};
+use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, IssuanceStore, TotalChange};
 use crate::telemetry::Metrics;
 
 /// How often everything is looked at even if nothing seems to have changed.
@@ -41,10 +41,11 @@ impl Keeper {
     pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
         let revision = within(self.engine.revision()).await.ok();
+        let mut knows_all = revision.is_some();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
         let all = due || (revision.is_some() && revision != self.revision);
         if all {
-            self.read_catalog().await;
+            knows_all &= self.read_catalog().await;
             self.looked_at_all = Some(Instant::now());
             self.revision = revision.or(self.revision);
         }
@@ -54,23 +55,25 @@ impl Keeper {
             }
         }
         self.metrics.waiting.set(i64::try_from(self.registry.waiting()).unwrap_or(i64::MAX));
-        self.registry.signal().round_done();
+        if knows_all {
+            self.registry.signal().round_done();
+        }
     }
 
-    async fn read_catalog(&mut self) {
+    /// Takes every coupon of the catalogue into the registry; whether it could be read.
+    async fn read_catalog(&mut self) -> bool {
         let mut after = None;
         loop {
             match timeout(QUESTION_TIMEOUT, self.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
                 Ok(Ok(page)) => {
                     self.catalog_silent = false;
-                    self.registry.signal().catalog_is_read(true);
                     let is_last = page.len() < CATALOG_PAGE as usize;
                     after = page.last().map(|coupon| coupon.id.clone());
                     for coupon in page {
                         self.registry.ensure(coupon).await;
                     }
                     if is_last {
-                        return;
+                        return true;
                     }
                 }
                 Ok(Err(error)) => return self.catalog_is_silent(&error.to_string()),
@@ -79,16 +82,19 @@ impl Keeper {
         }
     }
 
-    fn catalog_is_silent(&mut self, why: &str) {
-        self.registry.signal().catalog_is_read(false);
+    fn catalog_is_silent(&mut self, why: &str) -> bool {
         if !std::mem::replace(&mut self.catalog_silent, true) {
             tracing::warn!(%why, "the catalogue cannot be read; known coupons go on being served");
         }
+        false
     }
 
     async fn look(&self, handle: &Arc<CouponHandle>) {
         let looked = match within(self.engine.standing(handle.id())).await {
-            Ok(standing) => self.fit_gate(handle, standing).await,
+            Ok(standing) => {
+                self.lift_ceiling(handle, standing).await;
+                self.fit_gate(handle, standing).await
+            }
             Err(EngineError::UnknownCoupon) => self.load(handle).await,
             Err(EngineError::Fenced(_)) => self.verify(handle).await,
             // The gate stays as it is: sold out remains true while the engine is away.
@@ -96,6 +102,19 @@ impl Keeper {
         };
         if let Err(error) = looked {
             tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be looked at");
+        }
+    }
+
+    /// The database refuses what is above the catalogue's total. Two nodes that change the total at the same moment may
+    /// leave it below the engine's, and then it is lifted here.
+    async fn lift_ceiling(&self, handle: &CouponHandle, standing: Standing) {
+        let (ceiling, total) = (handle.coupon().inventory.total(), standing.inventory.total());
+        if ceiling < total {
+            let change =
+                CatalogChange { total: Some(TotalChange::AtLeast(total)), ..CatalogChange::default() };
+            let lifted = timeout(QUESTION_TIMEOUT, self.catalog.change(handle.id(), &change)).await;
+            let coupon = handle.id();
+            tracing::warn!(%coupon, ceiling, total, ?lifted, "the catalogue's total was below the engine's");
         }
     }
 

@@ -1,7 +1,6 @@
 //! How others wake the gate's keeper and wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -14,14 +13,13 @@ const FRESH_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct KeeperSignal {
     wake: Arc<Notify>,
+    /// Counts the rounds in which the engine and, where it was due, the catalogue answered.
     rounds: watch::Sender<u64>,
-    /// Whether the catalogue could not be read the last time: then a coupon this node does not know may exist.
-    catalog_silent: Arc<AtomicBool>,
 }
 
 impl Default for KeeperSignal {
     fn default() -> Self {
-        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0), catalog_silent: Arc::default() }
+        Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0) }
     }
 }
 
@@ -31,8 +29,9 @@ impl KeeperSignal {
         self.wake.notify_one();
     }
 
-    /// Waits for a round that began after this call, or for half a second.
-    pub async fn fresh_round(&self) {
+    /// Waits for a round that began after this call; whether there was one within half a second. If not, what this node
+    /// does not know may exist all the same.
+    pub async fn fresh_round(&self) -> bool {
         let mut rounds = self.rounds.subscribe();
         let seen = *rounds.borrow_and_update();
         self.nudge();
@@ -40,30 +39,20 @@ impl KeeperSignal {
         let both = async {
             loop {
                 if *rounds.borrow_and_update() >= seen + 2 {
-                    return;
+                    return true;
                 }
                 self.nudge();
                 if rounds.changed().await.is_err() {
-                    return;
+                    return false;
                 }
             }
         };
-        let _late = timeout(FRESH_WITHIN, both).await;
+        timeout(FRESH_WITHIN, both).await.unwrap_or(false)
     }
 
     /// Waits until somebody nudges.
     pub(super) async fn nudged(&self) {
         self.wake.notified().await;
-    }
-
-    /// Whether it is certain that a coupon this node does not know does not exist.
-    #[must_use]
-    pub fn knows_all(&self) -> bool {
-        !self.catalog_silent.load(Ordering::Acquire)
-    }
-
-    pub(super) fn catalog_is_read(&self, read: bool) {
-        self.catalog_silent.store(!read, Ordering::Release);
     }
 
     pub(super) fn round_done(&self) {

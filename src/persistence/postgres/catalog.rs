@@ -8,8 +8,8 @@ use sqlx::query::Query;
 use super::database::Database;
 use super::errors::{Fault, fault, refusal};
 use super::rows;
-use crate::domain::{Coupon, CouponId};
-use crate::ports::{CatalogError, CouponCatalog};
+use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Window};
+use crate::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 
 /// The largest sequence stands for the count, which would read every row: both are the same once all have arrived, and
 /// the index on (coupon_id, sequence) gives it in one step.
@@ -25,9 +25,15 @@ const CREATE: &str = "INSERT INTO coupons
         (id, name, description, discount, total, opens_at, closes_at, valid_until, lifecycle, salt, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-const SAVE: &str = "UPDATE coupons
-    SET name = $2, description = $3, discount = $4, total = $5, opens_at = $6, closes_at = $7, valid_until = $8,
-        lifecycle = $9
+/// One statement, so that what two nodes change at the same time is one after the other.
+const CHANGE: &str = "UPDATE coupons SET
+        name = COALESCE($2, name), description = COALESCE($3, description), discount = COALESCE($4, discount),
+        opens_at = COALESCE($5, opens_at), closes_at = CASE WHEN $5 IS NULL THEN closes_at ELSE $6 END,
+        valid_until = CASE WHEN $7 THEN $8 ELSE valid_until END, lifecycle = COALESCE($9, lifecycle),
+        total = CASE
+            WHEN $10::int IS NOT NULL THEN GREATEST(total, $10)
+            WHEN total = $11::int THEN $12::int
+            ELSE total END
     WHERE id = $1";
 
 /// Keeps coupons in PostgreSQL.
@@ -44,9 +50,8 @@ impl PostgresCatalog {
     }
 }
 
-/// `statement` with its first nine parameters: the id and all of a coupon that may be changed.
-fn bound<'q>(statement: &'static str, coupon: &'q Coupon) -> Query<'q, Postgres, PgArguments> {
-    sqlx::query(statement)
+fn creating(coupon: &Coupon) -> Query<'_, Postgres, PgArguments> {
+    sqlx::query(CREATE)
         .bind(coupon.id.as_str())
         .bind(coupon.terms.name())
         .bind(coupon.terms.description())
@@ -56,6 +61,8 @@ fn bound<'q>(statement: &'static str, coupon: &'q Coupon) -> Query<'q, Postgres,
         .bind(coupon.window.closes_at().map(rows::moment))
         .bind(coupon.valid_until.map(rows::moment))
         .bind(coupon.lifecycle.as_str())
+        .bind(coupon.salt.as_bytes().as_slice())
+        .bind(rows::moment(coupon.created_at))
 }
 
 #[async_trait]
@@ -64,12 +71,7 @@ impl CouponCatalog for PostgresCatalog {
         let coupon = coupon.clone();
         let done = self
             .database
-            .run(|connection| {
-                Box::pin(async move {
-                    let query = bound(CREATE, &coupon).bind(coupon.salt.as_bytes().as_slice());
-                    query.bind(rows::moment(coupon.created_at)).execute(connection).await
-                })
-            })
+            .run(|connection| Box::pin(async move { creating(&coupon).execute(connection).await }))
             .await;
         match done {
             Ok(_) => Ok(()),
@@ -105,15 +107,33 @@ impl CouponCatalog for PostgresCatalog {
         rows.iter().map(rows::coupon).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
-    async fn save(&self, coupon: &Coupon) -> Result<(), CatalogError> {
-        let coupon = coupon.clone();
+    async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError> {
+        let (id, change) = (id.clone(), change.clone());
         let done = self
             .database
-            .run(|connection| Box::pin(async move { bound(SAVE, &coupon).execute(connection).await }))
+            .run(|connection| Box::pin(async move { changing(&id, &change).execute(connection).await }))
             .await
             .map_err(failed)?;
         if done.rows_affected() == 0 { Err(CatalogError::Missing) } else { Ok(()) }
     }
+}
+
+fn changing<'q>(id: &'q CouponId, change: &'q CatalogChange) -> Query<'q, Postgres, PgArguments> {
+    let terms = change.terms.as_ref();
+    let replace = change.total.and_then(TotalChange::replace);
+    sqlx::query(CHANGE)
+        .bind(id.as_str())
+        .bind(terms.map(Terms::name))
+        .bind(terms.map(Terms::description))
+        .bind(terms.map(Terms::discount))
+        .bind(change.window.map(|window| rows::moment(window.opens_at())))
+        .bind(change.window.and_then(Window::closes_at).map(rows::moment))
+        .bind(change.valid_until.is_some())
+        .bind(change.valid_until.flatten().map(rows::moment))
+        .bind(change.lifecycle.map(Lifecycle::as_str))
+        .bind(change.total.and_then(TotalChange::at_least).map(rows::integer))
+        .bind(replace.map(|(old, _)| rows::integer(old)))
+        .bind(replace.map(|(_, new)| rows::integer(new)))
 }
 
 fn failed(error: sqlx::Error) -> CatalogError {

@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::database::SqliteDatabase;
 use super::failure::catalog_error;
 use super::{revision, rows};
-use crate::domain::{Coupon, CouponId, Timestamp};
-use crate::ports::{CatalogError, CouponCatalog};
+use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Timestamp, Window};
+use crate::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 
 /// Keeps coupons in SQLite. A coupon that is created here is known to the embedded engine at once.
 #[derive(Debug, Clone)]
@@ -50,11 +50,11 @@ impl CouponCatalog for SqliteCatalog {
         coupons.map_err(catalog_error)
     }
 
-    async fn save(&self, coupon: &Coupon) -> Result<(), CatalogError> {
-        let coupon = coupon.clone();
+    async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError> {
+        let (id, change) = (id.clone(), change.clone());
         let known = self
             .database
-            .write(move |c| Box::pin(async move { update_coupon(c, &coupon).await }))
+            .write(move |c| Box::pin(async move { change_coupon(c, &id, &change).await }))
             .await
             .map_err(catalog_error)?;
         if known { Ok(()) } else { Err(CatalogError::Missing) }
@@ -92,21 +92,34 @@ pub(super) async fn insert_coupon(
     Ok(inserted)
 }
 
-/// Replaces what may change of a coupon; whether there is one. The schema refuses what would break a promise.
-async fn update_coupon(connection: &mut SqliteConnection, coupon: &Coupon) -> Result<bool, sqlx::Error> {
-    let sql = "UPDATE coupons SET name = $2, description = $3, discount = $4, total = $5, opens_at_ms = $6,
-            closes_at_ms = $7, valid_until_ms = $8, lifecycle = $9
+/// Changes what `change` names; whether there is such a coupon. The schema refuses what would break a promise.
+async fn change_coupon(
+    connection: &mut SqliteConnection,
+    id: &CouponId,
+    change: &CatalogChange,
+) -> Result<bool, sqlx::Error> {
+    let sql = "UPDATE coupons SET
+            name = coalesce($2, name), description = coalesce($3, description), discount = coalesce($4, discount),
+            opens_at_ms = coalesce($5, opens_at_ms),
+            closes_at_ms = CASE WHEN $5 IS NULL THEN closes_at_ms ELSE $6 END,
+            valid_until_ms = CASE WHEN $7 THEN $8 ELSE valid_until_ms END,
+            lifecycle = coalesce($9, lifecycle),
+            total = CASE WHEN $10 IS NOT NULL THEN max(total, $10) WHEN total = $11 THEN $12 ELSE total END
         WHERE id = $1";
+    let (terms, replace) = (change.terms.as_ref(), change.total.and_then(TotalChange::replace));
     let done = sqlx::query(sql)
-        .bind(coupon.id.as_str())
-        .bind(coupon.terms.name())
-        .bind(coupon.terms.description())
-        .bind(coupon.terms.discount())
-        .bind(coupon.inventory.total())
-        .bind(coupon.window.opens_at().as_ms())
-        .bind(coupon.window.closes_at().map(Timestamp::as_ms))
-        .bind(coupon.valid_until.map(Timestamp::as_ms))
-        .bind(coupon.lifecycle.as_str())
+        .bind(id.as_str())
+        .bind(terms.map(Terms::name))
+        .bind(terms.map(Terms::description))
+        .bind(terms.map(Terms::discount))
+        .bind(change.window.map(|window| window.opens_at().as_ms()))
+        .bind(change.window.and_then(Window::closes_at).map(Timestamp::as_ms))
+        .bind(change.valid_until.is_some())
+        .bind(change.valid_until.flatten().map(Timestamp::as_ms))
+        .bind(change.lifecycle.map(Lifecycle::as_str))
+        .bind(change.total.and_then(TotalChange::at_least))
+        .bind(replace.map(|(old, _)| old))
+        .bind(replace.map(|(_, new)| new))
         .execute(&mut *connection)
         .await?;
     let known = done.rows_affected() == 1;

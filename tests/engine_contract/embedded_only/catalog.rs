@@ -2,7 +2,7 @@
 
 use openrun::domain::{CodeSalt, Coupon, Inventory, Lifecycle, Terms};
 use openrun::persistence::sqlite::SqliteCatalog;
-use openrun::ports::{CatalogError, CouponCatalog};
+use openrun::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 
 use super::{database, engine};
 use crate::support::{ask, change, id, issued, lifecycle, member, now, open_coupon, window};
@@ -22,7 +22,8 @@ async fn a_coupon_reads_back_as_it_was_created() {
     assert_eq!(catalog.find(&coupon.id).await.unwrap(), coupon);
     assert!(matches!(catalog.create(&coupon).await, Err(CatalogError::Exists)));
     assert!(matches!(catalog.find(&id("other")).await, Err(CatalogError::Missing)));
-    assert!(matches!(catalog.save(&open_coupon("other", 1)).await, Err(CatalogError::Missing)));
+    let missing = catalog.change(&open_coupon("other", 1).id, &CatalogChange::default()).await;
+    assert!(matches!(missing, Err(CatalogError::Missing)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,11 +44,13 @@ async fn coupons_are_listed_page_by_page_in_the_order_of_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saving_replaces_what_may_change_and_keeps_the_rest() {
+async fn a_change_replaces_what_it_names_and_keeps_the_rest() {
     let (database, _directory) = database().await;
     let (catalog, engine) = (SqliteCatalog::new(database.clone()), engine(&database));
     let before = open_coupon("drop", 7);
     catalog.create(&before).await.unwrap();
+    catalog.change(&before.id, &CatalogChange::default()).await.unwrap();
+    assert_eq!(catalog.find(&before.id).await.unwrap(), before);
     let revision = engine.revision().await.unwrap();
     let after = Coupon {
         terms: Terms::new("Other", "", "20%").unwrap(),
@@ -57,27 +60,43 @@ async fn saving_replaces_what_may_change_and_keeps_the_rest() {
         lifecycle: Lifecycle::Paused,
         ..before.clone()
     };
-    let impostor =
-        Coupon { salt: CodeSalt::from_bytes([0; 32]), created_at: now().plus_ms(1), ..after.clone() };
-    catalog.save(&impostor).await.unwrap();
+    let everything = CatalogChange {
+        terms: Some(after.terms.clone()),
+        window: Some(after.window),
+        valid_until: Some(after.valid_until),
+        lifecycle: Some(after.lifecycle),
+        total: Some(TotalChange::AtLeast(9)),
+    };
+    catalog.change(&before.id, &everything).await.unwrap();
     assert_eq!(catalog.find(&before.id).await.unwrap(), after);
     assert!(engine.revision().await.unwrap() > revision, "what decides has changed");
+    let total = |total| CatalogChange { total: Some(total), ..CatalogChange::default() };
+    for (change, expected) in [
+        (TotalChange::AtLeast(3), 9),
+        (TotalChange::Replace { old: 7, new: 5 }, 9),
+        (TotalChange::Replace { old: 9, new: 5 }, 5),
+    ] {
+        catalog.change(&before.id, &total(change)).await.unwrap();
+        assert_eq!(catalog.find(&before.id).await.unwrap().inventory.total(), expected, "{change:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saving_an_older_state_takes_nothing_back() {
+async fn a_change_takes_nothing_back_that_was_issued_or_closed() {
     let (database, _directory) = database().await;
     let (catalog, engine) = (SqliteCatalog::new(database.clone()), engine(&database));
-    let stale = open_coupon("drop", 2);
-    catalog.create(&stale).await.unwrap();
+    let coupon = open_coupon("drop", 2);
+    catalog.create(&coupon).await.unwrap();
     for name in ["kim", "lee"] {
-        issued(ask(&*engine, &stale.id, &member(name)).await);
+        issued(ask(&*engine, &coupon.id, &member(name)).await);
     }
-    catalog.save(&stale).await.unwrap();
-    assert_eq!(catalog.find(&stale.id).await.unwrap().inventory.issued(), 2, "the count is the engine's");
-    let fewer = Coupon { inventory: Inventory::new(1).unwrap(), ..stale.clone() };
-    assert!(matches!(catalog.save(&fewer).await, Err(CatalogError::Refused(_))));
-    change(&*engine, &stale.id, lifecycle(Lifecycle::Closed)).await;
-    let Err(CatalogError::Refused(words)) = catalog.save(&stale).await else { panic!("it was reopened") };
+    let fewer =
+        CatalogChange { total: Some(TotalChange::Replace { old: 2, new: 1 }), ..CatalogChange::default() };
+    assert!(matches!(catalog.change(&coupon.id, &fewer).await, Err(CatalogError::Refused(_))));
+    change(&*engine, &coupon.id, lifecycle(Lifecycle::Closed)).await;
+    let reopened = CatalogChange { lifecycle: Some(Lifecycle::Active), ..CatalogChange::default() };
+    let Err(CatalogError::Refused(words)) = catalog.change(&coupon.id, &reopened).await else {
+        panic!("it was reopened")
+    };
     assert!(words.contains("a closed coupon stays closed"), "{words}");
 }
