@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::node::{NodeProcess, Stack};
+use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
     self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
 };
@@ -69,18 +70,19 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_that_may_exist_is_never_said_not_to() {
     let postgres = PrivatePostgres::start().await;
+    let proxy = Proxy::start(postgres.port()).await;
     let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
-    let (one, other) =
-        tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
-    // Created and at once out of reach, so that the other node has most likely not read it yet.
+    let through =
+        NodeProcess::redis_lua(&stack).set("OPENRUN_DATABASE_URL", postgres.url_through(proxy.port()));
+    let (one, other) = tokio::join!(NodeProcess::redis_lua(&stack).start(), through.start());
+    proxy.set(Mode::Hold).await;
     let coupon = coupon_id();
     races::create_coupon(one.address(), &coupon, 5).await;
-    postgres.pause();
     for _ in 0..6 {
         let (status, answer) = ask(other.address(), &coupon, "kim").await;
-        assert_ne!(status, 404, "{answer}");
+        assert_eq!(status, 503, "{answer}");
     }
-    postgres.resume();
+    proxy.set(Mode::Pass).await;
     until("the true answer", async || (ask(other.address(), &coupon, "kim").await.0 < 300).then_some(()))
         .await;
     let nothing = ask(other.address(), &coupon_id(), "kim").await;
