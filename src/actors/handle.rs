@@ -234,7 +234,8 @@ impl CouponHandle {
 }
 
 /// This node's clock.
-pub(super) fn here_now() -> Timestamp {
+#[must_use]
+pub fn here_now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

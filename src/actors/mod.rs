@@ -23,7 +23,7 @@ pub use answer::{Answer, AskError, Issued};
 pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};
 pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperSignal};
-pub use handle::CouponHandle;
+pub use handle::{CouponHandle, here_now};
 pub use outbox::{OutboxActor, SweepParts};
 pub use persister::PersisterActor;
 pub use publisher::{PublisherActor, PublisherInbox};

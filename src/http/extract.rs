@@ -1,6 +1,6 @@
 //! Reading what clients send, strictly and within bounds, before anything else happens.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::domain::{CouponId, MemberId, Timestamp, Traceparent};
+use crate::domain::{CouponId, MemberId, Traceparent};
 
 /// The largest body, in bytes; no valid one comes near.
 pub(super) const BODY_MAX: usize = 16 * 1024;
@@ -80,10 +80,4 @@ pub(super) fn member_id(text: &str) -> Result<MemberId, Problem> {
 /// The trace the client began, if it sent a valid one.
 pub(super) fn traceparent(request: &HttpRequest) -> Option<Traceparent> {
     request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Traceparent::parse)
-}
-
-/// This node's clock.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

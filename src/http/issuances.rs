@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::extract;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::state::AppState;
-use crate::actors::{Answer, AskError};
+use crate::actors::{Answer, AskError, here_now};
 use crate::domain::{AckLevel, IssuedCoupon, Rejection, Timestamp};
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
@@ -139,7 +139,7 @@ async fn answer(
             })
         }
         Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
-            let problem = Problem::not_open(opens_at, extract::now());
+            let problem = Problem::not_open(opens_at, here_now());
             Ok((Outcome::NotOpen, HttpResponse::from_error(problem)))
         }
         Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),

@@ -10,7 +10,7 @@ use super::extract;
 use super::operators::Operator;
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
-use crate::actors::DeskError;
+use crate::actors::{DeskError, here_now};
 use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, Terms, Timestamp, Window};
 
 /// The most coupons in one page.
@@ -74,7 +74,7 @@ fn opening(
     closes_at: Option<Timestamp>,
 ) -> Result<Window, Problem> {
     let known = || state.registry.find(id).map(|handle| handle.coupon().window.opens_at());
-    let opens_at = opens_at.or_else(known).unwrap_or_else(extract::now);
+    let opens_at = opens_at.or_else(known).unwrap_or_else(here_now);
     Window::new(opens_at, closes_at).map_err(rule)
 }
 
