@@ -32,7 +32,7 @@ pub(super) struct Keeper {
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
     pub(super) looked_at_all: Option<Instant>,
-    /// Whether the catalogue's silence has been told already.
+    /// Whether the catalogue could not be read the last time, which has been told then.
     pub(super) catalog_silent: bool,
 }
 
@@ -41,11 +41,10 @@ impl Keeper {
     pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
         let revision = within(self.engine.revision()).await.ok();
-        let mut knows_all = revision.is_some();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
         let all = due || (revision.is_some() && revision != self.revision);
         if all {
-            knows_all &= self.read_catalog().await;
+            self.read_catalog().await;
             self.looked_at_all = Some(Instant::now());
             self.revision = revision.or(self.revision);
         }
@@ -55,13 +54,14 @@ impl Keeper {
             }
         }
         self.metrics.waiting.set(i64::try_from(self.registry.waiting()).unwrap_or(i64::MAX));
-        if knows_all {
+        // Only then is what this node does not know certain not to exist.
+        if revision.is_some() && !self.catalog_silent {
             self.registry.signal().round_done();
         }
     }
 
-    /// Takes every coupon of the catalogue into the registry; whether it could be read.
-    async fn read_catalog(&mut self) -> bool {
+    /// Takes every coupon of the catalogue into the registry.
+    async fn read_catalog(&mut self) {
         let mut after = None;
         loop {
             match timeout(QUESTION_TIMEOUT, self.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
@@ -73,7 +73,7 @@ impl Keeper {
                         self.registry.ensure(coupon).await;
                     }
                     if is_last {
-                        return true;
+                        return;
                     }
                 }
                 Ok(Err(error)) => return self.catalog_is_silent(&error.to_string()),
@@ -82,11 +82,10 @@ impl Keeper {
         }
     }
 
-    fn catalog_is_silent(&mut self, why: &str) -> bool {
+    fn catalog_is_silent(&mut self, why: &str) {
         if !std::mem::replace(&mut self.catalog_silent, true) {
             tracing::warn!(%why, "the catalogue cannot be read; known coupons go on being served");
         }
-        false
     }
 
     async fn look(&self, handle: &Arc<CouponHandle>) {
