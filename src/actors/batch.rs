@@ -32,6 +32,8 @@ pub(super) struct Ask {
 pub(super) struct BatchQueue {
     waiting: VecDeque<Ask>,
     in_flight: bool,
+    /// By which change of the gate everybody here has been judged, or came after it.
+    judged_at: u64,
 }
 
 impl BatchQueue {
@@ -58,8 +60,11 @@ impl BatchQueue {
     }
 
     /// Answers everybody whom `judge` turns away, so that a crowd which waits when the last coupon goes hears it at once
-    /// instead of batch by batch.
-    pub(super) fn turn_away(&mut self, judge: impl Fn(&MemberId) -> Option<Rejection>) {
+    /// instead of batch by batch. Once for each change of the gate is enough, and all that a long queue can bear.
+    pub(super) fn turn_away(&mut self, change: u64, judge: impl Fn(&MemberId) -> Option<Rejection>) {
+        if std::mem::replace(&mut self.judged_at, change) == change {
+            return;
+        }
         let stay = |ask: Ask| match judge(&ask.member) {
             Some(rejection) => {
                 // The asker may have gone by itself at the same moment.
@@ -157,7 +162,9 @@ mod tests {
         for n in 0..5 {
             queue.push(askers.ask(n, later()));
         }
-        queue.turn_away(|member| (member.as_str() != "m3").then_some(Rejection::SoldOut));
+        queue.turn_away(0, |_| Some(Rejection::SoldOut));
+        assert_eq!(queue.len(), 5, "they have been judged by that already");
+        queue.turn_away(1, |member| (member.as_str() != "m3").then_some(Rejection::SoldOut));
         let left = queue.next_batch().unwrap();
         assert_eq!(left.iter().map(|ask| ask.member.as_str()).collect::<Vec<_>>(), ["m3"]);
         assert_eq!(askers.replies[0].try_recv().unwrap(), Ok(Verdict::Rejected(Rejection::SoldOut)));

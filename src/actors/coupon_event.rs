@@ -3,10 +3,11 @@
 //!
 //! It holds no truth: that lives in the engine. When it dies, whoever waits asks its successor.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::runtime::Handle;
 
 use super::answer::AskError;
 use super::batch::{Ask, BatchQueue};
@@ -35,49 +36,57 @@ pub(super) struct Admission {
     pub(super) metrics: Arc<Metrics>,
     /// How long the engine may take for one step.
     pub(super) engine_timeout: Duration,
+    /// Where batches run.
+    pub(super) runtime: Handle,
 }
 
 /// Serialises and batches the requests for one coupon.
 pub struct CouponEventActor {
     admission: Admission,
-    queue: BatchQueue,
-    /// Which change of the gate everybody in the queue has been judged by.
-    judged_at: u64,
+    /// Shared with the batch under way, which takes the next one from it.
+    queue: Arc<Mutex<BatchQueue>>,
     note: DeathNote,
 }
 
 impl CouponEventActor {
-    /// The gate may have been halted since they were let in. Once for each change of the gate is enough, and all that a
-    /// long queue can bear.
-    fn turn_away(&mut self) {
-        let gate = self.admission.handle.gate();
-        let changes = gate.changes();
-        if std::mem::replace(&mut self.judged_at, changes) != changes && gate.halted().is_some() {
-            let now = here_now();
-            self.queue.turn_away(|member| match gate.judge(member, now) {
-                Passage::Reject(rejection) => Some(rejection),
-                Passage::Ask | Passage::Recovering => None,
-            });
-        }
-    }
-
-    fn pump(&mut self, ctx: &Context<Self>) {
-        self.turn_away();
-        let Some(batch) = self.queue.next_batch() else { return };
-        let (admission, actor) = (self.admission.clone(), ctx.address());
-        // The batch owns its askers and answers them even if the actor dies meanwhile.
-        actix::spawn(async move {
-            if let Err(why) = contain_async(admission.run(batch)).await {
-                admission.metrics.actor_panicked(KIND);
-                tracing::error!(coupon = %admission.handle.id(), %why, "a batch failed; its members ask again");
-            }
-            // A dead actor needs no word: its successor begins with an empty queue.
-            let _dead = actor.send(BatchDone).await;
-        });
+    /// Begins a batch unless one is under way. Batches run on the node's own threads and take the next from the queue by
+    /// themselves: on the actor's arbiter they would only come to a turn when a flooded mailbox is empty.
+    fn pump(&self) {
+        let Some(first) = self.admission.next_batch(&self.queue) else { return };
+        let (admission, queue) = (self.admission.clone(), Arc::clone(&self.queue));
+        self.admission.runtime.spawn(async move { admission.drain(first, &queue).await });
     }
 }
 
+fn lock(queue: &Mutex<BatchQueue>) -> MutexGuard<'_, BatchQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Admission {
+    /// Runs batch after batch until nobody waits. They own their askers and answer them even if the actor has died.
+    async fn drain(&self, first: Vec<Ask>, queue: &Mutex<BatchQueue>) {
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            if let Err(why) = contain_async(self.run(batch)).await {
+                self.metrics.actor_panicked(KIND);
+                tracing::error!(coupon = %self.handle.id(), %why, "a batch failed; its members ask again");
+            }
+            lock(queue).batch_done();
+            next = self.next_batch(queue);
+        }
+    }
+
+    /// The next batch, without those whom the gate turns away by now: it may have been halted since they were let in.
+    fn next_batch(&self, queue: &Mutex<BatchQueue>) -> Option<Vec<Ask>> {
+        let (gate, now) = (self.handle.gate(), here_now());
+        let mut queue = lock(queue);
+        queue.turn_away(gate.changes(), |member| match gate.judge(member, now) {
+            Passage::Reject(rejection) => Some(rejection),
+            Passage::Ask | Passage::Recovering => None,
+        });
+        queue.next_batch()
+    }
+
     async fn run(&self, batch: Vec<Ask>) {
         fail_point::visit(KIND, "batch");
         let mut askers = Vec::with_capacity(batch.len());
@@ -176,7 +185,7 @@ impl Actor for CouponEventActor {
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
                 actor.contained(ctx, |actor, _| {
                     fail_point::visit(KIND, "timer");
-                    actor.queue.expire(Instant::now());
+                    lock(&actor.queue).expire(Instant::now());
                 });
             });
         });
@@ -192,26 +201,10 @@ impl Handler<IssueCoupon> for CouponEventActor {
     type Result = ();
 
     fn handle(&mut self, IssueCoupon(ask): IssueCoupon, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| {
+        self.contained(ctx, |actor, _| {
             fail_point::visit(KIND, "handler");
-            actor.queue.push(ask);
-            actor.pump(ctx);
-        });
-    }
-}
-
-/// The batch in flight is over.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct BatchDone;
-
-impl Handler<BatchDone> for CouponEventActor {
-    type Result = ();
-
-    fn handle(&mut self, BatchDone: BatchDone, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| {
-            actor.queue.batch_done();
-            actor.pump(ctx);
+            lock(&actor.queue).push(ask);
+            actor.pump();
         });
     }
 }
@@ -237,7 +230,7 @@ impl Child for CouponEventChild {
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            CouponEventActor { admission, queue: BatchQueue::default(), judged_at: 0, note }
+            CouponEventActor { admission, queue: Arc::default(), note }
         });
         self.admission.handle.set_address(address);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 
 use super::answer::AskError;
 use super::coupon_event::{Admission, CouponEventChild};
@@ -39,10 +40,12 @@ pub struct CouponRegistry {
     signal: KeeperSignal,
     metrics: Arc<Metrics>,
     limits: Limits,
+    /// The node's own threads, on which batches run.
+    runtime: Handle,
 }
 
 impl CouponRegistry {
-    /// A registry that knows no coupon yet.
+    /// A registry that knows no coupon yet. Batches run on the runtime in which this is called.
     #[must_use]
     pub fn new(
         engine: Arc<dyn AdmissionEngine>,
@@ -62,6 +65,7 @@ impl CouponRegistry {
             signal: KeeperSignal::default(),
             metrics,
             limits,
+            runtime: Handle::current(),
         }
     }
 
@@ -130,6 +134,7 @@ impl CouponRegistry {
                 publisher: self.publisher.clone(),
                 metrics: Arc::clone(&self.metrics),
                 engine_timeout: self.limits.engine_timeout,
+                runtime: self.runtime.clone(),
             },
             arbiter: self.shards.of(handle.id().as_str()),
             queue_limit: self.limits.queue_limit,
