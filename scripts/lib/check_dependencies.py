@@ -63,8 +63,9 @@ def faults(metadata, rules):
     allowed = set(rules["licenses"]["allow"])
     exceptions = {e["crate"]: set(e["allow"]) for e in rules["licenses"].get("exceptions", [])}
     banned = {b["crate"]: b.get("reason", "no reason given") for b in rules["bans"]["deny"]}
-    # Cargo names a registry by its index.
-    sources = {f"registry+{r}" for r in rules["sources"]["allow-registry"]}
+    # Cargo's default registry is where a crate comes from whose manifest names none; serde is such a one.
+    sources = {p["source"] for p in metadata["packages"] if p["name"] == "serde" and p["source"]}
+    sources |= {f"registry+{r}" for r in rules["sources"].get("allow-registry", [])}
     sources |= {f"git+{r}" for r in rules["sources"]["allow-git"]}
     members = set(metadata["workspace_members"])
 
