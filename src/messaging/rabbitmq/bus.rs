@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::errors::BrokerError;
 use super::link::{Link, Links};
 use super::settings::RabbitSettings;
-use super::window;
+use super::window::{self, OutgoingMessage};
 use crate::ports::{BusError, CouponIssued, EventBus};
 
 /// The most windows on their way at a time, each on a channel of its own; more wait for a turn.
@@ -19,8 +19,15 @@ const MAX_WINDOWS: u32 = 16;
 /// The bus on one connection, which it opens when it is first needed and again when it was lost.
 #[derive(Debug)]
 pub struct RabbitBus {
+    wire: Arc<Wire>,
+    turns: Arc<Semaphore>,
+    reply_timeout: Duration,
+}
+
+/// What a window under way needs, even when nobody waits for it any more.
+#[derive(Debug)]
+struct Wire {
     links: Links,
-    turns: Semaphore,
     reply_timeout: Duration,
 }
 
@@ -29,7 +36,8 @@ impl RabbitBus {
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
         let reply_timeout = settings.reply_timeout();
-        Self { links: Links::new(settings), turns: Semaphore::new(MAX_WINDOWS as usize), reply_timeout }
+        let wire = Arc::new(Wire { links: Links::new(settings), reply_timeout });
+        Self { wire, turns: Arc::new(Semaphore::new(MAX_WINDOWS as usize)), reply_timeout }
     }
 
     /// Connects and declares the topology, unless that has been done.
@@ -37,23 +45,38 @@ impl RabbitBus {
     /// # Errors
     /// [`BrokerError`] says in one sentence what is wrong with the settings or the broker.
     pub async fn connect(&self) -> Result<(), BrokerError> {
-        self.links.current().await.map(|_| ())
+        self.wire.links.current().await.map(|_| ())
+    }
+}
+
+impl Wire {
+    async fn publish(&self, window: &[OutgoingMessage]) -> Result<(), BusError> {
+        let link = self.links.current().await.map_err(unavailable)?;
+        let done = self.publish_on(&link, window).await;
+        self.settle(&link, done).await
+    }
+
+    async fn backlog(&self) -> Result<u64, BusError> {
+        let link = self.links.current().await.map_err(unavailable)?;
+        let asked = async {
+            let channel = link.channel().await?;
+            let backlog = link.session.backlog(&channel).await?;
+            link.release(channel);
+            Ok(backlog)
+        };
+        let done = asked.await.map_err(unavailable);
+        self.settle(&link, done).await
     }
 
     /// Publishes on a channel that is dropped unless everything went well.
-    async fn publish_on(&self, link: &Link, window: &[CouponIssued]) -> Result<(), BusError> {
+    async fn publish_on(&self, link: &Link, window: &[OutgoingMessage]) -> Result<(), BusError> {
         let channel = link.channel().await.map_err(unavailable)?;
         let exchange = link.session.topology.issuances();
         timeout(self.reply_timeout, window::publish(&channel, &exchange, window))
             .await
-            .unwrap_or_else(|_| Err(unavailable(self.timed_out("confirming a window"))))?;
+            .unwrap_or_else(|_| Err(timed_out(self.reply_timeout, "confirming a window")))?;
         link.release(channel);
         Ok(())
-    }
-
-    fn timed_out(&self, what: &'static str) -> BrokerError {
-        let after_ms = u64::try_from(self.reply_timeout.as_millis()).unwrap_or(u64::MAX);
-        BrokerError::TimedOut { what, after_ms }
     }
 
     /// A failure ends the connection, whatever it was: the next one declares the topology anew, which also repairs what
@@ -74,25 +97,24 @@ impl EventBus for RabbitBus {
             return Ok(());
         }
         // Each window is bounded, so that a turn comes; but not necessarily in time for this one.
-        let turn = timeout(self.reply_timeout, self.turns.acquire()).await;
-        let _turn = turn
-            .map_err(|_| unavailable(self.timed_out("waiting for a turn")))?
+        let turn = timeout(self.reply_timeout, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn
+            .map_err(|_| timed_out(self.reply_timeout, "waiting for a turn"))?
             .map_err(|_| unavailable(BrokerError::Closed))?;
-        let link = self.links.current().await.map_err(unavailable)?;
-        let done = self.publish_on(&link, window).await;
-        self.settle(&link, done).await
+        let window: Vec<_> = window.iter().map(OutgoingMessage::from).collect();
+        let wire = Arc::clone(&self.wire);
+        // A window of which half was written would leave the connection in the middle of a message, and the broker
+        // would end it for everybody: who stops waiting does not stop the window.
+        let whole = tokio::spawn(async move {
+            let done = wire.publish(&window).await;
+            drop(turn);
+            done
+        });
+        whole.await.unwrap_or_else(|ended| Err(BusError::Unavailable(ended.into())))
     }
 
     async fn backlog(&self) -> Result<u64, BusError> {
-        let link = self.links.current().await.map_err(unavailable)?;
-        let asked = async {
-            let channel = link.channel().await?;
-            let backlog = link.session.backlog(&channel).await?;
-            link.release(channel);
-            Ok(backlog)
-        };
-        let done = asked.await.map_err(unavailable);
-        self.settle(&link, done).await
+        self.wire.backlog().await
     }
 
     async fn close(&self) {
@@ -100,7 +122,7 @@ impl EventBus for RabbitBus {
         let everybody = self.turns.acquire_many(MAX_WINDOWS);
         timeout(self.reply_timeout, everybody).await.ok();
         self.turns.close();
-        if let Some(link) = self.links.close().await {
+        if let Some(link) = self.wire.links.close().await {
             link.session.goodbye().await.ok();
         }
     }
@@ -108,4 +130,9 @@ impl EventBus for RabbitBus {
 
 fn unavailable(error: BrokerError) -> BusError {
     BusError::Unavailable(error.into())
+}
+
+fn timed_out(after: Duration, what: &'static str) -> BusError {
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    unavailable(BrokerError::TimedOut { what, after_ms })
 }

@@ -15,16 +15,41 @@ use crate::ports::{BusError, CouponIssued};
 /// AMQP's word for what is written to disk.
 const PERSISTENT: u8 = 2;
 
-/// Sends every event and waits for every confirm. After any error some may have arrived, and the channel is of no use.
+/// An event in the form in which it goes over the wire.
+#[derive(Debug)]
+pub(super) struct OutgoingMessage {
+    payload: Vec<u8>,
+    properties: BasicProperties,
+}
+
+impl From<&CouponIssued> for OutgoingMessage {
+    fn from(event: &CouponIssued) -> Self {
+        let properties = BasicProperties::default()
+            .with_content_type(message::CONTENT_TYPE.into())
+            .with_delivery_mode(PERSISTENT)
+            .with_message_id(event.issuance.code.as_str().into());
+        let properties = match &event.traceparent {
+            None => properties,
+            Some(trace) => {
+                let mut headers = FieldTable::default();
+                headers.insert("traceparent".into(), AMQPValue::LongString(trace.as_str().into()));
+                properties.with_headers(headers)
+            }
+        };
+        Self { payload: message::encode(event), properties }
+    }
+}
+
+/// Sends every message and waits for every confirm. After any error some may have arrived, and the channel is of no use.
 ///
 /// The caller bounds it: a broker that blocks its publishers lets it wait for ever.
 pub(super) async fn publish(
     channel: &Channel,
     exchange: &str,
-    window: &[CouponIssued],
+    window: &[OutgoingMessage],
 ) -> Result<(), BusError> {
     // All are handed over before the first is awaited: otherwise each would wait for the one before to be written.
-    let sent = try_join_all(window.iter().map(|event| send(channel, exchange, event))).await;
+    let sent = try_join_all(window.iter().map(|message| send(channel, exchange, message))).await;
     let mut verdict = Outcome::default();
     for confirm in sent.map_err(unavailable)? {
         verdict.note(confirm.await.map_err(unavailable)?);
@@ -32,22 +57,15 @@ pub(super) async fn publish(
     verdict.judge()
 }
 
-async fn send(channel: &Channel, exchange: &str, event: &CouponIssued) -> lapin::Result<PublisherConfirm> {
+async fn send(
+    channel: &Channel,
+    exchange: &str,
+    message: &OutgoingMessage,
+) -> lapin::Result<PublisherConfirm> {
     // One that nobody would receive comes back instead of vanishing.
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let payload = message::encode(event);
-    channel.basic_publish(exchange.into(), ROUTING_KEY.into(), options, &payload, properties(event)).await
-}
-
-fn properties(event: &CouponIssued) -> BasicProperties {
-    let properties = BasicProperties::default()
-        .with_content_type(message::CONTENT_TYPE.into())
-        .with_delivery_mode(PERSISTENT)
-        .with_message_id(event.issuance.code.as_str().into());
-    let Some(trace) = &event.traceparent else { return properties };
-    let mut headers = FieldTable::default();
-    headers.insert("traceparent".into(), AMQPValue::LongString(trace.as_str().into()));
-    properties.with_headers(headers)
+    let properties = message.properties.clone();
+    channel.basic_publish(exchange.into(), ROUTING_KEY.into(), options, &message.payload, properties).await
 }
 
 fn unavailable(error: lapin::Error) -> BusError {
