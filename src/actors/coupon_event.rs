@@ -155,6 +155,7 @@ impl Admission {
             }
             EngineError::Corrupt(_) => {
                 tracing::error!(%coupon, %error, "a batch has no answer");
+                self.handle.look_again();
                 AskError::Unknown
             }
         }

@@ -102,9 +102,13 @@ impl CouponDesk {
             Err(CatalogError::Exists) => (self.existing(wanted).await?, false),
             Err(error) => return Err(error.into()),
         };
-        self.engine.load(&coupon).await?;
-        let standing = self.engine.standing(&coupon.id).await?;
+        if is_new {
+            self.engine.load(&coupon).await?;
+        }
         self.registry.ensure(coupon.clone()).await;
+        // One that exists and that the engine does not know was lost, or never loaded because its creator died: the gate's
+        // keeper sees to that, and knows better than to load what may have been issued.
+        let standing = self.engine.standing(&coupon.id).await?;
         tracing::info!(coupon = %coupon.id, total = coupon.inventory.total(), is_new, "a coupon was created");
         Ok((coupon, standing, is_new))
     }

@@ -14,8 +14,11 @@ mod handle;
 mod outbox;
 mod persister;
 mod persister_batch;
+mod presence;
 mod publisher;
+mod recovery;
 mod registry;
+mod right;
 mod shards;
 mod supervisor;
 
@@ -26,8 +29,11 @@ pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperS
 pub use handle::{CouponHandle, here_now};
 pub use outbox::{OutboxActor, SweepParts};
 pub use persister::PersisterActor;
+pub use presence::PresenceActor;
 pub use publisher::{PublisherActor, PublisherInbox};
+pub use recovery::{Recoveries, RecoveryParts};
 pub use registry::{CouponRegistry, Limits};
+pub use right::Right;
 pub use shards::Shards;
 pub use supervisor::{
     ActorState, ActorView, Child, DeathNote, Observe, StandDown, Supervise, SupervisorActor,

@@ -13,10 +13,12 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PresenceActor,
+    PublisherActor, PublisherInbox, Recoveries, RecoveryParts, Right, Shards, StandDown, Supervise,
+    SupervisorActor, SweepParts,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
+use crate::ports::NodeId;
 use crate::telemetry::Metrics;
 
 /// A node that serves.
@@ -58,8 +60,22 @@ impl Node {
             Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
         ));
         let stopping = watch::Sender::new(false);
-        let crew = Crew { settings: &settings, supervisor: &supervisor, shards: &shards, metrics: &metrics };
-        crew.start_gate_keeper(&backend, &registry, &stopping).await?;
+        let node = NodeId::random();
+        let crew = Crew {
+            settings: &settings,
+            supervisor: &supervisor,
+            shards: &shards,
+            metrics: &metrics,
+            node: &node,
+        };
+        let recoveries = backend
+            .transport
+            .as_ref()
+            .map(|transport| Recoveries::new(recovery_parts(&node, &backend, transport, &metrics)));
+        crew.start_gate_keeper(&backend, &registry, recoveries.clone(), &stopping).await?;
+        if let Some(recoveries) = recoveries {
+            crew.start_presence(recoveries, &registry, &stopping).await;
+        }
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
         }
@@ -133,12 +149,30 @@ fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, Sta
     http::bind(&server, state).map_err(|cause| StartError::Bind { address: settings.bind, cause })
 }
 
+fn recovery_parts(
+    node: &NodeId,
+    backend: &Backend,
+    transport: &Transport,
+    metrics: &Arc<Metrics>,
+) -> RecoveryParts {
+    RecoveryParts {
+        node: node.clone(),
+        cluster: Arc::clone(&transport.cluster),
+        engine: Arc::clone(&transport.recovery),
+        catalog: Arc::clone(&backend.catalog),
+        store: Arc::clone(&backend.store),
+        bus: Arc::clone(&transport.bus),
+        metrics: Arc::clone(metrics),
+    }
+}
+
 /// What it takes to start the node's single actors.
 struct Crew<'a> {
     settings: &'a Settings,
     supervisor: &'a Addr<SupervisorActor>,
     shards: &'a Shards,
     metrics: &'a Arc<Metrics>,
+    node: &'a NodeId,
 }
 
 impl Crew<'_> {
@@ -151,13 +185,14 @@ impl Crew<'_> {
         &self,
         backend: &Backend,
         registry: &Arc<CouponRegistry>,
+        recoveries: Option<Arc<Recoveries>>,
         stopping: &watch::Sender<bool>,
     ) -> Result<(), StartError> {
         let keeper = GateKeeperActor::child(
             Arc::clone(registry),
             Arc::clone(&backend.catalog),
             Arc::clone(&backend.engine),
-            Arc::clone(&backend.store),
+            recoveries,
             Arc::clone(self.metrics),
             stopping.clone(),
             self.shards.housekeeping(),
@@ -165,6 +200,16 @@ impl Crew<'_> {
         keeper.first_round().await?;
         self.supervise(keeper).await;
         Ok(())
+    }
+
+    async fn start_presence(
+        &self,
+        recoveries: Arc<Recoveries>,
+        registry: &Arc<CouponRegistry>,
+        stopping: &watch::Sender<bool>,
+    ) {
+        let (registry, arbiter) = (Arc::clone(registry), self.shards.housekeeping());
+        self.supervise(PresenceActor::child(recoveries, registry, stopping.clone(), arbiter)).await;
     }
 
     async fn start_transport(
@@ -189,6 +234,7 @@ impl Crew<'_> {
                 bus: Arc::clone(&transport.bus),
                 publisher: publisher.clone(),
                 metrics: Arc::clone(self.metrics),
+                right: Right::new("sweep", Arc::clone(&transport.cluster), self.node.clone()),
             };
             let child = OutboxActor::child(parts, stopping.clone(), self.shards.housekeeping());
             self.supervise(child).await;

@@ -76,6 +76,7 @@ pub struct Metrics {
     pub dead_lettered: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
+    recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
     remaining: IntGaugeVec,
@@ -118,6 +119,11 @@ impl Metrics {
             dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
+            recoveries: add.counters(
+                "recoveries_total",
+                "Coupons whose engine was trusted again, by how",
+                "how",
+            ),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
             actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
             remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
@@ -134,6 +140,11 @@ impl Metrics {
     /// Counts an answer.
     pub fn answered(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();
+    }
+
+    /// Counts a coupon whose engine is trusted again.
+    pub fn recovered(&self, how: &str) {
+        self.recoveries.with_label_values(&[how]).inc();
     }
 
     /// Counts an actor that was started again.

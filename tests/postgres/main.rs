@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod cluster;
 mod connecting;
 mod fixtures;
 mod outage;

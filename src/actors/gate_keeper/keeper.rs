@@ -9,10 +9,11 @@ use tokio::time::timeout;
 use super::KIND;
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
+use crate::actors::recovery::Recoveries;
 use crate::actors::registry::CouponRegistry;
-use crate::domain::{Coupon, Inventory, Rejection, Sequence, Standing};
+use crate::domain::{Rejection, Standing};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, IssuanceStore, TotalChange};
+use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, TotalChange};
 use crate::telemetry::Metrics;
 
 /// How often everything is looked at even if nothing seems to have changed.
@@ -27,7 +28,8 @@ pub(super) struct Keeper {
     pub(super) registry: Arc<CouponRegistry>,
     pub(super) catalog: Arc<dyn CouponCatalog>,
     pub(super) engine: Arc<dyn AdmissionEngine>,
-    pub(super) store: Arc<dyn IssuanceStore>,
+    /// How a lost engine is recovered, if it can be lost.
+    pub(super) recoveries: Option<Arc<Recoveries>>,
     pub(super) metrics: Arc<Metrics>,
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
@@ -89,19 +91,35 @@ impl Keeper {
     }
 
     async fn look(&self, handle: &Arc<CouponHandle>) {
+        let doubted = self.recoveries.as_ref().filter(|recoveries| recoveries.is_open(handle.id()));
+        if let Some(recoveries) = doubted {
+            return recoveries.attend(handle);
+        }
         let looked = match within(self.engine.standing(handle.id())).await {
             Ok(standing) => {
                 self.lift_ceiling(handle, standing).await;
                 self.fit_gate(handle, standing).await
             }
-            Err(EngineError::UnknownCoupon) => self.load(handle).await,
-            Err(EngineError::Fenced(_)) => self.verify(handle).await,
+            Err(error @ (EngineError::UnknownCoupon | EngineError::Fenced(_) | EngineError::Corrupt(_))) => {
+                self.doubt(handle, &error);
+                Err(error)
+            }
             // The gate stays as it is: sold out remains true while the engine is away.
             Err(error) => Err(error),
         };
         if let Err(error) = looked {
             tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be looked at");
         }
+    }
+
+    /// An engine that has lost a coupon, or may have, is recovered by all nodes together.
+    fn doubt(&self, handle: &Arc<CouponHandle>, error: &EngineError) {
+        let Some(recoveries) = &self.recoveries else { return handle.gate().set(GateView::Recovering) };
+        // Another node may just be creating it.
+        if matches!(error, EngineError::UnknownCoupon) && !recoveries.is_lost(handle) {
+            return handle.look_later();
+        }
+        recoveries.attend(handle);
     }
 
     /// The database refuses what is above the catalogue's total. Two nodes that change the total at the same moment may
@@ -130,6 +148,9 @@ impl Keeper {
         let halted = handle.gate().halted().is_some();
         self.metrics.coupon_seen(handle.id().as_str(), standing.inventory.remaining(), halted);
         handle.saw(standing);
+        if let Some(recoveries) = &self.recoveries {
+            recoveries.settle(handle.id()).await;
+        }
         Ok(())
     }
 
@@ -166,42 +187,6 @@ impl Keeper {
                 None => return Ok(WinnerFilter::of(members.iter())),
             }
         }
-    }
-
-    /// A coupon the engine does not know is loaded if nothing has ever been issued of it, as far as the database and this
-    /// node know. Otherwise the engine was wiped, and loading it afresh would issue everything a second time.
-    async fn load(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        let coupon = handle.coupon();
-        let issued = coupon.inventory.issued().max(handle.issued_seen());
-        let inventory = Inventory::with_issued(coupon.inventory.total().max(issued), issued);
-        let inventory = inventory.map_err(|error| EngineError::Corrupt(error.to_string()))?;
-        let loaded = within(self.engine.load(&Coupon { inventory, ..(*coupon).clone() })).await;
-        if let Err(EngineError::Fenced(why)) = &loaded {
-            if handle.gate().word() != "recovering" {
-                let coupon = handle.id();
-                tracing::error!(%coupon, %why, "the engine has lost the coupon; nothing is issued until that is repaired");
-            }
-            handle.gate().set(GateView::Recovering);
-        }
-        loaded?;
-        let standing = within(self.engine.standing(handle.id())).await?;
-        self.fit_gate(handle, standing).await
-    }
-
-    /// A fenced engine is accepted again once the database proves that it lost nothing.
-    async fn verify(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        handle.gate().set(GateView::Recovering);
-        let rows: Sequence = match timeout(QUESTION_TIMEOUT, self.store.highest(handle.id())).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return Err(EngineError::Unavailable(error.into())),
-            Err(_elapsed) => {
-                return Err(EngineError::Unavailable("the database did not answer in time".into()));
-            }
-        };
-        within(self.engine.verify(handle.id(), rows)).await?;
-        tracing::info!(coupon = %handle.id(), rows, "the engine has been verified; the gate opens");
-        let standing = within(self.engine.standing(handle.id())).await?;
-        self.fit_gate(handle, standing).await
     }
 }
 

@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use self::keeper::Keeper;
 pub use self::signal::KeeperSignal;
 use super::contain::Contained;
+use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
 use super::supervisor::{Child, DeathNote};
-use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore};
+use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError};
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -59,7 +60,7 @@ pub struct GateKeeperChild {
     registry: Arc<CouponRegistry>,
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
-    store: Arc<dyn IssuanceStore>,
+    recoveries: Option<Arc<Recoveries>>,
     metrics: Arc<Metrics>,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
@@ -73,7 +74,7 @@ impl GateKeeperActor {
         registry: Arc<CouponRegistry>,
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
-        store: Arc<dyn IssuanceStore>,
+        recoveries: Option<Arc<Recoveries>>,
         metrics: Arc<Metrics>,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
@@ -82,7 +83,7 @@ impl GateKeeperActor {
             registry,
             catalog,
             engine,
-            store,
+            recoveries,
             metrics,
             stopping,
             arbiter,
@@ -108,7 +109,7 @@ impl GateKeeperChild {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&self.catalog),
             engine: Arc::clone(&self.engine),
-            store: Arc::clone(&self.store),
+            recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
             revision: None,
             looked_at_all: None,

@@ -7,6 +7,7 @@ mod failure;
 mod keys;
 mod known;
 mod outbox;
+mod recovery;
 mod reply;
 mod scripts;
 
