@@ -18,6 +18,7 @@ use super::registry::CouponRegistry;
 use super::supervisor::{Child, DeathNote};
 use crate::domain::{CouponId, Sequence};
 use crate::ports::{EventBus, IssuanceStore, Outbox};
+use crate::sabotage::planted;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -118,7 +119,11 @@ impl SweepParts {
 
     /// Drops what the database holds; whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
-        let asked = timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await;
+        let asked = if planted::is(planted::TRIM_ON_CONFIRM) {
+            Ok(Ok(self.publisher.confirmed.through(coupon, progress.watermark)))
+        } else {
+            timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
+        };
         let Ok(Ok(watermark)) = asked else { return false };
         if watermark > progress.watermark {
             let Ok(Ok(())) = timeout(QUESTION_TIMEOUT, self.outbox.trim(coupon, watermark)).await else {
