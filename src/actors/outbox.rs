@@ -19,6 +19,7 @@ use super::right::Right;
 use super::supervisor::{Child, DeathNote};
 use crate::domain::{CouponId, Sequence};
 use crate::ports::{EventBus, IssuanceStore, Outbox};
+use crate::sabotage::planted;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -124,7 +125,11 @@ impl SweepParts {
 
     /// Drops what the database holds; whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
-        let asked = timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await;
+        let asked = if planted::is(planted::TRIM_ON_CONFIRM) {
+            Ok(Ok(self.publisher.confirmed.through(coupon, progress.watermark)))
+        } else {
+            timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
+        };
         let Ok(Ok(watermark)) = asked else { return false };
         if watermark > progress.watermark {
             let Ok(Ok(())) = timeout(QUESTION_TIMEOUT, self.outbox.trim(coupon, watermark)).await else {

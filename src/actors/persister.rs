@@ -14,6 +14,7 @@ use super::persister_batch::{BatchWriter, Item};
 use super::supervisor::{Child, DeathNote};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
+use crate::sabotage::{abort, planted};
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -79,11 +80,15 @@ impl Persister {
                 Err(why) => self.bury(stream, tag, &why).await?,
             }
         }
+        if planted::is(planted::ACK_BEFORE_COMMIT) {
+            stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
+        }
         let mut retry = Retry::database();
         while !items.is_empty() {
             fail_point::visit(KIND, "write");
             match self.writer.write(items.clone()).await {
                 Ok(written) => {
+                    abort::visit(abort::COMMITTED);
                     stream.ack(&written.done).await?;
                     for (tag, why) in &written.poison {
                         self.bury(stream, *tag, why).await?;

@@ -17,6 +17,7 @@ use super::handle::CouponHandle;
 use super::supervisor::{Child, DeathNote};
 use crate::ports::{CouponIssued, EventBus, OutboxEntry};
 use crate::retry::Retry;
+use crate::sabotage::abort;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -180,7 +181,9 @@ async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
             traceparent: entry.traceparent.clone(),
         })
         .collect();
-    bus.publish(&events).await.map_err(|error| error.to_string())
+    bus.publish(&events).await.map_err(|error| error.to_string())?;
+    abort::visit(abort::CONFIRMED);
+    Ok(())
 }
 
 impl Contained for PublisherActor {

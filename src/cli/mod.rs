@@ -17,9 +17,15 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use failure::Failure;
 
+use crate::sabotage::{abort, planted};
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    abort::visit(abort::STARTED);
+    if let Some(name) = planted::unknown() {
+        return Failure::operator(format!("OPENRUN_PLANTED_BUG: there is no bug {name}")).report();
+    }
     let cli = Cli::parse();
     // TLS of every client goes through the one provider; a second call would only find the first.
     let _already = rustls::crypto::ring::default_provider().install_default();

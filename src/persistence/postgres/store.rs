@@ -10,6 +10,7 @@ use super::quarantine::quarantine;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, Sequence};
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
+use crate::sabotage::planted;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
 /// for one another but never in a circle.
@@ -151,8 +152,9 @@ async fn insert(
         .execute(&mut *connection)
         .await?;
     let inserted = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
-    if inserted == batch.len() {
-        return Ok(InsertReport { inserted, ..InsertReport::default() });
+    if inserted == batch.len() || planted::is(planted::CONFLICT_UNCLASSIFIED) {
+        let same = batch.len() - inserted;
+        return Ok(InsertReport { inserted, same, ..InsertReport::default() });
     }
     let found = sqlx::query(HELD)
         .bind(keys.coupon_ids)

@@ -18,6 +18,8 @@ use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, OutboxEntry,
     Reconfiguration, Verdict, WinnersPage,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::sabotage::planted;
 
 /// About how many winners one page has.
 const WINNERS_PAGE: usize = 1_000;
@@ -127,7 +129,12 @@ impl AdmissionEngine for RedisLuaEngine {
         for request in batch {
             run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
         }
-        let mut reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
+        let answer = self.shared.connection.invoke(&run).await;
+        #[cfg(feature = "planted-bugs")]
+        if answer.is_err() && planted::is(planted::STOCK_BACK_ON_TIMEOUT) {
+            super::hand_back::hand_back(&self.shared, coupon, batch).await;
+        }
+        let mut reply = Reply::accepted(answer?)?;
         let standing = reply.coupon()?.standing;
         let verdicts: Vec<_> =
             reply.rest().map(|value| verdict(value, &standing)).collect::<Result<_, _>>()?;

@@ -4,6 +4,8 @@ mod connection;
 mod durability;
 mod engine;
 mod failure;
+#[cfg(feature = "planted-bugs")]
+mod hand_back;
 mod keys;
 mod known;
 mod outbox;
