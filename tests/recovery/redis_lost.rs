@@ -37,8 +37,7 @@ impl Pair {
 
     /// Races on both nodes while `fault` happens to Redis once a third is issued; gives what both told.
     async fn race(&mut self, fault: impl AsyncFnOnce(&mut PrivateRedis)) -> [RaceReport; 2] {
-        let race =
-            |node: &NodeProcess| races::spawn(races::config(node.address(), "drop", MEMBERS, CLIENTS));
+        let race = |node: &NodeProcess| races::spawn(races::config(node.address(), "drop", MEMBERS, CLIENTS));
         let (here, there) = (race(&self.one), race(&self.other));
         let issued = until_issued(self.one.address(), "drop", TOTAL / 3).await;
         assert!(issued < TOTAL, "the race was over before the fault");
@@ -103,7 +102,7 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
     for member in 0..20 {
         assert_eq!(ask(pair.one.address(), "drop", &format!("early-{member}")).await.0, 201);
     }
-    let earlier = pair.redis.copy().await;
+    let earlier = pair.redis.copy();
     let reports = pair
         .race(async move |redis| {
             redis.kill();

@@ -140,6 +140,27 @@ impl<K: Kind> Private<K> {
         self.initialise();
     }
 
+    /// A copy of its data as it is at this moment, file by file.
+    ///
+    /// # Panics
+    /// If the data cannot be read.
+    pub fn copy(&self) -> TempDir {
+        let copy = tempfile::tempdir().expect("a temporary directory can be made");
+        copy_tree(&self.data(), copy.path()).expect("the data can be copied");
+        copy
+    }
+
+    /// Kills it and puts its data back as it was copied. It is started again by `restart`.
+    ///
+    /// # Panics
+    /// If the data cannot be written.
+    pub fn put_back(&mut self, copy: &TempDir) {
+        self.kill();
+        fs::remove_dir_all(self.data()).expect("the data can be removed");
+        fs::create_dir(self.data()).expect("the data directory can be made");
+        copy_tree(copy.path(), &self.data()).expect("the copy can be put back");
+    }
+
     /// Freezes it by SIGSTOP: connections stay open and are even accepted, but nobody answers.
     pub fn pause(&self) {
         self.process.as_ref().expect("the service runs").signal_tree(Signal::Stop);
@@ -191,6 +212,20 @@ pub fn missing_programs() -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(program, found)| (!found).then_some(program))
     .collect()
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder that has `program`, for the servers that distributions keep out of the PATH.
