@@ -30,12 +30,16 @@ impl Recoveries {
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
         let cluster = &self.parts.cluster;
         let right = format!("recovery/{id}");
-        if within("the database", cluster.lease(&right, &self.parts.node, LEASE)).await? {
-            let led = self.lead(handle, &recovery, &right, open.since).await;
+        // Only who has the right ends a recovery: what is open now is so until this node gives it back.
+        let leads = within("the database", cluster.lease(&right, &self.parts.node, LEASE)).await?;
+        let mut is_open = within("the database", cluster.is_open(&recovery)).await?;
+        if leads {
+            let led = if is_open { self.lead(handle, &recovery, &right, open.since).await } else { Ok(()) };
             within("the database", cluster.release(&right, &self.parts.node)).await?;
             led?;
+            is_open = false;
         }
-        if within("the database", cluster.is_open(&recovery)).await? {
+        if is_open {
             return Err(RecoveryError::Waiting("another node judges the engine".to_owned()));
         }
         self.forget(id);
