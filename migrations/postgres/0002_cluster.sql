@@ -3,7 +3,9 @@
 
 CREATE TABLE nodes (
     id text PRIMARY KEY,
-    seen_at timestamptz NOT NULL
+    seen_at timestamptz NOT NULL,
+    -- It knows what was in the catalogue then, in microseconds since 1970.
+    aware bigint
 );
 
 CREATE TABLE leases (

@@ -18,7 +18,7 @@ use crate::domain::{
     Coupon, CouponId, CouponState, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence, Standing,
     Timestamp, Traceparent,
 };
-use crate::gate::{Gate, GateView, Passage};
+use crate::gate::{Gate, GateView, Passage, Trust};
 use crate::ports::{Grant, Verdict};
 
 /// How long an asker waits before looking whether a dead actor has been replaced.
@@ -44,11 +44,11 @@ pub struct CouponHandle {
 }
 
 impl CouponHandle {
-    pub(super) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal) -> Self {
+    pub(super) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal, trust: Arc<Trust>) -> Self {
         Self {
             id: coupon.id.clone(),
             coupon: ArcSwap::from_pointee(coupon),
-            gate: Gate::default(),
+            gate: Gate::new(trust),
             permits: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
             seen: ArcSwapOption::empty(),
@@ -210,6 +210,15 @@ impl CouponHandle {
     /// The largest sequence the engine is known to have issued.
     pub(super) fn issued_seen(&self) -> Sequence {
         self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.issued())
+    }
+
+    /// Opens the gate if the catalogue says that there are going to be more coupons than the engine knows of: then the
+    /// engine alone may say that it is sold out.
+    pub(super) fn expect_more(&self) {
+        let engine_total = self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.total());
+        if self.gate.halted() == Some(Rejection::SoldOut) && self.coupon().inventory.total() > engine_total {
+            self.gate.set(GateView::Open);
+        }
     }
 
     /// Closes the gate until the engine has been verified.

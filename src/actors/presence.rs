@@ -1,4 +1,4 @@
-//! PresenceActor: says every second that this node lives, and hears which coupons are doubted.
+//! PresenceActor: says twice a second that this node lives, and hears which coupons are doubted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::contain::Contained;
 use super::fail_point;
+use super::peers::Peers;
 use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
 use super::supervisor::{Child, DeathNote};
@@ -17,11 +18,12 @@ use super::supervisor::{Child, DeathNote};
 /// The actor's kind in metrics and lists.
 const KIND: &str = "presence";
 /// How often this node says that it lives.
-const BEAT: Duration = Duration::from_secs(1);
+const BEAT: Duration = Duration::from_millis(500);
 
 /// What the actor works with.
 #[derive(Clone)]
 struct Parts {
+    peers: Arc<Peers>,
     recoveries: Arc<Recoveries>,
     registry: Arc<CouponRegistry>,
 }
@@ -29,9 +31,9 @@ struct Parts {
 impl Parts {
     async fn beat(&self) {
         fail_point::visit(KIND, "beat");
-        match self.recoveries.beat().await {
-            Ok(doubted) => {
-                for coupon in doubted {
+        match self.peers.beat().await {
+            Ok(open) => {
+                for coupon in self.recoveries.heard(open) {
                     match self.registry.find(&coupon) {
                         Some(handle) => self.recoveries.attend(&handle),
                         None => self.recoveries.know_nothing_of(&coupon).await,
@@ -53,12 +55,13 @@ impl PresenceActor {
     /// What the supervisor needs to keep the beat going on `arbiter`; it ends when `stopping` becomes true.
     #[must_use]
     pub fn child(
+        peers: Arc<Peers>,
         recoveries: Arc<Recoveries>,
         registry: Arc<CouponRegistry>,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
-        let parts = Parts { recoveries, registry };
+        let parts = Parts { peers, recoveries, registry };
         PresenceChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
@@ -79,7 +82,7 @@ impl Actor for PresenceActor {
                 parts.beat().await;
                 let _rested_or_stopping = timeout(BEAT, stopping.changed()).await;
             }
-            parts.recoveries.leave().await;
+            parts.peers.leave().await;
         });
     }
 }

@@ -13,10 +13,11 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PresenceActor,
+    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, Peers, PersisterActor, PresenceActor,
     PublisherActor, PublisherInbox, Recoveries, RecoveryParts, Right, Shards, StandDown, Supervise,
     SupervisorActor, SweepParts,
 };
+use crate::gate::Trust;
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::ports::NodeId;
 use crate::telemetry::Metrics;
@@ -50,6 +51,8 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let shards = Arc::new(Shards::start(settings.shards));
         let supervisor = SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics));
+        let trust = backend.transport.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
+        let trust = Arc::new(trust);
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
         let registry = Arc::new(CouponRegistry::new(
             Arc::clone(&backend.engine),
@@ -58,6 +61,7 @@ impl Node {
             Arc::clone(&shards),
             Arc::clone(&metrics),
             Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
+            Arc::clone(&trust),
         ));
         let stopping = watch::Sender::new(false);
         let node = NodeId::random();
@@ -68,13 +72,16 @@ impl Node {
             metrics: &metrics,
             node: &node,
         };
-        let recoveries = backend
-            .transport
-            .as_ref()
-            .map(|transport| Recoveries::new(recovery_parts(&node, &backend, transport, &metrics)));
-        crew.start_gate_keeper(&backend, &registry, recoveries.clone(), &stopping).await?;
-        if let Some(recoveries) = recoveries {
-            crew.start_presence(recoveries, &registry, &stopping).await;
+        let peers = backend.transport.as_ref().map(|transport| {
+            let (cluster, engine) = (Arc::clone(&transport.cluster), Arc::clone(&transport.recovery));
+            Peers::new(node.clone(), cluster, engine, trust)
+        });
+        let recoveries = backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
+            Recoveries::new(recovery_parts(Arc::clone(peers), &backend, transport, &metrics))
+        });
+        crew.start_gate_keeper(&backend, &registry, peers.clone(), recoveries.clone(), &stopping).await?;
+        if let Some((peers, recoveries)) = peers.clone().zip(recoveries) {
+            crew.start_presence(peers, recoveries, &registry, &stopping).await;
         }
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
@@ -86,6 +93,7 @@ impl Node {
                 Arc::clone(&backend.catalog),
                 Arc::clone(&backend.engine),
                 Arc::clone(&registry),
+                peers,
             ),
             engine: Arc::clone(&backend.engine),
             metrics: Arc::clone(&metrics),
@@ -150,14 +158,13 @@ fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, Sta
 }
 
 fn recovery_parts(
-    node: &NodeId,
+    peers: Arc<Peers>,
     backend: &Backend,
     transport: &Transport,
     metrics: &Arc<Metrics>,
 ) -> RecoveryParts {
     RecoveryParts {
-        node: node.clone(),
-        cluster: Arc::clone(&transport.cluster),
+        peers,
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),
         store: Arc::clone(&backend.store),
@@ -185,6 +192,7 @@ impl Crew<'_> {
         &self,
         backend: &Backend,
         registry: &Arc<CouponRegistry>,
+        peers: Option<Arc<Peers>>,
         recoveries: Option<Arc<Recoveries>>,
         stopping: &watch::Sender<bool>,
     ) -> Result<(), StartError> {
@@ -192,6 +200,7 @@ impl Crew<'_> {
             Arc::clone(registry),
             Arc::clone(&backend.catalog),
             Arc::clone(&backend.engine),
+            peers,
             recoveries,
             Arc::clone(self.metrics),
             stopping.clone(),
@@ -204,12 +213,13 @@ impl Crew<'_> {
 
     async fn start_presence(
         &self,
+        peers: Arc<Peers>,
         recoveries: Arc<Recoveries>,
         registry: &Arc<CouponRegistry>,
         stopping: &watch::Sender<bool>,
     ) {
         let (registry, arbiter) = (Arc::clone(registry), self.shards.housekeeping());
-        self.supervise(PresenceActor::child(recoveries, registry, stopping.clone(), arbiter)).await;
+        self.supervise(PresenceActor::child(peers, recoveries, registry, stopping.clone(), arbiter)).await;
     }
 
     async fn start_transport(

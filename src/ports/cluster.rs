@@ -50,6 +50,19 @@ pub struct OpenRecovery {
     pub round: Round,
 }
 
+/// A moment by the clock that all nodes share, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub i64);
+
+/// What a node hears when it says that it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The recoveries that are under way.
+    pub open: Vec<OpenRecovery>,
+    /// When it was heard.
+    pub now: Stamp,
+}
+
 /// What the nodes have said in a recovery so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Testimonies {
@@ -62,8 +75,14 @@ pub struct Testimonies {
 /// Where nodes meet, by one clock.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Says that `node` lives; gives the recoveries that wait for it.
-    async fn beat(&self, node: &NodeId) -> Result<Vec<OpenRecovery>, ClusterError>;
+    /// Says that `node` lives, and that it knows what was in the catalogue at `aware`.
+    async fn beat(&self, node: &NodeId, aware: Option<Stamp>) -> Result<Heard, ClusterError>;
+
+    /// What the clock says that all nodes share.
+    async fn now(&self) -> Result<Stamp, ClusterError>;
+
+    /// How many nodes do not know yet what was in the catalogue at `since`, but for those silent for `silence`.
+    async fn unaware(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Says that `node` ends in good order, and nobody has to wait for it.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;

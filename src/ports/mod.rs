@@ -16,7 +16,7 @@ pub use admission_engine::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, Reconfiguration, Verdict,
     WinnersPage,
 };
-pub use cluster::{Cluster, ClusterError, NodeId, OpenRecovery, Round, Testimonies};
+pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
 pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
 pub use event_bus::{BusError, CouponIssued, EventBus};

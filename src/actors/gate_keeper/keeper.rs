@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::KIND;
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
+use crate::actors::peers::Peers;
 use crate::actors::recovery::Recoveries;
 use crate::actors::registry::CouponRegistry;
 use crate::domain::{Rejection, Standing};
@@ -28,12 +29,16 @@ pub(super) struct Keeper {
     pub(super) registry: Arc<CouponRegistry>,
     pub(super) catalog: Arc<dyn CouponCatalog>,
     pub(super) engine: Arc<dyn AdmissionEngine>,
+    /// This node among the others, if there can be any.
+    pub(super) peers: Option<Arc<Peers>>,
     /// How a lost engine is recovered, if it can be lost.
     pub(super) recoveries: Option<Arc<Recoveries>>,
     pub(super) metrics: Arc<Metrics>,
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
     pub(super) looked_at_all: Option<Instant>,
+    /// The engine's revision when the catalogue was last read.
+    pub(super) catalog_revision: Option<u64>,
     /// Whether the catalogue could not be read the last time, which has been told then.
     pub(super) catalog_silent: bool,
 }
@@ -42,18 +47,31 @@ impl Keeper {
     /// Once around: everything if something changed or it is time, else only what wants a look.
     pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
+        let begun = Instant::now();
         let revision = within(self.engine.revision()).await.ok();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
         let all = due || (revision.is_some() && revision != self.revision);
         if all {
+            let since = self.peers.as_ref().and_then(|peers| peers.reading());
             self.read_catalog().await;
             self.looked_at_all = Some(Instant::now());
             self.revision = revision.or(self.revision);
+            if !self.catalog_silent {
+                self.catalog_revision = revision;
+                if let Some(peers) = &self.peers {
+                    peers.has_read(since);
+                }
+            }
         }
         for handle in self.registry.all() {
             if handle.take_wish_to_look() || all {
                 self.look(&handle).await;
             }
+        }
+        // What has changed since the catalogue was read may be a total that is about to be raised.
+        let knows_all = revision.is_some() && revision == self.catalog_revision;
+        if let (Some(peers), true) = (&self.peers, knows_all) {
+            peers.has_looked(begun);
         }
         self.metrics.waiting.set(i64::try_from(self.registry.waiting()).unwrap_or(i64::MAX));
         // Only then is what this node does not know certain not to exist.
@@ -142,6 +160,10 @@ impl Keeper {
                 let wait = standing.window.opens_at().ms_since(standing.now);
                 let opens_at_here = here_now().plus_ms(i64::try_from(wait).unwrap_or(i64::MAX));
                 handle.gate().set(GateView::NotOpen { opens_at_here });
+            }
+            // Somebody is about to raise the total: from now on only the engine says that it is sold out.
+            Some(Rejection::SoldOut) if handle.coupon().inventory.total() > standing.inventory.total() => {
+                handle.gate().set(GateView::Open);
             }
             Some(rejection) => self.halt(handle, standing, rejection).await?,
         }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use self::keeper::Keeper;
 pub use self::signal::KeeperSignal;
 use super::contain::Contained;
+use super::peers::Peers;
 use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
 use super::supervisor::{Child, DeathNote};
@@ -60,6 +61,7 @@ pub struct GateKeeperChild {
     registry: Arc<CouponRegistry>,
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
+    peers: Option<Arc<Peers>>,
     recoveries: Option<Arc<Recoveries>>,
     metrics: Arc<Metrics>,
     stopping: watch::Sender<bool>,
@@ -74,6 +76,7 @@ impl GateKeeperActor {
         registry: Arc<CouponRegistry>,
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
+        peers: Option<Arc<Peers>>,
         recoveries: Option<Arc<Recoveries>>,
         metrics: Arc<Metrics>,
         stopping: watch::Sender<bool>,
@@ -83,6 +86,7 @@ impl GateKeeperActor {
             registry,
             catalog,
             engine,
+            peers,
             recoveries,
             metrics,
             stopping,
@@ -100,6 +104,10 @@ impl GateKeeperChild {
     pub async fn first_round(&self) -> Result<(), FirstRoundError> {
         self.catalog.list(None, 1).await?;
         self.engine.revision().await?;
+        if let Some(peers) = &self.peers {
+            // Others wait for this node from now on. Unheard, it is heard a little later.
+            let _unheard = peers.beat().await;
+        }
         self.keeper().round().await;
         Ok(())
     }
@@ -109,10 +117,12 @@ impl GateKeeperChild {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&self.catalog),
             engine: Arc::clone(&self.engine),
+            peers: self.peers.clone(),
             recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
             revision: None,
             looked_at_all: None,
+            catalog_revision: None,
             catalog_silent: false,
         }
     }

@@ -28,14 +28,14 @@ impl Recoveries {
             self.testify(handle, open).await?;
         }
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
-        let cluster = &self.parts.cluster;
+        let cluster = self.parts.peers.cluster();
         let right = format!("recovery/{id}");
         // Only who has the right ends a recovery: what is open now is so until this node gives it back.
-        let leads = within("the database", cluster.lease(&right, &self.parts.node, LEASE)).await?;
+        let leads = within("the database", cluster.lease(&right, self.parts.peers.node(), LEASE)).await?;
         let mut is_open = within("the database", cluster.is_open(&recovery)).await?;
         if leads {
             let led = if is_open { self.lead(handle, &recovery, &right, open.since).await } else { Ok(()) };
-            within("the database", cluster.release(&right, &self.parts.node)).await?;
+            within("the database", cluster.release(&right, self.parts.peers.node())).await?;
             led?;
             is_open = false;
         }
@@ -74,7 +74,7 @@ impl Recoveries {
             )) => {}
             Err(other) => return Err(other),
         }
-        let round = within("the database", self.parts.cluster.recovery(id)).await?;
+        let round = within("the database", self.parts.peers.cluster().recovery(id)).await?;
         let open = Open { round, testified: false, since: Instant::now() };
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state().open.insert(id.clone(), open);
@@ -87,7 +87,7 @@ impl Recoveries {
         self.write_down(handle, &testimony.decided).await?;
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
         let evidence = Evidence { epoch: testimony.epoch, issued: testimony.issued };
-        let said = self.parts.cluster.testify(&recovery, &self.parts.node, evidence);
+        let said = self.parts.peers.cluster().testify(&recovery, self.parts.peers.node(), evidence);
         within("the database", said).await?;
         if let Some(known) = self.state().open.get_mut(id).filter(|known| known.round == open.round) {
             known.testified = true;

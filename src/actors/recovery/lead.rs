@@ -22,10 +22,10 @@ impl Recoveries {
         right: &str,
         since: Instant,
     ) -> Result<(), RecoveryError> {
-        let (id, cluster) = (handle.id(), &self.parts.cluster);
+        let (id, cluster) = (handle.id(), self.parts.peers.cluster());
         // Nothing may be decided any more once the testimonies are counted.
         let epoch = within("the engine", self.parts.engine.suspend(id)).await?;
-        let said = within("the database", cluster.testimonies(open, self.patience())).await?;
+        let said = within("the database", cluster.testimonies(open, self.parts.peers.patience())).await?;
         if said.missing > 0 {
             let nodes = said.missing;
             return Err(RecoveryError::Waiting(format!("{nodes} nodes have not said what they know")));
@@ -100,7 +100,7 @@ impl Recoveries {
                 done = &mut rebuilding => return Ok(done?),
                 () = tokio::time::sleep(LEASE / 5) => {
                     // Losing it does no harm: of two who rebuild, the engine lets only the later one finish.
-                    let _kept = self.parts.cluster.lease(right, &self.parts.node, LEASE).await;
+                    let _kept = self.parts.peers.cluster().lease(right, self.parts.peers.node(), LEASE).await;
                 }
             }
         }

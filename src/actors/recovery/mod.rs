@@ -19,32 +19,25 @@ use tokio::time::timeout;
 use self::quiet::Quiet;
 use super::contain::contain_async;
 use super::handle::CouponHandle;
+use super::peers::Peers;
 use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
-    Cluster, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus, IssuanceStore, NodeId,
-    OpenRecovery, Round, StoreError,
+    BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus, Evidence,
+    IssuanceStore, OpenRecovery, Round, StoreError,
 };
 use crate::telemetry::Metrics;
 
 /// How long one question may take before the recovery is tried again.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// After how much silence a node counts as dead: five missed beats.
-const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(5);
-/// For how long a node is waited for while this one cannot tell silence from its own deafness.
-const WAITED_FOR_WHEN_DEAF: Duration = Duration::from_secs(3_600);
-/// A beat that comes this late says that the database was away for this node, and perhaps for others.
-const BEAT_LATE_AFTER: Duration = Duration::from_secs(3);
 /// How long the engine must not know a coupon before it counts as lost. Whoever creates one tells the catalogue first.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// What recoveries are made of.
 #[derive(Clone)]
 pub struct RecoveryParts {
-    /// This node.
-    pub node: NodeId,
-    /// Where it meets the others.
-    pub cluster: Arc<dyn Cluster>,
+    /// This node among the others.
+    pub peers: Arc<Peers>,
     /// What is recovered.
     pub engine: Arc<dyn EngineRecovery>,
     /// What operators have said of each coupon.
@@ -74,9 +67,6 @@ struct State {
     /// Since when the engine does not know a coupon.
     unknown: HashMap<CouponId, Instant>,
     quiet: HashMap<CouponId, Quiet>,
-    /// Since when every beat has come in time.
-    steady_since: Option<Instant>,
-    last_beat: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -96,9 +86,9 @@ enum RecoveryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Catalog(#[from] crate::ports::CatalogError),
+    Catalog(#[from] CatalogError),
     #[error(transparent)]
-    Bus(#[from] crate::ports::BusError),
+    Bus(#[from] BusError),
     #[error("{0} did not answer in time")]
     Silent(&'static str),
     #[error("{0}")]
@@ -164,34 +154,17 @@ impl Recoveries {
         });
     }
 
-    /// Says that this node lives; gives the coupons that are newly doubted.
-    ///
-    /// # Errors
-    /// [`ClusterError`] if nobody heard it.
-    pub(super) async fn beat(&self) -> Result<Vec<CouponId>, ClusterError> {
-        let beat = timeout(QUESTION_TIMEOUT, self.parts.cluster.beat(&self.parts.node)).await;
-        let beat = beat.unwrap_or_else(|_| Err(ClusterError("no answer in time".into())));
-        let now = Instant::now();
+    /// Takes note of the recoveries that are under way; gives the coupons that are newly doubted.
+    pub(super) fn heard(&self, open: Vec<OpenRecovery>) -> Vec<CouponId> {
         let mut state = self.state();
-        if beat.is_err() || state.last_beat.is_some_and(|last| now - last > BEAT_LATE_AFTER) {
-            state.steady_since = None;
-        }
-        let open = beat?;
-        state.last_beat = Some(now);
-        state.steady_since.get_or_insert(now);
         let mut new = Vec::new();
         for OpenRecovery { coupon, round } in open {
             if state.open.get(&coupon).is_none_or(|known| known.round < round) {
-                state.open.insert(coupon.clone(), Open { round, testified: false, since: now });
+                state.open.insert(coupon.clone(), Open { round, testified: false, since: Instant::now() });
                 new.push(coupon);
             }
         }
-        Ok(new)
-    }
-
-    /// Says that this node ends in good order.
-    pub(super) async fn leave(&self) {
-        let _silent = timeout(QUESTION_TIMEOUT, self.parts.cluster.leave(&self.parts.node)).await;
+        new
     }
 
     /// Says in the recovery of a coupon this node does not serve that it knows nothing.
@@ -199,15 +172,10 @@ impl Recoveries {
         let Some(open) = self.state().open.remove(coupon) else { return };
         let open = OpenRecovery { coupon: coupon.clone(), round: open.round };
         self.parts.engine.testify(coupon);
-        let said = self.parts.cluster.testify(&open, &self.parts.node, crate::ports::Evidence::default());
+        let peers = &self.parts.peers;
+        let said = peers.cluster().testify(&open, peers.node(), Evidence::default());
         // Unheard, it is asked again by the next beat.
         let _unheard = timeout(QUESTION_TIMEOUT, said).await;
-    }
-
-    /// How long others are waited for: only who hears every beat itself can tell that another one is silent.
-    fn patience(&self) -> Duration {
-        let steady = self.state().steady_since.is_some_and(|since| since.elapsed() >= PRESUMED_DEAD_AFTER);
-        if steady { PRESUMED_DEAD_AFTER } else { WAITED_FOR_WHEN_DEAF }
     }
 }
 

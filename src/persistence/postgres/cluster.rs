@@ -4,19 +4,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::database::Database;
 use super::rows;
 use crate::domain::CouponId;
-use crate::ports::{Cluster, ClusterError, Epoch, Evidence, NodeId, OpenRecovery, Round, Testimonies};
+use crate::ports::{
+    Cluster, ClusterError, Epoch, Evidence, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies,
+};
 
 /// Who has been silent for an hour is swept away on the way.
 const BEAT: &str = "WITH beat AS (
-        INSERT INTO nodes (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = now()
+        INSERT INTO nodes (id, seen_at, aware) VALUES ($1, now(), $2)
+        ON CONFLICT (id) DO UPDATE SET seen_at = now(), aware = EXCLUDED.aware
     ), gone AS (
         DELETE FROM nodes WHERE seen_at < now() - interval '1 hour' AND id <> $1
     )
-    SELECT coupon_id, round FROM coupon_recoveries WHERE is_open ORDER BY coupon_id";
+    SELECT (extract(epoch FROM now()) * 1000000)::bigint AS now, open.coupon_id, open.round
+    FROM (SELECT) AS one LEFT JOIN coupon_recoveries AS open ON open.is_open ORDER BY open.coupon_id";
+
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+const UNAWARE: &str = "SELECT count(*) FROM nodes
+    WHERE seen_at > now() - $2 * interval '1 millisecond' AND COALESCE(aware, 0) < $1";
 
 const LEAVE: &str = "DELETE FROM nodes WHERE id = $1";
 
@@ -74,21 +84,30 @@ impl PostgresCluster {
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn beat(&self, node: &NodeId) -> Result<Vec<OpenRecovery>, ClusterError> {
-        let node = node.to_string();
-        let work = self.database.run(|connection| {
-            Box::pin(async move { sqlx::query(BEAT).bind(node).fetch_all(connection).await })
+    async fn beat(&self, node: &NodeId, aware: Option<Stamp>) -> Result<Heard, ClusterError> {
+        let (node, aware) = (node.to_string(), aware.map(|stamp| stamp.0));
+        let work = self.database.run(move |connection| {
+            Box::pin(async move { sqlx::query(BEAT).bind(node).bind(aware).fetch_all(connection).await })
         });
-        let found = work.await.map_err(failed)?;
-        let open = |row| -> sqlx::Result<OpenRecovery> {
-            let row: &sqlx::postgres::PgRow = row;
-            let coupon = CouponId::parse(row.try_get("coupon_id")?);
-            Ok(OpenRecovery {
-                coupon: coupon.map_err(|error| sqlx::Error::Decode(error.into()))?,
-                round: Round(rows::sequence(row.try_get("round")?)?),
+        heard(&work.await.map_err(failed)?).map_err(failed)
+    }
+
+    async fn now(&self) -> Result<Stamp, ClusterError> {
+        let work = self
+            .database
+            .run(|connection| Box::pin(async move { sqlx::query_scalar(NOW).fetch_one(connection).await }));
+        work.await.map(Stamp).map_err(failed)
+    }
+
+    async fn unaware(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+        let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+        let work = self.database.run(move |connection| {
+            Box::pin(async move {
+                sqlx::query_scalar(UNAWARE).bind(since.0).bind(silence_ms).fetch_one(connection).await
             })
-        };
-        found.iter().map(open).collect::<sqlx::Result<_>>().map_err(failed)
+        });
+        let count: i64 = work.await.map_err(failed)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError> {
@@ -183,6 +202,18 @@ impl Cluster for PostgresCluster {
         });
         work.await.map_err(failed)
     }
+}
+
+/// The answer to a beat: a row for each recovery, or one without if there is none.
+fn heard(found: &[PgRow]) -> sqlx::Result<Heard> {
+    let first = found.first().ok_or(sqlx::Error::RowNotFound)?;
+    let mut open = Vec::new();
+    for row in found {
+        let Some(coupon) = row.try_get::<Option<&str>, _>("coupon_id")? else { continue };
+        let coupon = CouponId::parse(coupon).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        open.push(OpenRecovery { coupon, round: Round(rows::sequence(row.try_get("round")?)?) });
+    }
+    Ok(Heard { open, now: Stamp(first.try_get("now")?) })
 }
 
 /// An epoch is a moment in milliseconds, which any `bigint` holds.
