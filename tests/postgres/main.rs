@@ -7,6 +7,7 @@ mod support;
 mod catalog;
 mod connecting;
 mod fixtures;
+mod holders;
 mod outage;
 mod rules;
 mod schema;

@@ -40,6 +40,10 @@ impl IssuanceStore for PickyStore {
         unreachable!("a writer only inserts")
     }
 
+    async fn holders(&self, _: &CouponId, _: &[Sequence]) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
+        unreachable!("a writer only inserts")
+    }
+
     async fn list(&self, _: &CouponId, _: Sequence, _: u32) -> Result<Vec<IssuedCoupon>, StoreError> {
         unreachable!("a writer only inserts")
     }
