@@ -8,7 +8,7 @@ use openrun::ports::IssuanceStore;
 use crate::fixtures::{Stage, id, issuance, issuances};
 
 async fn holders(stage: &Stage, coupon: &str, sequences: &[Sequence]) -> BTreeMap<Sequence, String> {
-    let found = stage.store.holders(&id(coupon), sequences).await.unwrap();
+    let found = stage.store.holders(&id(coupon), sequences).await.expect("the database answers");
     found.into_iter().map(|(sequence, member)| (sequence, member.to_string())).collect()
 }
 
