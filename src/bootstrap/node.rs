@@ -200,6 +200,7 @@ impl Crew<'_> {
                     Arc::clone(&transport.source),
                     Arc::clone(&backend.store),
                     Arc::clone(self.metrics),
+                    publisher.acks().clone(),
                     stopping.clone(),
                     self.shards.of(&format!("persister/{number}")),
                 );
