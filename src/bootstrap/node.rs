@@ -13,8 +13,8 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    AckSources, Acks, CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor,
+    PublisherActor, PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
@@ -72,6 +72,7 @@ impl Node {
                 Arc::clone(&registry),
             ),
             engine: Arc::clone(&backend.engine),
+            acks: acks(&settings, &backend, &publisher, &metrics),
             metrics: Arc::clone(&metrics),
             operators: Operators::new(settings.admin_token.clone()),
             request_timeout: settings.request_timeout,
@@ -120,6 +121,15 @@ impl Node {
         self.shards.stop();
         tracing::info!("openrun has stopped");
     }
+}
+
+/// Levels beyond the engine's word are waited for only where there is a way between engine and database.
+fn acks(settings: &Settings, backend: &Backend, publisher: &PublisherInbox, metrics: &Arc<Metrics>) -> Acks {
+    let sources = backend
+        .transport
+        .as_ref()
+        .map(|_| AckSources { publisher: publisher.clone(), store: Arc::clone(&backend.store) });
+    Acks::new(settings.ack, sources, Arc::clone(metrics))
 }
 
 fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, StartError> {
