@@ -88,3 +88,50 @@ impl AckBoard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AckBoard, AckLevel, IssuedCoupon};
+    use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Timestamp};
+
+    fn issuance() -> IssuedCoupon {
+        let (coupon_id, member_id) = (CouponId::parse("drop").unwrap(), MemberId::parse("kim").unwrap());
+        let code = CodeSalt::from_bytes([0; 32]).code(&coupon_id, &member_id);
+        let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(1));
+        IssuedCoupon { coupon_id, member_id, sequence: 1, code, status, issued_at }
+    }
+
+    #[test]
+    fn there_is_one_poller_while_somebody_waits() {
+        let board = AckBoard::default();
+        assert!(!board.wants_poller(), "nobody waits");
+        let first = board.wait(&issuance(), AckLevel::Persisted);
+        assert!(board.wants_poller());
+        let second = board.wait(&issuance(), AckLevel::Queued);
+        assert!(!board.wants_poller(), "there is one");
+        drop(first);
+        assert!(!board.is_over());
+        drop(second);
+        // It has not looked since, so it is still at work for whoever comes now.
+        let third = board.wait(&issuance(), AckLevel::Persisted);
+        assert!(!board.wants_poller());
+        drop(third);
+        assert!(board.is_over());
+        let _fourth = board.wait(&issuance(), AckLevel::Persisted);
+        assert!(board.wants_poller(), "the last one has gone home");
+    }
+
+    #[test]
+    fn everybody_who_waits_for_that_is_told() {
+        let (board, kim) = (AckBoard::default(), issuance());
+        let mut waits: Vec<_> = [AckLevel::Persisted, AckLevel::Queued, AckLevel::Persisted]
+            .map(|level| board.wait(&kim, level))
+            .into();
+        let news = [(1, &kim.member_id)];
+        assert_eq!(board.reached(&kim.coupon_id, AckLevel::Queued, news), 1);
+        assert_eq!(board.page(&kim.coupon_id, 0, 9), [1], "two still wait");
+        assert_eq!(board.reached(&kim.coupon_id, AckLevel::Persisted, news), 2);
+        assert!(waits.iter_mut().all(|wait| wait.told.try_recv().is_ok()));
+        assert_eq!((board.coupons(), board.is_over()), (vec![], true));
+    }
+}
