@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use actix::Addr;
 use actix::prelude::SendError;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, AskError, Issued};
@@ -34,6 +34,8 @@ pub struct CouponHandle {
     gate: Gate,
     /// One permit a member who waits: shedding is exact.
     permits: Arc<Semaphore>,
+    /// One permit a member who waits for more than the engine's word, from before they ask until they are answered.
+    ack_places: Arc<Semaphore>,
     /// The actor of the moment; absent before the first and between two.
     address: ArcSwapOption<Addr<CouponEventActor>>,
     /// How the coupon stood when the engine last said so.
@@ -50,6 +52,7 @@ impl CouponHandle {
             coupon: ArcSwap::from_pointee(coupon),
             gate: Gate::new(trust),
             permits: Arc::new(Semaphore::new(queue_limit)),
+            ack_places: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
             seen: ArcSwapOption::empty(),
             wants_look: AtomicBool::new(true),
@@ -145,6 +148,11 @@ impl CouponHandle {
             // A mailbox has room for everybody who has a permit; only that of an actor which has not begun yet is small.
             Err(SendError::Full(_) | SendError::Closed(_)) => Ok(None),
         }
+    }
+
+    /// A place among those who wait for more than the engine's word; as many may as for that.
+    pub(super) fn ack_place(&self) -> Result<OwnedSemaphorePermit, AskError> {
+        Arc::clone(&self.ack_places).try_acquire_owned().map_err(|_| AskError::Overloaded)
     }
 
     /// The coupon that `grant` put into the hands of `member`.

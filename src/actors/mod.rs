@@ -2,6 +2,7 @@
 //!
 //! What actix does and does not do for them is in ARCHITECTURE.md, "Actors".
 
+mod acks;
 mod answer;
 mod batch;
 mod confirmed;
@@ -23,6 +24,7 @@ mod right;
 mod shards;
 mod supervisor;
 
+pub use acks::{AckBoard, AckPending, AckPlace, AckSources, Acks};
 pub use answer::{Answer, AskError, Issued};
 pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};

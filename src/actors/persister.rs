@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::acks::AckBoard;
 use super::contain::Contained;
 use super::fail_point;
 use super::persister_batch::{BatchWriter, Item};
@@ -157,10 +158,11 @@ impl PersisterActor {
         source: Arc<dyn EventSource>,
         store: Arc<dyn IssuanceStore>,
         metrics: Arc<Metrics>,
+        acks: AckBoard,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
-        let writer = BatchWriter { store, metrics };
+        let writer = BatchWriter { store, metrics, acks };
         PersisterChild { number, source, writer, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }

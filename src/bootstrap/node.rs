@@ -13,9 +13,9 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, Peers, PersisterActor, PresenceActor,
-    PublisherActor, PublisherInbox, Recoveries, RecoveryParts, Right, Shards, StandDown, Supervise,
-    SupervisorActor, SweepParts,
+    AckSources, Acks, CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, Peers,
+    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Recoveries, RecoveryParts, Right, Shards,
+    StandDown, Supervise, SupervisorActor, SweepParts,
 };
 use crate::gate::Trust;
 use crate::http::{self, AppState, Operators, ServerSettings};
@@ -96,6 +96,7 @@ impl Node {
                 peers,
             ),
             engine: Arc::clone(&backend.engine),
+            acks: acks(&settings, &backend, &publisher, &metrics),
             metrics: Arc::clone(&metrics),
             operators: Operators::new(settings.admin_token.clone()),
             request_timeout: settings.request_timeout,
@@ -144,6 +145,15 @@ impl Node {
         self.shards.stop();
         tracing::info!("openrun has stopped");
     }
+}
+
+/// Levels beyond the engine's word are waited for only where there is a way between engine and database.
+fn acks(settings: &Settings, backend: &Backend, publisher: &PublisherInbox, metrics: &Arc<Metrics>) -> Acks {
+    let sources = backend
+        .transport
+        .as_ref()
+        .map(|_| AckSources { publisher: publisher.clone(), store: Arc::clone(&backend.store) });
+    Acks::new(settings.ack, sources, Arc::clone(metrics))
 }
 
 fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, StartError> {
@@ -256,6 +266,7 @@ impl Crew<'_> {
                     Arc::clone(&transport.source),
                     Arc::clone(&backend.store),
                     Arc::clone(self.metrics),
+                    publisher.acks().clone(),
                     stopping.clone(),
                     self.shards.of(&format!("persister/{number}")),
                 );

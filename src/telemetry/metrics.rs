@@ -1,10 +1,14 @@
 //! Counters and histograms. Label values are bound once, so that counting on the hot path is one atomic addition.
 
+use std::time::Duration;
+
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
+
+use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +34,11 @@ pub enum Outcome {
     Unknown,
     /// The request was no valid one.
     Invalid,
+    /// Issued, but not yet as safe as the member wants to know it.
+    AckPending,
 }
 
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "issued",
     "again",
     "sold_out",
@@ -43,6 +49,7 @@ const OUTCOMES: [&str; 10] = [
     "overloaded",
     "unknown",
     "invalid",
+    "ack_pending",
 ];
 
 /// Every metric of the service.
@@ -82,6 +89,18 @@ pub struct Metrics {
     remaining: IntGaugeVec,
     gate: IntGaugeVec,
     outbox_depth: IntGaugeVec,
+    ack_waiting: IntGauge,
+    ack_seconds: HistogramVec,
+}
+
+/// Counts somebody as waiting for as long as it lives.
+#[derive(Debug)]
+pub struct Waits(IntGauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for Metrics {
@@ -133,8 +152,28 @@ impl Metrics {
                 "Issuances not yet known to be in the database",
                 "coupon",
             ),
+            ack_waiting: add
+                .gauge("ack_waiting_members", "Members issued to who wait for the level they want"),
+            ack_seconds: add.histograms(
+                "ack_seconds",
+                "Seconds from the engine's decision until the level was reached",
+                "level",
+                SECONDS,
+            ),
             registry,
         }
+    }
+
+    /// Counts a member as waiting for a level, until the value is dropped.
+    #[must_use]
+    pub fn ack_waits(&self) -> Waits {
+        self.ack_waiting.inc();
+        Waits(self.ack_waiting.clone())
+    }
+
+    /// Notes how long it took an issuance to reach `level`.
+    pub fn ack_reached(&self, level: AckLevel, after: Duration) {
+        self.ack_seconds.with_label_values(&[level.as_str()]).observe(after.as_secs_f64());
     }
 
     /// Counts an answer.
@@ -221,6 +260,11 @@ impl Adder<'_> {
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
         self.registered(Histogram::with_opts(opts))
+    }
+
+    fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
+        self.registered(HistogramVec::new(opts, &[label]))
     }
 }
 

@@ -101,7 +101,7 @@ async fn the_token_goes_with_the_call_and_is_not_shown() {
 }
 
 /// What each command can be told by the environment.
-const NODE: [&str; 18] = [
+const NODE: [&str; 19] = [
     "OPENRUN_ENGINE",
     "OPENRUN_DATA_DIR",
     "OPENRUN_REDIS_URL",
@@ -110,6 +110,7 @@ const NODE: [&str; 18] = [
     "OPENRUN_AMQP_NAMESPACE",
     "OPENRUN_ACCEPT_REDIS_DATA_LOSS",
     "OPENRUN_ROLES",
+    "OPENRUN_ACK",
     "OPENRUN_ADMIN_TOKEN",
     "OPENRUN_PERSISTERS",
     "OPENRUN_DATABASE_CONNECTIONS",

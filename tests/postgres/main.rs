@@ -8,6 +8,7 @@ mod catalog;
 mod cluster;
 mod connecting;
 mod fixtures;
+mod holders;
 mod outage;
 mod rules;
 mod schema;
