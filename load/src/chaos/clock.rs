@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that only goes forward, and knows what a calendar said when it was started.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     started: Instant,
     started_at_ms: u64,
 }
@@ -12,7 +12,7 @@ pub struct Clock {
 impl Clock {
     /// Starts now.
     #[must_use]
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_at_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
         Self { started: Instant::now(), started_at_ms }
@@ -20,13 +20,13 @@ impl Clock {
 
     /// Microseconds since the start.
     #[must_use]
-    pub fn now_us(&self) -> u64 {
+    pub(super) fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Milliseconds since 1970 at the start.
     #[must_use]
-    pub fn started_at_ms(&self) -> u64 {
+    pub(super) fn started_at_ms(&self) -> u64 {
         self.started_at_ms
     }
 }
