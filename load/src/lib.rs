@@ -5,7 +5,9 @@
 //! ([`report`]). Beside them, services of one's own that can be broken on purpose ([`fleet`]).
 
 pub mod api;
+pub mod chaos;
 pub mod connection;
+mod dice;
 pub mod fleet;
 pub mod format;
 pub mod latency;

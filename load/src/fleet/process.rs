@@ -183,11 +183,15 @@ impl Process {
         assert!(everyone.is_empty(), "{} left processes behind after SIGKILL: {everyone:?}", self.name);
     }
 
-    fn logged(&self) -> String {
+    /// Everything it has printed so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    fn log_tail(&self) -> String {
+    /// The last lines of that.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
         let log = self.logged();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
