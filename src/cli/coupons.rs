@@ -16,10 +16,10 @@ const COLUMNS: [&str; 6] = ["id", "state", "total", "issued", "remaining", "open
 
 pub(super) fn run(args: &CouponsArgs) -> Result<ExitCode, Failure> {
     runtime::run(async {
-        let client = ApiClient::new(&args.server, args.admin_token.clone())?;
+        let client = ApiClient::new(&args.operator.server, args.operator.admin_token.clone())?;
         let answer = call(&client, &args.call).await?;
         let out = &mut io::stdout().lock();
-        let written = if args.json {
+        let written = if args.operator.json {
             serde_json::to_writer_pretty(&mut *out, &answer)
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out))
