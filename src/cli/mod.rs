@@ -1,5 +1,6 @@
 //! The command line: parse, dispatch, and turn what went wrong into one line and an exit code.
 
+mod answer;
 mod api_client;
 mod args;
 mod coupons;
