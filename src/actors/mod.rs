@@ -30,5 +30,6 @@ pub use publisher::{PublisherActor, PublisherInbox};
 pub use registry::{CouponRegistry, Limits};
 pub use shards::Shards;
 pub use supervisor::{
-    ActorState, ActorView, Child, DeathNote, Observe, StandDown, Supervise, SupervisorActor,
+    ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Observe, Restart,
+    StandDown, Supervise, SupervisorActor,
 };

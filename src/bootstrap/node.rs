@@ -13,8 +13,9 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    ActorDesk, CouponDesk, CouponRegistry, FailedActors, GateKeeperActor, Limits, OutboxActor,
+    PersisterActor, PublisherActor, PublisherInbox, Shards, StandDown, Supervise, SupervisorActor,
+    SweepParts,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
@@ -47,7 +48,9 @@ impl Node {
         let backend = Backend::connect(&settings).await?;
         let metrics = Arc::new(Metrics::new());
         let shards = Arc::new(Shards::start(settings.shards));
-        let supervisor = SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics));
+        let failed = FailedActors::default();
+        let supervisor =
+            SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
         let registry = Arc::new(CouponRegistry::new(
             Arc::clone(&backend.engine),
@@ -71,6 +74,7 @@ impl Node {
                 Arc::clone(&backend.engine),
                 Arc::clone(&registry),
             ),
+            actors: ActorDesk::new(supervisor.clone(), failed),
             engine: Arc::clone(&backend.engine),
             metrics: Arc::clone(&metrics),
             operators: Operators::new(settings.admin_token.clone()),

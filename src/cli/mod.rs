@@ -1,5 +1,6 @@
 //! The command line: parse, dispatch, and turn what went wrong into one line and an exit code.
 
+mod actors;
 mod answer;
 mod api_client;
 mod args;
@@ -36,5 +37,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => migrate::run(args),
         Command::Coupons(args) => coupons::run(&args),
+        Command::Actors(args) => actors::run(&args),
     }
 }

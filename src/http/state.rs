@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::operators::Operators;
-use crate::actors::{CouponDesk, CouponRegistry};
+use crate::actors::{ActorDesk, CouponDesk, CouponRegistry};
 use crate::ports::AdmissionEngine;
 use crate::telemetry::Metrics;
 
@@ -16,6 +16,8 @@ pub struct AppState {
     pub registry: Arc<CouponRegistry>,
     /// What operators do.
     pub desk: CouponDesk,
+    /// What operators do with actors.
+    pub actors: ActorDesk,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
     /// What is counted.

@@ -78,6 +78,7 @@ pub struct Metrics {
     pub persist_retries: IntCounter,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
+    actors_failed: IntGaugeVec,
     remaining: IntGaugeVec,
     gate: IntGaugeVec,
     outbox_depth: IntGaugeVec,
@@ -120,6 +121,7 @@ impl Metrics {
                 .counter("persist_retries_total", "Batches the database could not take at once"),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
             actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
+            actors_failed: add.gauges("actors_failed", "Actors that died too often and stay down", "kind"),
             remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
             gate: add.gauges("gate_halted", "1 where this node turns members away by itself", "coupon"),
             outbox_depth: add.gauges(
@@ -144,6 +146,16 @@ impl Metrics {
     /// Counts a panic that was contained.
     pub fn actor_panicked(&self, kind: &str) {
         self.actor_panics.with_label_values(&[kind]).inc();
+    }
+
+    /// Notes that one more actor died too often and stays down.
+    pub fn actor_stays_down(&self, kind: &str) {
+        self.actors_failed.with_label_values(&[kind]).inc();
+    }
+
+    /// Notes that an actor which had stayed down is made again.
+    pub fn actor_is_back(&self, kind: &str) {
+        self.actors_failed.with_label_values(&[kind]).dec();
     }
 
     /// Notes how a coupon stands on this node.

@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags, and the environment variable of each.
 
+mod actors;
 mod common;
 mod coupons;
 mod demo;
@@ -9,6 +10,7 @@ mod serve;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use actors::{ActorsArgs, ActorsCall};
 pub(super) use common::CommonArgs;
 pub(super) use coupons::{CouponsArgs, CouponsCall, CreateArgs};
 pub(super) use demo::DemoArgs;
@@ -33,4 +35,6 @@ pub(super) enum Command {
     Migrate(MigrateArgs),
     /// Create, list and steer coupons on a running node
     Coupons(CouponsArgs),
+    /// List the actors of a running node, and have one made anew
+    Actors(ActorsArgs),
 }

@@ -1,0 +1,3 @@
+//! What operators call of a node: one file a resource, every call behind [`Operator`](super::operators::Operator).
+
+pub(super) mod actors;
