@@ -16,6 +16,8 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
         at(Method::POST, &format!("/{coupon}/pause")),
         at(Method::POST, &format!("/{coupon}/resume")),
         at(Method::POST, &format!("/{coupon}/close")),
+        api.request(Method::GET, "/v1/admin/actors"),
+        api.request(Method::POST, "/v1/admin/actors/gate-keeper/restart"),
     ]
 }
 
