@@ -2,6 +2,7 @@
 
 mod admission_engine;
 mod coupon_catalog;
+mod dead_letters;
 mod event_bus;
 mod event_source;
 mod issuance_store;
@@ -15,6 +16,7 @@ pub use admission_engine::{
     WinnersPage,
 };
 pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, LetterEventKind, Settled};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
