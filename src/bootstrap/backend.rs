@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
-use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
+use crate::messaging::rabbitmq::{
+    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
+};
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore,
 };
@@ -15,7 +17,7 @@ use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
 use crate::ports::{
-    AdmissionEngine, CouponCatalog, EngineError, EventBus, EventSource, IssuanceStore, Outbox,
+    AdmissionEngine, CouponCatalog, DeadLetters, EngineError, EventBus, EventSource, IssuanceStore, Outbox,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -67,6 +69,7 @@ pub(super) struct Transport {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
+    pub(super) letters: Arc<dyn DeadLetters>,
 }
 
 /// What stands behind the ports.
@@ -125,12 +128,13 @@ impl Backend {
         bus.connect().await?;
         let engine = RedisLuaEngine::new(redis);
         let outbox = Arc::new(engine.outbox());
-        let source = Arc::new(RabbitSource::new(broker));
+        let source = Arc::new(RabbitSource::new(broker.clone()));
+        let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
             engine: Arc::new(engine),
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
-            transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
+            transport: Some(Transport { outbox, bus: Arc::new(bus), source, letters }),
             connections: Connections::Stack(Box::new(database)),
         })
     }

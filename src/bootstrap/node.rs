@@ -75,6 +75,7 @@ impl Node {
                 Arc::clone(&registry),
             ),
             actors: ActorDesk::new(supervisor.clone(), failed),
+            letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
             engine: Arc::clone(&backend.engine),
             metrics: Arc::clone(&metrics),
             operators: Operators::new(settings.admin_token.clone()),

@@ -49,6 +49,10 @@ impl ApiClient {
         self.call(self.http.request(Method::PATCH, format!("{}{path}", self.server)).json(body)).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.call(self.http.request(Method::DELETE, format!("{}{path}", self.server))).await
+    }
+
     async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),

@@ -5,6 +5,7 @@ mod answer;
 mod api_client;
 mod args;
 mod coupons;
+mod dead_letters;
 mod demo;
 mod failure;
 mod migrate;
@@ -38,5 +39,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => migrate::run(args),
         Command::Coupons(args) => coupons::run(&args),
         Command::Actors(args) => actors::run(&args),
+        Command::DeadLetters(args) => dead_letters::run(&args),
     }
 }

@@ -179,6 +179,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no_such_actor", "There is no such actor", detail)
     }
 
+    /// No dead letter has that id.
+    pub(super) fn no_such_letter(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_letter", "There is no such dead letter", detail)
+    }
+
     /// Why a member gets no coupon.
     fn rejected(rejection: Rejection) -> Self {
         let (status, code, title, detail) = match rejection {

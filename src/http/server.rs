@@ -126,7 +126,16 @@ fn api_routes(config: &mut web::ServiceConfig) {
 
 /// What operators call of any node, whatever it does.
 fn admin_routes(config: &mut web::ServiceConfig) {
+    let letter = at("/v1/admin/dead-letters/{id}", "GET, DELETE")
+        .route(web::get().to(admin::dead_letters::show))
+        .route(web::delete().to(admin::dead_letters::discard));
     config
+        .service(get("/v1/admin/dead-letters").route(web::get().to(admin::dead_letters::list)))
+        .service(post("/v1/admin/dead-letters/replay").route(web::post().to(admin::dead_letters::replay_all)))
+        .service(
+            post("/v1/admin/dead-letters/{id}/replay").route(web::post().to(admin::dead_letters::replay)),
+        )
+        .service(letter)
         .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
         // Names have slashes, which may be given plainly.
         .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)));

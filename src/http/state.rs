@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::operators::Operators;
 use crate::actors::{ActorDesk, CouponDesk, CouponRegistry};
-use crate::ports::AdmissionEngine;
+use crate::ports::{AdmissionEngine, DeadLetters};
 use crate::telemetry::Metrics;
 
 /// What every handler shares; cheap to clone.
@@ -18,6 +18,8 @@ pub struct AppState {
     pub desk: CouponDesk,
     /// What operators do with actors.
     pub actors: ActorDesk,
+    /// What could not be written; none where there is no queue.
+    pub letters: Option<Arc<dyn DeadLetters>>,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
     /// What is counted.

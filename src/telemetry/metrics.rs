@@ -74,6 +74,10 @@ pub struct Metrics {
     pub conflicts: IntCounter,
     /// Messages sent to the dead letters.
     pub dead_lettered: IntCounter,
+    /// Dead letters that an operator sent on their way again.
+    pub letters_replayed: IntCounter,
+    /// Dead letters that an operator dropped.
+    pub letters_discarded: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
     actor_restarts: IntCounterVec,
@@ -117,6 +121,12 @@ impl Metrics {
             persisted_again: add.counter("persisted_again_total", "Issuances whose row was there already"),
             conflicts: add.counter("conflicts_total", "Issuances that contradict a row"),
             dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
+            letters_replayed: add.counter(
+                "dead_letters_replayed_total",
+                "Dead letters that an operator sent on their way again",
+            ),
+            letters_discarded: add
+                .counter("dead_letters_discarded_total", "Dead letters that an operator dropped"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),

@@ -9,6 +9,7 @@ mod arrange;
 mod bodies;
 mod command_line;
 mod coupons;
+mod dead_letters;
 mod demo;
 mod docs;
 mod drain;

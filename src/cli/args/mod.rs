@@ -3,6 +3,7 @@
 mod actors;
 mod common;
 mod coupons;
+mod dead_letters;
 mod demo;
 mod migrate;
 mod operator;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 pub(super) use actors::{ActorsArgs, ActorsCall};
 pub(super) use common::CommonArgs;
 pub(super) use coupons::{CouponsArgs, CouponsCall, CreateArgs};
+pub(super) use dead_letters::{DeadLettersArgs, DeadLettersCall};
 pub(super) use demo::DemoArgs;
 pub(super) use migrate::MigrateArgs;
 pub(super) use serve::NodeArgs;
@@ -37,4 +39,6 @@ pub(super) enum Command {
     Coupons(CouponsArgs),
     /// List the actors of a running node, and have one made anew
     Actors(ActorsArgs),
+    /// List what could not be written, and send it on its way again or drop it
+    DeadLetters(DeadLettersArgs),
 }
