@@ -15,7 +15,7 @@ use super::contain::{Contained, contain_async};
 use super::fail_point;
 use super::handle::{CouponHandle, here_now};
 use super::publisher::PublisherInbox;
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, leave_when_told};
 use crate::gate::Passage;
 use crate::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, OutboxEntry, Verdict};
 use crate::sabotage::abort;
@@ -183,6 +183,8 @@ impl Actor for CouponEventActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.contained(ctx, |actor, ctx| {
             fail_point::visit(KIND, "started");
+            // Those in its queue are answered by the batch under way; those in its mailbox ask its successor.
+            leave_when_told(&actor.note, ctx);
             // The gate is read anew from the engine after every start, in case this actor's forerunner missed it.
             actor.admission.handle.look_again();
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
@@ -244,5 +246,9 @@ impl Child for CouponEventChild {
 
     fn waiting(&self) -> usize {
         self.admission.handle.waiting(self.queue_limit)
+    }
+
+    fn gave_up(&self) {
+        self.admission.handle.abandon();
     }
 }

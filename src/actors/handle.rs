@@ -38,6 +38,8 @@ pub struct CouponHandle {
     ack_places: Arc<Semaphore>,
     /// The actor of the moment; absent before the first and between two.
     address: ArcSwapOption<Addr<CouponEventActor>>,
+    /// Whether the actor stays down until an operator says otherwise, so that waiting for the next one is in vain.
+    abandoned: AtomicBool,
     /// How the coupon stood when the engine last said so.
     seen: ArcSwapOption<(Standing, Instant)>,
     /// Set when the gate no longer fits what the engine said.
@@ -54,6 +56,7 @@ impl CouponHandle {
             permits: Arc::new(Semaphore::new(queue_limit)),
             ack_places: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
+            abandoned: AtomicBool::new(false),
             seen: ArcSwapOption::empty(),
             wants_look: AtomicBool::new(true),
             signal,
@@ -126,8 +129,12 @@ impl CouponHandle {
                     Err(_elapsed) => return Err(AskError::Unknown),
                 }
             }
+            if self.abandoned.load(Ordering::Acquire) {
+                break;
+            }
             tokio::time::sleep(REPLACEMENT_POLL).await;
         }
+        // Who was heard by one that died may hold a coupon; who was not certainly got none by this.
         Err(if asked { AskError::Unknown } else { AskError::Recovering })
     }
 
@@ -183,6 +190,12 @@ impl CouponHandle {
 
     pub(super) fn set_address(&self, address: Addr<CouponEventActor>) {
         self.address.store(Some(Arc::new(address)));
+        self.abandoned.store(false, Ordering::Release);
+    }
+
+    /// Says that there will be no next actor until an operator wants one: askers are told at once.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
     }
 
     pub(super) fn is_alive(&self) -> bool {

@@ -40,5 +40,6 @@ pub use registry::{CouponRegistry, Limits};
 pub use right::Right;
 pub use shards::Shards;
 pub use supervisor::{
-    ActorState, ActorView, Child, DeathNote, Observe, StandDown, Supervise, SupervisorActor,
+    ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Observe, Restart,
+    StandDown, Supervise, SupervisorActor,
 };

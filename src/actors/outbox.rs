@@ -16,7 +16,7 @@ use super::handle::CouponHandle;
 use super::publisher::{PublisherInbox, WINDOW};
 use super::registry::CouponRegistry;
 use super::right::Right;
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, Leave};
 use crate::domain::{CouponId, Sequence};
 use crate::ports::{EventBus, IssuanceStore, Outbox};
 use crate::sabotage::planted;
@@ -194,7 +194,7 @@ impl SweepParts {
 
 /// The shell around the sweep.
 pub struct OutboxActor {
-    sweep: Option<(Sweep, watch::Receiver<bool>)>,
+    sweep: Option<(Sweep, Leave)>,
     note: DeathNote,
 }
 
@@ -216,12 +216,12 @@ impl Actor for OutboxActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((mut sweep, mut stopping)) = self.sweep.take() else { return ctx.stop() };
+        let Some((mut sweep, mut leave)) = self.sweep.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
-            while !*stopping.borrow() {
+            while !leave.is_due() {
                 let more = sweep.round().await;
                 let rest = if more { CATCH_UP_ROUND } else { ROUND };
-                let _rested_or_stopping = timeout(rest, stopping.changed()).await;
+                let _rested_or_leaving = timeout(rest, leave.due()).await;
             }
             sweep.parts.right.give_back().await;
         });
@@ -245,7 +245,8 @@ impl Child for OutboxChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let sweep = (Sweep { parts: self.parts.clone(), coupons: HashMap::new() }, self.stopping.subscribe());
+        let leave = Leave::of(&self.stopping, &note);
+        let sweep = (Sweep { parts: self.parts.clone(), coupons: HashMap::new() }, leave);
         let address =
             OutboxActor::start_in_arbiter(&self.arbiter, move |_| OutboxActor { sweep: Some(sweep), note });
         self.address.store(Some(Arc::new(address)));

@@ -12,7 +12,7 @@ use super::acks::AckBoard;
 use super::contain::Contained;
 use super::fail_point;
 use super::persister_batch::{BatchWriter, Item};
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, Leave};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
 use crate::sabotage::{abort, planted};
@@ -31,14 +31,14 @@ const LINGER: Duration = Duration::from_millis(5);
 struct Persister {
     source: Arc<dyn EventSource>,
     writer: BatchWriter,
-    /// Becomes true when the node shuts down.
-    stopping: watch::Receiver<bool>,
+    /// Says when it should finish and end.
+    leave: Leave,
 }
 
 impl Persister {
     async fn run(mut self) {
         let mut retry = Retry::reconnect();
-        while !*self.stopping.borrow() {
+        while !self.leave.is_due() {
             match self.source.open(PREFETCH).await {
                 Ok(mut stream) => {
                     retry.reset();
@@ -53,12 +53,12 @@ impl Persister {
         }
     }
 
-    /// Writes batch after batch until the node shuts down.
+    /// Writes batch after batch until it has to end.
     async fn drain(&mut self, stream: &mut dyn EventStream) -> Result<(), SourceError> {
         loop {
             let first = tokio::select! {
                 delivery = stream.next() => delivery?,
-                _ = self.stopping.changed() => return Ok(()),
+                () = self.leave.due() => return Ok(()),
             };
             fail_point::visit(KIND, "delivery");
             let batch = gather(stream, first).await?;
@@ -68,7 +68,7 @@ impl Persister {
         }
     }
 
-    /// Writes one batch, however long that takes; `false` if the node shuts down before it could.
+    /// Writes one batch, however long that takes; `false` if it has to end before it could.
     async fn settle(
         &mut self,
         stream: &mut dyn EventStream,
@@ -121,11 +121,11 @@ impl Persister {
         stream.reject(tag, why).await
     }
 
-    /// Waits; `false` if the node shuts down meanwhile.
+    /// Waits; `false` if it has to end meanwhile.
     async fn rest(&mut self, wait: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(wait) => true,
-            _ = self.stopping.changed() => false,
+            () = self.leave.due() => false,
         }
     }
 }
@@ -205,7 +205,7 @@ impl Child for PersisterChild {
         let persister = Persister {
             source: Arc::clone(&self.source),
             writer: self.writer.clone(),
-            stopping: self.stopping.subscribe(),
+            leave: Leave::of(&self.stopping, &note),
         };
         let address = PersisterActor::start_in_arbiter(&self.arbiter, move |_| PersisterActor {
             persister: Some(persister),

@@ -15,7 +15,7 @@ use super::confirmed::Confirmed;
 use super::contain::{Contained, contain_async};
 use super::fail_point;
 use super::handle::CouponHandle;
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, leave_when_told};
 use crate::domain::AckLevel;
 use crate::ports::{CouponIssued, EventBus, OutboxEntry};
 use crate::retry::Retry;
@@ -209,8 +209,9 @@ impl Actor for PublisherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, _| {
+        self.contained(ctx, |actor, ctx| {
             fail_point::visit(KIND, "started");
+            leave_when_told(&actor.note, ctx);
             // What the forerunner had at hand is left to the sweep.
             actor.inbox.failing.store(false, Ordering::Release);
         });
@@ -287,5 +288,10 @@ impl Child for PublisherChild {
 
     fn waiting(&self) -> usize {
         self.inbox.at_hand()
+    }
+
+    fn gave_up(&self) {
+        // The sweep offers nothing to nobody; everything waits in the outbox.
+        self.inbox.failing.store(true, Ordering::Release);
     }
 }

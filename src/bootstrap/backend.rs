@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
-use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
+use crate::messaging::rabbitmq::{
+    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
+};
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresStore,
 };
@@ -15,7 +17,7 @@ use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
 use crate::ports::{
-    AdmissionEngine, Cluster, CouponCatalog, EngineError, EngineRecovery, EventBus, EventSource,
+    AdmissionEngine, Cluster, CouponCatalog, DeadLetters, EngineError, EngineRecovery, EventBus, EventSource,
     IssuanceStore, Outbox,
 };
 
@@ -70,6 +72,7 @@ pub(super) struct Transport {
     pub(super) source: Arc<dyn EventSource>,
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) letters: Arc<dyn DeadLetters>,
 }
 
 /// What stands behind the ports.
@@ -128,7 +131,8 @@ impl Backend {
         bus.connect().await?;
         let engine = Arc::new(RedisLuaEngine::new(redis));
         let outbox = Arc::new(engine.outbox());
-        let source = Arc::new(RabbitSource::new(broker));
+        let source = Arc::new(RabbitSource::new(broker.clone()));
+        let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
             engine: Arc::clone(&engine) as _,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
@@ -137,6 +141,7 @@ impl Backend {
                 outbox,
                 bus: Arc::new(bus),
                 source,
+                letters,
                 recovery: engine,
                 cluster: Arc::new(PostgresCluster::new(database.clone())),
             }),

@@ -13,9 +13,9 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    AckSources, Acks, CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, Peers,
-    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Recoveries, RecoveryParts, Right, Shards,
-    StandDown, Supervise, SupervisorActor, SweepParts,
+    AckSources, Acks, ActorDesk, CouponDesk, CouponRegistry, FailedActors, GateKeeperActor, Limits,
+    OutboxActor, Peers, PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Recoveries,
+    RecoveryParts, Right, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
 };
 use crate::gate::Trust;
 use crate::http::{self, AppState, Operators, ServerSettings};
@@ -50,7 +50,9 @@ impl Node {
         let backend = Backend::connect(&settings).await?;
         let metrics = Arc::new(Metrics::new());
         let shards = Arc::new(Shards::start(settings.shards));
-        let supervisor = SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics));
+        let failed = FailedActors::default();
+        let supervisor =
+            SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
         let trust = backend.transport.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
         let trust = Arc::new(trust);
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
@@ -95,6 +97,8 @@ impl Node {
                 Arc::clone(&registry),
                 peers,
             ),
+            actors: ActorDesk::new(supervisor.clone(), failed),
+            letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
             engine: Arc::clone(&backend.engine),
             acks: acks(&settings, &backend, &publisher, &metrics),
             metrics: Arc::clone(&metrics),

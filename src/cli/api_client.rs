@@ -49,6 +49,10 @@ impl ApiClient {
         self.call(self.http.request(Method::PATCH, format!("{}{path}", self.server)).json(body)).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.call(self.http.request(Method::DELETE, format!("{}{path}", self.server))).await
+    }
+
     async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -90,5 +94,24 @@ impl ApiClient {
             "{} answered {status}, not as openrun does: check OPENRUN_SERVER",
             self.server
         ))
+    }
+}
+
+/// `text` as one segment of a path: every byte is encoded that could mean anything else.
+pub(super) fn encoded(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
+    let byte = |byte: u8| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn a_segment_is_never_taken_for_more_than_one() {
+        assert_eq!(encoded("coupon-event/summer_1"), "coupon-event%2Fsummer_1");
+        assert_eq!(encoded("../쿠?#%"), "%2E%2E%2F%EC%BF%A0%3F%23%25");
+        assert_eq!(encoded(""), "");
     }
 }

@@ -1,10 +1,10 @@
 //! `openrun coupons`: what operators do, over the API of a running node.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
+use super::answer::{self, Column};
 use super::api_client::ApiClient;
 use super::args::{CouponsArgs, CouponsCall, CreateArgs};
 use super::failure::Failure;
@@ -12,28 +12,20 @@ use super::runtime;
 use crate::domain::CouponId;
 
 /// The columns of the table.
-const COLUMNS: [&str; 6] = ["id", "state", "total", "issued", "remaining", "opens_at"];
+const COLUMNS: [Column; 6] = [
+    Column::text("id"),
+    Column::text("state"),
+    Column::number("total"),
+    Column::number("issued"),
+    Column::number("remaining"),
+    Column::text("opens_at"),
+];
 
 pub(super) fn run(args: &CouponsArgs) -> Result<ExitCode, Failure> {
     runtime::run(async {
-        let client = ApiClient::new(&args.server, args.admin_token.clone())?;
-        let answer = call(&client, &args.call).await?;
-        let out = &mut io::stdout().lock();
-        let written = if args.json {
-            serde_json::to_writer_pretty(&mut *out, &answer)
-                .map_err(io::Error::from)
-                .and_then(|()| writeln!(out))
-        } else {
-            match &answer {
-                Value::Array(coupons) => write_table(out, coupons),
-                coupon => write_table(out, std::slice::from_ref(coupon)),
-            }
-        };
-        match written {
-            // Whoever reads has seen enough, such as `head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-            written => written.map(|()| ExitCode::SUCCESS).map_err(Failure::operator),
-        }
+        let client = ApiClient::new(&args.operator.server, args.operator.admin_token.clone())?;
+        let told = call(&client, &args.call).await?;
+        answer::write(&told, args.operator.json, &COLUMNS)
     })
 }
 
@@ -89,28 +81,4 @@ async fn list(client: &ApiClient) -> Result<Value, Failure> {
             None => return Ok(coupons.into()),
         }
     }
-}
-
-fn write_table(out: &mut impl Write, coupons: &[Value]) -> io::Result<()> {
-    let cell = |coupon: &Value, column: &str| match coupon.get(column) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => String::new(),
-    };
-    let rows: Vec<[String; 6]> =
-        coupons.iter().map(|coupon| COLUMNS.map(|column| cell(coupon, column))).collect();
-    let header = COLUMNS.map(|column| column.to_uppercase().replace('_', " "));
-    let width = |place: usize| rows.iter().chain([&header]).map(|row| row[place].len()).max().unwrap_or(0);
-    for row in [&header].into_iter().chain(&rows) {
-        for (place, text) in row.iter().enumerate() {
-            let width = width(place);
-            // Numbers stand to the right, and nothing trails after the last column.
-            match place {
-                2..=4 => write!(out, "{text:>width$}  ")?,
-                5 => writeln!(out, "{text}")?,
-                _ => write!(out, "{text:<width$}  ")?,
-            }
-        }
-    }
-    Ok(())
 }

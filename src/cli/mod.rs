@@ -1,8 +1,11 @@
 //! The command line: parse, dispatch, and turn what went wrong into one line and an exit code.
 
+mod actors;
+mod answer;
 mod api_client;
 mod args;
 mod coupons;
+mod dead_letters;
 mod demo;
 mod failure;
 mod migrate;
@@ -41,5 +44,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => migrate::run(args),
         Command::Coupons(args) => coupons::run(&args),
+        Command::Actors(args) => actors::run(&args),
+        Command::DeadLetters(args) => dead_letters::run(&args),
     }
 }

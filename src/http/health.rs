@@ -17,15 +17,19 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether members can be served: the engine answers and the node is not shutting down.
+/// Whether the node does what it is there for: it is not shutting down, no actor stays down, and the engine answers.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It can serve", body = String, content_type = "text/plain"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`actors_failed` (their names are in `actors`), `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<&'static str, Problem> {
     if state.is_draining() {
         return Err(Problem::unavailable("the node is shutting down"));
+    }
+    let failed = state.actors.failed();
+    if !failed.is_empty() {
+        return Err(Problem::actors_failed(failed));
     }
     match tokio::time::timeout(READY_WITHIN, state.engine.revision()).await {
         Ok(Ok(_)) => Ok("ready\n"),

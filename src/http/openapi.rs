@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{coupons, health, issuances};
+use super::{admin, coupons, health, issuances};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,13 @@ use super::{coupons, health, issuances};
         coupons::pause,
         coupons::resume,
         coupons::close,
+        admin::actors::list,
+        admin::actors::restart,
+        admin::dead_letters::list,
+        admin::dead_letters::show,
+        admin::dead_letters::replay,
+        admin::dead_letters::replay_all,
+        admin::dead_letters::discard,
         health::live,
         health::ready,
         health::metrics,
@@ -60,8 +67,8 @@ impl Modify for CommonProblems {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
             let names_coupon = path.contains("{coupon_id}");
-            let PathItem { get, post, patch, .. } = item;
-            for operation in [get, post, patch].into_iter().flatten() {
+            let PathItem { get, post, patch, delete, .. } = item;
+            for operation in [get, post, patch, delete].into_iter().flatten() {
                 let has_body = operation.request_body.is_some();
                 let is_operators = operation.security.is_some();
                 add(operation, has_body, OF_BODIES);

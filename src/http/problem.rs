@@ -41,6 +41,10 @@ pub(super) struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     opens_at: Option<Timestamp>,
+    /// The names of the actors that stay down, where that is why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    actors: Vec<String>,
 }
 
 /// An error on its way to a client.
@@ -52,11 +56,20 @@ pub(super) struct Problem {
     detail: String,
     retry_after_s: Option<u64>,
     opens_at: Option<Timestamp>,
+    actors: Vec<String>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), retry_after_s: None, opens_at: None }
+        Self {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            retry_after_s: None,
+            opens_at: None,
+            actors: Vec::new(),
+        }
     }
 
     fn retry_after(self, seconds: u64) -> Self {
@@ -152,6 +165,25 @@ impl Problem {
             .retry_after(RETRY_SOON_S)
     }
 
+    /// Actors of the node stay down until an operator has them made anew.
+    pub(super) fn actors_failed(actors: Vec<String>) -> Self {
+        let detail = format!("these actors died too often and stay down: {}", actors.join(", "));
+        let title = "Some of the node is down";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "actors_failed", title, detail);
+        Self { actors, ..problem }.retry_after(RETRY_SOON_S)
+    }
+
+    /// The node has no actor of that name.
+    pub(super) fn no_such_actor() -> Self {
+        let detail = "no actor of this node has that name; see /v1/admin/actors";
+        Self::new(StatusCode::NOT_FOUND, "no_such_actor", "There is no such actor", detail)
+    }
+
+    /// No dead letter has that id.
+    pub(super) fn no_such_letter(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_letter", "There is no such dead letter", detail)
+    }
+
     /// Why a member gets no coupon.
     fn rejected(rejection: Rejection) -> Self {
         let (status, code, title, detail) = match rejection {
@@ -196,6 +228,7 @@ impl Problem {
             code: self.code,
             detail: self.detail.clone(),
             opens_at: self.opens_at,
+            actors: self.actors.clone(),
         };
         // Writing strings and numbers to memory cannot fail.
         serde_json::to_vec(&body).unwrap_or_default()

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{coupons, health, issuances, openapi, unread};
+use super::{admin, coupons, health, issuances, openapi, unread};
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +73,7 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                     api_routes(config);
                 }
             })
+            .configure(admin_routes)
             .configure(health_routes)
     })
     .workers(workers)
@@ -124,6 +125,23 @@ fn api_routes(config: &mut web::ServiceConfig) {
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(web::redirect("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
+}
+
+/// What operators call of any node, whatever it does.
+fn admin_routes(config: &mut web::ServiceConfig) {
+    let letter = at("/v1/admin/dead-letters/{id}", "GET, DELETE")
+        .route(web::get().to(admin::dead_letters::show))
+        .route(web::delete().to(admin::dead_letters::discard));
+    config
+        .service(get("/v1/admin/dead-letters").route(web::get().to(admin::dead_letters::list)))
+        .service(post("/v1/admin/dead-letters/replay").route(web::post().to(admin::dead_letters::replay_all)))
+        .service(
+            post("/v1/admin/dead-letters/{id}/replay").route(web::post().to(admin::dead_letters::replay)),
+        )
+        .service(letter)
+        .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
+        // Names have slashes, which may be given plainly.
+        .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)));
 }
 
 /// What probes and Prometheus call, whatever the node does.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::operators::Operators;
-use crate::actors::{Acks, CouponDesk, CouponRegistry};
-use crate::ports::AdmissionEngine;
+use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry};
+use crate::ports::{AdmissionEngine, DeadLetters};
 use crate::telemetry::Metrics;
 
 /// What every handler shares; cheap to clone.
@@ -16,6 +16,10 @@ pub struct AppState {
     pub registry: Arc<CouponRegistry>,
     /// What operators do.
     pub desk: CouponDesk,
+    /// What operators do with actors.
+    pub actors: ActorDesk,
+    /// What could not be written; none where there is no queue.
+    pub letters: Option<Arc<dyn DeadLetters>>,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
     /// How far an issuance must have got before its member is told.

@@ -3,6 +3,7 @@
 mod admission_engine;
 mod cluster;
 mod coupon_catalog;
+mod dead_letters;
 mod engine_recovery;
 mod event_bus;
 mod event_source;
@@ -18,6 +19,7 @@ pub use admission_engine::{
 };
 pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
 pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, LetterEventKind, Settled};
 pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};

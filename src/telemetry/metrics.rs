@@ -81,11 +81,16 @@ pub struct Metrics {
     pub conflicts: IntCounter,
     /// Messages sent to the dead letters.
     pub dead_lettered: IntCounter,
+    /// Dead letters that an operator sent on their way again.
+    pub letters_replayed: IntCounter,
+    /// Dead letters that an operator dropped.
+    pub letters_discarded: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
     recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
+    actors_failed: IntGaugeVec,
     remaining: IntGaugeVec,
     gate: IntGaugeVec,
     outbox_depth: IntGaugeVec,
@@ -136,6 +141,12 @@ impl Metrics {
             persisted_again: add.counter("persisted_again_total", "Issuances whose row was there already"),
             conflicts: add.counter("conflicts_total", "Issuances that contradict a row"),
             dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
+            letters_replayed: add.counter(
+                "dead_letters_replayed_total",
+                "Dead letters that an operator sent on their way again",
+            ),
+            letters_discarded: add
+                .counter("dead_letters_discarded_total", "Dead letters that an operator dropped"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
             recoveries: add.counters(
@@ -145,6 +156,7 @@ impl Metrics {
             ),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
             actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
+            actors_failed: add.gauges("actors_failed", "Actors that died too often and stay down", "kind"),
             remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
             gate: add.gauges("gate_halted", "1 where this node turns members away by itself", "coupon"),
             outbox_depth: add.gauges(
@@ -194,6 +206,16 @@ impl Metrics {
     /// Counts a panic that was contained.
     pub fn actor_panicked(&self, kind: &str) {
         self.actor_panics.with_label_values(&[kind]).inc();
+    }
+
+    /// Notes that one more actor died too often and stays down.
+    pub fn actor_stays_down(&self, kind: &str) {
+        self.actors_failed.with_label_values(&[kind]).inc();
+    }
+
+    /// Notes that an actor which had stayed down is made again.
+    pub fn actor_is_back(&self, kind: &str) {
+        self.actors_failed.with_label_values(&[kind]).dec();
     }
 
     /// Notes how a coupon stands on this node.

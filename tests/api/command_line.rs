@@ -132,6 +132,14 @@ async fn the_help_of_every_command_names_its_settings() {
         (vec!["demo"], more(&[])),
         (vec!["migrate"], vec!["OPENRUN_DATABASE_URL", "OPENRUN_DATA_DIR", "OPENRUN_ENGINE"]),
         (vec!["coupons"], client.clone()),
+        (vec!["actors"], client.clone()),
+        (vec!["actors", "list"], client.clone()),
+        (vec!["actors", "restart"], client.clone()),
+        (vec!["dead-letters"], client.clone()),
+        (vec!["dead-letters", "list"], client.clone()),
+        (vec!["dead-letters", "show"], client.clone()),
+        (vec!["dead-letters", "replay"], client.clone()),
+        (vec!["dead-letters", "discard"], client.clone()),
     ];
     for call in ["create", "list", "show", "pause", "resume", "close"] {
         commands.push((vec!["coupons", call], client.clone()));
@@ -149,7 +157,7 @@ async fn the_help_of_every_command_names_its_settings() {
         assert!(!help.stdout.contains("a-secret"), "{command:?} --help shows the token");
     }
     let help = run(&["--help"], &[]).await;
-    for command in ["serve", "demo", "migrate", "coupons"] {
+    for command in ["serve", "demo", "migrate", "coupons", "actors", "dead-letters"] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{}", help.stdout);
     }
     let version = run(&["--version"], &[]).await;

@@ -4,11 +4,13 @@
 mod support;
 
 mod acks;
+mod actors;
 mod amending;
 mod arrange;
 mod bodies;
 mod command_line;
 mod coupons;
+mod dead_letters;
 mod demo;
 mod docs;
 mod drain;

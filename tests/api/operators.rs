@@ -7,7 +7,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Every call that is for operators only.
+/// Every call that is for operators only and succeeds.
 fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
     let at = |method, call: &str| api.request(method, &format!("/v1/coupons{call}"));
     vec![
@@ -16,6 +16,10 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
         at(Method::POST, &format!("/{coupon}/pause")),
         at(Method::POST, &format!("/{coupon}/resume")),
         at(Method::POST, &format!("/{coupon}/close")),
+        api.request(Method::GET, "/v1/admin/actors"),
+        api.request(Method::POST, "/v1/admin/actors/gate-keeper/restart"),
+        api.request(Method::GET, "/v1/admin/dead-letters"),
+        api.request(Method::POST, "/v1/admin/dead-letters/replay"),
     ]
 }
 
@@ -46,6 +50,11 @@ async fn with_a_token_operators_must_have_it() {
     }
     let shown = api.shown("drop").await;
     assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
+    // Who is no operator does not learn which letters there are.
+    for (method, path) in [(Method::GET, "x"), (Method::DELETE, "x"), (Method::POST, "x/replay")] {
+        let call = api.request(method, &format!("/v1/admin/dead-letters/{path}"));
+        Answer::to(call).await.problem(401, "unauthorized");
+    }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");
     // Members need none, and a foreign page cannot know the token.
     api.ask("drop", "kim").await.json(201);

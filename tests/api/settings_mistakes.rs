@@ -1,6 +1,10 @@
 //! `openrun serve` and `openrun migrate` with services or settings that they cannot use: one line that says what to
 //! do, code 2, and never a password.
 
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+
 use crate::arrange::Engine;
 use crate::program::{Ended, run};
 use crate::support::node::Stack;
@@ -50,6 +54,22 @@ async fn a_service_that_is_not_there() {
             let line = serve(&stack, &[(name, &url)]).await.one_line(2);
             assert!(line.contains(name), "{url}: {line}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_has_made_otherwise() {
+    let stack = Stack::shared().await;
+    let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
+    let connection = connection.expect("RabbitMQ accepts connections");
+    let channel = connection.create_channel().await.expect("the connection is open");
+    let queue = format!("{}.issuances", stack.amqp_namespace);
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
+    declared.expect("it is the first of its name");
+    let line = serve(&stack, &[]).await.one_line(2);
+    for part in [queue.as_str(), "x-dead-letter-exchange is none", "delete it", "OPENRUN_AMQP_NAMESPACE"] {
+        assert!(line.contains(part), "{part}: {line}");
     }
 }
 

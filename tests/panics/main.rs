@@ -7,6 +7,9 @@
 mod support;
 
 mod admission;
+mod failing;
+mod operators;
+mod restarting;
 mod stage;
 mod supervision;
 mod transport;

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use openrun::actors::fail_point;
-use openrun::bootstrap::{EngineKind, Node, Role, Settings, StackUrls};
+use openrun::bootstrap::{EngineKind, Migration, Node, Role, Settings, StackUrls, migrate};
 use openrun::domain::AckLevel;
 use openrun_load::RaceReport;
 
 use crate::support::races::{self, until, until_issued};
+use crate::support::shared::{Database, amqp_namespace, amqp_url, coupon_id, redis_url};
 
 /// Members of one race, twice as many as there are coupons.
 const MEMBERS: u64 = 2 * TOTAL as u64;
@@ -51,6 +52,19 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
 /// Settings of a node on the full stack.
 pub(crate) fn redis_lua(stack: StackUrls) -> Settings {
     Settings { engine: EngineKind::RedisLua, stack: Some(stack), ..embedded(Path::new("unused")) }
+}
+
+/// A migrated database and a namespace of one's own on the services of the run, and a coupon id that nobody else uses.
+pub(crate) async fn full_stack() -> (Database, StackUrls, String) {
+    let database = Database::create().await;
+    migrate(&Migration::Postgres(database.url().into())).await.expect("an empty database can be migrated");
+    let stack = StackUrls {
+        redis: redis_url().into(),
+        amqp: amqp_url().into(),
+        database: database.url().into(),
+        amqp_namespace: amqp_namespace(),
+    };
+    (database, stack, coupon_id())
 }
 
 /// Lets members race for `coupon`, and makes each of `places` panic that often when a quarter is issued. Panics unless

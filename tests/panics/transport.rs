@@ -1,12 +1,12 @@
 //! The actors between the engine and the database.
 
-use openrun::bootstrap::{Migration, Node, Settings, StackUrls, migrate};
+use openrun::bootstrap::{Node, Settings};
 use openrun::domain::AckLevel;
 use redis::AsyncTypedCommands;
 
-use crate::stage::{TOTAL, assert_counted, in_system, race_with_panics, redis_lua};
+use crate::stage::{TOTAL, assert_counted, full_stack, in_system, race_with_panics, redis_lua};
 use crate::support::races::{assert_rows, until, until_persisted};
-use crate::support::shared::{Database, amqp_namespace, amqp_url, coupon_id, redis_url};
+use crate::support::shared::redis_url;
 
 /// One race on the full stack with these panics; every answer must reach PostgreSQL, and the outbox must be empty.
 fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
@@ -16,18 +16,8 @@ fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
 /// The same, where members are told only of what has got as far as `ack`.
 fn survives_at(ack: AckLevel, places: &[(&str, u32)], kind: &str, restarts: u32) {
     in_system(async {
-        let database = Database::create().await;
-        migrate(&Migration::Postgres(database.url().into()))
-            .await
-            .expect("an empty database can be migrated");
-        let stack = StackUrls {
-            redis: redis_url().into(),
-            amqp: amqp_url().into(),
-            database: database.url().into(),
-            amqp_namespace: amqp_namespace(),
-        };
+        let (database, stack, coupon) = full_stack().await;
         let node = Node::start(Settings { ack, ..redis_lua(stack) }).await.expect("the node starts");
-        let coupon = coupon_id();
         let report = race_with_panics(&node, &coupon, places).await;
         let panics = if restarts == 0 { 0 } else { places.iter().map(|(_, times)| times).sum() };
         assert_counted(&node, kind, restarts, panics).await;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use openrun::domain::{
@@ -89,6 +91,14 @@ impl Hand {
     pub(crate) async fn take(&self, queue: &str) -> Option<lapin::message::Delivery> {
         let taken = self.channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await;
         taken.expect("the queue is there").map(|message| message.delivery)
+    }
+
+    /// Takes the next message out of the queue and puts it back, as a reader that dies does; whether there was one.
+    pub(crate) async fn give_back(&self, queue: &str) -> bool {
+        let taken = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+        let Some(message) = taken.expect("the queue is there") else { return false };
+        let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        message.delivery.acker.nack(back).await.expect("the channel is open")
     }
 
     /// Waits until so many messages are ready in the queue.

@@ -7,6 +7,7 @@ mod support;
 mod connecting;
 mod consuming;
 mod fixtures;
+mod letters;
 mod low_memory;
 mod outage;
 mod publishing;

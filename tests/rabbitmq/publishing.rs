@@ -1,11 +1,12 @@
 //! A window is on the broker when `publish` says so, and otherwise it says so.
 
-use lapin::options::QueueDeleteOptions;
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
 use openrun::ports::{BusError, EventBus};
 
-use crate::fixtures::{Stage, TRACE, event, publishes_again, window};
+use crate::fixtures::{Hand, Stage, TRACE, event, publishes_again, window};
 
 #[tokio::test]
 async fn a_message_carries_what_the_contract_says() {
@@ -39,16 +40,39 @@ async fn windows_keep_their_order_and_are_counted() {
     }
 }
 
+async fn unbind(hand: &Hand, queue: &str, exchange: &str, key: &str) {
+    let unbound = hand.channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default());
+    unbound.await.expect("it was bound");
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_unbound_is_reached_by_the_alternate_exchange() {
+    let stage = Stage::shared();
+    let bus = stage.ready_bus().await;
+    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    unbind(&hand, &name, &name, "coupon.issued").await;
+    bus.publish(&window(1..=20)).await.unwrap();
+    hand.until_ready(&name, 20).await;
+    // As does what somebody else publishes, without `mandatory` and by a key that leads nowhere.
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    let sent = hand.channel.basic_publish(
+        name.as_str().into(),
+        "a.key.of.somebody".into(),
+        options,
+        b"anything",
+        properties,
+    );
+    sent.await.unwrap().await.unwrap();
+    hand.until_ready(&name, 21).await;
+}
+
 #[tokio::test]
 async fn what_nobody_would_receive_fails_the_window_and_is_repaired() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let (hand, name) = (stage.hand().await, stage.names.issuances());
-    let key = "coupon.issued".into();
-    hand.channel
-        .queue_unbind(name.as_str().into(), name.as_str().into(), key, FieldTable::default())
-        .await
-        .unwrap();
+    unbind(&hand, &name, &name, "coupon.issued").await;
+    unbind(&hand, &name, &stage.names.unrouted(), "").await;
     let returned = bus.publish(&window(1..=20)).await;
     assert!(matches!(returned, Err(BusError::Returned(20))), "{returned:?}");
     // The next connection declares the binding anew.

@@ -19,34 +19,114 @@ async fn declaring_again_changes_nothing() {
 async fn queues_are_replicated_and_dead_letters_arrive_before_they_leave() {
     let stage = Stage::shared();
     stage.ready_bus().await;
-    let mut expected = FieldTable::default();
-    for (key, value) in [
-        ("x-queue-type", "quorum"),
-        ("x-dead-letter-exchange", &*stage.names.dead_letters()),
-        ("x-dead-letter-strategy", "at-least-once"),
-        ("x-overflow", "reject-publish"),
-    ] {
-        expected.insert(key.into(), AMQPValue::LongString(value.into()));
-    }
-    expected.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(50));
+    let expected = arguments(&stage);
     // The broker takes a declaration of what exists only if it is the same.
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let hand = stage.hand().await;
     hand.channel.queue_declare(stage.names.issuances().into(), options, expected).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_queue_that_differs_is_named() {
-    let stage = Stage::shared();
+/// What openrun declares the queue of issuances with.
+fn arguments(stage: &Stage) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    for (key, value) in [
+        ("x-queue-type", "quorum"),
+        ("x-dead-letter-exchange", &*stage.names.dead_letters()),
+        ("x-dead-letter-strategy", "at-least-once"),
+        ("x-overflow", "reject-publish"),
+    ] {
+        arguments.insert(key.into(), AMQPValue::LongString(value.into()));
+    }
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(50));
+    arguments
+}
+
+fn without(arguments: &FieldTable, key: &str) -> FieldTable {
+    let mut left = FieldTable::default();
+    for (name, value) in arguments.inner().iter().filter(|(name, _)| name.as_str() != key) {
+        left.insert(name.clone(), value.clone());
+    }
+    left
+}
+
+/// Declares the queue otherwise; what is said of it.
+async fn said_of(stage: &Stage, queue: &str, arguments: FieldTable) -> String {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let hand = stage.hand().await;
-    hand.channel.queue_declare(stage.names.issuances().into(), options, FieldTable::default()).await.unwrap();
-    let error = stage.bus().connect().await.unwrap_err();
-    let expected = format!("the queue {} exists on the broker and differs", stage.names.issuances());
-    assert!(
-        matches!(error, BrokerError::Differs { .. }) && error.to_string().starts_with(&expected),
-        "{error}"
+    let declared = hand.channel.queue_declare(queue.into(), options, arguments).await;
+    declared.expect("it is the first of its name");
+    let error = stage.bus().connect().await.expect_err("it differs");
+    assert!(matches!(error, BrokerError::Differs { .. }), "{error}");
+    let said = error.to_string();
+    let begins =
+        format!("the queue {queue} exists on the broker and differs from what openrun declares (its ");
+    assert!(said.starts_with(&begins), "{said}");
+    assert!(said.contains("delete it") && said.contains("OPENRUN_AMQP_NAMESPACE"), "what to do: {said}");
+    said
+}
+
+#[tokio::test]
+async fn a_queue_that_differs_is_named_with_what_is_different() {
+    let text = |value: &str| AMQPValue::LongString(value.into());
+    let cases: [(&str, Option<AMQPValue>, &str); 4] = [
+        ("x-delivery-limit", Some(AMQPValue::LongLongInt(20)), "is 20, and should be 50"),
+        ("x-delivery-limit", None, "is none, and should be 50"),
+        ("x-dead-letter-exchange", None, "is none, and should be "),
+        (
+            "x-dead-letter-strategy",
+            Some(text("at-most-once")),
+            "is at-most-once, and should be at-least-once",
+        ),
+    ];
+    for (key, value, difference) in cases {
+        let stage = Stage::shared();
+        let mut declared = without(&arguments(&stage), key);
+        if let Some(value) = value {
+            declared.insert(key.into(), value);
+        }
+        let said = said_of(&stage, &stage.names.issuances(), declared).await;
+        assert!(said.contains(&format!("its {key} {difference}")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_classic_queue_is_named() {
+    let stage = Stage::shared();
+    said_of(&stage, &stage.names.issuances(), FieldTable::default()).await;
+    let stage = Stage::shared();
+    let mut classic = arguments(&stage);
+    for quorums in ["x-queue-type", "x-dead-letter-strategy", "x-delivery-limit"] {
+        classic = without(&classic, quorums);
+    }
+    let said = said_of(&stage, &stage.names.issuances(), classic).await;
+    assert!(said.contains("its x-"), "{said}");
+    let stage = Stage::shared();
+    let said = said_of(&stage, &stage.names.dead_letters(), FieldTable::default()).await;
+    assert!(said.contains("its x-queue-type is "), "{said}");
+}
+
+#[tokio::test]
+async fn a_queue_that_would_drop_letters_which_are_looked_at_is_named() {
+    let stage = Stage::shared();
+    let mut limited = FieldTable::default();
+    limited.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    limited.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(20));
+    let said = said_of(&stage, &stage.names.dead_letters(), limited).await;
+    assert!(said.contains("its x-delivery-limit is 20"), "{said}");
+}
+
+#[tokio::test]
+async fn an_exchange_without_its_second_way_is_named() {
+    let stage = Stage::shared();
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    let (kind, none) = (ExchangeKind::Direct, FieldTable::default());
+    hand.channel.exchange_declare(name.as_str().into(), kind, options, none).await.unwrap();
+    let said = stage.bus().connect().await.unwrap_err().to_string();
+    let expected = format!(
+        "the exchange {name} exists on the broker and differs from what openrun declares (its alternate-exchange is none"
     );
+    assert!(said.starts_with(&expected), "{said}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::contain::Contained;
 use super::peers::Peers;
 use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, Leave};
 use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError};
 use crate::telemetry::Metrics;
 
@@ -28,7 +28,7 @@ const ROUND: Duration = Duration::from_millis(200);
 
 /// The shell around the keeper.
 pub struct GateKeeperActor {
-    keeper: Option<(Keeper, watch::Receiver<bool>)>,
+    keeper: Option<(Keeper, Leave)>,
     note: DeathNote,
 }
 
@@ -42,14 +42,14 @@ impl Actor for GateKeeperActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((mut keeper, mut stopping)) = self.keeper.take() else { return ctx.stop() };
+        let Some((mut keeper, mut leave)) = self.keeper.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
             let signal = keeper.registry.signal().clone();
-            while !*stopping.borrow() {
+            while !leave.is_due() {
                 keeper.round().await;
                 tokio::select! {
                     _nudged_or_not = timeout(ROUND, signal.nudged()) => {}
-                    _ = stopping.changed() => {}
+                    () = leave.due() => {}
                 }
             }
         });
@@ -149,7 +149,7 @@ impl Child for GateKeeperChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let keeper = (self.keeper(), self.stopping.subscribe());
+        let keeper = (self.keeper(), Leave::of(&self.stopping, &note));
         let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
             keeper: Some(keeper),
             note,

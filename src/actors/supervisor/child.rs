@@ -1,6 +1,7 @@
 //! What the supervisor needs of an actor: a way to make it, a way to see that it lives, and a word when it dies.
 
 use actix::Addr;
+use tokio::sync::watch;
 
 use super::{ChildDied, SupervisorActor};
 
@@ -20,6 +21,10 @@ pub trait Child: Send {
 
     /// How many messages wait for it.
     fn waiting(&self) -> usize;
+
+    /// Told when it died too often and stays down until an operator says otherwise: whoever waits for it must not go on
+    /// waiting. The next [`Child::start`] ends that.
+    fn gave_up(&self) {}
 }
 
 /// Held by an actor; when the actor is gone, however it went, the note tells the supervisor.
@@ -29,6 +34,8 @@ pub struct DeathNote {
     pub(super) name: String,
     pub(super) incarnation: u64,
     pub(super) why: Option<String>,
+    /// Becomes true when the holder is to finish and end.
+    pub(super) leave: watch::Receiver<bool>,
 }
 
 impl DeathNote {

@@ -1,10 +1,13 @@
 //! What the supervisor knows of one actor.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::Addr;
+use tokio::sync::watch;
 
 use super::child::{Child, DeathNote};
+use super::intensity::Intensity;
+use super::view::{ActorState, ActorView};
 use super::{ChildDied, SupervisorActor};
 use crate::domain::Timestamp;
 use crate::retry::Retry;
@@ -12,43 +15,17 @@ use crate::retry::Retry;
 /// An actor that lived this long is taken for healthy: its next restart is at once again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
-/// What an actor is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ActorState {
-    /// It takes messages.
-    Running,
-    /// It died and will be made again.
-    Restarting,
-}
-
-impl ActorState {
-    /// The word for it in answers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Restarting => "restarting",
-        }
-    }
-}
-
-/// What operators see of one actor.
-#[derive(Debug, Clone)]
-pub struct ActorView {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: &'static str,
-    /// What it is doing.
-    pub state: ActorState,
-    /// How many messages wait for it.
-    pub waiting: usize,
-    /// How often it was made again.
-    pub restarts: u64,
-    /// Why it died the last time.
-    pub last_failure: Option<String>,
-    /// Since when it is in this state.
-    pub since: Timestamp,
+/// What is to be done about a death.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: it is old news, or of an actor that stays down.
+    Nothing,
+    /// It has ended because it was told to: make the next one at once.
+    Replace,
+    /// Make the next one after this wait.
+    RestartIn(Duration),
+    /// It died too often: leave it to an operator.
+    GiveUp,
 }
 
 /// One supervised actor.
@@ -60,6 +37,9 @@ pub(super) struct Ward {
     last_failure: Option<String>,
     since: SystemTime,
     retry: Retry,
+    intensity: Intensity,
+    /// Tells the present life to finish and end.
+    leave: watch::Sender<bool>,
 }
 
 impl Ward {
@@ -71,6 +51,8 @@ impl Ward {
             last_failure: None,
             since: SystemTime::now(),
             retry: Retry::restart(),
+            intensity: Intensity::default(),
+            leave: watch::Sender::new(false),
         }
     }
 
@@ -78,29 +60,77 @@ impl Ward {
         self.child.kind()
     }
 
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    pub(super) fn state(&self) -> ActorState {
+        self.state
+    }
+
+    pub(super) fn last_failure(&self) -> &str {
+        self.last_failure.as_deref().unwrap_or("it stopped")
+    }
+
     pub(super) fn start(&mut self, supervisor: Addr<SupervisorActor>) {
         self.incarnation += 1;
         self.become_now(ActorState::Running);
-        let name = self.child.name();
-        self.child.start(DeathNote { supervisor, name, incarnation: self.incarnation, why: None });
+        self.leave = watch::Sender::new(false);
+        self.child.start(DeathNote {
+            supervisor,
+            name: self.child.name(),
+            incarnation: self.incarnation,
+            why: None,
+            leave: self.leave.subscribe(),
+        });
     }
 
-    /// Takes note of a death; gives how long to wait before the next life, or `None` if this is old news.
-    pub(super) fn died(&mut self, incarnation: u64, why: Option<&str>) -> Option<Duration> {
-        if incarnation != self.incarnation || self.state != ActorState::Running {
-            return None;
+    /// Takes note of a death; says what is to be done about it.
+    pub(super) fn died(&mut self, incarnation: u64, why: Option<&str>) -> Next {
+        if incarnation != self.incarnation || self.state == ActorState::Failed {
+            return Next::Nothing;
+        }
+        if *self.leave.borrow() && why.is_none() {
+            return Next::Replace;
+        }
+        if self.state != ActorState::Running && !*self.leave.borrow() {
+            return Next::Nothing;
         }
         if self.since.elapsed().is_ok_and(|lived| lived >= HEALTHY_AFTER) {
             self.retry.reset();
         }
         self.last_failure = Some(why.unwrap_or("it stopped").to_owned());
+        self.leave.send_replace(false);
+        if self.intensity.allows(Instant::now()) {
+            self.become_now(ActorState::Restarting);
+            Next::RestartIn(self.retry.wait())
+        } else {
+            self.become_now(ActorState::Failed);
+            Next::GiveUp
+        }
+    }
+
+    /// Lets those who wait for it know that it stays down.
+    pub(super) fn give_up(&self) {
+        self.child.gave_up();
+    }
+
+    /// Gives it all its tries back, because an operator said so. `true` if it lives and was told to finish and end.
+    pub(super) fn renew(&mut self) -> bool {
+        self.intensity.forget();
+        self.retry.reset();
+        if self.state != ActorState::Running {
+            return *self.leave.borrow();
+        }
         self.become_now(ActorState::Restarting);
-        Some(self.retry.wait())
+        self.leave.send_replace(true);
+        true
     }
 
     /// The news of a death that nobody told.
     pub(super) fn silent_death(&self) -> Option<ChildDied> {
-        let dead = self.state == ActorState::Running && !self.child.is_alive();
+        let should_live = self.state == ActorState::Running || *self.leave.borrow();
+        let dead = should_live && !self.child.is_alive();
         dead.then(|| ChildDied { name: self.child.name(), incarnation: self.incarnation, why: None })
     }
 

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::tcp::TLSConfig;
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -55,7 +55,7 @@ pub(super) struct Session {
     connection: Option<Connection>,
     socket: Arc<Socket>,
     pub(super) topology: Topology,
-    reply_timeout: Duration,
+    pub(super) reply_timeout: Duration,
 }
 
 impl Session {
@@ -80,6 +80,14 @@ impl Session {
     pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
         let Some(connection) = &self.connection else { return Err(BrokerError::Closed) };
         self.bounded("opening a channel", connection.create_channel()).await
+    }
+
+    /// Another channel, on which the broker confirms what is published.
+    pub(super) async fn confirming_channel(&self) -> Result<Channel, BrokerError> {
+        let channel = self.channel().await?;
+        let confirming = channel.confirm_select(ConfirmSelectOptions::default());
+        self.bounded("switching confirms on", confirming).await?;
+        Ok(channel)
     }
 
     /// Waits for an answer of the broker, but not for ever.

@@ -45,12 +45,13 @@ pub enum BrokerError {
     },
     /// An exchange or queue of this name exists and is not what openrun declares.
     #[error(
-        "{name} exists on the broker and differs from what openrun declares ({detail}): delete it once it is empty, or use another namespace"
+        "{name} exists on the broker and differs from what openrun declares ({detail}): delete it once nothing is in it, \
+         and openrun makes it as it should be; or set OPENRUN_AMQP_NAMESPACE to another name"
     )]
     Differs {
         /// Which exchange or queue.
         name: String,
-        /// What the broker said.
+        /// What is different, or else what the broker said.
         detail: String,
     },
     /// No answer within the bound.
@@ -115,9 +116,48 @@ pub(super) fn declaring(error: lapin::Error, name: &str) -> BrokerError {
         {
             return BrokerError::Differs {
                 name: name.to_owned(),
-                detail: protocol.get_message().to_string(),
+                detail: difference(protocol.get_message().as_str()),
             };
         }
     }
     BrokerError::Lost(error)
+}
+
+/// What is different, in words, if the broker's own can be read: "inequivalent arg 'A' for queue 'q' in vhost '/': received
+/// 'x' but current is 'y'".
+fn difference(said: &str) -> String {
+    let quoted = |text: &str| {
+        let text = text.trim().trim_start_matches("the value ");
+        let text = text.split(" of type").next().unwrap_or(text);
+        text.trim_matches('\'').to_owned()
+    };
+    let read = || {
+        let (_, rest) = said.split_once("inequivalent arg '")?;
+        let (argument, rest) = rest.split_once('\'')?;
+        let (_, rest) = rest.split_once(": received ")?;
+        let (wanted, found) = rest.split_once(" but current is ")?;
+        Some(format!("its {argument} is {}, and should be {}", quoted(found), quoted(wanted)))
+    };
+    read().unwrap_or_else(|| said.to_owned())
+}
+
+/// Whether another connection has what was asked for as its own.
+pub(super) fn is_taken(error: &BrokerError) -> bool {
+    let BrokerError::Lost(error) = error else { return false };
+    let ErrorKind::ProtocolError(protocol) = error.kind() else { return false };
+    matches!(protocol.kind(), AMQPErrorKind::Soft(AMQPSoftError::RESOURCELOCKED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn a_difference_is_told_in_words() {
+        let said = "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': received '50' but current is '20'";
+        assert_eq!(difference(said), "its x-delivery-limit is 20, and should be 50");
+        let said = "PRECONDITION_FAILED - inequivalent arg 'x-dead-letter-exchange' for queue 'q' in vhost '/': received the value 'd' of type 'longstr' but current is none";
+        assert_eq!(difference(said), "its x-dead-letter-exchange is none, and should be d");
+        assert_eq!(difference("something else"), "something else");
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::Channel;
-use lapin::options::ConfirmSelectOptions;
 use tokio::time::Instant;
 
 use super::connection::{Session, within};
@@ -28,10 +27,7 @@ impl Link {
         if let Some(channel) = idle {
             return Ok(channel);
         }
-        let channel = self.session.channel().await?;
-        let confirming = channel.confirm_select(ConfirmSelectOptions::default());
-        self.session.bounded("switching confirms on", confirming).await?;
-        Ok(channel)
+        self.session.confirming_channel().await
     }
 
     /// Takes a channel back on which everything was answered.

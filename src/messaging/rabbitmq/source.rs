@@ -1,18 +1,21 @@
 //! Reading issuances from RabbitMQ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
+use lapin::{BasicProperties, Channel, Consumer};
+use tokio::time::timeout;
 
 use super::connection::Session;
 use super::errors::BrokerError;
+use super::letters::with_history;
 use super::message;
 use super::settings::RabbitSettings;
-use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
+use super::window::{self, OutgoingMessage};
+use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, LetterEventKind, SourceError};
 
 /// Opens streams, each on a connection of its own, so that one that is lost takes no other with it.
 #[derive(Debug, Clone)]
@@ -44,7 +47,8 @@ impl RabbitSource {
             FieldTable::default(),
         );
         let consumer = session.bounded("starting to consume", consuming).await?;
-        Ok(RabbitStream { consumer, channel, session, unanswered: BTreeSet::new() })
+        let (unanswered, originals) = (BTreeSet::new(), HashMap::new());
+        Ok(RabbitStream { consumer, channel, burials: None, session, unanswered, originals })
     }
 }
 
@@ -62,9 +66,13 @@ pub struct RabbitStream {
     // Fields are dropped in this order: the consumer before what it runs on.
     consumer: Consumer,
     channel: Channel,
+    /// In confirm mode; opened when the first message has to be buried.
+    burials: Option<Channel>,
     session: Session,
     /// What was handed out and neither acknowledged nor rejected.
     unanswered: BTreeSet<u64>,
+    /// The same as they came, for those that have to be buried. As many as the prefetch allows.
+    originals: HashMap<u64, (Vec<u8>, BasicProperties)>,
 }
 
 #[async_trait]
@@ -78,7 +86,9 @@ impl EventStream for RabbitStream {
         self.unanswered.insert(delivery.delivery_tag);
         let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
         let event = message::decode(content_type, &delivery.data);
-        Ok(Delivery { tag: DeliveryTag(delivery.delivery_tag), event })
+        let (tag, data, properties) = (delivery.delivery_tag, delivery.data, delivery.properties);
+        self.originals.insert(tag, (data, properties));
+        Ok(Delivery { tag: DeliveryTag(tag), event })
     }
 
     async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError> {
@@ -90,16 +100,37 @@ impl EventStream for RabbitStream {
         }
         for tag in tags {
             self.unanswered.remove(&tag.0);
+            self.originals.remove(&tag.0);
         }
         Ok(())
     }
 
-    async fn reject(&mut self, tag: DeliveryTag, _reason: &str) -> Result<(), SourceError> {
-        if !self.unanswered.remove(&tag.0) {
-            return Ok(());
-        }
-        let rejected = self.channel.basic_reject(tag.0, BasicRejectOptions { requeue: false });
-        self.session.bounded("rejecting", rejected).await.map_err(lost)
+    /// Publishes it to the dead letters together with the reason, and acknowledges it when the broker has confirmed that.
+    /// `basic.reject` would lose the reason; a table for reasons would be a second thing that may be away. A crash in
+    /// between makes a copy, which is why letters of one id are dealt with together.
+    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError> {
+        let Some((payload, properties)) = self.originals.remove(&tag.0) else { return Ok(()) };
+        let properties = with_history(&properties, LetterEventKind::Rejected, reason);
+        self.bury(OutgoingMessage::new(payload, properties)).await?;
+        self.ack(&[tag]).await
+    }
+}
+
+impl RabbitStream {
+    async fn bury(&mut self, letter: OutgoingMessage) -> Result<(), SourceError> {
+        let channel = match self.burials.take() {
+            Some(channel) => channel,
+            None => self.session.confirming_channel().await.map_err(lost)?,
+        };
+        let exchange = self.session.topology.dead_letters();
+        let letters = [letter];
+        let published =
+            timeout(self.session.reply_timeout, window::publish(&channel, &exchange, &letters)).await;
+        published
+            .map_err(|elapsed| SourceError(elapsed.into()))?
+            .map_err(|error| SourceError(error.into()))?;
+        self.burials = Some(channel);
+        Ok(())
     }
 }
 

@@ -23,6 +23,13 @@ pub(super) struct OutgoingMessage {
     properties: BasicProperties,
 }
 
+impl OutgoingMessage {
+    /// A message that exists already, with what it is to say now.
+    pub(super) fn new(payload: Vec<u8>, properties: BasicProperties) -> Self {
+        Self { payload, properties }
+    }
+}
+
 impl From<&CouponIssued> for OutgoingMessage {
     fn from(event: &CouponIssued) -> Self {
         let properties = BasicProperties::default()

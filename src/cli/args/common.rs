@@ -1,0 +1,123 @@
+//! What `serve` and `demo` have in common.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::bootstrap::{EngineKind, Role};
+use crate::telemetry::LogFormat;
+
+/// What `serve` and `demo` have in common.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct CommonArgs {
+    /// Who decides: `embedded` (nothing else to install) or `redis-lua` (Redis, RabbitMQ, PostgreSQL)
+    #[arg(long, env = "OPENRUN_ENGINE", default_value = "embedded")]
+    pub(in crate::cli) engine: EngineKind,
+
+    /// Directory of the embedded engine's file [default: ./openrun-data; for demo a temporary one]
+    #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
+    pub(in crate::cli) data_dir: Option<PathBuf>,
+
+    /// Redis, such as redis://localhost:6379 (redis-lua)
+    #[arg(long, env = "OPENRUN_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(in crate::cli) redis_url: Option<String>,
+
+    /// RabbitMQ, such as amqp://user:password@localhost:5672/%2f (redis-lua)
+    #[arg(long, env = "OPENRUN_AMQP_URL", value_name = "URL", hide_env_values = true)]
+    pub(in crate::cli) amqp_url: Option<String>,
+
+    /// PostgreSQL, such as postgres://user:password@localhost:5432/openrun (redis-lua)
+    #[arg(long, env = "OPENRUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(in crate::cli) database_url: Option<String>,
+
+    /// Prefix of every exchange and queue, so that several openruns can share a broker
+    #[arg(long, env = "OPENRUN_AMQP_NAMESPACE", default_value = "openrun", value_name = "NAME")]
+    pub(in crate::cli) amqp_namespace: String,
+
+    /// Serve although Redis may lose coupons that members were told of (needs appendfsync always otherwise)
+    #[arg(
+        long,
+        env = "OPENRUN_ACCEPT_REDIS_DATA_LOSS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub(in crate::cli) accept_redis_data_loss: bool,
+
+    /// What this node does (redis-lua): any of api, publisher, persister
+    #[arg(
+        long,
+        env = "OPENRUN_ROLES",
+        default_value = "api,publisher,persister",
+        value_delimiter = ',',
+        value_name = "ROLES"
+    )]
+    pub(in crate::cli) roles: Vec<Role>,
+
+    /// When a member is told of a coupon: granted (the engine has it), queued (the broker too), persisted (the database
+    /// too); a request may ask for more
+    #[arg(long, env = "OPENRUN_ACK", default_value = "granted", value_name = "LEVEL")]
+    pub(in crate::cli) ack: String,
+
+    /// Token for operators' calls; needed unless bound to loopback. Best given by the environment
+    #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(in crate::cli) admin_token: Option<String>,
+
+    /// Persisters that write to PostgreSQL at a time (redis-lua)
+    #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(in crate::cli) persisters: u16,
+
+    /// Most connections to PostgreSQL (redis-lua)
+    #[arg(long, env = "OPENRUN_DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(in crate::cli) database_connections: u32,
+
+    /// Threads that parse and answer [default: one a core]
+    #[arg(long, env = "OPENRUN_WORKERS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(in crate::cli) workers: Option<u16>,
+
+    /// Threads that actors live on [default: half of the cores, at least one]
+    #[arg(long, env = "OPENRUN_SHARDS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(in crate::cli) shards: Option<u16>,
+
+    /// Members who may wait for one coupon; the next one is told 503 overloaded
+    #[arg(long, env = "OPENRUN_QUEUE_LIMIT", default_value_t = 50_000, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(in crate::cli) queue_limit: u32,
+
+    /// Connections held at once
+    #[arg(long, env = "OPENRUN_MAX_CONNECTIONS", default_value_t = 100_000, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(in crate::cli) max_connections: u32,
+
+    /// Milliseconds a member waits at most before 503 outcome_unknown
+    #[arg(long, env = "OPENRUN_REQUEST_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(50..=600_000))]
+    pub(in crate::cli) request_timeout_ms: u64,
+
+    /// Seconds that shutting down may take
+    #[arg(long, env = "OPENRUN_SHUTDOWN_TIMEOUT", default_value_t = 30, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(in crate::cli) shutdown_timeout: u64,
+
+    /// How log lines are written: `pretty` or `json`
+    #[arg(long, env = "OPENRUN_LOG_FORMAT", default_value = "pretty", value_name = "FORMAT")]
+    pub(in crate::cli) log_format: LogFormat,
+
+    /// Which log lines are written, such as `info` or `openrun=debug,warn` [default: info; for demo warn]
+    #[arg(long, env = "OPENRUN_LOG", value_name = "FILTER")]
+    pub(in crate::cli) log: Option<String>,
+}
+
+/// An address, or the first one of a name such as `localhost:8080`.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found =
+        text.to_socket_addrs().map_err(|_| "write it as 127.0.0.1:8080 or localhost:8080".to_owned())?;
+    found.next().ok_or_else(|| "that name has no address".to_owned())
+}

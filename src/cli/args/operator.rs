@@ -1,0 +1,24 @@
+//! What every operators' command takes: which node, the token, and how to write the answer.
+
+use clap::Args;
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct OperatorArgs {
+    /// The node to talk to
+    #[arg(
+        long,
+        env = "OPENRUN_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL",
+        global = true
+    )]
+    pub(in crate::cli) server: String,
+
+    /// The operators' token of that node
+    #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, global = true)]
+    pub(in crate::cli) admin_token: Option<String>,
+
+    /// Write JSON instead of a table
+    #[arg(long, global = true)]
+    pub(in crate::cli) json: bool,
+}

@@ -1,0 +1,95 @@
+//! The actors of this node: how each is, and having one made anew.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::actors::{ActorDeskError, ActorView};
+use crate::domain::Timestamp;
+use crate::http::operators::Operator;
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::state::AppState;
+
+/// One actor.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ActorBody {
+    /// Its name, unique on the node.
+    #[schema(example = "coupon-event/summer")]
+    name: String,
+    /// What it is one of.
+    #[schema(value_type = String, example = "coupon-event")]
+    kind: &'static str,
+    /// `running`, `restarting`, or `failed`: it died too often and stays down until it is restarted by this API.
+    #[schema(value_type = String, example = "running")]
+    state: &'static str,
+    /// How many messages wait for it.
+    mailbox_depth: usize,
+    /// How often it was made again since the node started.
+    restarts: u64,
+    /// Why it died the last time.
+    last_failure: Option<String>,
+    /// Since when it is in this state.
+    #[schema(value_type = String)]
+    since: Timestamp,
+}
+
+impl From<ActorView> for ActorBody {
+    fn from(view: ActorView) -> Self {
+        Self {
+            name: view.name,
+            kind: view.kind,
+            state: view.state.as_str(),
+            mailbox_depth: view.waiting,
+            restarts: view.restarts,
+            last_failure: view.last_failure,
+            since: view.since,
+        }
+    }
+}
+
+impl From<ActorDeskError> for Problem {
+    fn from(error: ActorDeskError) -> Self {
+        match error {
+            ActorDeskError::NoSuchActor => Self::no_such_actor(),
+            ActorDeskError::Silent => {
+                Self::unavailable("the supervisor of this node does not answer; ask again")
+            }
+        }
+    }
+}
+
+/// List the actors of this node (operators).
+#[utoipa::path(
+    get, path = "/v1/admin/actors", tag = "operators", security(("operator" = [])),
+    responses(
+        (status = 200, description = "All of them, in the order of their names", body = [ActorBody]),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Result<HttpResponse, Problem> {
+    let actors: Vec<ActorBody> = state.actors.list().await?.into_iter().map(Into::into).collect();
+    Ok(HttpResponse::Ok().json(actors))
+}
+
+/// Have an actor made anew (operators).
+///
+/// One that runs finishes what it has begun and ends first; whoever waits for it is answered. One that failed gets all its
+/// tries back. The answer is how it is afterwards.
+#[utoipa::path(
+    post, path = "/v1/admin/actors/{name}/restart", tag = "operators", security(("operator" = [])),
+    params(("name" = String, Path, description = "The actor's name; a slash in it may be percent-encoded or not")),
+    responses(
+        (status = 200, description = "The actor as it is now", body = ActorBody),
+        (status = 404, description = "`no_such_actor`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn restart(
+    state: web::Data<AppState>,
+    _: Operator,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let actor: ActorBody = state.actors.restart(&path).await?.into();
+    Ok(HttpResponse::Ok().json(actor))
+}

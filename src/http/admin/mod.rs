@@ -1,0 +1,5 @@
+//! What operators call of a node: one file a resource, every call behind [`Operator`](super::operators::Operator).
+
+pub(super) mod actors;
+pub(super) mod dead_letters;
+mod letter_bodies;

@@ -1,0 +1,89 @@
+//! A dead letter, as far as it can be read.
+
+use lapin::BasicProperties;
+use lapin::types::ShortString;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::history;
+use crate::domain::{CouponId, IssueCode, MemberId};
+use crate::messaging::rabbitmq::message;
+use crate::ports::{DeadLetter, LetterEventKind};
+
+/// The most bytes of a payload that are shown; the longest message of ours has a fifth of that.
+const SHOWN_MAX: usize = 16 * 1024;
+/// Bytes of the hash that names a message without a code: enough that no two letters share one by chance.
+const NAME_BYTES: usize = 12;
+
+/// Its id alone, which is cheap.
+pub(super) fn id(properties: &BasicProperties, payload: &[u8]) -> String {
+    let given = properties.message_id().as_ref().map(ShortString::as_str);
+    match given.and_then(IssueCode::parse) {
+        Some(code) => code.as_str().to_owned(),
+        None => derived(payload),
+    }
+}
+
+/// A name for a message that has none of ours: the same for the same bytes.
+fn derived(payload: &[u8]) -> String {
+    let hash = Sha256::digest(payload);
+    hash.iter().take(NAME_BYTES).fold("body-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// All of it.
+pub(super) fn read(properties: &BasicProperties, payload: &[u8]) -> DeadLetter {
+    let history = history::of(properties);
+    let deaths = || history.iter().filter(|event| event.what != LetterEventKind::Replayed);
+    let (died_at, reason) = (deaths().find_map(|event| event.at), deaths().next_back());
+    let reason = match reason {
+        Some(event) => event.reason.clone(),
+        None => "not known: something other than openrun put it there".to_owned(),
+    };
+    // What it says of itself is shown even if it is no valid event.
+    let body: Value =
+        serde_json::from_slice(&payload[..payload.len().min(message::MAX_MESSAGE_BYTES)]).unwrap_or_default();
+    let said = |field: &str| body.get("data").and_then(|data| data.get(field));
+    DeadLetter {
+        id: id(properties, payload),
+        coupon_id: said("coupon_id").and_then(Value::as_str).and_then(|id| CouponId::parse(id).ok()),
+        member_id: said("member_id").and_then(Value::as_str).and_then(|id| MemberId::parse(id).ok()),
+        sequence: said("sequence").and_then(Value::as_u64).and_then(|sequence| u32::try_from(sequence).ok()),
+        died_at,
+        reason,
+        history,
+        payload_bytes: payload.len(),
+        payload: shown(payload),
+    }
+}
+
+fn shown(payload: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(payload).ok()?;
+    Some(text[..text.floor_char_boundary(SHOWN_MAX)].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BasicProperties, SHOWN_MAX, id, read};
+
+    #[test]
+    fn a_message_without_a_code_is_named_by_its_bytes() {
+        let none = BasicProperties::default();
+        assert_eq!(id(&none, b"x"), id(&none.clone().with_message_id("no code".into()), b"x"));
+        assert_ne!(id(&none, b"x"), id(&none, b"y"));
+        assert_eq!(id(&none, b"x").len(), "body-".len() + 24);
+        let coded = none.with_message_id("7ZQ4M-0RBX2-9KD3H-VWC81".into());
+        assert_eq!(id(&coded, b"x"), "7ZQ4M-0RBX2-9KD3H-VWC81");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown_as_far_as_it_can() {
+        let none = BasicProperties::default();
+        let garbage = read(&none, b"\xff\xfe");
+        assert_eq!((garbage.payload, garbage.payload_bytes, garbage.coupon_id), (None, 2, None));
+        let half = read(&none, br#"{"data":{"coupon_id":"drop","sequence":7,"member_id":3}}"#);
+        assert_eq!(half.coupon_id.map(|id| id.to_string()).as_deref(), Some("drop"));
+        assert_eq!((half.sequence, half.member_id), (Some(7), None));
+        let long = read(&none, "쿠".repeat(SHOWN_MAX).as_bytes());
+        assert_eq!(long.payload.map(|text| text.len()), Some(SHOWN_MAX - SHOWN_MAX % 3));
+    }
+}

@@ -1,0 +1,46 @@
+//! Actors that an operator has made anew in the middle of a race: members notice nothing.
+
+use openrun::bootstrap::{Node, Settings};
+use serde_json::json;
+
+use crate::operators::{actors, restart};
+use crate::stage::{TOTAL, full_stack, in_system, redis_lua};
+use crate::support::races::{self, assert_promise_kept, assert_rows, create_coupon, until_persisted};
+
+/// How often each actor is made anew.
+const TIMES: u64 = 8;
+
+#[test]
+fn every_actor_of_a_node_can_be_made_anew_in_the_middle_of_a_race() {
+    in_system(async {
+        let (_database, stack, coupon) = full_stack().await;
+        let url = secrecy::ExposeSecret::expose_secret(&stack.database).to_owned();
+        let node =
+            Node::start(Settings { persisters: 2, ..redis_lua(stack) }).await.expect("the node starts");
+        create_coupon(node.address, &coupon, TOTAL).await;
+        let racing = races::spawn(races::config(node.address, &coupon, 2 * u64::from(TOTAL), 64));
+        let names: Vec<String> = actors(node.address)
+            .await
+            .iter()
+            .map(|actor| actor["name"].as_str().expect("a name").to_owned())
+            .filter(|name| !name.starts_with("coupon-event/") || *name == format!("coupon-event/{coupon}"))
+            .collect();
+        for kind in ["coupon-event", "gate-keeper", "outbox", "persister/2", "publisher"] {
+            assert!(names.iter().any(|name| name.starts_with(kind)), "{names:?}");
+        }
+        for time in 1..=TIMES {
+            for name in &names {
+                let view = restart(node.address, name).await;
+                assert_eq!((&view["state"], &view["restarts"]), (&json!("running"), &json!(time)), "{view}");
+                assert_eq!(view["last_failure"], json!(null), "being told to end is no failure: {view}");
+            }
+        }
+        let report = racing.await.expect("the race does not panic");
+        eprintln!("{}", races::figures(&report));
+        assert_promise_kept(&report, TOTAL);
+        assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
+        assert_eq!(races::winners(&report.told), TOTAL as usize, "none is stranded");
+        assert_rows(&until_persisted(&url, &coupon, TOTAL).await, &report.told, TOTAL);
+        node.stop().await;
+    });
+}

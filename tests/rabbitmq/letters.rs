@@ -1,0 +1,185 @@
+//! Dead letters: looking at them loses nothing, and they leave only when they were replayed or discarded.
+
+use lapin::BasicProperties;
+use lapin::options::BasicPublishOptions;
+use openrun::domain::MemberId;
+use openrun::messaging::rabbitmq::{CONTENT_TYPE, RabbitLetters, encode};
+use openrun::ports::{DeadLetter, DeadLetters, EventBus, EventStream, LetterEventKind, Settled};
+
+use crate::fixtures::{Stage, event, next, nothing, window};
+
+fn letters(stage: &Stage) -> RabbitLetters {
+    RabbitLetters::new(stage.settings.clone())
+}
+
+/// Lets events with these sequences die of `reason`.
+async fn bury(stage: &Stage, sequences: std::ops::RangeInclusive<u32>, reason: &str) {
+    let count = sequences.clone().count();
+    stage.bus().publish(&window(sequences)).await.expect("it is confirmed");
+    let mut stream = stage.stream(100).await;
+    for _ in 0..count {
+        let delivery = next(&mut stream).await;
+        stream.reject(delivery.tag, reason).await.expect("it is buried");
+    }
+}
+
+fn code(sequence: u32) -> String {
+    event(sequence).issuance.code.as_str().to_owned()
+}
+
+fn ids(letters: &[DeadLetter]) -> Vec<&str> {
+    letters.iter().map(|letter| letter.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_letter_says_what_it_is_and_why_it_died() {
+    let stage = Stage::shared();
+    let letters = letters(&stage);
+    assert_eq!(letters.list(100).await.unwrap(), []);
+    bury(&stage, 7..=7, "its coupon is not known").await;
+    let hand = stage.hand().await;
+    hand.publish(&stage.names.dead_letters(), b"\xff not ours").await;
+
+    let found = letters.list(100).await.unwrap();
+    let [letter, stranger] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(letter.id, code(7));
+    assert_eq!(letter.coupon_id.as_ref().map(ToString::to_string).as_deref(), Some("drop"));
+    assert_eq!(letter.member_id.as_ref().map(MemberId::as_str), Some("member-7"));
+    assert_eq!(letter.sequence, Some(7));
+    assert_eq!(letter.reason, "its coupon is not known");
+    assert_eq!(letter.payload.as_deref().map(str::as_bytes), Some(&*encode(&event(7))));
+    let [died] = letter.history.as_slice() else { panic!("{letter:?}") };
+    assert_eq!((died.what, died.at), (LetterEventKind::Rejected, letter.died_at));
+    assert!(died.at.is_some_and(|at| at.as_ms() > 1_795_000_000_000), "{died:?}");
+
+    assert!(stranger.id.starts_with("body-") && stranger.payload.is_none(), "{stranger:?}");
+    assert_eq!((&stranger.coupon_id, stranger.died_at, stranger.payload_bytes), (&None, None, 10));
+    assert_eq!(letters.find(&stranger.id).await.unwrap().as_ref(), Some(stranger));
+    assert_eq!(letters.find("nobody").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_the_broker_sets_aside_by_itself_says_why_too() {
+    let stage = Stage::shared();
+    stage.bus().publish(&window([1])).await.unwrap();
+    let hand = stage.hand().await;
+    // Whoever takes it lets it go again, until it has come back too often.
+    let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
+    while hand.give_back(&queue).await {}
+    hand.until_ready(&dead, 1).await;
+    let found = letters(&stage).list(100).await.unwrap();
+    assert_eq!(ids(&found), [code(1)]);
+    assert!(found[0].reason.contains("too often"), "{found:?}");
+    let [given_up] = found[0].history.as_slice() else { panic!("{found:?}") };
+    assert_eq!((given_up.what, given_up.queue.as_ref()), (LetterEventKind::GivenUp, Some(&queue)));
+    assert!(given_up.at.is_some() && given_up.count >= 1, "{given_up:?}");
+}
+
+#[tokio::test]
+async fn looking_two_hundred_times_loses_nothing_and_keeps_the_order() {
+    let stage = Stage::shared();
+    bury(&stage, 1..=12, "for the test").await;
+    let letters = letters(&stage);
+    let all: Vec<String> = (1..=12).map(code).collect();
+    for round in 0..200 {
+        // A part of them, all of them, or one.
+        let limit = [5, 100, 12][round % 3];
+        let found = letters.list(limit).await.unwrap();
+        assert_eq!(ids(&found), all[..limit.min(12)], "round {round}");
+    }
+    assert!(letters.find(&code(12)).await.unwrap().is_some());
+    stage.hand().await.until_ready(&stage.names.dead_letters(), 12).await;
+}
+
+#[tokio::test]
+async fn a_replayed_letter_goes_back_and_comes_again_with_a_longer_history() {
+    let stage = Stage::shared();
+    bury(&stage, 1..=3, "the first time").await;
+    let letters = letters(&stage);
+    assert_eq!(letters.replay("nobody").await.unwrap(), None);
+    assert_eq!(letters.replay(&code(2)).await.unwrap(), Some(Settled { done: 1, left: 2 }));
+    assert_eq!(letters.replay(&code(2)).await.unwrap(), None, "it is on its way");
+    assert_eq!(ids(&letters.list(100).await.unwrap()), [code(1), code(3)]);
+
+    let mut stream = stage.stream(10).await;
+    let again = next(&mut stream).await;
+    assert_eq!(again.event.as_ref().unwrap(), &event(2));
+    stream.reject(again.tag, "the second time").await.unwrap();
+    nothing(&mut stream).await;
+    let letter = letters.find(&code(2)).await.unwrap().expect("it is dead again");
+    let what: Vec<_> = letter.history.iter().map(|event| (event.what, event.reason.as_str())).collect();
+    let replayed = (LetterEventKind::Replayed, "an operator sent it on its way again");
+    let (first, second) = (LetterEventKind::Rejected, LetterEventKind::Rejected);
+    assert_eq!(what, [(first, "the first time"), replayed, (second, "the second time")]);
+    assert_eq!((letter.reason.as_str(), letter.died_at), ("the second time", letter.history[0].at));
+
+    // All of them, the oldest first, in as many calls as it takes.
+    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 2, left: 1 });
+    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 1, left: 0 });
+    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 0, left: 0 });
+    for sequence in [1, 3, 2] {
+        let delivery = next(&mut stream).await;
+        assert_eq!(delivery.event.unwrap(), event(sequence));
+        stream.ack(&[delivery.tag]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_discarded_letter_is_gone_with_its_copies_but_no_other_of_its_id() {
+    let stage = Stage::shared();
+    bury(&stage, 1..=2, "for the test").await;
+    bury(&stage, 1..=1, "delivered twice").await;
+    // Of the same id, but something else.
+    let hand = stage.hand().await;
+    let properties = BasicProperties::default().with_message_id(code(1).as_str().into());
+    let dead = stage.names.dead_letters();
+    let sent = hand.channel.basic_publish(
+        "".into(),
+        dead.as_str().into(),
+        BasicPublishOptions::default(),
+        b"another",
+        properties.with_content_type(CONTENT_TYPE.into()),
+    );
+    sent.await.unwrap().await.unwrap();
+    let letters = letters(&stage);
+    let (letter, settled) = letters.discard(&code(1)).await.unwrap().expect("it is there");
+    assert_eq!((letter.sequence, settled), (Some(1), Settled { done: 2, left: 2 }));
+    let left = letters.list(100).await.unwrap();
+    assert_eq!(ids(&left), [code(2), code(1)]);
+    assert_eq!(left[1].payload.as_deref(), Some("another"));
+    assert!(letters.discard(&code(1)).await.unwrap().is_some());
+    assert_eq!(letters.discard(&code(1)).await.unwrap(), None);
+    hand.until_ready(&dead, 1).await;
+}
+
+/// Eight operators at once, each on a node of their own: nobody misses a letter, and each leaves once.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_at_the_same_time_lose_nothing_and_do_nothing_twice() {
+    let stage = Stage::shared();
+    bury(&stage, 1..=8, "for the test").await;
+    let looks = (0..4).map(|_| {
+        let letters = letters(&stage);
+        tokio::spawn(async move { letters.find(&code(8)).await.unwrap().map(|letter| letter.id) })
+    });
+    for look in futures_util::future::join_all(looks).await {
+        assert_eq!(look.unwrap(), Some(code(8)), "a letter that somebody looks at is not gone");
+    }
+    // Two want the same one gone, others other ones replayed.
+    let discards = [1, 1, 2, 2].map(|n| (letters(&stage), n));
+    let discards =
+        discards.map(async |(letters, n)| letters.discard(&code(n)).await.unwrap().map(|(_, s)| s.done));
+    let replays = [3, 3, 4, 4].map(|n| (letters(&stage), n));
+    let replays = replays.map(async |(letters, n)| letters.replay(&code(n)).await.unwrap().map(|s| s.done));
+    let (discards, replays) = futures_util::future::join(
+        futures_util::future::join_all(discards),
+        futures_util::future::join_all(replays),
+    )
+    .await;
+    for done in [discards, replays] {
+        assert_eq!(done.iter().flatten().sum::<usize>(), 2, "each of two once: {done:?}");
+        assert_eq!(done.iter().filter(|done| done.is_some()).count(), 2, "{done:?}");
+    }
+    let left = letters(&stage).list(100).await.unwrap();
+    assert_eq!(ids(&left), (5..=8).map(code).collect::<Vec<_>>());
+    stage.hand().await.until_ready(&stage.names.issuances(), 2).await;
+}
