@@ -13,7 +13,7 @@ use super::fail_point;
 use super::peers::Peers;
 use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
-use super::supervisor::{Child, DeathNote};
+use super::supervisor::{Child, DeathNote, Leave};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "presence";
@@ -47,7 +47,7 @@ impl Parts {
 
 /// The shell around the beat.
 pub struct PresenceActor {
-    body: Option<(Parts, watch::Receiver<bool>)>,
+    body: Option<(Parts, Leave)>,
     note: DeathNote,
 }
 
@@ -76,13 +76,15 @@ impl Actor for PresenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((parts, mut stopping)) = self.body.take() else { return ctx.stop() };
+        let Some((parts, mut leave)) = self.body.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
-            while !*stopping.borrow() {
+            while !leave.is_due() {
                 parts.beat().await;
-                let _rested_or_stopping = timeout(BEAT, stopping.changed()).await;
+                let _rested_or_leaving = timeout(BEAT, leave.due()).await;
             }
-            parts.peers.leave().await;
+            if leave.is_for_good() {
+                parts.peers.leave().await;
+            }
         });
     }
 }
@@ -104,7 +106,7 @@ impl Child for PresenceChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let body = (self.parts.clone(), self.stopping.subscribe());
+        let body = (self.parts.clone(), Leave::of(&self.stopping, &note));
         let address =
             PresenceActor::start_in_arbiter(&self.arbiter, move |_| PresenceActor { body: Some(body), note });
         self.address.store(Some(Arc::new(address)));

@@ -26,6 +26,11 @@ impl Leave {
         *self.node.borrow() || *self.own.borrow()
     }
 
+    /// Whether its whole node shuts down.
+    pub(in crate::actors) fn is_for_good(&self) -> bool {
+        *self.node.borrow()
+    }
+
     /// Waits until it should end. Cancelling this call loses nothing.
     pub(in crate::actors) async fn due(&mut self) {
         tokio::select! {
