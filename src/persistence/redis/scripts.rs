@@ -21,13 +21,13 @@ pub(super) struct Scripts {
     pub(super) admit: Script,
     pub(super) depth: Script,
     pub(super) find: Script,
+    pub(super) holders: Script,
     pub(super) load: Script,
     pub(super) pending: Script,
     pub(super) reconfigure: Script,
     pub(super) standing: Script,
     pub(super) trim: Script,
     pub(super) verify: Script,
-    pub(super) winners: Script,
 }
 
 impl Scripts {
@@ -36,13 +36,13 @@ impl Scripts {
             admit: script!("admit"),
             depth: script!("depth"),
             find: script!("find"),
+            holders: script!("holders"),
             load: script!("load"),
             pending: script!("pending"),
             reconfigure: script!("reconfigure"),
             standing: script!("standing"),
             trim: script!("trim"),
             verify: script!("verify"),
-            winners: script!("winners"),
         }
     }
 }
