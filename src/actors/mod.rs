@@ -15,6 +15,7 @@ mod outbox;
 mod persister;
 mod persister_batch;
 mod publisher;
+mod reconciler;
 mod registry;
 mod shards;
 mod supervisor;
@@ -27,6 +28,10 @@ pub use handle::{CouponHandle, here_now};
 pub use outbox::{OutboxActor, SweepParts};
 pub use persister::PersisterActor;
 pub use publisher::{PublisherActor, PublisherInbox};
+pub use reconciler::{
+    CouponProof, CouponReport, DriftKind, DriftReport, Finding, Promise, ProofReport, ReconcileError,
+    ReconcileParts, Reconciler, ReconcilerActor, RepairMode, Unwatched, Watch, verify,
+};
 pub use registry::{CouponRegistry, Limits};
 pub use shards::Shards;
 pub use supervisor::{

@@ -6,6 +6,8 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::reconciled::Reconciled;
+
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -81,6 +83,8 @@ pub struct Metrics {
     remaining: IntGaugeVec,
     gate: IntGaugeVec,
     outbox_depth: IntGaugeVec,
+    /// What the reconciler found.
+    pub reconciled: Reconciled,
 }
 
 impl Default for Metrics {
@@ -126,6 +130,11 @@ impl Metrics {
                 "outbox_depth",
                 "Issuances not yet known to be in the database",
                 "coupon",
+            ),
+            reconciled: Reconciled::new(
+                add.counter("reconcile_repaired_total", "Disagreements of engine and database put right"),
+                add.gauge("reconcile_last_run_timestamp_seconds", "When everything was last compared"),
+                add.gauges("drift", "Disagreements that the last comparison could not put right", "kind"),
             ),
             registry,
         }
