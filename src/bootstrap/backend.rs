@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
+use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore,
@@ -133,6 +134,16 @@ impl Backend {
             transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
             connections: Connections::Stack(Box::new(database)),
         })
+    }
+
+    /// What the reconciler compares.
+    pub(super) fn reconcile_parts(&self) -> ReconcileParts {
+        ReconcileParts {
+            engine: Arc::clone(&self.engine),
+            catalog: Arc::clone(&self.catalog),
+            store: Arc::clone(&self.store),
+            outbox: self.transport.as_ref().map(|transport| Arc::clone(&transport.outbox)),
+        }
     }
 
     /// Where issuances end up, to be shown.

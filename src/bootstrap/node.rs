@@ -14,7 +14,7 @@ use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
     CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    PublisherInbox, Reconciler, ReconcilerActor, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
 };
 use crate::http::{self, AppState, Operators, ServerSettings};
 use crate::telemetry::Metrics;
@@ -60,6 +60,8 @@ impl Node {
         let stopping = watch::Sender::new(false);
         let crew = Crew { settings: &settings, supervisor: &supervisor, shards: &shards, metrics: &metrics };
         crew.start_gate_keeper(&backend, &registry, &stopping).await?;
+        let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
+        crew.start_reconciler(&reconciler, &stopping).await;
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
         }
@@ -73,6 +75,7 @@ impl Node {
             ),
             engine: Arc::clone(&backend.engine),
             metrics: Arc::clone(&metrics),
+            reconciler,
             operators: Operators::new(settings.admin_token.clone()),
             request_timeout: settings.request_timeout,
             // The embedded engine has nothing else to do.
@@ -165,6 +168,14 @@ impl Crew<'_> {
         keeper.first_round().await?;
         self.supervise(keeper).await;
         Ok(())
+    }
+
+    async fn start_reconciler(&self, reconciler: &Reconciler, stopping: &watch::Sender<bool>) {
+        let Some(interval) = self.settings.reconcile_interval else { return };
+        if self.settings.roles.contains(&Role::Reconciler) {
+            let (reconciler, arbiter) = (reconciler.clone(), self.shards.housekeeping());
+            self.supervise(ReconcilerActor::child(reconciler, interval, stopping.clone(), arbiter)).await;
+        }
     }
 
     async fn start_transport(

@@ -38,6 +38,8 @@ pub enum Role {
     Publisher,
     /// Writes issuances to the database.
     Persister,
+    /// Compares engine, outbox and database, and repairs what is safe.
+    Reconciler,
 }
 
 impl FromStr for Role {
@@ -48,7 +50,8 @@ impl FromStr for Role {
             "api" => Ok(Self::Api),
             "publisher" => Ok(Self::Publisher),
             "persister" => Ok(Self::Persister),
-            _ => Err("a role is 'api', 'publisher' or 'persister'".to_owned()),
+            "reconciler" => Ok(Self::Reconciler),
+            _ => Err("a role is 'api', 'publisher', 'persister' or 'reconciler'".to_owned()),
         }
     }
 }
@@ -85,6 +88,8 @@ pub struct Settings {
     pub admin_token: Option<SecretString>,
     /// How many persisters write at a time.
     pub persisters: usize,
+    /// How long the reconciler rests between two runs; `None` if it runs only when it is asked to.
+    pub reconcile_interval: Option<Duration>,
     /// The most connections to PostgreSQL.
     pub database_connections: u32,
     /// Threads that parse and answer.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::inspect_args::{Interval, ReconcileArgs, VerifyArgs};
 use crate::bootstrap::{EngineKind, Role};
 use crate::telemetry::LogFormat;
 
@@ -26,6 +27,10 @@ pub(super) enum Command {
     Migrate(MigrateArgs),
     /// Create, list and steer coupons on a running node
     Coupons(CouponsArgs),
+    /// Compare engine, outbox and database once, and repair what is safe; exit code 1 if something remains
+    Reconcile(ReconcileArgs),
+    /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken
+    Verify(VerifyArgs),
 }
 
 /// Where and how a node runs.
@@ -78,11 +83,11 @@ pub(super) struct CommonArgs {
     )]
     pub(super) accept_redis_data_loss: bool,
 
-    /// What this node does (redis-lua): any of api, publisher, persister
+    /// What this node does (redis-lua): any of api, publisher, persister, reconciler
     #[arg(
         long,
         env = "OPENRUN_ROLES",
-        default_value = "api,publisher,persister",
+        default_value = "api,publisher,persister,reconciler",
         value_delimiter = ',',
         value_name = "ROLES"
     )]
@@ -96,6 +101,10 @@ pub(super) struct CommonArgs {
     #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) persisters: u16,
+
+    /// Seconds that the reconciler rests between two runs, or `off`
+    #[arg(long, env = "OPENRUN_RECONCILE_INTERVAL", default_value = "60", value_name = "SECONDS")]
+    pub(super) reconcile_interval: Interval,
 
     /// Most connections to PostgreSQL (redis-lua)
     #[arg(long, env = "OPENRUN_DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N")]

@@ -2,13 +2,18 @@
 
 mod api_client;
 mod args;
+mod bar;
 mod coupons;
 mod demo;
 mod failure;
+mod inspect_args;
 mod migrate;
+mod reconcile;
 mod runtime;
 mod serve;
 mod settings;
+mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,5 +40,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => migrate::run(args),
         Command::Coupons(args) => coupons::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }

@@ -1,5 +1,6 @@
 //! The doors: one file a resource, errors and extractors in one file each.
 
+mod admin;
 mod coupons;
 mod extract;
 mod health;

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{coupons, health, issuances};
+use super::{admin, coupons, health, issuances};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,7 @@ use super::{coupons, health, issuances};
         coupons::pause,
         coupons::resume,
         coupons::close,
+        admin::reconcile::reconcile,
         health::live,
         health::ready,
         health::metrics,

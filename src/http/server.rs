@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{coupons, health, issuances, openapi, unread};
+use super::{admin, coupons, health, issuances, openapi, unread};
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +73,7 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                     api_routes(config);
                 }
             })
+            .configure(admin_routes)
             .configure(health_routes)
     })
     .workers(workers)
@@ -121,6 +122,11 @@ fn api_routes(config: &mut web::ServiceConfig) {
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(web::redirect("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
+}
+
+/// What operators ask of the service itself, whatever the node does.
+fn admin_routes(config: &mut web::ServiceConfig) {
+    config.service(post("/v1/admin/reconcile").route(web::post().to(admin::reconcile::reconcile)));
 }
 
 /// What probes and Prometheus call, whatever the node does.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::operators::Operators;
-use crate::actors::{CouponDesk, CouponRegistry};
+use crate::actors::{CouponDesk, CouponRegistry, Reconciler};
 use crate::ports::AdmissionEngine;
 use crate::telemetry::Metrics;
 
@@ -20,6 +20,8 @@ pub struct AppState {
     pub engine: Arc<dyn AdmissionEngine>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Compares engine, outbox and database.
+    pub reconciler: Reconciler,
     /// Who is an operator.
     pub operators: Operators,
     /// How long a member waits at most.

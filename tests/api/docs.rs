@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::arrange::{Answer, Api, Engine};
 
 /// Every path of the contract, its methods, and whether the call takes a body, names a coupon, and is an operator's.
-const CONTRACT: [(&str, &str, bool, bool, bool); 12] = [
+const CONTRACT: [(&str, &str, bool, bool, bool); 13] = [
     ("post", "/v1/coupons", true, false, true),
     ("get", "/v1/coupons", false, false, false),
     ("get", "/v1/coupons/{coupon_id}", false, true, false),
@@ -17,6 +17,7 @@ const CONTRACT: [(&str, &str, bool, bool, bool); 12] = [
     ("post", "/v1/coupons/{coupon_id}/close", false, true, true),
     ("post", "/v1/coupons/{coupon_id}/issuances", true, true, false),
     ("get", "/v1/coupons/{coupon_id}/issuances/{member_id}", false, true, false),
+    ("post", "/v1/admin/reconcile", false, false, true),
     ("get", "/livez", false, false, false),
     ("get", "/readyz", false, false, false),
     ("get", "/metrics", false, false, false),

@@ -23,6 +23,7 @@ async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
         (format!("/v1/coupons/{id}/close"), vec!["POST"]),
         (format!("/v1/coupons/{id}/issuances"), vec!["POST"]),
         (format!("/v1/coupons/{id}/issuances/kim"), vec!["GET"]),
+        ("/v1/admin/reconcile".to_owned(), vec!["POST"]),
         ("/livez".to_owned(), vec!["GET", "HEAD"]),
         ("/readyz".to_owned(), vec!["GET", "HEAD"]),
         ("/metrics".to_owned(), vec!["GET"]),

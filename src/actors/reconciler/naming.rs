@@ -125,27 +125,21 @@ impl Examination<'_> {
     async fn name_row(&mut self, names: &Names, row: &IssuedCoupon) -> Result<(), Stop> {
         let engine = &self.parts.engine;
         let own = within("the engine", engine.find(&self.coupon.id, &row.member_id)).await?;
-        let mut said = Vec::new();
-        if let Some((member, grant)) =
-            names.holder(row.sequence).filter(|(member, _)| **member != row.member_id)
-        {
-            said.push(format!("sequence {} is held by {member} since {}", row.sequence, grant.issued_at));
-        }
-        if let Some(own) = own {
-            said.push(format!("{} holds sequence {} since {}", row.member_id, own.sequence, own.issued_at));
-        }
-        let kind = if said.is_empty() { DriftKind::Extra } else { DriftKind::Conflicting };
-        let mut detail = match kind {
-            DriftKind::Extra => {
-                "the database has it, but the engine knows neither sequence nor member".to_owned()
-            }
-            _ => format!(
-                "the database has it, issued at {}, but in the engine {}",
-                row.issued_at,
-                said.join(" and ")
+        let grant = Grant { sequence: row.sequence, issued_at: row.issued_at };
+        let holder = names.holder(row.sequence).filter(|(member, _)| **member != row.member_id);
+        let genuine = is_genuine(self.coupon, row);
+        let (kind, mut detail) = match (holder, own) {
+            (None, Some(own)) if own == grant && genuine => (
+                DriftKind::Counts,
+                "engine and database have it, but the engine counts fewer than that".to_owned(),
             ),
+            (None, None) => (
+                DriftKind::Extra,
+                "the database has it, but the engine knows neither sequence nor member".to_owned(),
+            ),
+            (holder, own) => (DriftKind::Conflicting, contradiction(row, holder, own)),
         };
-        if !is_genuine(self.coupon, row) {
+        if !genuine {
             detail.push_str("; its code is not the one that coupon and member give");
         }
         self.report.found(Finding::new(kind, detail).about(row));
@@ -210,4 +204,14 @@ impl Examination<'_> {
         }
         Ok(())
     }
+}
+
+/// What the engine says instead of a row.
+fn contradiction(row: &IssuedCoupon, holder: Option<(&MemberId, Grant)>, own: Option<Grant>) -> String {
+    let (sequence, member) = (row.sequence, &row.member_id);
+    let holder = holder
+        .map(|(holder, grant)| format!("sequence {sequence} is held by {holder} since {}", grant.issued_at));
+    let own = own.map(|own| format!("{member} holds sequence {} since {}", own.sequence, own.issued_at));
+    let said: Vec<String> = holder.into_iter().chain(own).collect();
+    format!("the database has it, issued at {}; in the engine {}", row.issued_at, said.join(" and "))
 }

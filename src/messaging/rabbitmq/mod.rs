@@ -3,6 +3,7 @@
 mod bus;
 mod connection;
 mod errors;
+mod glance;
 mod link;
 mod message;
 mod settings;
@@ -12,6 +13,7 @@ mod window;
 
 pub use bus::RabbitBus;
 pub use errors::BrokerError;
+pub use glance::dead_letters;
 pub use message::{CONTENT_TYPE, EVENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
 pub use settings::{Namespace, RabbitSettings};
 pub use source::{RabbitSource, RabbitStream};
