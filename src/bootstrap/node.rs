@@ -86,6 +86,13 @@ impl Node {
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
         let address = bound.address;
+        let roles = settings.left_to_others().join(",");
+        if !roles.is_empty() {
+            tracing::info!(
+                roles,
+                "what this node issues stays in the outbox until a node with these roles runs"
+            );
+        }
         tracing::info!(%address, engine = backend.engine.name(), place = %backend.place(&settings), "openrun serves");
         Ok(Self {
             address,

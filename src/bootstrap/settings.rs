@@ -42,11 +42,17 @@ pub enum Role {
     Reconciler,
 }
 
+impl Role {
+    /// What the full stack needs on some node for issuances to arrive in the database.
+    const CARRIERS: [(Self, &'static str); 2] =
+        [(Self::Publisher, "publisher"), (Self::Persister, "persister")];
+}
+
 impl FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
+        match text.trim() {
             "api" => Ok(Self::Api),
             "publisher" => Ok(Self::Publisher),
             "persister" => Ok(Self::Persister),
@@ -129,6 +135,14 @@ pub enum SettingsError {
 pub(super) const TOKEN_MIN_CHARS: usize = 16;
 
 impl Settings {
+    /// The roles that another node must have for what this one issues to arrive in the database.
+    #[must_use]
+    pub fn left_to_others(&self) -> Vec<&'static str> {
+        let issues = self.engine == EngineKind::RedisLua && self.roles.contains(&Role::Api);
+        let lacking = Role::CARRIERS.into_iter().filter(|(role, _)| issues && !self.roles.contains(role));
+        lacking.map(|(_, name)| name).collect()
+    }
+
     /// Looks for settings that cannot work together.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -25,13 +26,26 @@ use failure::Failure;
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     // TLS of every client goes through the one provider; a second call would only find the first.
     let _already = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// A value that is none is the mistake of whoever set it, and told like any other; the rest is told as clap tells it.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let said = text.split("For more information").next().unwrap_or(&text);
+    Failure::operator(said.strip_prefix("error: ").unwrap_or(said)).report()
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {

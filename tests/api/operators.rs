@@ -16,6 +16,7 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
         at(Method::POST, &format!("/{coupon}/pause")),
         at(Method::POST, &format!("/{coupon}/resume")),
         at(Method::POST, &format!("/{coupon}/close")),
+        api.request(Method::POST, "/v1/admin/reconcile"),
     ]
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         roles: [Role::Api, Role::Publisher, Role::Persister].into(),
         admin_token: None,
         persisters: 2,
+        reconcile_interval: None,
         database_connections: 4,
         workers: 2,
         shards: 1,

@@ -147,6 +147,17 @@ impl Stage {
     }
 }
 
+/// A finding as it is told.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Named {
+    pub(crate) kind: String,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) member_id: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) repaired: bool,
+    pub(crate) detail: String,
+}
+
 /// What a command said at its end.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -180,27 +191,24 @@ impl Told {
         coupons[0].clone()
     }
 
-    /// Kind, sequence, member and code of every finding.
-    pub(crate) fn findings(&self) -> Vec<(String, Option<u64>, Option<String>, Option<String>)> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let coupon = self.coupon();
-        let findings = coupon["findings"].as_array().expect("a list");
-        let tuple = |finding: &Value| {
-            let kind = text(&finding["kind"]).expect("a kind");
-            (kind, finding["sequence"].as_u64(), text(&finding["member_id"]), text(&finding["code"]))
-        };
-        findings.iter().map(tuple).collect()
+    /// Every finding.
+    pub(crate) fn findings(&self) -> Vec<Named> {
+        serde_json::from_value(self.coupon()["findings"].clone()).expect("findings")
     }
 
     /// Panics unless these are the findings, as kind, sequence and member, and the exit code fits.
     #[track_caller]
     pub(crate) fn assert_findings(&self, expected: &[(&str, Option<u64>, Option<&str>)]) {
         let findings = self.findings();
-        let found: Vec<_> =
-            findings.iter().map(|(kind, at, member, _)| (kind.as_str(), *at, member.as_deref())).collect();
+        let named = |found: &Named| (found.kind.clone(), found.sequence, found.member_id.clone());
+        let found: Vec<_> = findings.iter().map(named).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(kind, at, member)| ((*kind).to_owned(), *at, member.map(str::to_owned)))
+            .collect();
         assert_eq!(found, expected, "{self:#?}");
         let json = self.json();
-        let repaired = findings_repaired(&self.coupon());
+        let repaired = findings.iter().filter(|found| found.repaired).count();
         assert_eq!(json["repaired"], repaired, "{self:#?}");
         assert_eq!(json["unrepaired"], expected.len() - repaired, "{self:#?}");
         assert_eq!(self.code, i32::from(repaired < expected.len()), "{self:#?}");
@@ -215,9 +223,4 @@ impl Told {
         let of = |value: &Value| value.as_array().expect("a list").iter().map(text).collect();
         broken.map(|promise| (text(&promise["name"]), of(&promise["offenders"]))).collect()
     }
-}
-
-fn findings_repaired(coupon: &Value) -> usize {
-    let findings = coupon["findings"].as_array().expect("a list");
-    findings.iter().filter(|finding| finding["repaired"] == true).count()
 }

@@ -28,7 +28,7 @@ async fn a_row_that_is_gone_is_written_again_just_as_it_was() {
     for _ in 0..2 {
         let told = stage.reconcile(&["--dry-run"]).await;
         told.assert_findings(&expected);
-        assert_eq!(told.findings()[0].3.as_deref(), Some(stage.at(2).code.as_str()), "by its code, too");
+        assert_eq!(told.findings()[0].code.as_deref(), Some(stage.at(2).code.as_str()), "by its code, too");
         assert_eq!((told.code, stage.rows().await.len()), (1, 3));
     }
     let told = stage.reconcile(&[]).await;
@@ -88,7 +88,8 @@ async fn what_contradicts_a_row_is_not_written_over_it() {
     let before = stage.rows().await;
     let told = stage.reconcile(&[]).await;
     assert_eq!(told.code, 1, "{told:#?}");
-    let kinds: Vec<_> = told.findings().into_iter().map(|(kind, at, ..)| (kind, at.unwrap_or(0))).collect();
+    let kinds: Vec<_> =
+        told.findings().into_iter().map(|found| (found.kind, found.sequence.unwrap_or(0))).collect();
     let named = |kind: &str, at| (kind.to_owned(), at);
     // The third could be written, but for its code, which the row that was tampered with still has.
     assert_eq!(
@@ -108,7 +109,7 @@ async fn a_total_that_is_too_low_is_raised_and_what_it_kept_out_is_written() {
     stage.settle().await;
     let told = stage.reconcile(&[]).await;
     assert_eq!((told.code, &told.json()["repaired"]), (0, &4.into()), "{told:#?}");
-    assert!(told.findings().iter().any(|(kind, ..)| kind == "total"), "{told:#?}");
+    assert!(told.findings().iter().any(|found| found.kind == "total"), "{told:#?}");
     assert_eq!(stage.rows().await, stage.issued);
     stage.sql("UPDATE coupons SET total = 12 WHERE id = :coupon").await;
     stage.reconcile(&[]).await.assert_findings(&[("total", None, None)]);
@@ -126,10 +127,7 @@ async fn one_that_the_database_rejects_does_not_keep_its_neighbours_out() {
     stage.settle().await;
     let told = stage.reconcile(&[]).await;
     assert_eq!((told.code, &told.json()["repaired"], &told.json()["unrepaired"]), (1, &4.into(), &1.into()));
-    let coupon = told.coupon();
-    assert!(
-        coupon["findings"][2]["detail"].as_str().expect("text").contains("the database rejects it"),
-        "{coupon}"
-    );
+    let findings = told.findings();
+    assert!(findings[2].detail.contains("the database rejects it"), "{findings:#?}");
     assert_eq!(stage.rows().await.len(), 4);
 }
