@@ -73,11 +73,11 @@ impl Database {
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
         let unbounded = parse(settings.url.expose_secret())?;
         let statement_timeout = settings.statement_timeout_ms.to_string();
-        let read_only = if settings.read_only { "on" } else { "off" };
-        let options = unbounded.clone().options([
-            ("statement_timeout", statement_timeout.as_str()),
-            ("default_transaction_read_only", read_only),
-        ]);
+        let mut options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
+        if settings.read_only {
+            // Otherwise the server's own word holds: it may have been made read-only.
+            options = options.options([("default_transaction_read_only", "on")]);
+        }
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
         // Tried once by hand: the pool would only say that time ran out.
         timeout(acquire, probe(&options))
