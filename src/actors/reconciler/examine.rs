@@ -186,10 +186,12 @@ impl<'a> Examination<'a> {
         let Compared { held, lost, strays } = compared;
         let named: Vec<Sequence> = lost.iter().take(self.report.room()).collect();
         self.report.unnamed += lost.count() - named.len() as u64;
-        let names = Names::of(self, named.iter().copied().chain(strays.sequences(&held))).await?;
+        let wanted = named.iter().copied().chain(strays.sequences(&held));
+        let names = Names::of(self, wanted, &strays.rows).await?;
         for sequence in named {
             self.name_lost(&names, sequence, held.is_in_outbox(sequence));
         }
-        self.name_strays(&names, &held, strays).await
+        self.name_strays(&names, &held, &strays);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! From sequences and rows that differ to findings that name coupon, member, sequence and code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -28,36 +28,44 @@ pub(super) struct Strays {
 impl Strays {
     /// The sequences whose holders are to be named.
     pub(super) fn sequences<'a>(&'a self, held: &'a HeldSlice) -> impl Iterator<Item = Sequence> + 'a {
-        let rows = self.rows.iter().map(|row| row.sequence);
         let entries = self.entries.iter().map(|entry| entry.grant.sequence);
-        rows.chain(entries).chain(held.doubled.iter().copied().take(NAMED_MAX))
+        entries.chain(held.doubled.iter().copied().take(NAMED_MAX))
     }
 }
 
-/// Who holds some sequences in the engine.
-pub(super) struct Names(BTreeMap<Sequence, BTreeMap<MemberId, Grant>>);
+/// Who holds some sequences in the engine, and what some members hold there.
+#[derive(Default)]
+pub(super) struct Names {
+    by_sequence: BTreeMap<Sequence, BTreeMap<MemberId, Grant>>,
+    by_member: HashMap<MemberId, Grant>,
+}
 
 impl Names {
-    /// Reads who holds these; asks nobody if there are none.
+    /// Reads who holds these, and what the members of `rows` hold; asks nobody if there is nothing to ask.
     pub(super) async fn of(
         examination: &Examination<'_>,
         sequences: impl Iterator<Item = Sequence>,
+        rows: &[IssuedCoupon],
     ) -> Result<Self, Stop> {
-        let (wanted, mut names): (BTreeSet<Sequence>, BTreeMap<_, BTreeMap<_, _>>) =
-            (sequences.collect(), BTreeMap::new());
+        let wanted: BTreeSet<Sequence> = sequences.chain(rows.iter().map(|row| row.sequence)).collect();
+        let members: HashSet<&MemberId> = rows.iter().map(|row| &row.member_id).collect();
+        let mut names = Self::default();
         if !wanted.is_empty() {
-            let see = |member, grant: Grant| {
+            let see = |member: MemberId, grant: Grant| {
+                if members.contains(&member) {
+                    names.by_member.insert(member.clone(), grant);
+                }
                 if wanted.contains(&grant.sequence) {
-                    names.entry(grant.sequence).or_default().insert(member, grant);
+                    names.by_sequence.entry(grant.sequence).or_default().insert(member, grant);
                 }
             };
             examination.parts.holders(&examination.coupon.id, see).await?;
         }
-        Ok(Self(names))
+        Ok(names)
     }
 
     fn holder(&self, sequence: Sequence) -> Option<(&MemberId, Grant)> {
-        self.0.get(&sequence)?.iter().next().map(|(member, grant)| (member, *grant))
+        self.by_sequence.get(&sequence)?.iter().next().map(|(member, grant)| (member, *grant))
     }
 }
 
@@ -88,14 +96,9 @@ impl Examination<'_> {
     }
 
     /// Names what does not fit the engine.
-    pub(super) async fn name_strays(
-        &mut self,
-        names: &Names,
-        held: &HeldSlice,
-        strays: Strays,
-    ) -> Result<(), Stop> {
+    pub(super) fn name_strays(&mut self, names: &Names, held: &HeldSlice, strays: &Strays) {
         for row in &strays.rows {
-            self.name_row(names, row).await?;
+            self.name_row(names, row);
         }
         for OutboxEntry { member, grant, .. } in &strays.entries {
             let (kind, held) = match names.holder(grant.sequence) {
@@ -107,7 +110,7 @@ impl Examination<'_> {
             self.report.found(finding.about(&self.issuance(member, *grant)));
         }
         for sequence in &held.doubled {
-            let holders = names.0.get(sequence).into_iter().flat_map(BTreeMap::keys);
+            let holders = names.by_sequence.get(sequence).into_iter().flat_map(BTreeMap::keys);
             let holders = holders.map(ToString::to_string).collect::<Vec<_>>().join(" and ");
             let detail = format!("in the engine this sequence is held by {holders}");
             self.report.found(Finding::new(DriftKind::Conflicting, detail).at(*sequence));
@@ -118,13 +121,11 @@ impl Examination<'_> {
             let detail = "nobody holds this sequence, neither in the engine nor in the database";
             self.report.found(Finding::new(DriftKind::Gap, detail).at(sequence));
         }
-        Ok(())
     }
 
     /// Names a row that the engine does not hold just so.
-    async fn name_row(&mut self, names: &Names, row: &IssuedCoupon) -> Result<(), Stop> {
-        let engine = &self.parts.engine;
-        let own = within("the engine", engine.find(&self.coupon.id, &row.member_id)).await?;
+    fn name_row(&mut self, names: &Names, row: &IssuedCoupon) {
+        let own = names.by_member.get(&row.member_id).copied();
         let grant = Grant { sequence: row.sequence, issued_at: row.issued_at };
         let holder = names.holder(row.sequence).filter(|(member, _)| **member != row.member_id);
         let genuine = is_genuine(self.coupon, row);
@@ -143,7 +144,6 @@ impl Examination<'_> {
             detail.push_str("; its code is not the one that coupon and member give");
         }
         self.report.found(Finding::new(kind, detail).about(row));
-        Ok(())
     }
 
     /// Looks for rows and holders with a sequence above everything that is issued.
@@ -162,10 +162,10 @@ impl Examination<'_> {
         let limit = u32::try_from(self.report.room()).unwrap_or(u32::MAX);
         let rows = self.parts.rows(id, issued, limit).await?;
         let rows: Vec<_> = rows.into_iter().filter(|row| row.sequence <= highest).collect();
-        let names = Names::of(self, rows.iter().map(|row| row.sequence)).await?;
+        let names = Names::of(self, std::iter::empty(), &rows).await?;
         for row in &rows {
             self.report.rows += 1;
-            self.name_row(&names, row).await?;
+            self.name_row(&names, row);
         }
         Ok(())
     }
