@@ -18,6 +18,7 @@ mod persister;
 mod persister_batch;
 mod presence;
 mod publisher;
+mod reconciler;
 mod recovery;
 mod registry;
 mod right;
@@ -35,6 +36,10 @@ pub use peers::{NotHeard, Peers};
 pub use persister::PersisterActor;
 pub use presence::PresenceActor;
 pub use publisher::{PublisherActor, PublisherInbox};
+pub use reconciler::{
+    CouponProof, CouponReport, DriftKind, DriftReport, Finding, Promise, ProofReport, ReconcileError,
+    ReconcileParts, Reconciler, ReconcilerActor, RepairMode, Unwatched, Watch, verify,
+};
 pub use recovery::{Recoveries, RecoveryParts};
 pub use registry::{CouponRegistry, Limits};
 pub use right::Right;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
+use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
 };
@@ -147,6 +148,16 @@ impl Backend {
             }),
             connections: Connections::Stack(Box::new(database)),
         })
+    }
+
+    /// What the reconciler compares.
+    pub(super) fn reconcile_parts(&self) -> ReconcileParts {
+        ReconcileParts {
+            engine: Arc::clone(&self.engine),
+            catalog: Arc::clone(&self.catalog),
+            store: Arc::clone(&self.store),
+            outbox: self.transport.as_ref().map(|transport| Arc::clone(&transport.outbox)),
+        }
     }
 
     /// Where issuances end up, to be shown.

@@ -1,10 +1,12 @@
 //! The one place where everything is put together.
 
 mod backend;
+mod inspection;
 mod node;
 mod settings;
 mod shutdown;
 
 pub use backend::{Backend, Migration, StartError, migrate};
+pub use inspection::{Inspection, InspectionSettings, dead_letters};
 pub use node::Node;
 pub use settings::{EngineKind, Role, Settings, SettingsError, StackUrls};

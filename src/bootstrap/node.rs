@@ -14,8 +14,9 @@ use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
     AckSources, Acks, ActorDesk, CouponDesk, CouponRegistry, FailedActors, GateKeeperActor, Limits,
-    OutboxActor, Peers, PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Recoveries,
-    RecoveryParts, Right, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    OutboxActor, Peers, PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Reconciler,
+    ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, StandDown, Supervise, SupervisorActor,
+    SweepParts,
 };
 use crate::gate::Trust;
 use crate::http::{self, AppState, Operators, ServerSettings};
@@ -85,6 +86,8 @@ impl Node {
         if let Some((peers, recoveries)) = peers.clone().zip(recoveries) {
             crew.start_presence(peers, recoveries, &registry, &stopping).await;
         }
+        let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
+        crew.start_reconciler(&reconciler, &stopping).await;
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
         }
@@ -102,6 +105,7 @@ impl Node {
             engine: Arc::clone(&backend.engine),
             acks: acks(&settings, &backend, &publisher, &metrics),
             metrics: Arc::clone(&metrics),
+            reconciler,
             operators: Operators::new(settings.admin_token.clone()),
             request_timeout: settings.request_timeout,
             // The embedded engine has nothing else to do.
@@ -112,6 +116,13 @@ impl Node {
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
         let address = bound.address;
+        let roles = settings.left_to_others().join(",");
+        if !roles.is_empty() {
+            tracing::info!(
+                roles,
+                "what this node issues stays in the outbox until a node with these roles runs"
+            );
+        }
         tracing::info!(%address, engine = backend.engine.name(), place = %backend.place(&settings), "openrun serves");
         Ok(Self {
             address,
@@ -234,6 +245,14 @@ impl Crew<'_> {
     ) {
         let (registry, arbiter) = (Arc::clone(registry), self.shards.housekeeping());
         self.supervise(PresenceActor::child(peers, recoveries, registry, stopping.clone(), arbiter)).await;
+    }
+
+    async fn start_reconciler(&self, reconciler: &Reconciler, stopping: &watch::Sender<bool>) {
+        let Some(interval) = self.settings.reconcile_interval else { return };
+        if self.settings.roles.contains(&Role::Reconciler) {
+            let (reconciler, arbiter) = (reconciler.clone(), self.shards.housekeeping());
+            self.supervise(ReconcilerActor::child(reconciler, interval, stopping.clone(), arbiter)).await;
+        }
     }
 
     async fn start_transport(

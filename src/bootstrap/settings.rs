@@ -40,17 +40,26 @@ pub enum Role {
     Publisher,
     /// Writes issuances to the database.
     Persister,
+    /// Compares engine, outbox and database, and repairs what is safe.
+    Reconciler,
+}
+
+impl Role {
+    /// What the full stack needs on some node for issuances to arrive in the database.
+    const CARRIERS: [(Self, &'static str); 2] =
+        [(Self::Publisher, "publisher"), (Self::Persister, "persister")];
 }
 
 impl FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
+        match text.trim() {
             "api" => Ok(Self::Api),
             "publisher" => Ok(Self::Publisher),
             "persister" => Ok(Self::Persister),
-            _ => Err("a role is 'api', 'publisher' or 'persister'".to_owned()),
+            "reconciler" => Ok(Self::Reconciler),
+            _ => Err("a role is 'api', 'publisher', 'persister' or 'reconciler'".to_owned()),
         }
     }
 }
@@ -89,6 +98,8 @@ pub struct Settings {
     pub admin_token: Option<SecretString>,
     /// How many persisters write at a time.
     pub persisters: usize,
+    /// How long the reconciler rests between two runs; `None` if it runs only when it is asked to.
+    pub reconcile_interval: Option<Duration>,
     /// The most connections to PostgreSQL.
     pub database_connections: u32,
     /// Threads that parse and answer.
@@ -131,6 +142,14 @@ pub enum SettingsError {
 pub(super) const TOKEN_MIN_CHARS: usize = 16;
 
 impl Settings {
+    /// The roles that another node must have for what this one issues to arrive in the database.
+    #[must_use]
+    pub fn left_to_others(&self) -> Vec<&'static str> {
+        let issues = self.engine == EngineKind::RedisLua && self.roles.contains(&Role::Api);
+        let lacking = Role::CARRIERS.into_iter().filter(|(role, _)| issues && !self.roles.contains(role));
+        lacking.map(|(_, name)| name).collect()
+    }
+
     /// Looks for settings that cannot work together.
     ///
     /// # Errors

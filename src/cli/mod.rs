@@ -4,18 +4,23 @@ mod actors;
 mod answer;
 mod api_client;
 mod args;
+mod bar;
 mod coupons;
 mod dead_letters;
 mod demo;
 mod failure;
 mod migrate;
+mod reconcile;
 mod runtime;
 mod serve;
 mod settings;
+mod table;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -29,13 +34,26 @@ pub fn main() -> ExitCode {
     if let Some(name) = planted::unknown() {
         return Failure::operator(format!("OPENRUN_PLANTED_BUG: there is no bug {name}")).report();
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     // TLS of every client goes through the one provider; a second call would only find the first.
     let _already = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// A value that is none is the mistake of whoever set it, and told like any other; the rest is told as clap tells it.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let said = text.split("For more information").next().unwrap_or(&text);
+    Failure::operator(said.strip_prefix("error: ").unwrap_or(said)).report()
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -46,5 +64,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Coupons(args) => coupons::run(&args),
         Command::Actors(args) => actors::run(&args),
         Command::DeadLetters(args) => dead_letters::run(&args),
+        Command::Reconcile(args) => reconcile::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }

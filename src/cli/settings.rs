@@ -27,6 +27,7 @@ impl CommonArgs {
             ack: self.ack()?,
             admin_token: self.admin_token.clone().filter(|token| !token.is_empty()).map(Into::into),
             persisters: usize::from(self.persisters),
+            reconcile_interval: self.reconcile_interval.0,
             database_connections: self.database_connections,
             workers: self.workers.map_or(cores, usize::from),
             shards: self.shards.map_or((cores / 2).max(1), usize::from),

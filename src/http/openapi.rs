@@ -32,6 +32,7 @@ use super::{admin, coupons, health, issuances};
         admin::dead_letters::replay,
         admin::dead_letters::replay_all,
         admin::dead_letters::discard,
+        admin::reconcile::reconcile,
         health::live,
         health::ready,
         health::metrics,

@@ -159,6 +159,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not from there", detail)
     }
 
+    /// The same is being done already.
+    pub(super) fn busy(detail: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, "busy", "Being done already", detail)
+    }
+
     /// The node cannot answer now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", detail)

@@ -141,7 +141,8 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .service(letter)
         .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
         // Names have slashes, which may be given plainly.
-        .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)));
+        .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)))
+        .service(post("/v1/admin/reconcile").route(web::post().to(admin::reconcile::reconcile)));
 }
 
 /// What probes and Prometheus call, whatever the node does.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::operators::Operators;
-use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry};
+use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
 use crate::ports::{AdmissionEngine, DeadLetters};
 use crate::telemetry::Metrics;
 
@@ -26,6 +26,8 @@ pub struct AppState {
     pub acks: Acks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Compares engine, outbox and database.
+    pub reconciler: Reconciler,
     /// Who is an operator.
     pub operators: Operators,
     /// How long a member waits at most.

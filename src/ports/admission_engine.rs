@@ -86,6 +86,15 @@ pub struct WinnersPage {
     pub next: Option<u64>,
 }
 
+/// Some of those who hold a coupon, and what each of them holds.
+#[derive(Debug, Clone, Default)]
+pub struct HoldersPage {
+    /// Members and what they hold; one may come more than once.
+    pub holders: Vec<(MemberId, Grant)>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<u64>,
+}
+
 /// Decides who gets a coupon.
 ///
 /// # What must hold, whatever dies
@@ -115,8 +124,15 @@ pub trait AdmissionEngine: Send + Sync {
     /// How a coupon stands by the engine's own clock; changes nothing.
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError>;
 
-    /// Those who hold one, a page at a time, beginning at `cursor` (first 0).
-    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError>;
+    /// Those who hold one and what they hold, a page at a time in any order, beginning at `cursor` (first 0). Whoever
+    /// held one before the first page was asked for is on one of them.
+    async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError>;
+
+    /// Those who hold one, paged as [`AdmissionEngine::holders`].
+    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
+        let HoldersPage { holders, next } = self.holders(coupon, cursor).await?;
+        Ok(WinnersPage { members: holders.into_iter().map(|(member, _)| member).collect(), next })
+    }
 
     /// Applies an operator's change in one atomic step and bumps [`AdmissionEngine::revision`]. Refused, changing
     /// nothing: a total below what is issued, another window once issuing has started, anything on a closed coupon

@@ -64,4 +64,7 @@ pub trait IssuanceStore: Send + Sync {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<IssuedCoupon>, StoreError>;
+
+    /// What is in the quarantine of a coupon, at most `limit`, in order of sequence.
+    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError>;
 }

@@ -14,8 +14,8 @@ mod outbox;
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 pub use admission_engine::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, Reconfiguration, Verdict,
-    WinnersPage,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
+    Reconfiguration, Verdict, WinnersPage,
 };
 pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
 pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};

@@ -8,6 +8,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::reconciled::Reconciled;
 use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
@@ -94,6 +95,8 @@ pub struct Metrics {
     remaining: IntGaugeVec,
     gate: IntGaugeVec,
     outbox_depth: IntGaugeVec,
+    /// What the reconciler found.
+    pub reconciled: Reconciled,
     ack_waiting: IntGauge,
     ack_seconds: HistogramVec,
 }
@@ -163,6 +166,11 @@ impl Metrics {
                 "outbox_depth",
                 "Issuances not yet known to be in the database",
                 "coupon",
+            ),
+            reconciled: Reconciled::new(
+                add.counter("reconcile_repaired_total", "Disagreements of engine and database put right"),
+                add.gauge("reconcile_last_run_timestamp_seconds", "When everything was last compared"),
+                add.gauges("drift", "Disagreements that the last comparison could not put right", "kind"),
             ),
             ack_waiting: add
                 .gauge("ack_waiting_members", "Members issued to who wait for the level they want"),

@@ -2,6 +2,8 @@
 
 mod logging;
 mod metrics;
+mod reconciled;
 
 pub use logging::{LogFormat, init as init_logging};
 pub use metrics::{Metrics, Outcome};
+pub use reconciled::Reconciled;

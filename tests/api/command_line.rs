@@ -101,7 +101,7 @@ async fn the_token_goes_with_the_call_and_is_not_shown() {
 }
 
 /// What each command can be told by the environment.
-const NODE: [&str; 19] = [
+const NODE: [&str; 20] = [
     "OPENRUN_ENGINE",
     "OPENRUN_DATA_DIR",
     "OPENRUN_REDIS_URL",
@@ -113,6 +113,7 @@ const NODE: [&str; 19] = [
     "OPENRUN_ACK",
     "OPENRUN_ADMIN_TOKEN",
     "OPENRUN_PERSISTERS",
+    "OPENRUN_RECONCILE_INTERVAL",
     "OPENRUN_DATABASE_CONNECTIONS",
     "OPENRUN_WORKERS",
     "OPENRUN_SHARDS",
@@ -140,6 +141,11 @@ async fn the_help_of_every_command_names_its_settings() {
         (vec!["dead-letters", "show"], client.clone()),
         (vec!["dead-letters", "replay"], client.clone()),
         (vec!["dead-letters", "discard"], client.clone()),
+        (
+            vec!["reconcile"],
+            NODE[..3].iter().copied().chain(["OPENRUN_DATABASE_URL", "OPENRUN_LOG"]).collect(),
+        ),
+        (vec!["verify"], NODE[..6].iter().copied().chain(["OPENRUN_LOG"]).collect()),
     ];
     for call in ["create", "list", "show", "pause", "resume", "close"] {
         commands.push((vec!["coupons", call], client.clone()));
@@ -157,7 +163,7 @@ async fn the_help_of_every_command_names_its_settings() {
         assert!(!help.stdout.contains("a-secret"), "{command:?} --help shows the token");
     }
     let help = run(&["--help"], &[]).await;
-    for command in ["serve", "demo", "migrate", "coupons", "actors", "dead-letters"] {
+    for command in ["serve", "demo", "migrate", "coupons", "actors", "dead-letters", "reconcile", "verify"] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{}", help.stdout);
     }
     let version = run(&["--version"], &[]).await;

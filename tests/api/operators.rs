@@ -20,6 +20,7 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
         api.request(Method::POST, "/v1/admin/actors/gate-keeper/restart"),
         api.request(Method::GET, "/v1/admin/dead-letters"),
         api.request(Method::POST, "/v1/admin/dead-letters/replay"),
+        api.request(Method::POST, "/v1/admin/reconcile"),
     ]
 }
 

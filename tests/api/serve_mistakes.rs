@@ -74,3 +74,14 @@ async fn a_directory_that_another_node_serves() {
     assert!(line.contains("in use by another openrun"), "{line}");
     api.ask(&id, "kim").await.json(201);
 }
+
+#[tokio::test]
+async fn a_role_that_is_none() {
+    for roles in ["apii", "", "api,", "API", "api;publisher", "api publisher", "all"] {
+        for engine in ["embedded", "redis-lua"] {
+            let settings = [ANYWHERE, ("OPENRUN_ROLES", roles), ("OPENRUN_ENGINE", engine)];
+            let line = run(&["serve"], &settings).await.one_line(2);
+            assert!(line.contains("--roles") && line.contains("'reconciler'"), "{roles:?}: {line}");
+        }
+    }
+}

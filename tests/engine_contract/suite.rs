@@ -87,6 +87,10 @@ macro_rules! engine_contract {
                     a_coupon_nobody_holds_has_no_winners,
                     finding_somebody_without_one_finds_nothing,
                 ],
+                holders: [
+                    the_pages_tell_what_each_holder_was_told,
+                    whoever_held_one_before_the_first_page_is_on_one_while_others_get_theirs,
+                ],
                 unknown: [every_question_about_an_unknown_coupon_says_so],
                 crash: [what_was_answered_survives, issuing_goes_on_where_it_was, changes_of_operators_survive],
                 property: [any_sequence_of_steps_does_what_the_model_does],

@@ -39,6 +39,7 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         ack: AckLevel::Granted,
         admin_token: None,
         persisters: 2,
+        reconcile_interval: None,
         database_connections: 4,
         workers: 2,
         shards: 1,

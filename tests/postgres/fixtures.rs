@@ -34,6 +34,11 @@ impl Stage {
         by_hand(self.home.url(), statement).await
     }
 
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        self.home.url()
+    }
+
     /// Takes everything back that was issued.
     pub(crate) async fn clear(&self) {
         self.by_hand("DELETE FROM coupon_issuances").await.expect("rows can be deleted");

@@ -1,9 +1,10 @@
 //! What becomes of a batch: written, there already, or a contradiction.
 
 use openrun::domain::{IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresStore};
 use openrun::ports::{InsertReport, IssuanceStore, StoreError};
 
-use crate::fixtures::{Stage, id, issuance, issuances};
+use crate::fixtures::{Stage, id, issuance, issuances, settings};
 
 #[tokio::test]
 async fn a_batch_may_be_repeated_any_number_of_times() {
@@ -63,6 +64,12 @@ async fn every_kind_of_contradiction_is_reported_and_quarantined_once() {
         assert_eq!(stage.number("SELECT count(*) FROM issuance_conflicts").await, 4);
     }
     assert_eq!(stage.store.list(&id("drop"), 0, 10).await.unwrap(), [held, issuance("choi", 4)]);
+    let mut kept = stage.store.quarantined(&id("drop"), 10).await.unwrap();
+    assert!(kept.iter().all(|conflict| conflict.held.contains("\"kim\"")), "{kept:?}");
+    kept.sort_by_key(|conflict| batch.iter().position(|arrived| *arrived == conflict.arrived));
+    assert_eq!(kept.into_iter().map(|conflict| conflict.arrived).collect::<Vec<_>>(), batch[..4]);
+    assert_eq!(stage.store.quarantined(&id("drop"), 3).await.unwrap().len(), 3, "no more than asked for");
+    assert_eq!(stage.store.quarantined(&id("other"), 10).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -119,4 +126,16 @@ async fn a_caller_who_stops_waiting_does_not_spoil_the_connection() {
     let report = stage.store.insert(&batch).await.unwrap();
     assert_eq!(report.inserted + report.same, 2_000);
     assert_eq!(stage.store.highest(&id("drop")).await.unwrap(), 2_000);
+}
+
+#[tokio::test]
+async fn a_connection_that_reads_only_cannot_write() {
+    let stage = Stage::new(10).await;
+    stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
+    let settings = DatabaseSettings { read_only: true, ..settings(stage.url()) };
+    let reading = PostgresStore::new(Database::connect(&settings).await.unwrap());
+    assert_eq!(reading.list(&id("drop"), 0, 10).await.unwrap(), [issuance("kim", 1)]);
+    let refused = reading.insert(&[issuance("lee", 2)]).await;
+    assert!(matches!(&refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(stage.number("SELECT count(*) FROM coupon_issuances").await, 1);
 }

@@ -10,4 +10,5 @@ mod node_killed;
 mod outages;
 mod race;
 mod redis_lost;
+mod roles;
 mod two_nodes;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::inspect::Interval;
 use crate::bootstrap::{EngineKind, Role};
 use crate::telemetry::LogFormat;
 
@@ -47,11 +48,11 @@ pub(in crate::cli) struct CommonArgs {
     )]
     pub(in crate::cli) accept_redis_data_loss: bool,
 
-    /// What this node does (redis-lua): any of api, publisher, persister
+    /// What this node does (redis-lua): any of api, publisher, persister, reconciler
     #[arg(
         long,
         env = "OPENRUN_ROLES",
-        default_value = "api,publisher,persister",
+        default_value = "api,publisher,persister,reconciler",
         value_delimiter = ',',
         value_name = "ROLES"
     )]
@@ -70,6 +71,10 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(in crate::cli) persisters: u16,
+
+    /// Seconds that the reconciler rests between two runs, or `off`
+    #[arg(long, env = "OPENRUN_RECONCILE_INTERVAL", default_value = "60", value_name = "SECONDS")]
+    pub(in crate::cli) reconcile_interval: Interval,
 
     /// Most connections to PostgreSQL (redis-lua)
     #[arg(long, env = "OPENRUN_DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N")]

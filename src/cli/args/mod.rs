@@ -5,6 +5,7 @@ mod common;
 mod coupons;
 mod dead_letters;
 mod demo;
+mod inspect;
 mod migrate;
 mod operator;
 mod serve;
@@ -16,6 +17,7 @@ pub(super) use common::CommonArgs;
 pub(super) use coupons::{CouponsArgs, CouponsCall, CreateArgs};
 pub(super) use dead_letters::{DeadLettersArgs, DeadLettersCall};
 pub(super) use demo::DemoArgs;
+pub(super) use inspect::{ReconcileArgs, VerifyArgs};
 pub(super) use migrate::MigrateArgs;
 pub(super) use serve::NodeArgs;
 
@@ -41,4 +43,8 @@ pub(super) enum Command {
     Actors(ActorsArgs),
     /// List what could not be written, and send it on its way again or drop it
     DeadLetters(DeadLettersArgs),
+    /// Compare engine, outbox and database once, and repair what is safe; exit code 1 if something remains
+    Reconcile(ReconcileArgs),
+    /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken
+    Verify(VerifyArgs),
 }

@@ -3,3 +3,4 @@
 pub(super) mod actors;
 pub(super) mod dead_letters;
 mod letter_bodies;
+pub(super) mod reconcile;

@@ -61,6 +61,15 @@ pub(super) struct Session {
 impl Session {
     /// Connects as `name` and declares the topology.
     pub(super) async fn open(settings: &RabbitSettings, name: &str) -> Result<Self, BrokerError> {
+        Self::begin(settings, name, true).await
+    }
+
+    /// Connects as `name` and declares nothing: whatever is on the broker stays as it is.
+    pub(super) async fn open_undeclared(settings: &RabbitSettings, name: &str) -> Result<Self, BrokerError> {
+        Self::begin(settings, name, false).await
+    }
+
+    async fn begin(settings: &RabbitSettings, name: &str, declare: bool) -> Result<Self, BrokerError> {
         let uri = parse(settings)?;
         let socket = Arc::new(Socket::default());
         let mut guard = CutOnDrop(Some(Arc::clone(&socket)));
@@ -68,7 +77,9 @@ impl Session {
             let connected = connect(uri.clone(), name, Arc::clone(&socket)).await;
             let connection = connected.map_err(|error| errors::connecting(&error, &uri))?;
             let topology = Topology::new(settings.namespace.clone());
-            topology::declare(&connection.create_channel().await?, &topology).await?;
+            if declare {
+                topology::declare(&connection.create_channel().await?, &topology).await?;
+            }
             Ok((connection, topology))
         });
         let (connection, topology) = opened.await?;

@@ -3,6 +3,7 @@
 mod bus;
 mod connection;
 mod errors;
+mod glance;
 mod letters;
 mod link;
 mod message;
@@ -13,6 +14,7 @@ mod window;
 
 pub use bus::RabbitBus;
 pub use errors::BrokerError;
+pub use glance::dead_letters;
 pub use letters::RabbitLetters;
 pub use message::{CONTENT_TYPE, EVENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
 pub use settings::{Namespace, RabbitSettings};

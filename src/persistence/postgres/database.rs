@@ -29,13 +29,21 @@ pub struct DatabaseSettings {
     pub acquire_timeout_ms: u64,
     /// After which the server cuts a statement short.
     pub statement_timeout_ms: u64,
+    /// Whether the server refuses every statement that would write.
+    pub read_only: bool,
 }
 
 impl DatabaseSettings {
     /// The usual bounds for the database at `url`.
     #[must_use]
     pub fn new(url: SecretString) -> Self {
-        Self { url, max_connections: 10, acquire_timeout_ms: 3_000, statement_timeout_ms: 10_000 }
+        Self {
+            url,
+            max_connections: 10,
+            acquire_timeout_ms: 3_000,
+            statement_timeout_ms: 10_000,
+            read_only: false,
+        }
     }
 }
 
@@ -65,7 +73,11 @@ impl Database {
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
         let unbounded = parse(settings.url.expose_secret())?;
         let statement_timeout = settings.statement_timeout_ms.to_string();
-        let options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
+        let mut options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
+        if settings.read_only {
+            // Otherwise the server's own word holds: it may have been made read-only.
+            options = options.options([("default_transaction_read_only", "on")]);
+        }
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
         // Tried once by hand: the pool would only say that time ran out.
         timeout(acquire, probe(&options))

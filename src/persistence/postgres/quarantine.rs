@@ -1,8 +1,9 @@
 //! Where issuances go that contradict one the database holds, until a person has looked at them.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
-use super::rows::Columns;
+use super::rows::{self, Columns};
+use crate::domain::CouponId;
 use crate::ports::Conflict;
 
 /// A redelivery of a conflict that is there already adds nothing.
@@ -12,6 +13,23 @@ const QUARANTINE: &str =
         AS arrived (coupon_id, sequence, member_id, code, issued_at, held)
     ORDER BY coupon_id COLLATE \"C\", sequence
     ON CONFLICT DO NOTHING";
+
+/// The table keeps no status: what is in it was new when it came.
+const QUARANTINED: &str = "SELECT coupon_id, sequence, member_id, code, 'UNUSED' AS status, issued_at, held
+    FROM issuance_conflicts WHERE coupon_id = $1 ORDER BY sequence, member_id LIMIT $2";
+
+/// Reads what has been written down of `coupon`, at most `limit`.
+pub(super) async fn quarantined(
+    connection: &mut PgConnection,
+    coupon: &CouponId,
+    limit: u32,
+) -> sqlx::Result<Vec<Conflict>> {
+    let query = sqlx::query(QUARANTINED).bind(coupon.as_str()).bind(i64::from(limit));
+    let found = query.fetch_all(connection).await?;
+    let conflict =
+        |row| Ok(Conflict { arrived: rows::issuance(row)?, held: row.try_get::<String, _>("held")? });
+    found.iter().map(conflict).collect()
+}
 
 /// Writes `conflicts` down for good.
 pub(super) async fn quarantine(connection: &mut PgConnection, conflicts: &[Conflict]) -> sqlx::Result<()> {

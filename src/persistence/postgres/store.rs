@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use super::classify::{Held, classify};
 use super::database::Database;
 use super::errors::{Fault, fault, refusal};
-use super::quarantine::quarantine;
+use super::quarantine::{quarantine, quarantined};
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{InsertReport, IssuanceStore, StoreError};
+use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
 use crate::sabotage::planted;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
@@ -154,6 +154,14 @@ impl IssuanceStore for PostgresStore {
             .await
             .map_err(failed)?;
         found.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+
+    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError> {
+        let id = coupon.clone();
+        self.database
+            .run(move |connection| Box::pin(async move { quarantined(connection, &id, limit).await }))
+            .await
+            .map_err(failed)
     }
 }
 

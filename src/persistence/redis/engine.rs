@@ -15,14 +15,14 @@ use crate::domain::{
     AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Window,
 };
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, OutboxEntry,
-    Reconfiguration, Verdict, WinnersPage,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH, OutboxEntry,
+    Reconfiguration, Verdict,
 };
 #[cfg(feature = "planted-bugs")]
 use crate::sabotage::planted;
 
-/// About how many winners one page has.
-const WINNERS_PAGE: usize = 1_000;
+/// About how many holders one page has.
+const HOLDERS_PAGE: usize = 1_000;
 
 /// The engine `redis-lua`.
 ///
@@ -166,16 +166,20 @@ impl AdmissionEngine for RedisLuaEngine {
         Ok(seen.standing)
     }
 
-    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
+    async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
         let known = self.shared.known(coupon).await?;
         let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.winners, coupon);
-        run.arg(known.epoch).arg(question.known).arg(cursor).arg(WINNERS_PAGE);
+        let mut run = on(&self.shared.scripts.holders, coupon);
+        run.arg(known.epoch).arg(question.known).arg(cursor).arg(HOLDERS_PAGE);
         let mut reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
         let next: u64 = reply.next()?;
-        let members = reply.rest().map(member).collect::<Result<_, _>>()?;
+        let (mut rest, mut holders) = (reply.rest(), Vec::new());
+        while let Some(who) = rest.next() {
+            let what = rest.next().ok_or_else(|| corrupt("a participant holds nothing"))?;
+            holders.push((member(who)?, held(what)?));
+        }
         known.accept(question, 0, [])?;
-        Ok(WinnersPage { members, next: Some(next).filter(|next| *next != 0) })
+        Ok(HoldersPage { holders, next: Some(next).filter(|next| *next != 0) })
     }
 
     async fn reconfigure(

@@ -21,6 +21,7 @@ pub(super) struct Scripts {
     pub(super) admit: Script,
     pub(super) depth: Script,
     pub(super) find: Script,
+    pub(super) holders: Script,
     pub(super) load: Script,
     pub(super) pending: Script,
     pub(super) rebuild_begin: Script,
@@ -31,7 +32,6 @@ pub(super) struct Scripts {
     pub(super) suspend: Script,
     pub(super) trim: Script,
     pub(super) verify: Script,
-    pub(super) winners: Script,
 }
 
 impl Scripts {
@@ -40,6 +40,7 @@ impl Scripts {
             admit: script!("admit"),
             depth: script!("depth"),
             find: script!("find"),
+            holders: script!("holders"),
             load: script!("load"),
             pending: script!("pending"),
             rebuild_begin: script!("rebuild_begin"),
@@ -50,7 +51,6 @@ impl Scripts {
             suspend: script!("suspend"),
             trim: script!("trim"),
             verify: script!("verify"),
-            winners: script!("winners"),
         }
     }
 }

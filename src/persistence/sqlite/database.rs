@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::clock::Clock;
 use super::open::{self, OpenError};
+use super::reading;
 
 /// Connections that read at the same time; each has a thread of its own.
 const READERS: u32 = 4;
@@ -34,8 +35,8 @@ struct Inner {
     readers: SqlitePool,
     /// The one clock of everything that is decided here.
     clock: Clock,
-    /// Keeps other processes out as long as it is open.
-    _lock: File,
+    /// Keeps other processes out as long as it is open; whoever only reads does not.
+    _lock: Option<File>,
 }
 
 /// What there is of the writing connection.
@@ -54,16 +55,29 @@ impl SqliteDatabase {
     /// [`OpenError`] says in one sentence what is wrong and what to do.
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let opened = open::open(directory).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(Duration::from_millis(READER_WAIT_MS))
-            .connect_lazy_with(opened.reading);
         let inner = Inner {
             writer: Mutex::new(Writer::Ready(Box::new(opened.writer))),
             writing: opened.writing,
-            readers,
+            readers: readers(opened.reading),
             clock: Clock::default(),
-            _lock: opened.lock,
+            _lock: Some(opened.lock),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the database in `directory` to read it only, also while another process serves it. It makes nothing and
+    /// changes nothing; writing fails as on a closed database.
+    ///
+    /// # Errors
+    /// [`OpenError`] says in one sentence what is wrong and what to do.
+    pub async fn open_read_only(directory: &Path) -> Result<Self, OpenError> {
+        let reading = reading::open(directory).await?;
+        let inner = Inner {
+            writer: Mutex::new(Writer::Closed),
+            writing: reading.clone(),
+            readers: readers(reading),
+            clock: Clock::default(),
+            _lock: None,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -132,6 +146,13 @@ impl SqliteDatabase {
             }
         }
     }
+}
+
+fn readers(reading: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(Duration::from_millis(READER_WAIT_MS))
+        .connect_lazy_with(reading)
 }
 
 async fn transaction<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, sqlx::Error>

@@ -14,11 +14,11 @@ use crate::domain::{
     AmendmentError, Coupon, CouponId, IssuanceStatus, MemberId, Sequence, Standing, Timestamp,
 };
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, Reconfiguration, WinnersPage,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, Reconfiguration,
 };
 
-/// Members on one page of winners.
-const WINNERS_PAGE: u32 = 1_000;
+/// Members on one page of holders.
+const HOLDERS_PAGE: u32 = 1_000;
 
 /// What members of a batch hold. CROSS JOIN makes SQLite look each of them up by the index; left to itself it reads
 /// everybody who holds the coupon, which slows down with every one issued.
@@ -87,17 +87,17 @@ impl AdmissionEngine for EmbeddedEngine {
         Ok(coupon.standing(self.database.clock().now()))
     }
 
-    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
-        let sql = "SELECT i.sequence, i.member_id FROM coupons AS c
+    async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
+        let sql = "SELECT i.sequence, i.member_id, i.issued_at_ms FROM coupons AS c
             LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.sequence > $2
             WHERE c.id = $1 ORDER BY i.sequence LIMIT $3";
         let after = i64::try_from(cursor).unwrap_or(i64::MAX);
-        let query = sqlx::query(sql).bind(coupon.as_str()).bind(after).bind(WINNERS_PAGE);
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(after).bind(HOLDERS_PAGE);
         let found = query.fetch_all(self.database.readers()).await.map_err(engine_error)?;
         if found.is_empty() {
             return Err(EngineError::UnknownCoupon);
         }
-        winners_page(&found).map_err(engine_error)
+        holders_page(&found).map_err(engine_error)
     }
 
     async fn reconfigure(
@@ -214,15 +214,16 @@ async fn reconfigure(
     Ok(Some(Ok(after)))
 }
 
-fn winners_page(found: &[SqliteRow]) -> Result<WinnersPage, sqlx::Error> {
-    let Some(last) = found.last() else { return Ok(WinnersPage::default()) };
+fn holders_page(found: &[SqliteRow]) -> Result<HoldersPage, sqlx::Error> {
+    let Some(last) = found.last() else { return Ok(HoldersPage::default()) };
     if rows::is_null(last, "sequence")? {
-        return Ok(WinnersPage::default());
+        return Ok(HoldersPage::default());
     }
-    let members = found.iter().map(rows::member).collect::<Result<_, _>>()?;
-    let full = found.len() == WINNERS_PAGE as usize;
+    let holder = |row| Ok::<_, sqlx::Error>((rows::member(row)?, rows::grant(row)?));
+    let holders = found.iter().map(holder).collect::<Result<_, _>>()?;
+    let full = found.len() == HOLDERS_PAGE as usize;
     let next = if full { Some(u64::from(rows::number(last, "sequence")?)) } else { None };
-    Ok(WinnersPage { members, next })
+    Ok(HoldersPage { holders, next })
 }
 
 #[cfg(test)]

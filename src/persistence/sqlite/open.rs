@@ -13,7 +13,7 @@ use super::failure::is_broken_file;
 /// The schema, built into the program.
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
-const DATABASE_FILE: &str = "openrun.sqlite";
+pub(super) const DATABASE_FILE: &str = "openrun.sqlite";
 const LOCK_FILE: &str = "openrun.lock";
 /// How long a statement waits for another connection's lock; only a copy or a backup can make it wait at all.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
@@ -52,6 +52,18 @@ pub enum OpenError {
         /// The last schema this program knows.
         known: i64,
     },
+    /// There is nothing to read.
+    #[error("there is no openrun database in {}: check OPENRUN_DATA_DIR", path.display())]
+    Absent {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An earlier version has made it, and reading it must not change it.
+    #[error("{} was written by an older openrun: run `openrun migrate` once", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite could not open it for another reason.
     #[error("{} cannot be opened ({cause}): check the disk and the rights of the file", path.display())]
     Database {
@@ -81,10 +93,7 @@ pub(super) async fn open(directory: &Path) -> Result<OpenDirectory, OpenError> {
     let lock = hold(directory)?;
     let path = directory.join(DATABASE_FILE);
     let writing = writing_options(&path);
-    let reading = SqliteConnectOptions::new()
-        .filename(&path)
-        .read_only(true)
-        .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS));
+    let reading = reading_options(&path);
     let mut writer = writing.connect().await.map_err(|cause| told(&path, cause))?;
     if is_foreign(&mut writer).await.map_err(|cause| told(&path, cause))? {
         return Err(OpenError::NotOurs { path });
@@ -131,21 +140,33 @@ fn writing_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
 }
 
+pub(super) fn reading_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
+}
+
+/// The last schema that this program knows.
+pub(super) fn newest_schema() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 /// Whether the file is a database with tables of somebody else.
-async fn is_foreign(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_foreign(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let tables = "SELECT count(*) AS every, count(*) FILTER (WHERE name = '_sqlx_migrations') AS ours
                   FROM sqlite_schema WHERE type = 'table'";
     let row = sqlx::query(tables).fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>("every")? > 0 && row.try_get::<i64, _>("ours")? == 0)
 }
 
-fn told(path: &Path, cause: sqlx::Error) -> OpenError {
+pub(super) fn told(path: &Path, cause: sqlx::Error) -> OpenError {
     let path = path.to_path_buf();
     if is_broken_file(&cause) { OpenError::NotOurs { path } } else { OpenError::Database { path, cause } }
 }
 
 fn not_migrated(path: &Path, cause: MigrateError) -> OpenError {
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest_schema();
     match cause {
         MigrateError::VersionMissing(found) if found > known => {
             OpenError::Newer { path: path.into(), found, known }

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::database::SqliteDatabase;
 use super::failure::store_error;
@@ -84,6 +84,16 @@ impl IssuanceStore for SqliteIssuanceStore {
         let query = sqlx::query(sql).bind(coupon.as_str()).bind(after).bind(limit);
         let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
         found.iter().map(rows::issuance).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError> {
+        let sql = "SELECT * FROM issuance_quarantine WHERE coupon_id = $1 ORDER BY sequence, id LIMIT $2";
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(limit);
+        let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
+        let conflict = |row: &SqliteRow| {
+            Ok(Conflict { arrived: rows::issuance(row)?, held: row.try_get::<String, _>("held")? })
+        };
+        found.iter().map(conflict).collect::<Result<_, sqlx::Error>>().map_err(store_error)
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod batches;
 pub(crate) mod concurrency;
 pub(crate) mod crash;
+pub(crate) mod holders;
 pub(crate) mod idempotence;
 pub(crate) mod issuing;
 pub(crate) mod property;

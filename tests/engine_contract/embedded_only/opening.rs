@@ -100,3 +100,45 @@ async fn the_file_is_in_write_ahead_mode() {
         sqlx::query("PRAGMA journal_mode").fetch_one(&mut intruder(directory.path()).await).await.unwrap();
     assert_eq!(row.get::<String, _>(0), "wal");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_reads_is_let_in_beside_whoever_serves_and_changes_nothing() {
+    let (database, directory) = database().await;
+    let coupon = open_coupon("drop", 3);
+    engine(&database).load(&coupon).await.unwrap();
+    let grant = issued(ask(&*engine(&database), &coupon.id, &member("kim")).await);
+    for served in [true, false] {
+        if !served {
+            database.close().await;
+        }
+        let file = directory.path().join("openrun.sqlite");
+        let before = std::fs::read(&file).unwrap();
+        let reading = SqliteDatabase::open_read_only(directory.path()).await.unwrap();
+        let reader = engine(&reading);
+        assert_eq!(reader.find(&coupon.id, &member("kim")).await.unwrap(), Some(grant));
+        let refused = reader.load(&open_coupon("another", 3)).await;
+        assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
+        reading.close().await;
+        assert!(before == std::fs::read(&file).unwrap(), "the file has changed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_makes_nothing_and_says_what_it_lacks() {
+    let empty = tempfile::tempdir().unwrap();
+    let error = SqliteDatabase::open_read_only(empty.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Absent { .. }), "{error}");
+    assert!(std::fs::read_dir(empty.path()).unwrap().next().is_none(), "something was made");
+    std::fs::write(empty.path().join("openrun.sqlite"), "no database at all").unwrap();
+    let error = SqliteDatabase::open_read_only(empty.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotOurs { .. }), "{error}");
+    let (database, directory) = database().await;
+    database.close().await;
+    let mut intruder = intruder(directory.path()).await;
+    for (version, expected) in [(99, "newer"), (0, "older")] {
+        let sql = "UPDATE _sqlx_migrations SET version = $1";
+        sqlx::query(sql).bind(version).execute(&mut intruder).await.unwrap();
+        let error = SqliteDatabase::open_read_only(directory.path()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}

@@ -94,6 +94,11 @@ async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
     let sql = "SELECT count(*) FROM issuance_quarantine";
     let kept = sqlx::query(sql).fetch_one(&mut intruder(directory.path()).await).await.unwrap();
     assert_eq!(kept.get::<i64, _>(0), 4, "each contradiction once");
+    let kept = store.quarantined(&id("drop"), 10).await.unwrap();
+    let mut sorted = contradictions.to_vec();
+    sorted.sort_by_key(|arrived| arrived.sequence);
+    assert_eq!(kept.into_iter().map(|conflict| conflict.arrived).collect::<Vec<_>>(), sorted);
+    assert_eq!(store.quarantined(&id("drop"), 3).await.unwrap().len(), 3, "no more than asked for");
     assert_eq!(issued(ask(&*engine, &id("drop"), &member("next")).await).sequence, 4, "the engine goes on");
 }
 

@@ -1,5 +1,5 @@
--- winners.lua: some of those who hold a coupon; changes nothing. It is fenced like the rest: whoever takes the pages
--- for all there are tells everybody else that it is sold out.
+-- holders.lua: some of those who hold a coupon, and what each of them holds; changes nothing. It is fenced like the
+-- rest: whoever takes the pages for all there are tells everybody else that it is sold out.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
@@ -7,7 +7,7 @@
 -- ARGV[3] cursor, '0' at first
 -- ARGV[4] about how many to look at
 --
--- Returns OK, the next cursor ('0' after the last page), then members.
+-- Returns OK, the next cursor ('0' after the last page), then a member and "sequence issued_at_ms" in turn.
 local coupon, refusal = read_consistent()
 refusal = refusal or fence(coupon, ARGV[1], ARGV[2])
 if refusal then
@@ -15,7 +15,7 @@ if refusal then
 end
 local page = redis.call('HSCAN', participants_key, ARGV[3], 'COUNT', ARGV[4])
 local answer = { 'OK', page[1] }
-for i = 1, #page[2], 2 do
+for i = 1, #page[2] do
   answer[#answer + 1] = page[2][i]
 end
 return answer

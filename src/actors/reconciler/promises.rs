@@ -1,0 +1,119 @@
+//! The promises, proven on the data at rest: which of them hold, and who breaks them. Nothing is written.
+
+mod rows;
+
+use serde::Serialize;
+
+use self::rows::RowPromises;
+use super::asking::{ROWS_PAGE, ReconcileError, ReconcileParts};
+use super::report::{CouponReport, DriftKind, Finding, Place};
+use super::run::failed;
+use super::watch::Watch;
+use crate::domain::{Coupon, CouponId};
+
+/// How many of those who break a promise are named.
+const OFFENDERS_MAX: usize = 5;
+
+/// One promise, and whether it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Promise {
+    /// A short name that never changes.
+    pub name: &'static str,
+    /// What is promised, in words.
+    pub promise: &'static str,
+    /// Whether nothing was found against it.
+    pub held: bool,
+    /// The first of those who break it.
+    pub offenders: Vec<String>,
+    /// How many break it beyond those.
+    pub more: u64,
+}
+
+impl Promise {
+    pub(super) fn new(name: &'static str, promise: &'static str) -> Self {
+        Self { name, promise, held: true, offenders: Vec::new(), more: 0 }
+    }
+
+    pub(super) fn broken_by(&mut self, offender: impl FnOnce() -> String) {
+        self.held = false;
+        if self.offenders.len() < OFFENDERS_MAX {
+            self.offenders.push(offender());
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// What was proven of one coupon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CouponProof {
+    /// Which coupon.
+    pub coupon_id: String,
+    /// How many rows were read.
+    pub rows: u64,
+    /// Every promise.
+    pub promises: Vec<Promise>,
+}
+
+/// What was proven.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ProofReport {
+    /// Every coupon that was looked at.
+    pub coupons: Vec<CouponProof>,
+    /// How many promises are broken.
+    pub broken: u64,
+    /// Messages in the dead-letter queue; absent where there is none, or it was not looked at.
+    pub dead_letters: Option<u64>,
+}
+
+/// Proves the promises on all coupons, or on `only` one.
+///
+/// # Errors
+/// [`ReconcileError`] if somebody cannot be asked.
+pub async fn verify(
+    parts: &ReconcileParts,
+    only: Option<&CouponId>,
+    watch: &mut dyn Watch,
+) -> Result<ProofReport, ReconcileError> {
+    let mut report = ProofReport::default();
+    for coupon in parts.coupons(only).await? {
+        let (count, mut promises) = of_rows(parts, &coupon).await?;
+        promises.extend(of_the_whole(&parts.examined(&coupon, watch).await?));
+        report.broken += promises.iter().filter(|promise| !promise.held).count() as u64;
+        report.coupons.push(CouponProof { coupon_id: coupon.id.to_string(), rows: count, promises });
+    }
+    Ok(report)
+}
+
+/// What rows alone can show.
+async fn of_rows(parts: &ReconcileParts, coupon: &Coupon) -> Result<(u64, Vec<Promise>), ReconcileError> {
+    let (mut promises, mut after, mut count) = (RowPromises::of(coupon), 0, 0);
+    loop {
+        let page = parts.rows(&coupon.id, after, ROWS_PAGE).await.map_err(failed)?;
+        count += page.len() as u64;
+        page.iter().for_each(|row| promises.see(row));
+        match page.last() {
+            Some(last) => after = last.sequence,
+            None => return Ok((count, promises.finish())),
+        }
+    }
+}
+
+/// What engine, outbox and database show together.
+fn of_the_whole(report: &CouponReport) -> Vec<Promise> {
+    let mut same = Promise::new("told_is_stored", "the engine and the database hold the same issuances");
+    let mut counts = Promise::new("counts_agree", "what is left is the total less what members hold");
+    let mut outbox = Promise::new("outbox_is_true", "the outbox holds only what the engine has issued");
+    let mut quarantine = Promise::new("nothing_contradicts", "nothing that arrived contradicts a row");
+    for finding in &report.findings {
+        let broken = match (finding.place, finding.kind) {
+            (Place::Quarantine, _) => &mut quarantine,
+            (Place::Outbox, _) => &mut outbox,
+            (Place::Rows, DriftKind::Counts | DriftKind::Total) => &mut counts,
+            (Place::Rows, _) => &mut same,
+        };
+        broken.broken_by(|| Finding::sentence(finding));
+    }
+    same.more += report.unnamed;
+    vec![same, counts, outbox, quarantine]
+}

@@ -1,0 +1,101 @@
+//! A look at the data of a service that may or may not run, without becoming a part of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::backend::StartError;
+use crate::actors::ReconcileParts;
+use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
+use crate::persistence::postgres::{self, Database, DatabaseSettings, PostgresCatalog, PostgresStore};
+use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
+use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
+
+/// One statement at a time is asked.
+const CONNECTIONS: u32 = 2;
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub enum InspectionSettings {
+    /// The embedded engine's, in this directory. Engine and database are one file, so that nothing can be missing in one
+    /// of them, and nothing has to be repaired: it is always read only.
+    Embedded(PathBuf),
+    /// The full stack's. The broker is not asked: what it carries is in the outbox.
+    Stack {
+        /// `redis://...`
+        redis: SecretString,
+        /// `postgres://...`
+        database: SecretString,
+        /// Whether the database may be written to; if not, it refuses that by itself.
+        may_write: bool,
+    },
+}
+
+/// Connections to everything that is compared.
+pub struct Inspection {
+    /// What is compared with one another.
+    pub parts: ReconcileParts,
+    opened: Opened,
+}
+
+enum Opened {
+    Sqlite(SqliteDatabase),
+    Postgres(Box<Database>),
+}
+
+impl Inspection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`StartError`], one sentence that says what to do.
+    pub async fn connect(settings: &InspectionSettings) -> Result<Self, StartError> {
+        match settings {
+            InspectionSettings::Embedded(data_dir) => {
+                let database = SqliteDatabase::open_read_only(data_dir).await?;
+                let parts = ReconcileParts {
+                    engine: Arc::new(EmbeddedEngine::new(database.clone())),
+                    catalog: Arc::new(SqliteCatalog::new(database.clone())),
+                    store: Arc::new(SqliteIssuanceStore::new(database.clone())),
+                    outbox: None,
+                };
+                Ok(Self { parts, opened: Opened::Sqlite(database) })
+            }
+            InspectionSettings::Stack { redis, database, may_write } => {
+                let settings = DatabaseSettings {
+                    max_connections: CONNECTIONS,
+                    read_only: !may_write,
+                    ..DatabaseSettings::new(database.clone())
+                };
+                let database = Database::connect(&settings).await?;
+                postgres::check(&database).await?;
+                let engine = RedisLuaEngine::new(RedisConnection::connect(redis).await?);
+                let outbox = Arc::new(engine.outbox());
+                let parts = ReconcileParts {
+                    engine: Arc::new(engine),
+                    catalog: Arc::new(PostgresCatalog::new(database.clone())),
+                    store: Arc::new(PostgresStore::new(database.clone())),
+                    outbox: Some(outbox),
+                };
+                Ok(Self { parts, opened: Opened::Postgres(Box::new(database)) })
+            }
+        }
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.opened {
+            Opened::Sqlite(database) => database.close().await,
+            Opened::Postgres(database) => database.close().await,
+        }
+    }
+}
+
+/// How many dead letters the broker at `url` has; `None` if it has no queue for them.
+///
+/// # Errors
+/// [`StartError`], one sentence that says what to do.
+pub async fn dead_letters(url: SecretString, namespace: &str) -> Result<Option<u64>, StartError> {
+    let namespace = Namespace::parse(namespace)?;
+    Ok(rabbitmq::dead_letters(&RabbitSettings { namespace, ..RabbitSettings::new(url) }).await?)
+}

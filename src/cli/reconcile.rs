@@ -1,0 +1,68 @@
+//! `openrun reconcile`: one run by itself, whether or not a node is serving.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::ReconcileArgs;
+use super::bar::CompareBar;
+use super::failure::Failure;
+use super::runtime;
+use super::table::{write_json, write_table, written};
+use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
+use crate::bootstrap::Inspection;
+use crate::telemetry::Metrics;
+
+pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
+    args.place.begin_logging()?;
+    let settings = args.place.settings(!args.dry_run)?;
+    runtime::run(async {
+        let inspection = Inspection::connect(&settings).await?;
+        let mode = if args.dry_run { RepairMode::ReportOnly } else { RepairMode::Repair };
+        let reconciler = Reconciler::new(inspection.parts.clone(), Arc::new(Metrics::new()));
+        let mut bar = CompareBar::new();
+        let outcome = reconciler.run(args.place.coupon.as_ref(), mode, &mut bar).await;
+        bar.clear();
+        inspection.close().await;
+        let report = outcome.map_err(Failure::operator)?;
+        let out = &mut io::stdout().lock();
+        written(if args.place.json { write_json(out, &report) } else { write_text(out, &report) })?;
+        Ok(if report.unrepaired == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
+    let header = ["COUPON", "TOTAL", "ISSUED", "PARTICIPANTS", "OUTBOX", "ROWS", "IN FLIGHT", "FINDINGS"];
+    let mut table = vec![header.map(str::to_owned)];
+    table.extend(report.coupons.iter().map(cells));
+    write_table(out, &table)?;
+    for coupon in report.coupons.iter().filter(|coupon| !coupon.findings.is_empty()) {
+        writeln!(out, "\n{}", coupon.coupon_id)?;
+        for finding in &coupon.findings {
+            let word = if finding.repaired { "repaired" } else { "remains " };
+            writeln!(out, "  {word}  {}", finding.sentence())?;
+        }
+        if coupon.unnamed > 0 {
+            writeln!(out, "  and {} more", coupon.unnamed)?;
+        }
+    }
+    match (report.repaired, report.unrepaired) {
+        (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
+        (repaired, 0) => writeln!(out, "\nThey agree again: {repaired} repaired."),
+        (repaired, unrepaired) => writeln!(out, "\nThey disagree: {unrepaired} remain, {repaired} repaired."),
+    }
+}
+
+fn cells(coupon: &CouponReport) -> [String; 8] {
+    let findings = coupon.findings.len() as u64 + coupon.unnamed;
+    [
+        coupon.coupon_id.clone(),
+        coupon.total.to_string(),
+        coupon.issued.to_string(),
+        coupon.participants.to_string(),
+        coupon.outbox.to_string(),
+        coupon.rows.to_string(),
+        coupon.in_flight.to_string(),
+        findings.to_string(),
+    ]
+}

@@ -1,0 +1,34 @@
+//! Tables and JSON on standard output.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Writes `value` as JSON for programs.
+pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Writes columns side by side; all but the first are numbers and stand to the right.
+pub(super) fn write_table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
+    let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(place, text)| match (place, width(place)) {
+            (0, width) => format!("{text:<width$}"),
+            (_, width) => format!("{text:>width$}"),
+        });
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Whoever reads may have seen enough, such as `head`; anything else is a mistake of the surroundings.
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|error| Failure::operator(format!("the result cannot be written: {error}"))),
+    }
+}

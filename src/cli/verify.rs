@@ -1,0 +1,59 @@
+//! `openrun verify`: the promises, proven on the data at rest without changing it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::args::VerifyArgs;
+use super::bar::CompareBar;
+use super::failure::Failure;
+use super::runtime;
+use super::table::{write_json, written};
+use crate::actors::{self, ProofReport};
+use crate::bootstrap::{self, Inspection, InspectionSettings};
+
+pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    args.place.begin_logging()?;
+    let settings = args.place.settings(false)?;
+    runtime::run(async {
+        let inspection = Inspection::connect(&settings).await?;
+        let mut bar = CompareBar::new();
+        let proven = actors::verify(&inspection.parts, args.place.coupon.as_ref(), &mut bar).await;
+        bar.clear();
+        inspection.close().await;
+        let mut report = proven.map_err(Failure::operator)?;
+        let url = args.amqp_url.clone().filter(|url| !url.is_empty());
+        if let (InspectionSettings::Stack { .. }, Some(url)) = (&settings, url) {
+            report.dead_letters = bootstrap::dead_letters(url.into(), &args.amqp_namespace).await?;
+        }
+        let out = &mut io::stdout().lock();
+        written(if args.place.json { write_json(out, &report) } else { write_text(out, &report) })?;
+        Ok(if report.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
+    for coupon in &report.coupons {
+        writeln!(out, "{} ({} rows)", coupon.coupon_id, coupon.rows)?;
+        for promise in &coupon.promises {
+            writeln!(out, "  {}  {}", if promise.held { "held  " } else { "BROKEN" }, promise.promise)?;
+            for offender in &promise.offenders {
+                writeln!(out, "            {offender}")?;
+            }
+            if promise.more > 0 {
+                writeln!(out, "            and {} more", promise.more)?;
+            }
+        }
+    }
+    match report.dead_letters {
+        // They are no broken promise: whoever they belong to may have the coupon by now.
+        Some(letters) if letters > 0 => {
+            writeln!(out, "{letters} dead letters wait: `openrun dead-letters list` shows them")?;
+        }
+        _ => {}
+    }
+    match report.broken {
+        0 => writeln!(out, "Every promise is held."),
+        1 => writeln!(out, "1 promise is broken."),
+        broken => writeln!(out, "{broken} promises are broken."),
+    }
+}

@@ -1,0 +1,226 @@
+//! A coupon on the full stack whose issuances have all arrived, and the hands of somebody who tampers with them.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use openrun::domain::{
+    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, Sequence,
+    Terms, Timestamp, Window,
+};
+use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore};
+use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
+use openrun::ports::{AdmissionEngine, AdmissionRequest, CouponCatalog, IssuanceStore, Outbox, Verdict};
+use redis::aio::MultiplexedConnection;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::support::node::{Stack, openrun};
+use crate::support::races::{BOUND, until};
+use crate::support::shared::coupon_id;
+
+pub(crate) fn member(number: u32) -> MemberId {
+    MemberId::parse(&format!("m{number}")).expect("an id")
+}
+
+/// A coupon that has been open for an hour.
+pub(crate) fn open_coupon(id: &str, total: u32) -> Coupon {
+    let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1_000;
+    let opens_at = Timestamp::from_ms(now - 3_600_000);
+    let new = NewCoupon {
+        id: CouponId::parse(id).expect("an id"),
+        terms: Terms::new("A coupon", "", "").expect("terms"),
+        inventory: Inventory::new(total).expect("a total"),
+        window: Window::new(opens_at, None).expect("a window"),
+        valid_until: None,
+    };
+    Coupon::create(new, CodeSalt::from_bytes([7; 32]), opens_at).expect("a coupon")
+}
+
+/// Lets `m1` to `m<count>` ask; gives what they hold.
+pub(crate) async fn issue(engine: &dyn AdmissionEngine, coupon: &Coupon, count: u32) -> Vec<IssuedCoupon> {
+    let request = |number| AdmissionRequest { member: member(number), traceparent: None };
+    let batch: Vec<_> = (1..=count).map(request).collect();
+    let mut issued = Vec::new();
+    for batch in batch.chunks(256) {
+        let answer = engine.admit(&coupon.id, batch).await.expect("an answer");
+        issued.extend(batch.iter().zip(answer.verdicts).map(|(request, verdict)| {
+            let Verdict::Issued(grant) = verdict else { panic!("not issued: {verdict:?}") };
+            IssuedCoupon {
+                coupon_id: coupon.id.clone(),
+                code: coupon.salt.code(&coupon.id, &request.member),
+                member_id: request.member.clone(),
+                sequence: grant.sequence,
+                status: IssuanceStatus::Unused,
+                issued_at: grant.issued_at,
+            }
+        }));
+    }
+    issued
+}
+
+/// The full stack, at rest.
+pub(crate) struct Stage {
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) coupon: Coupon,
+    pub(crate) engine: RedisLuaEngine,
+    pub(crate) store: PostgresStore,
+    pub(crate) issued: Vec<IssuedCoupon>,
+    pub(crate) redis: MultiplexedConnection,
+}
+
+impl Stage {
+    /// A coupon of `total`, of which `issued` are issued and the first `arrived` of these are in the database.
+    pub(crate) async fn with(total: u32, issued: u32, arrived: u32) -> Self {
+        let stack = Stack::shared().await;
+        let database = Database::connect(&DatabaseSettings::new(stack.database_url.clone().into())).await;
+        let database = database.expect("PostgreSQL is there");
+        let store = PostgresStore::new(database.clone());
+        let coupon = open_coupon(&coupon_id(), total);
+        PostgresCatalog::new(database).create(&coupon).await.expect("it is new");
+        let connection = RedisConnection::connect(&stack.redis_url.clone().into()).await;
+        let engine = RedisLuaEngine::new(connection.expect("Redis is there"));
+        engine.load(&coupon).await.expect("it is loaded");
+        let issued = issue(&engine, &coupon, issued).await;
+        let rows = &issued[..arrived as usize];
+        if arrived > 0 {
+            store.insert(rows).await.expect("they can be written");
+            engine.outbox().trim(&coupon.id, arrived).await.expect("they are in the database");
+        }
+        let client = redis::Client::open(stack.redis_url.as_str()).expect("a URL");
+        let redis = client.get_multiplexed_async_connection().await.expect("Redis is there");
+        Self { stack, coupon, engine, store, issued, redis }
+    }
+
+    /// A coupon of 10, of which 5 are issued and have arrived.
+    pub(crate) async fn settled() -> Self {
+        Self::with(10, 5, 5).await
+    }
+
+    /// Runs statements as somebody who may do anything, also what triggers forbid.
+    pub(crate) async fn sql(&self, statements: &str) {
+        let mut connection =
+            PgConnection::connect(&self.stack.database_url).await.expect("PostgreSQL is there");
+        let statements = format!("SET session_replication_role = replica; {statements}");
+        let statements = statements.replace(":coupon", &format!("'{}'", self.coupon.id));
+        connection.execute(AssertSqlSafe(statements)).await.expect("it can be done");
+    }
+
+    /// Runs one command on a key of the coupon: `stage.redis("HDEL", "participants", &["m1"])`.
+    pub(crate) async fn redis(&self, command: &str, part: &str, arguments: &[&str]) {
+        let mut command = redis::cmd(command);
+        command.arg(format!("coupon:{{{}}}:{part}", self.coupon.id)).arg(arguments);
+        command.query_async::<redis::Value>(&mut self.redis.clone()).await.expect("it can be done");
+    }
+
+    /// What the participants hash holds for the one of this sequence.
+    pub(crate) fn holding(&self, sequence: Sequence) -> String {
+        format!("{sequence} {}", self.at(sequence).issued_at.as_ms())
+    }
+
+    pub(crate) fn at(&self, sequence: Sequence) -> &IssuedCoupon {
+        &self.issued[sequence as usize - 1]
+    }
+
+    pub(crate) async fn rows(&self) -> Vec<IssuedCoupon> {
+        self.store.list(&self.coupon.id, 0, 10_000).await.expect("they can be read")
+    }
+
+    /// Waits until nothing counts as in flight any more.
+    pub(crate) async fn settle(&self) {
+        until("nothing in flight", async || {
+            let told = self.reconcile(&["--dry-run"]).await;
+            (told.coupon()["in_flight"] == 0).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn reconcile(&self, flags: &[&str]) -> Told {
+        self.run("reconcile", &[&["--json"], flags].concat()).await
+    }
+
+    pub(crate) async fn verify(&self, flags: &[&str]) -> Told {
+        self.run("verify", &[&["--json"], flags].concat()).await
+    }
+
+    pub(crate) async fn run(&self, command: &str, flags: &[&str]) -> Told {
+        Told::by(&[&[command], flags].concat(), &self.stack.settings()).await
+    }
+}
+
+/// A finding as it is told.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Named {
+    pub(crate) kind: String,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) member_id: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) repaired: bool,
+    pub(crate) detail: String,
+}
+
+/// What a command said at its end.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Told {
+    /// Runs `openrun` to its end.
+    pub(crate) async fn by(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut command: Command = openrun(arguments);
+        command.envs(settings.iter().copied()).stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = tokio::time::timeout(BOUND, output).await.expect("it ends");
+        let output = output.expect("no panic").expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().expect("it ends by itself");
+        Self { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The only coupon.
+    pub(crate) fn coupon(&self) -> Value {
+        let json = self.json();
+        let coupons = json["coupons"].as_array().unwrap_or_else(|| panic!("no coupons: {self:#?}"));
+        assert_eq!(coupons.len(), 1, "{self:#?}");
+        coupons[0].clone()
+    }
+
+    /// Every finding.
+    pub(crate) fn findings(&self) -> Vec<Named> {
+        serde_json::from_value(self.coupon()["findings"].clone()).expect("findings")
+    }
+
+    /// Panics unless these are the findings, as kind, sequence and member, and the exit code fits.
+    #[track_caller]
+    pub(crate) fn assert_findings(&self, expected: &[(&str, Option<u64>, Option<&str>)]) {
+        let findings = self.findings();
+        let named = |found: &Named| (found.kind.clone(), found.sequence, found.member_id.clone());
+        let found: Vec<_> = findings.iter().map(named).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(kind, at, member)| ((*kind).to_owned(), *at, member.map(str::to_owned)))
+            .collect();
+        assert_eq!(found, expected, "{self:#?}");
+        let json = self.json();
+        let repaired = findings.iter().filter(|found| found.repaired).count();
+        assert_eq!(json["repaired"], repaired, "{self:#?}");
+        assert_eq!(json["unrepaired"], expected.len() - repaired, "{self:#?}");
+        assert_eq!(self.code, i32::from(repaired < expected.len()), "{self:#?}");
+    }
+
+    /// The names of the promises that are broken, and those who break them.
+    pub(crate) fn broken(&self) -> Vec<(String, Vec<String>)> {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let coupon = self.coupon();
+        let promises = coupon["promises"].as_array().expect("a list");
+        let broken = promises.iter().filter(|promise| promise["held"] == false);
+        let of = |value: &Value| value.as_array().expect("a list").iter().map(text).collect();
+        broken.map(|promise| (text(&promise["name"]), of(&promise["offenders"]))).collect()
+    }
+}

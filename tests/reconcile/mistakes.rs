@@ -1,0 +1,68 @@
+//! Settings and surroundings that are wrong: one line that says what to do, and code 2.
+
+use crate::arrange::{Stage, Told};
+use crate::support::ports::free_port;
+use crate::support::shared::Database;
+
+const PASSWORD: &str = "s3cret-pa55word";
+
+/// The one line, after code 2.
+#[track_caller]
+fn one_line(told: &Told) -> &str {
+    assert_eq!((told.code, told.stdout.as_str()), (2, ""), "{told:#?}");
+    let line = told.stderr.trim_end();
+    assert!(line.starts_with("openrun: ") && !line.contains('\n'), "{told:#?}");
+    assert!(!line.contains(PASSWORD), "a password shows: {told:#?}");
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_are_not_named_or_not_there() {
+    let stage = Stage::settled().await;
+    let nobody = free_port();
+    for command in ["reconcile", "verify"] {
+        for (name, scheme) in [("OPENRUN_REDIS_URL", "redis"), ("OPENRUN_DATABASE_URL", "postgres")] {
+            for url in [String::new(), format!("{scheme}://kim:{PASSWORD}@127.0.0.1:{nobody}/0")] {
+                let mut settings = stage.stack.settings();
+                settings.iter_mut().filter(|(other, _)| *other == name).for_each(|entry| entry.1 = &url);
+                let told = Told::by(&[command], &settings).await;
+                assert!(one_line(&told).contains(name), "{told:#?}");
+            }
+        }
+    }
+    let url = format!("amqp://kim:{PASSWORD}@127.0.0.1:{nobody}/x");
+    let told = stage.verify(&["--amqp-url", &url]).await;
+    assert!(one_line(&told).contains("OPENRUN_AMQP_URL"), "{told:#?}");
+    let empty = Database::create().await;
+    let told = stage.reconcile(&["--database-url", empty.url()]).await;
+    assert!(one_line(&told).contains("openrun migrate"), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coupon_that_does_not_exist() {
+    let stage = Stage::settled().await;
+    for command in ["reconcile", "verify"] {
+        let told = stage.run(command, &["--coupon", "nobody-knows-it"]).await;
+        assert!(one_line(&told).contains("nobody-knows-it"), "{told:#?}");
+        let told = stage.run(command, &["--coupon", "not an id"]).await;
+        assert!(told.code == 2 && told.stderr.contains("a coupon id is"), "{told:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_without_a_database() {
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    for command in ["reconcile", "verify"] {
+        let told = Told::by(&[command], &[("OPENRUN_DATA_DIR", empty.path().to_str().expect("text"))]).await;
+        assert!(one_line(&told).contains("no openrun database"), "{told:#?}");
+    }
+    assert!(empty.path().read_dir().expect("it is there").next().is_none(), "something was made");
+}
+
+#[tokio::test]
+async fn an_interval_that_is_none() {
+    for wrong in ["0", "-1", "soon", "86401", "1.5"] {
+        let told = Told::by(&["serve"], &[("OPENRUN_RECONCILE_INTERVAL", wrong)]).await;
+        assert!(told.code == 2 && told.stderr.contains("1 to 86400 seconds, or 'off'"), "{told:#?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The reconciler of a running node, on its schedule and by an operator's call.
+
+use serde_json::Value;
+
+use crate::arrange::Stage;
+use crate::support::node::NodeProcess;
+use crate::support::races::{http, metric, until, until_persisted};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_repairs_and_reports_by_itself() {
+    let stage = Stage::settled().await;
+    stage
+        .sql(
+            "DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 2;
+        INSERT INTO coupon_issuances VALUES
+            (:coupon, 8, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
+        )
+        .await;
+    // Without a publisher, so that nobody else could bring it.
+    let node = NodeProcess::redis_lua(&stage.stack)
+        .set("OPENRUN_RECONCILE_INTERVAL", "1")
+        .set("OPENRUN_ROLES", "reconciler")
+        .start()
+        .await;
+    until_persisted(&stage.stack.database_url, stage.coupon.id.as_str(), 6).await;
+    until("the metrics of the run", async || {
+        let repaired = metric(node.address(), "openrun_reconcile_repaired_total", "").await;
+        let extra = metric(node.address(), "openrun_drift", "kind=\"extra\"").await;
+        (repaired > 0.5 && extra > 0.5).then_some(())
+    })
+    .await;
+    assert!(metric(node.address(), "openrun_drift", "kind=\"missing\"").await < 0.5);
+    assert!(metric(node.address(), "openrun_reconcile_last_run_timestamp_seconds", "").await > 1e9);
+    let log = node.log();
+    assert!(log.contains("engine, outbox and database disagree") && log.contains("eve"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_asks_any_node_whatever_its_roles() {
+    let stage = Stage::settled().await;
+    stage.sql("DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 2").await;
+    stage.settle().await;
+    let node = NodeProcess::redis_lua(&stage.stack)
+        .set("OPENRUN_RECONCILE_INTERVAL", "off")
+        .set("OPENRUN_ROLES", "persister,reconciler")
+        .start()
+        .await;
+    let call = async |query: &str| {
+        let answer = http().post(node.url(&format!("/v1/admin/reconcile{query}"))).send().await;
+        let answer = answer.expect("it answers");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let (status, dry) = call("?dry_run=true").await;
+    assert_eq!((status, &dry["unrepaired"], &dry["repaired"]), (200, &1.into(), &0.into()), "{dry}");
+    assert_eq!(stage.rows().await.len(), 4, "off means off, and dry means dry");
+    let (status, report) = call(&format!("?coupon_id={}", stage.coupon.id)).await;
+    assert_eq!((status, &report["unrepaired"], &report["repaired"]), (200, &0.into(), &1.into()), "{report}");
+    let finding = &report["coupons"][0]["findings"][0];
+    assert_eq!((&finding["kind"], &finding["member_id"]), (&"missing".into(), &"m2".into()), "{report}");
+    assert_eq!(stage.rows().await, stage.issued);
+    // The same fields as the command line gives.
+    let told = stage.reconcile(&[]).await.json();
+    assert_eq!(told["coupons"], call("").await.1["coupons"]);
+    for (query, status, code) in [
+        ("?coupon_id=not%20an%20id", 400, "invalid_parameter"),
+        ("?dry_run=perhaps", 400, "invalid_parameter"),
+        ("?something=else", 400, "invalid_parameter"),
+        ("?coupon_id=nobody-knows-it", 404, "no_such_coupon"),
+    ] {
+        let (answered, problem) = call(query).await;
+        assert_eq!((answered, &problem["code"]), (status, &code.into()), "{query}: {problem}");
+    }
+}

@@ -1,0 +1,149 @@
+//! What only a person can decide about: it is told by name, and left as it is.
+
+use openrun::domain::{IssuedCoupon, Timestamp};
+use openrun::ports::IssuanceStore;
+
+use crate::arrange::{Stage, member};
+
+/// Panics unless reconciling finds exactly this, with exit code 1, and leaves every row as it is.
+async fn finds(stage: &Stage, expected: &[(&str, Option<u64>, Option<&str>)]) {
+    stage.settle().await;
+    let before = stage.rows().await;
+    for flags in [&["--dry-run"][..], &[], &[]] {
+        let told = stage.reconcile(flags).await;
+        told.assert_findings(expected);
+        assert_eq!(told.code, 1, "{told:#?}");
+    }
+    assert_eq!(stage.rows().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_stranger_is_extra() {
+    let stage = Stage::settled().await;
+    stage
+        .sql(
+            "INSERT INTO coupon_issuances VALUES
+        (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
+        )
+        .await;
+    finds(&stage, &[("extra", Some(7), Some("eve"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_member_code_or_time_was_changed_conflicts() {
+    for change in
+        ["member_id = 'eve'", "code = '00000-00000-00000-00000'", "issued_at = issued_at + interval '1 s'"]
+    {
+        let stage = Stage::settled().await;
+        stage
+            .sql(&format!("UPDATE coupon_issuances SET {change} WHERE coupon_id = :coupon AND sequence = 2"))
+            .await;
+        let who = if change.contains("eve") { "eve" } else { "m2" };
+        finds(&stage, &[("conflicting", Some(2), Some(who))]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rows_that_changed_places_conflict() {
+    let stage = Stage::settled().await;
+    stage
+        .sql(
+            "UPDATE coupon_issuances SET sequence = 9 WHERE coupon_id = :coupon AND sequence = 1;
+        UPDATE coupon_issuances SET sequence = 1 WHERE coupon_id = :coupon AND sequence = 2;
+        UPDATE coupon_issuances SET sequence = 2 WHERE coupon_id = :coupon AND sequence = 9",
+        )
+        .await;
+    finds(&stage, &[("conflicting", Some(1), Some("m2")), ("conflicting", Some(2), Some("m1"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_participant_that_vanished_from_the_engine_is_found_by_the_row() {
+    let stage = Stage::settled().await;
+    stage.redis("HDEL", "participants", &["m3"]).await;
+    finds(&stage, &[("counts", None, None), ("extra", Some(3), Some("m3"))]).await;
+    // Somebody covers it up: the counts agree again, and what the engine counts ends one too early.
+    stage.redis("INCR", "stock", &[]).await;
+    let expected =
+        [("extra", Some(3), Some("m3")), ("counts", Some(5), None), ("counts", Some(5), Some("m5"))];
+    finds(&stage, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_that_nobody_holds_is_a_gap() {
+    let stage = Stage::settled().await;
+    stage.redis("HDEL", "participants", &["m3"]).await;
+    stage.redis("HSET", "participants", &["m6", &stage.holding(5).replace("5 ", "6 ")]).await;
+    stage.redis("DECR", "stock", &[]).await;
+    stage.redis("HSET", "participants", &["m7", &stage.holding(5).replace("5 ", "7 ")]).await;
+    stage.sql("DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 3").await;
+    stage.settle().await;
+    let told = stage.reconcile(&["--dry-run"]).await;
+    told.assert_findings(&[
+        ("gap", Some(3), None),
+        ("missing", Some(6), Some("m6")),
+        ("counts", Some(7), None),
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_that_two_hold_is_told() {
+    let stage = Stage::settled().await;
+    stage.redis("HSET", "participants", &["m2", &stage.holding(1)]).await;
+    finds(&stage, &[("conflicting", Some(1), None), ("conflicting", Some(2), Some("m2"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_of_the_outbox_that_the_engine_never_issued_is_told() {
+    let stage = Stage::settled().await;
+    let meta = format!("coupon:{{{}}}:meta", stage.coupon.id);
+    let mut redis = stage.redis.clone();
+    let epoch: String =
+        redis::cmd("HGET").arg(meta).arg("epoch").query_async(&mut redis).await.expect("it is there");
+    stage.redis("DEL", "outbox", &[]).await;
+    stage.redis("XADD", "outbox", &[&format!("{epoch}-3"), "m", "eve", "t", "1700000000000"]).await;
+    finds(&stage, &[("conflicting", Some(3), Some("eve"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_quarantine_is_told() {
+    let stage = Stage::settled().await;
+    let rival = IssuedCoupon {
+        member_id: member(99),
+        code: stage.coupon.salt.code(&stage.coupon.id, &member(99)),
+        issued_at: Timestamp::from_ms(1_700_000_000_000),
+        ..stage.at(1).clone()
+    };
+    stage.store.insert(&[rival]).await.expect("the database answers");
+    finds(&stage, &[("conflicting", Some(1), Some("m99"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coupon_that_the_engine_lost_is_not_compared() {
+    let stage = Stage::settled().await;
+    for part in ["meta", "stock", "participants", "outbox"] {
+        stage.redis("DEL", part, &[]).await;
+    }
+    finds(&stage, &[("not_compared", None, None)]).await;
+    // The same while Redis has not been verified since it restarted.
+    let fenced = Stage::settled().await;
+    fenced.redis("HSET", "meta", &["run_id", "another"]).await;
+    finds(&fenced, &[("not_compared", None, None)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_says_it_in_a_sentence_and_names_coupon_member_sequence_and_code() {
+    let stage = Stage::settled().await;
+    stage
+        .sql(
+            "INSERT INTO coupon_issuances VALUES
+        (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
+        )
+        .await;
+    let told = stage.run("reconcile", &["--coupon", stage.coupon.id.as_str()]).await;
+    assert_eq!(told.code, 1, "{told:#?}");
+    for word in
+        [stage.coupon.id.as_str(), "extra", "eve", "sequence 7", "00000-00000-00000-00000", "1 remain"]
+    {
+        assert!(told.stdout.contains(word), "{word}: {told:#?}");
+    }
+}
