@@ -27,6 +27,10 @@ const PREFETCH: u16 = 512;
 /// How long a batch waits for company.
 const LINGER: Duration = Duration::from_millis(5);
 
+/// How long an issuance above its coupon's total is kept in hand before it goes to the dead letters. The gate's keeper lifts
+/// a total that the catalogue lags behind within two seconds.
+const TOTAL_LAGS_MAX: Duration = Duration::from_secs(5);
+
 /// The persister's logic, without the actor around it.
 struct Persister {
     source: Arc<dyn EventSource>,
@@ -85,6 +89,7 @@ impl Persister {
             stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
         }
         let mut retry = Retry::database();
+        let mut early_until = None;
         while !items.is_empty() {
             fail_point::visit(KIND, "write");
             match self.writer.write(items.clone()).await {
@@ -94,7 +99,21 @@ impl Persister {
                     for (tag, why) in &written.poison {
                         self.bury(stream, *tag, why).await?;
                     }
-                    return Ok(true);
+                    if written.early.is_empty() {
+                        return Ok(true);
+                    }
+                    let until = *early_until.get_or_insert_with(|| Instant::now() + TOTAL_LAGS_MAX);
+                    if Instant::now() >= until {
+                        for ((tag, _), why) in &written.early {
+                            self.bury(stream, *tag, why).await?;
+                        }
+                        return Ok(true);
+                    }
+                    items = written.early.into_iter().map(|(item, _)| item).collect();
+                    self.writer.metrics.persist_retries.inc();
+                    if !self.rest(retry.wait()).await {
+                        return Ok(false);
+                    }
                 }
                 Err(cause) => {
                     // Deliveries are kept in hand rather than given back, so that none is burnt.

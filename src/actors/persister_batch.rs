@@ -17,6 +17,8 @@ pub(super) struct Written {
     pub(super) done: Vec<DeliveryTag>,
     /// Never to be written, and why.
     pub(super) poison: Vec<(DeliveryTag, String)>,
+    /// Above their coupon's total, which may be about to be raised; and what the database says.
+    pub(super) early: Vec<(Item, String)>,
 }
 
 /// Writes batches.
@@ -57,7 +59,10 @@ impl BatchWriter {
                 Err(StoreError::Rejected(why)) if part.len() <= 1 => {
                     written.poison.extend(part.into_iter().map(|(tag, _)| (tag, why.clone())));
                 }
-                Err(StoreError::Rejected(_)) => {
+                Err(StoreError::AboveTotal(why)) if part.len() <= 1 => {
+                    written.early.extend(part.into_iter().map(|item| (item, why.clone())));
+                }
+                Err(StoreError::Rejected(_) | StoreError::AboveTotal(_)) => {
                     let second = part.split_off(part.len() / 2);
                     parts.push(second);
                     parts.push(part);

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The database will never take this batch as it is; nothing of it was written.
     #[error("the database rejects it: {0}")]
     Rejected(String),
+    /// A sequence is above the total that the database knows; nothing was written. The total may be about to be raised.
+    #[error("the database rejects it for now: {0}")]
+    AboveTotal(String),
 }
 
 /// An issuance that contradicts one the database holds: same sequence, member or code, but not the same issuance.

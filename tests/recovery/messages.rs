@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 use crate::arrange::{channel, messages};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, metric, postgres_rows, until, until_persisted};
+use crate::support::shared::coupon_id;
 
 const TOTAL: u32 = 100;
 
@@ -77,6 +78,26 @@ async fn poison_goes_alone_to_the_dead_letters_and_its_neighbours_are_written() 
     poison.sort();
     assert_eq!(dead, poison);
     assert!(metric(node.address(), "openrun_dead_lettered_total", "").await >= 3.0);
+}
+
+/// The catalogue may lag behind the engine for a moment; what is issued meanwhile is no poison.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuance_above_the_total_waits_a_little_for_the_total_to_be_raised() {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let coupon = coupon_id();
+    create_coupon(node.address(), &coupon, 1).await;
+    let (_connection, channel) = channel(&stack.amqp_url).await;
+    publish(&channel, &stack, &message(&coupon, 2, "early")).await;
+    until("it has been tried", async || {
+        (metric(node.address(), "openrun_persist_retries_total", "").await >= 1.0).then_some(())
+    })
+    .await;
+    let mut database = PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
+    let raised = sqlx::query("UPDATE coupons SET total = 2").execute(&mut database).await;
+    raised.expect("a total may be raised");
+    until_persisted(&stack.database_url, &coupon, 1).await;
+    assert_eq!(messages(&stack.amqp_url, &format!("{}.dead-letters", stack.amqp_namespace)).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

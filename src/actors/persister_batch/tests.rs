@@ -13,6 +13,7 @@ use crate::telemetry::Metrics;
 #[derive(Default)]
 struct PickyStore {
     poison: Vec<Sequence>,
+    early: Vec<Sequence>,
     away: bool,
     rows: Mutex<Vec<Sequence>>,
     statements: Mutex<usize>,
@@ -27,6 +28,9 @@ impl IssuanceStore for PickyStore {
         }
         if batch.iter().any(|issuance| self.poison.contains(&issuance.sequence)) {
             return Err(StoreError::Rejected("poison".to_owned()));
+        }
+        if batch.iter().any(|issuance| self.early.contains(&issuance.sequence)) {
+            return Err(StoreError::AboveTotal("early".to_owned()));
         }
         self.rows.lock().unwrap().extend(batch.iter().map(|issuance| issuance.sequence));
         Ok(InsertReport { inserted: batch.len(), ..InsertReport::default() })
@@ -88,6 +92,16 @@ async fn only_the_poison_is_buried_and_its_neighbours_are_written() {
     let expected: Vec<u32> = (1..=256).filter(|n| ![1, 100, 101, 256].contains(n)).collect();
     assert_eq!(*rows, expected, "each neighbour once, in order");
     assert!(*store.statements.lock().unwrap() <= 2 * 4 * 9, "a logarithm of statements for each poison");
+}
+
+#[tokio::test]
+async fn what_is_above_the_total_is_told_from_poison() {
+    let store = Arc::new(PickyStore { poison: vec![2], early: vec![1, 7], ..PickyStore::default() });
+    let written = writer(&store).write(items(8)).await.unwrap();
+    assert_eq!(written.poison, [(DeliveryTag(2), "poison".to_owned())]);
+    let early: Vec<u64> = written.early.iter().map(|((tag, _), _)| tag.0).collect();
+    assert_eq!(early, [1, 7]);
+    assert_eq!(written.done.len(), 5);
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ fn changing<'q>(id: &'q CouponId, change: &'q CatalogChange) -> Query<'q, Postgr
 
 fn failed(error: sqlx::Error) -> CatalogError {
     match fault(&error) {
-        Fault::Values => CatalogError::Refused(refusal(&error)),
+        Fault::Values | Fault::Total => CatalogError::Refused(refusal(&error)),
         Fault::Database => CatalogError::Unavailable(error.into()),
     }
 }

@@ -68,11 +68,16 @@ pub(super) fn connecting(error: sqlx::Error, options: &PgConnectOptions) -> Data
     }
 }
 
+/// The rule that no sequence is above its coupon's total; see `migrations/postgres`.
+const WITHIN_TOTAL: &str = "coupon_issuances_within_total";
+
 /// What an error says of the statement that met it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The statement can never succeed with these values.
     Values,
+    /// The total of a coupon is too low for them, which may change.
+    Total,
     /// The database cannot do it now.
     Database,
 }
@@ -81,6 +86,7 @@ pub(super) enum Fault {
 /// else may come is not the values' fault, and trying again is the mistake that loses nothing.
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match error {
+        sqlx::Error::Database(error) if error.constraint() == Some(WITHIN_TOTAL) => Fault::Total,
         sqlx::Error::Database(error) => match error.code() {
             Some(code) if code.starts_with("22") || code.starts_with("23") => Fault::Values,
             _ => Fault::Database,

@@ -210,6 +210,7 @@ async fn insert(
 fn failed(error: sqlx::Error) -> StoreError {
     match fault(&error) {
         Fault::Values => StoreError::Rejected(refusal(&error)),
+        Fault::Total => StoreError::AboveTotal(refusal(&error)),
         Fault::Database => StoreError::Unavailable(error.into()),
     }
 }
