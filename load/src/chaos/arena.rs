@@ -1,6 +1,6 @@
 //! What faults are done to: three services, the nodes with their links, and the crowd.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl Arena {
         self.sql("postgres", &create).await.map(drop)
     }
 
-    async fn migrate(&self, program: &std::path::Path) -> Result<(), String> {
+    async fn migrate(&self, program: &Path) -> Result<(), String> {
         let mut command = openrun(program);
         command.arg("migrate").env("OPENRUN_DATABASE_URL", database_url(self.postgres.port()));
         output(command).await.map(drop)
@@ -194,7 +194,7 @@ impl Arena {
     }
 
     /// Keeps the logs of all processes.
-    pub(super) fn keep_logs(&self, directory: &PathBuf) {
+    pub(super) fn keep_logs(&self, directory: &Path) {
         for (number, node) in self.nodes.iter().enumerate() {
             node.keep_logs(directory, &format!("node-{number}"));
         }

@@ -18,6 +18,9 @@ use crate::target::Target;
 /// How long a question may take: more than the node's own patience, so that it is the one to say that nobody knows.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
+/// Named, so that a call that is repeated creates the very same coupon.
+const OPENS_AT: &str = "2026-01-01T00:00:00Z";
+
 /// Connections to every node, kept by one client, who writes down everything.
 #[derive(Debug)]
 pub(super) struct Asking {
@@ -83,7 +86,8 @@ fn request(
         Call::Issue => (Method::POST, issuances(), Some(json!({ "member_id": member }))),
         Call::LookUp => (Method::GET, format!("{}/{member}", issuances()), None),
         Call::Create(total) => {
-            (Method::POST, "/v1/coupons".to_owned(), Some(json!({ "id": coupon, "total": total })))
+            let terms = json!({ "id": coupon, "total": total, "opens_at": OPENS_AT });
+            (Method::POST, "/v1/coupons".to_owned(), Some(terms))
         }
         Call::Raise(total) => {
             (Method::PATCH, format!("/v1/coupons/{coupon}"), Some(json!({ "total": total })))

@@ -31,6 +31,9 @@ pub struct Config {
     pub faults: Vec<String>,
     /// How long a recovery may take until it counts as a broken promise.
     pub recovery_limit: Duration,
+    /// How long a run waits for a node that does not come back, for an answer that does not come, and for what was told to
+    /// arrive before the next fault.
+    pub patience: Duration,
     /// How long everything that was told may take to arrive at the end.
     pub settle_limit: Duration,
     /// Where the history, the schedule and the logs are kept. Without it they are kept only if something was broken.
@@ -56,6 +59,7 @@ impl Config {
             think: Duration::from_millis(60),
             faults: Vec::new(),
             recovery_limit: Duration::from_secs(10),
+            patience: Duration::from_secs(60),
             settle_limit: Duration::from_secs(90),
             keep: None,
             settings: Vec::new(),

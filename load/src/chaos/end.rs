@@ -11,14 +11,12 @@ use super::history::{Call, Outcome};
 use super::operator::STEWARD;
 
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// How long all who ask again may take together, with everything whole.
-const BOUND: Duration = Duration::from_secs(60);
 
 /// Asks for everybody who was left without an answer, and lets one more member ask for each coupon on each node. Gives
-/// those who still have none.
-pub(super) async fn ask_again(crowd: &Arc<Crowd>) -> Vec<Violation> {
+/// those who still have none when `patience` is over.
+pub(super) async fn ask_again(crowd: &Arc<Crowd>, patience: Duration) -> Vec<Violation> {
     let mut asking = crowd.asking(STEWARD);
-    let deadline = Instant::now() + BOUND;
+    let deadline = Instant::now() + patience;
     let mut violations = Vec::new();
     for (coupon, member) in unanswered(crowd) {
         if !until_answered(&mut asking, 0, &coupon, &member, deadline).await {

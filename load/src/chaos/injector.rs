@@ -12,9 +12,6 @@ use super::recovery::Probe;
 use super::schedule::Turn;
 use super::settle;
 
-/// How long what was told may take to arrive before the next fault comes all the same.
-const ARRIVAL_BOUND: Duration = Duration::from_secs(45);
-
 /// One fault that was done, or why it was not.
 #[derive(Clone, Debug, Serialize)]
 pub struct Injected {
@@ -34,12 +31,13 @@ pub struct Injected {
     pub arrival_ms: Option<u64>,
 }
 
-/// Does the fault of one turn.
+/// Does the fault of one turn. After `patience` the next comes, even if what was told has not arrived.
 pub(super) async fn inject(
     arena: &mut Arena,
     Turn { fault, dice }: Turn,
     probe: &mut Probe,
     calm: &Arc<RwLock<()>>,
+    patience: Duration,
 ) -> Injected {
     let undisturbed = if fault.needs_calm { Some(calm.write().await) } else { None };
     arena.dice = dice;
@@ -53,7 +51,7 @@ pub(super) async fn inject(
     let recovery_ms = probe.until_all_serve().await.map(ms);
     drop(undisturbed);
     let begun = Instant::now();
-    let arrived = settle::until_arrived(arena, ARRIVAL_BOUND).await;
+    let arrived = settle::until_arrived(arena, patience).await;
     let arrival_ms = arrived.then(|| ms(begun.elapsed()));
     Injected { fault: fault.name, from_us, to_us, skipped, trouble, recovery_ms, arrival_ms }
 }

@@ -24,6 +24,8 @@ pub struct PlantedBug {
 const EVERYSEC: &str = "everysec";
 /// How much slower the disk is on which that shows.
 const SLOW_SYNC: Duration = Duration::from_millis(500);
+/// What is lost does not come, however long one waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All of them.
 pub const PLANTED_BUGS: &[PlantedBug] = &[
@@ -70,6 +72,8 @@ impl PlantedBug {
     pub fn plant(&self, config: &mut Config) {
         config.faults = self.faults.iter().map(|name| (*name).to_owned()).collect();
         config.length = Length::Once;
+        config.patience = PATIENCE;
+        config.settle_limit = PATIENCE * 2;
         if self.in_code {
             config.settings.push((SETTING.to_owned(), self.name.to_owned()));
         } else {
@@ -84,5 +88,7 @@ impl PlantedBug {
         self.plant(config);
         config.settings.clear();
         config.redis_arguments.clear();
+        // Every answer waits for the disk now.
+        config.slow_sync /= 10;
     }
 }

@@ -10,8 +10,6 @@ use super::metrics;
 use super::operator::STEWARD;
 
 const POLL: Duration = Duration::from_millis(50);
-/// When waiting for a recovery is given up.
-const BOUND: Duration = Duration::from_secs(60);
 /// The coupon that is kept open for this.
 const COUPON: &str = "probe";
 
@@ -20,11 +18,13 @@ pub(super) struct Probe {
     crowd: Arc<Crowd>,
     asking: Asking,
     members: u64,
+    /// When waiting for a recovery is given up.
+    patience: Duration,
 }
 
 impl Probe {
-    pub(super) fn new(crowd: Arc<Crowd>) -> Self {
-        Self { asking: crowd.asking(STEWARD), crowd, members: 0 }
+    pub(super) fn new(crowd: Arc<Crowd>, patience: Duration) -> Self {
+        Self { asking: crowd.asking(STEWARD), crowd, members: 0, patience }
     }
 
     /// Waits until all nodes serve; how long that took, or `None` if it takes too long.
@@ -32,7 +32,7 @@ impl Probe {
         let begun = Instant::now();
         let mut node = 0;
         while node < self.crowd.targets.len() {
-            if begun.elapsed() >= BOUND {
+            if begun.elapsed() >= self.patience {
                 return None;
             }
             if self.serves(node).await {

@@ -13,7 +13,7 @@ use super::history::Tally;
 use super::injector::Injected;
 use crate::format::thousands;
 
-/// How many broken promises are named.
+/// How many broken promises are told in full.
 const NAMED: usize = 20;
 
 /// A time, and the fault after which it was measured.
@@ -135,11 +135,17 @@ impl Report {
     fn write_violations(&self, out: &mut impl Write) -> io::Result<()> {
         let violations = &self.judgement.violations;
         writeln!(out, "violations        {}", violations.len())?;
-        for violation in violations.iter().take(NAMED) {
-            writeln!(out, "  {}: {}", violation.promise, violation.what)?;
+        let mut promises: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for violation in violations {
+            promises.entry(violation.promise).or_default().push(&violation.what);
         }
-        if violations.len() > NAMED {
-            writeln!(out, "  and {} more", violations.len() - NAMED)?;
+        // The first of each, so that one promise broken a thousand times hides no other.
+        let each = NAMED.div_ceil(promises.len().max(1));
+        for (promise, broken) in &promises {
+            writeln!(out, "  {promise}: {}", broken.len())?;
+            for what in broken.iter().take(each) {
+                writeln!(out, "    {what}")?;
+            }
         }
         if let Some(kept) = &self.kept {
             writeln!(out, "history and logs are in {}", kept.display())?;

@@ -77,7 +77,7 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
     if faults.iter().any(|fault| fault.name == NEEDS_SETTLED_QUEUES) {
         arena.let_the_queues_settle().await;
     }
-    let mut probe = Probe::new(Arc::clone(&stage.crowd));
+    let mut probe = Probe::new(Arc::clone(&stage.crowd), config.patience);
     if probe.until_all_serve().await.is_none() {
         return Err(ChaosError::Surroundings("the nodes do not serve, with nothing broken yet".to_owned()));
     }
@@ -129,7 +129,7 @@ impl Stage {
             };
             let Some(turn) = schedule.next().filter(|_| !is_over) else { break };
             tell(&format!("{}: {}", turn.fault.name, turn.fault.about));
-            let done = inject(arena, turn, &mut probe, &calm).await;
+            let done = inject(arena, turn, &mut probe, &calm, config.patience).await;
             tell(&news(&done, &crowd));
             injected.push(done);
         }
@@ -137,7 +137,7 @@ impl Stage {
         while clients.join_next().await.is_some() {}
         let _operated = operating.await;
         tell("nobody asks any more; what is open is asked again, and everything has to arrive");
-        let mut violations = end::ask_again(&crowd).await;
+        let mut violations = end::ask_again(&crowd, config.patience).await;
         settle::until_still(arena, config.settle_limit).await;
         violations.append(&mut arena.seen);
         violations.extend(slow(config, &injected));

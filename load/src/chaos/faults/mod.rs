@@ -176,7 +176,7 @@ pub const FAULTS: &[Fault] = &[
         "nodes-killed-postgres-away",
         CALM,
         "all nodes are killed with unwritten deliveries in hand",
-        |arena| { together::nodes_killed_postgres_away(arena) }
+        |arena| together::nodes_killed_postgres_away(arena)
     ),
     fault!("nodes-killed-queue-purged", CALM, "all nodes are killed and the queue is emptied", |arena| {
         together::nodes_killed_queue_purged(arena)

@@ -1,0 +1,34 @@
+//! Part of every change: one fault of most kinds, one after the other, under load.
+
+use openrun_load::chaos::Config;
+
+use crate::{openrun, run};
+
+const SEED: u64 = 20_261_121;
+/// Those that are over soon. `openrun-load chaos` without `--faults` does them all.
+const FAULTS: &[&str] = &[
+    "abort-admitted",
+    "abort-committed",
+    "contradiction",
+    "node-killed",
+    "nodes-killed-postgres-away",
+    "poison",
+    "postgres-killed",
+    "postgres-no-connections",
+    "power-failure",
+    "rabbitmq-unbound",
+    "redis-killed",
+    "redis-replies-lost",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_a_dozen_faults_break_no_promise() {
+    let mut config = Config::new(openrun(), SEED);
+    config.faults = FAULTS.iter().map(|name| (*name).to_owned()).collect();
+    let report = run(config).await;
+    assert!(report.holds(), "{:?}", report.judgement.violations);
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    assert!(report.injected.iter().all(|done| done.trouble.is_none()), "{:?}", report.injected);
+    assert_eq!(report.faults.len(), FAULTS.len());
+    assert!(report.rows > 100 && report.unknown > 0, "members asked, and some were left without an answer");
+}
