@@ -82,8 +82,8 @@ pub struct SweepParts {
     pub publisher: PublisherInbox,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether this node is the one that sweeps.
-    pub right: Right,
+    /// Whether this node is the one that sweeps; none if there are no others.
+    pub right: Option<Right>,
 }
 
 /// The sweep's logic, without the actor around it.
@@ -96,7 +96,9 @@ impl Sweep {
     /// Once through all outboxes; whether there is more to catch up with.
     async fn round(&mut self) -> bool {
         fail_point::visit(KIND, "round");
-        if !self.parts.right.is_held().await {
+        if let Some(right) = &mut self.parts.right
+            && !right.is_held().await
+        {
             return false;
         }
         let mut more = false;
@@ -223,7 +225,9 @@ impl Actor for OutboxActor {
                 let rest = if more { CATCH_UP_ROUND } else { ROUND };
                 let _rested_or_leaving = timeout(rest, leave.due()).await;
             }
-            sweep.parts.right.give_back().await;
+            if let Some(mut right) = sweep.parts.right {
+                right.give_back().await;
+            }
         });
     }
 }

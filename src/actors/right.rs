@@ -7,8 +7,6 @@ use tokio::time::timeout;
 
 use crate::ports::{Cluster, NodeId};
 
-/// How long a right lasts once it was given: after this long another node does what a dead one did.
-const PERIOD: Duration = Duration::from_secs(4);
 /// How long the others may take to agree.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -21,6 +19,8 @@ pub struct Right {
     what: &'static str,
     cluster: Arc<dyn Cluster>,
     node: NodeId,
+    /// How long it lasts once it was given: after this long another node does what a dead one did.
+    period: Duration,
     /// Until when it needs not be asked for.
     sure_until: Option<Instant>,
 }
@@ -28,8 +28,8 @@ pub struct Right {
 impl Right {
     /// The right of `node` to do `what`, which it does not have yet.
     #[must_use]
-    pub fn new(what: &'static str, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
-        Self { what, cluster, node, sure_until: None }
+    pub fn new(what: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
+        Self { what, cluster, node, period, sure_until: None }
     }
 
     /// Whether this node has it now. Without an answer it has not.
@@ -38,9 +38,9 @@ impl Right {
         if self.sure_until.is_some_and(|until| now < until) {
             return true;
         }
-        let asked = timeout(QUESTION_TIMEOUT, self.cluster.lease(self.what, &self.node, PERIOD)).await;
+        let asked = timeout(QUESTION_TIMEOUT, self.cluster.lease(self.what, &self.node, self.period)).await;
         let held = matches!(asked, Ok(Ok(true)));
-        self.sure_until = held.then(|| now + PERIOD / 2);
+        self.sure_until = held.then(|| now + self.period / 2);
         held
     }
 

@@ -1,6 +1,7 @@
 //! The one place where everything is put together.
 
 mod backend;
+mod crew;
 mod inspection;
 mod node;
 mod settings;

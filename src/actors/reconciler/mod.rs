@@ -25,14 +25,33 @@ pub use self::run::{Reconciler, RepairMode};
 pub use self::watch::{Unwatched, Watch};
 use super::contain::Contained;
 use super::fail_point;
-use super::supervisor::{Child, DeathNote};
+use super::right::Right;
+use super::supervisor::{Child, DeathNote, Leave};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "reconciler";
 
+/// What runs, how often, and whether this node is the one that is to run it.
+#[derive(Clone)]
+struct Schedule {
+    reconciler: Reconciler,
+    interval: Duration,
+    /// None where there is only one node. Two that run at once do no harm, but do the work twice.
+    right: Option<Right>,
+}
+
+impl Schedule {
+    async fn may_run(&mut self) -> bool {
+        match &mut self.right {
+            Some(right) => right.is_held().await,
+            None => true,
+        }
+    }
+}
+
 /// The shell around the reconciler.
 pub struct ReconcilerActor {
-    work: Option<(Reconciler, Duration, channel::Receiver<bool>)>,
+    work: Option<(Schedule, Leave)>,
     note: DeathNote,
 }
 
@@ -42,16 +61,13 @@ impl ReconcilerActor {
     pub fn child(
         reconciler: Reconciler,
         interval: Duration,
+        right: Option<Right>,
         stopping: channel::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
-        ReconcilerChild { reconciler, interval, stopping, arbiter, address: ArcSwapOption::empty() }
+        let schedule = Schedule { reconciler, interval, right };
+        ReconcilerChild { schedule, stopping, arbiter, address: ArcSwapOption::empty() }
     }
-}
-
-/// Whether this node is the one that is to run now. Two that run at once do no harm, but do the work twice.
-fn may_run() -> bool {
-    true
 }
 
 async fn scheduled_run(reconciler: &Reconciler) {
@@ -73,18 +89,18 @@ impl Actor for ReconcilerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((reconciler, interval, mut stopping)) = self.work.take() else { return ctx.stop() };
+        let Some((mut schedule, mut leave)) = self.work.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
             loop {
-                let _rested_or_stopping = timeout(interval, stopping.changed()).await;
-                if *stopping.borrow() {
+                let _rested_or_leaving = timeout(schedule.interval, leave.due()).await;
+                if leave.is_due() {
                     return;
                 }
-                if may_run() {
+                if schedule.may_run().await {
                     // A run of a million coupons takes long, and is given up without harm when the node stops.
                     tokio::select! {
-                        () = scheduled_run(&reconciler) => {}
-                        _ = stopping.changed() => return,
+                        () = scheduled_run(&schedule.reconciler) => {}
+                        () = leave.due() => return,
                     }
                 }
             }
@@ -93,8 +109,7 @@ impl Actor for ReconcilerActor {
 }
 
 struct ReconcilerChild {
-    reconciler: Reconciler,
-    interval: Duration,
+    schedule: Schedule,
     stopping: channel::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<ReconcilerActor>>,
@@ -110,7 +125,7 @@ impl Child for ReconcilerChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let work = Some((self.reconciler.clone(), self.interval, self.stopping.subscribe()));
+        let work = Some((self.schedule.clone(), Leave::of(&self.stopping, &note)));
         let actor = ReconcilerActor::start_in_arbiter(&self.arbiter, move |_| ReconcilerActor { work, note });
         self.address.store(Some(Arc::new(actor)));
     }

@@ -1,0 +1,200 @@
+//! Who works on a node: what its actors share, and which of them its roles ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use tokio::sync::watch;
+
+use super::backend::{Backend, StartError, Transport};
+use super::settings::{Role, Settings};
+use crate::actors::{
+    Child, CouponRegistry, FailedActors, GateKeeperActor, Limits, OutboxActor, Peers, PersisterActor,
+    PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries, RecoveryParts,
+    Right, Shards, Supervise, SupervisorActor, SweepParts,
+};
+use crate::gate::Trust;
+use crate::ports::NodeId;
+use crate::telemetry::Metrics;
+
+/// How long the right to sweep lasts: so much later another node sweeps after a dead one.
+const SWEEP_PERIOD: Duration = Duration::from_secs(4);
+
+/// The actors of one node and what they share.
+pub(super) struct Crew {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) shards: Arc<Shards>,
+    pub(super) supervisor: Addr<SupervisorActor>,
+    /// Who has died too often.
+    pub(super) failed: FailedActors,
+    pub(super) registry: Arc<CouponRegistry>,
+    pub(super) publisher: PublisherInbox,
+    pub(super) reconciler: Reconciler,
+    /// This node among others; none on an engine that has no others.
+    pub(super) peers: Option<Arc<Peers>>,
+    recoveries: Option<Arc<Recoveries>>,
+    /// Tells long-running actors to finish; its receivers are those that live.
+    pub(super) stopping: watch::Sender<bool>,
+}
+
+impl Crew {
+    /// Makes what they share. Nobody works yet but the supervisor.
+    pub(super) fn assemble(settings: &Settings, backend: &Backend) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let shards = Arc::new(Shards::start(settings.shards));
+        let failed = FailedActors::default();
+        let supervisor =
+            SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
+        let trust = backend.transport.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
+        let trust = Arc::new(trust);
+        let publisher = PublisherInbox::new(Arc::clone(&metrics));
+        let registry = Arc::new(CouponRegistry::new(
+            Arc::clone(&backend.engine),
+            backend.transport.as_ref().map(|_| publisher.clone()),
+            supervisor.clone(),
+            Arc::clone(&shards),
+            Arc::clone(&metrics),
+            Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
+            Arc::clone(&trust),
+        ));
+        let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
+        let peers = backend.transport.as_ref().map(|transport| {
+            let (cluster, engine) = (Arc::clone(&transport.cluster), Arc::clone(&transport.recovery));
+            Peers::new(NodeId::random(), cluster, engine, trust)
+        });
+        let recoveries =
+            backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
+                Recoveries::new(recovery_parts(peers, backend, transport, &metrics))
+            });
+        let stopping = watch::Sender::new(false);
+        Self {
+            metrics,
+            shards,
+            supervisor,
+            failed,
+            registry,
+            publisher,
+            reconciler,
+            peers,
+            recoveries,
+            stopping,
+        }
+    }
+
+    /// Starts those whom the node's roles ask for.
+    ///
+    /// # Errors
+    /// [`StartError`] if the gates cannot be fitted to what the engine says.
+    pub(super) async fn start(&self, settings: &Settings, backend: &Backend) -> Result<(), StartError> {
+        let has = |role| settings.roles.contains(&role);
+        self.start_gate_keeper(backend).await?;
+        self.start_presence().await;
+        if let (Some(interval), true) = (settings.reconcile_interval, has(Role::Reconciler)) {
+            self.start_reconciler(interval).await;
+        }
+        let Some(transport) = &backend.transport else { return Ok(()) };
+        if has(Role::Api) || has(Role::Publisher) {
+            self.start_publisher(transport).await;
+        }
+        if has(Role::Publisher) {
+            self.start_sweep(backend, transport).await;
+        }
+        if has(Role::Persister) {
+            self.start_persisters(settings.persisters, backend, transport).await;
+        }
+        Ok(())
+    }
+
+    async fn supervise(&self, child: impl Child + 'static) {
+        // The supervisor was started a moment ago and cannot be gone.
+        let _gone = self.supervisor.send(Supervise(Box::new(child))).await;
+    }
+
+    /// The right of this node to do `what`, where there are others.
+    fn right(&self, what: &'static str, period: Duration) -> Option<Right> {
+        let peers = self.peers.as_ref()?;
+        Some(Right::new(what, period, Arc::clone(peers.cluster()), peers.node().clone()))
+    }
+
+    async fn start_gate_keeper(&self, backend: &Backend) -> Result<(), StartError> {
+        let keeper = GateKeeperActor::child(
+            Arc::clone(&self.registry),
+            Arc::clone(&backend.catalog),
+            Arc::clone(&backend.engine),
+            self.peers.clone(),
+            self.recoveries.clone(),
+            Arc::clone(&self.metrics),
+            self.stopping.clone(),
+            self.shards.housekeeping(),
+        );
+        keeper.first_round().await?;
+        self.supervise(keeper).await;
+        Ok(())
+    }
+
+    async fn start_presence(&self) {
+        let Some((peers, recoveries)) = self.peers.clone().zip(self.recoveries.clone()) else { return };
+        let (registry, arbiter) = (Arc::clone(&self.registry), self.shards.housekeeping());
+        let child = PresenceActor::child(peers, recoveries, registry, self.stopping.clone(), arbiter);
+        self.supervise(child).await;
+    }
+
+    async fn start_reconciler(&self, interval: Duration) {
+        // So long that who has it keeps it from one run to the next.
+        let right = self.right("reconcile", interval * 2);
+        let (stopping, arbiter) = (self.stopping.clone(), self.shards.housekeeping());
+        let child = ReconcilerActor::child(self.reconciler.clone(), interval, right, stopping, arbiter);
+        self.supervise(child).await;
+    }
+
+    async fn start_publisher(&self, transport: &Transport) {
+        let (bus, metrics) = (Arc::clone(&transport.bus), Arc::clone(&self.metrics));
+        let arbiter = self.shards.of("publisher");
+        self.supervise(PublisherActor::child(self.publisher.clone(), bus, metrics, arbiter)).await;
+    }
+
+    async fn start_sweep(&self, backend: &Backend, transport: &Transport) {
+        let parts = SweepParts {
+            registry: Arc::clone(&self.registry),
+            outbox: Arc::clone(&transport.outbox),
+            store: Arc::clone(&backend.store),
+            bus: Arc::clone(&transport.bus),
+            publisher: self.publisher.clone(),
+            metrics: Arc::clone(&self.metrics),
+            right: self.right("sweep", SWEEP_PERIOD),
+        };
+        let child = OutboxActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        self.supervise(child).await;
+    }
+
+    async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
+        for number in 1..=count {
+            let child = PersisterActor::child(
+                number,
+                Arc::clone(&transport.source),
+                Arc::clone(&backend.store),
+                Arc::clone(&self.metrics),
+                self.publisher.acks().clone(),
+                self.stopping.clone(),
+                self.shards.of(&format!("persister/{number}")),
+            );
+            self.supervise(child).await;
+        }
+    }
+}
+
+fn recovery_parts(
+    peers: &Arc<Peers>,
+    backend: &Backend,
+    transport: &Transport,
+    metrics: &Arc<Metrics>,
+) -> RecoveryParts {
+    RecoveryParts {
+        peers: Arc::clone(peers),
+        engine: Arc::clone(&transport.recovery),
+        catalog: Arc::clone(&backend.catalog),
+        store: Arc::clone(&backend.store),
+        bus: Arc::clone(&transport.bus),
+        metrics: Arc::clone(metrics),
+    }
+}
