@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 use super::handle::here_now;
 use super::peers::Peers;
 use super::registry::CouponRegistry;
-use crate::domain::{Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing};
+use crate::domain::{
+    Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing, Timestamp,
+};
 use crate::gate::GateView;
 use crate::ports::{
     AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, Reconfiguration, TotalChange,
@@ -94,6 +96,18 @@ impl CouponDesk {
             change.await
         });
         task.await.unwrap_or_else(|error| Err(DeskError::Unavailable(error.to_string())))
+    }
+
+    /// When a coupon opens that exists already: whoever creates it again without saying when means the same.
+    ///
+    /// # Errors
+    /// [`DeskError::Unavailable`] if the catalogue cannot be asked.
+    pub async fn opening(&self, id: &CouponId) -> Result<Option<Timestamp>, DeskError> {
+        match self.catalog.find(id).await {
+            Ok(coupon) => Ok(Some(coupon.window.opens_at())),
+            Err(CatalogError::Missing) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Creates a coupon, ready to be issued on this node when this returns. Saying the very same again is fine: the

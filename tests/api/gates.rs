@@ -66,6 +66,16 @@ async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once() {
     }
 }
 
+/// The answer to the first call may be lost, and the second one reach another node.
+#[tokio::test]
+async fn a_coupon_created_again_on_the_other_node_is_the_same_one() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    let id = one.coupon(2).await;
+    let again = other.post("/v1/coupons", &json!({ "id": id, "total": 2 })).await.json(200);
+    assert_eq!(again["opens_at"], one.shown(&id).await["opens_at"]);
+    other.post("/v1/coupons", &json!({ "id": id, "total": 3 })).await.problem(409, "coupon_exists");
+}
+
 #[tokio::test]
 async fn nodes_give_a_member_the_same_coupon() {
     let (_nodes, [one, other]) = two_nodes().await;

@@ -56,7 +56,7 @@ pub(super) async fn create(
     let new = NewCoupon {
         terms: Terms::new(name, &wanted.description, &wanted.discount).map_err(rule)?,
         inventory: Inventory::new(wanted.total).map_err(rule)?,
-        window: opening(&state, &id, wanted.opens_at, wanted.closes_at)?,
+        window: opening(&state, &id, wanted.opens_at, wanted.closes_at).await?,
         valid_until: wanted.valid_until,
         id,
     };
@@ -67,14 +67,16 @@ pub(super) async fn create(
 
 /// The window asked for. Without an opening it begins now, or when the coupon of the same id did: so that saying the
 /// same again means the same.
-fn opening(
+async fn opening(
     state: &AppState,
     id: &CouponId,
     opens_at: Option<Timestamp>,
     closes_at: Option<Timestamp>,
 ) -> Result<Window, Problem> {
-    let known = || state.registry.find(id).map(|handle| handle.coupon().window.opens_at());
-    let opens_at = opens_at.or_else(known).unwrap_or_else(here_now);
+    let opens_at = match opens_at {
+        Some(opens_at) => opens_at,
+        None => state.desk.opening(id).await?.unwrap_or_else(here_now),
+    };
     Window::new(opens_at, closes_at).map_err(rule)
 }
 
