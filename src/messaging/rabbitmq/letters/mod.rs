@@ -9,9 +9,11 @@ mod hold;
 mod letter;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::message::Delivery;
+use tokio::time::timeout;
 
 use self::hold::{Hold, unavailable};
 use super::settings::RabbitSettings;
@@ -20,6 +22,8 @@ use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEve
 
 pub(super) use self::history::with as with_history;
 
+/// How long a call waits for others on the same node.
+const QUEUE_WITHIN: Duration = Duration::from_secs(10);
 /// Letters that are published before the broker's confirm is waited for.
 const WINDOW: usize = 256;
 
@@ -46,7 +50,9 @@ impl RabbitLetters {
     {
         let (settings, turn) = (self.settings.clone(), Arc::clone(&self.turn));
         let whole = tokio::spawn(async move {
-            let _turn = turn.lock().await;
+            let Ok(_turn) = timeout(QUEUE_WITHIN, turn.lock()).await else {
+                return Err(DeadLetterError::Busy);
+            };
             let hold = Hold::take(&settings).await?;
             work(hold).await
         });
@@ -149,8 +155,7 @@ async fn send_again(hold: &Hold, letters: &[&Delivery]) -> Held<Vec<u64>> {
                 OutgoingMessage::new(letter.data.clone(), properties)
             })
             .collect();
-        let published =
-            tokio::time::timeout(session.reply_timeout, window::publish(&channel, &exchange, &messages));
+        let published = timeout(session.reply_timeout, window::publish(&channel, &exchange, &messages));
         published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
     }
     Ok(letters.iter().map(|letter| letter.delivery_tag).collect())
