@@ -2,31 +2,32 @@
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] n, how many members, 1 to 256
--- ARGV[3 .. n+2]    members, in the order in which they are served
--- ARGV[n+3 .. 2n+2] the traceparent of each, '' if there is none
+-- ARGV[2] known: how many the caller knows to have been issued
+-- ARGV[3] n, how many members, 1 to 256
+-- ARGV[4 .. n+3]    members, in the order in which they are served
+-- ARGV[n+4 .. 2n+3] the traceparent of each, '' if there is none
 --
 -- Returns OK and the coupon after the step, then one verdict a member:
 --   a number above 0             issued now, with this sequence, at now_ms
 --   "sequence issued_at_ms"      held already
 --   0                            holds none and gets none; the coupon says why
-local epoch, count = ARGV[1], tonumber(ARGV[2])
+local epoch, count = ARGV[1], tonumber(ARGV[3])
 
 local coupon, refusal = read_consistent()
-refusal = refusal or fence(coupon, epoch)
+refusal = refusal or fence(coupon, epoch, ARGV[2])
 if refusal then
   return refusal
 end
 
 -- At most 256 members: far below the 8,000 or so values that unpack() can take.
-local held = redis.call('HMGET', participants_key, unpack(ARGV, 3, count + 2))
+local held = redis.call('HMGET', participants_key, unpack(ARGV, 4, count + 3))
 local answer = ok(coupon)
 local open = is_open(coupon)
 local now, left, last = coupon.now_digits, coupon.stock, coupon.issued
 local new_fields, issued_in_batch = {}, {}
 
 for i = 1, count do
-  local member = ARGV[i + 2]
+  local member = ARGV[i + 3]
   local holding = held[i] or issued_in_batch[member]
   if holding then
     answer[i + 8] = holding
@@ -51,7 +52,7 @@ local sequence = coupon.issued
 for i = 1, count do
   if type(answer[i + 8]) == 'number' and answer[i + 8] > 0 then
     sequence = sequence + 1
-    local id, member, traceparent = epoch .. '-' .. sequence, ARGV[i + 2], ARGV[i + count + 2]
+    local id, member, traceparent = epoch .. '-' .. sequence, ARGV[i + 3], ARGV[i + count + 3]
     if traceparent == '' then
       redis.call('XADD', outbox_key, id, 'm', member, 't', now)
     else

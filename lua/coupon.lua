@@ -1,6 +1,7 @@
 -- coupon.lua: what every script begins with. It is set before each of them, and does nothing by itself.
 --
--- KEYS[1] coupon:{ID}:meta          hash: total, opens_at_ms, closes_at_ms ('' if none), lifecycle, epoch, run_id
+-- KEYS[1] coupon:{ID}:meta          hash: total, opens_at_ms, closes_at_ms ('' if none), lifecycle, epoch, run_id;
+--                                   while it is rebuilt also rebuilding, the token of who does so
 -- KEYS[2] coupon:{ID}:stock         how many are left
 -- KEYS[3] coupon:{ID}:participants  hash: member to "sequence issued_at_ms"
 -- KEYS[4] coupon:{ID}:outbox        stream: ids epoch-sequence; fields m (member), t (issued_at_ms), p (traceparent)
@@ -33,7 +34,11 @@ local function own_run_id()
 end
 
 local function read_meta()
-  local field = redis.call('HMGET', meta_key, 'total', 'opens_at_ms', 'closes_at_ms', 'lifecycle', 'epoch', 'run_id')
+  local field = redis.call('HMGET', meta_key,
+    'total', 'opens_at_ms', 'closes_at_ms', 'lifecycle', 'epoch', 'run_id', 'rebuilding')
+  if field[7] then
+    return nil, { 'FENCED', 'the coupon is being rebuilt from the database' }
+  end
   if not (field[1] or field[2] or field[3] or field[4] or field[5] or field[6]) then
     return nil, { 'UNKNOWN' }
   end
@@ -75,13 +80,17 @@ local function read_consistent()
   return coupon
 end
 
--- Why a coupon may not be used now, or nil. Who asks names the epoch it knows; '' asks for none.
-local function fence(coupon, epoch)
+-- Why a coupon may not be used now, or nil. Who asks names the epoch it knows, '' for none, and how many it knows to
+-- have been issued: a server that has less has lost something.
+local function fence(coupon, epoch, known)
   if epoch ~= '' and coupon.epoch ~= epoch then
     return { 'FENCED', 'the coupon was loaded anew since this node learnt of it' }
   end
   if coupon.run_id ~= own_run_id() then
     return { 'FENCED', 'Redis restarted or was replaced, and has not been verified since' }
+  end
+  if coupon.issued < tonumber(known) then
+    return { 'FENCED', 'Redis holds ' .. coupon.issued .. ' issuances, but ' .. known .. ' are known' }
   end
   return nil
 end

@@ -13,10 +13,7 @@ local epoch, issued = ARGV[1], tonumber(ARGV[2])
 
 local coupon, refusal = read_consistent()
 if coupon then
-  refusal = fence(coupon, epoch)
-  if not refusal and coupon.issued < issued then
-    refusal = { 'FENCED', 'Redis holds ' .. coupon.issued .. ' issuances, but ' .. issued .. ' are known' }
-  end
+  refusal = fence(coupon, epoch, issued)
   if refusal then
     return refusal
   end

@@ -3,18 +3,19 @@
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] total, '' to leave it
--- ARGV[3] the largest total there may be
--- ARGV[4] opens_at_ms, '' to leave the window
--- ARGV[5] closes_at_ms of that window, '' if it has none
--- ARGV[6] lifecycle, '' to leave it
+-- ARGV[2] known: how many the caller knows to have been issued
+-- ARGV[3] total, '' to leave it
+-- ARGV[4] the largest total there may be
+-- ARGV[5] opens_at_ms, '' to leave the window
+-- ARGV[6] closes_at_ms of that window, '' if it has none
+-- ARGV[7] lifecycle, '' to leave it
 --
 -- Returns OK and the coupon after the change, or REFUSED and one of
 --   CLOSED  TOTAL_OUT_OF_RANGE  BELOW_ISSUED issued  FROZEN
-local total, max_total, opens_at, closes_at, lifecycle = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+local total, max_total, opens_at, closes_at, lifecycle = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 
 local coupon, refusal = read_consistent()
-refusal = refusal or fence(coupon, ARGV[1])
+refusal = refusal or fence(coupon, ARGV[1], ARGV[2])
 if refusal then
   return refusal
 end

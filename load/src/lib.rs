@@ -2,10 +2,13 @@
 //!
 //! Modules in reading order: where to send ([`target`]), how ([`connection`]), what comes back ([`api`]), the race
 //! itself ([`race`]), what must hold of the answers alone ([`told`]), and how a person and a program read the result
-//! ([`report`]).
+//! ([`report`]). Beside them, services of one's own that can be broken on purpose ([`fleet`]).
 
 pub mod api;
+pub mod chaos;
 pub mod connection;
+mod dice;
+pub mod fleet;
 pub mod format;
 pub mod latency;
 pub mod preflight;

@@ -1,5 +1,7 @@
 //! The command line of the load generator: parse, race, print, and say by the exit code whether the promise held.
 
+mod chaos_command;
+
 use std::{
     fs::File,
     io::{self, Write},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
+use chaos_command::ChaosArgs;
 use clap::{Args, Parser, Subcommand};
 use openrun_load::{Bar, Figures, RaceConfig, Report, Target, Verdict, preflight, race, report};
 
@@ -29,6 +32,10 @@ struct Cli {
 enum Scenario {
     /// Many members race for one coupon, some of them clicking twice at the same moment.
     Race(RaceArgs),
+    /// Breaks Redis, RabbitMQ, PostgreSQL, nodes and the ways between them while members ask, and checks every answer.
+    ///
+    /// Everything is started for this run alone, and gone afterwards.
+    Chaos(ChaosArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,10 +71,13 @@ struct RaceArgs {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Cli { scenario: Scenario::Race(args) } = Cli::parse();
-    match run_race(args).await {
-        Ok(Verdict::Holds) => ExitCode::SUCCESS,
-        Ok(Verdict::Broken(_)) => ExitCode::from(BROKEN),
+    let held = match Cli::parse().scenario {
+        Scenario::Race(args) => run_race(args).await.map(|verdict| verdict == Verdict::Holds),
+        Scenario::Chaos(args) => chaos_command::run(args).await,
+    };
+    match held {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(BROKEN),
         Err(error) => {
             // Nothing is left to be done where standard error is closed.
             let _closed = writeln!(io::stderr(), "openrun-load: {error:#}");

@@ -6,7 +6,7 @@ SERVICE_NAMES=(redis rabbitmq postgres)
 SERVICE_WAIT_SECONDS="${OPENRUN_TEST_SERVICE_WAIT_SECONDS:-90}"
 START_ATTEMPTS=3
 # Below the range from which the kernel takes ports of outgoing connections, and apart from the range that tests
-# use for services of their own (26000 to 31999, see tests/support/ports.rs).
+# use for services of their own (26000 to 31999, see load/src/fleet/ports.rs).
 FIRST_PORT=20000
 PORT_COUNT=6000
 

@@ -18,6 +18,7 @@ use super::publisher::PublisherInbox;
 use super::supervisor::{Child, DeathNote};
 use crate::gate::Passage;
 use crate::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, OutboxEntry, Verdict};
+use crate::sabotage::abort;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -103,6 +104,7 @@ impl Admission {
         let answer = answer.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())));
         match answer {
             Ok(answer) => {
+                abort::visit(abort::ADMITTED);
                 // Before anybody is told, so that who asks next how the coupon stands is not shown it without them.
                 self.handle.note(answer.standing);
                 for ((reply, _permit), verdict) in askers.into_iter().zip(&answer.verdicts) {
@@ -155,6 +157,7 @@ impl Admission {
             }
             EngineError::Corrupt(_) => {
                 tracing::error!(%coupon, %error, "a batch has no answer");
+                self.handle.look_again();
                 AskError::Unknown
             }
         }

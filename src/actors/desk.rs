@@ -2,16 +2,23 @@
 //! in between never lets the engine issue what the catalogue would refuse.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
 use super::handle::here_now;
+use super::peers::Peers;
 use super::registry::CouponRegistry;
 use crate::domain::{Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing};
 use crate::gate::GateView;
 use crate::ports::{
     AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, Reconfiguration, TotalChange,
 };
+
+/// How long an operator waits for a coupon that the engine does not know yet.
+const LOADED_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is asked whether it does.
+const LOADED_POLL: Duration = Duration::from_millis(50);
 
 /// Why an operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +63,8 @@ pub struct CouponDesk {
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
     registry: Arc<CouponRegistry>,
+    /// This node among the others, if there can be any.
+    peers: Option<Arc<Peers>>,
     /// A change is read, judged and written in several steps: on one node, one change at a time.
     one_at_a_time: Arc<Mutex<()>>,
 }
@@ -67,8 +76,9 @@ impl CouponDesk {
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
         registry: Arc<CouponRegistry>,
+        peers: Option<Arc<Peers>>,
     ) -> Self {
-        Self { catalog, engine, registry, one_at_a_time: Arc::default() }
+        Self { catalog, engine, registry, peers, one_at_a_time: Arc::default() }
     }
 
     /// Runs one change to its end, even if whoever asked for it has hung up: half a change would be seen by members.
@@ -102,11 +112,27 @@ impl CouponDesk {
             Err(CatalogError::Exists) => (self.existing(wanted).await?, false),
             Err(error) => return Err(error.into()),
         };
-        self.engine.load(&coupon).await?;
-        let standing = self.engine.standing(&coupon.id).await?;
+        if is_new {
+            self.engine.load(&coupon).await?;
+        }
         self.registry.ensure(coupon.clone()).await;
+        let standing = self.standing_soon(&coupon.id).await?;
         tracing::info!(coupon = %coupon.id, total = coupon.inventory.total(), is_new, "a coupon was created");
         Ok((coupon, standing, is_new))
+    }
+
+    /// How a coupon stands. One that exists and that the engine does not know was lost, or never loaded because its creator
+    /// died: the gate's keeper sees to that, and knows better than to load what may have been issued.
+    async fn standing_soon(&self, id: &CouponId) -> Result<Standing, EngineError> {
+        let deadline = Instant::now() + LOADED_WITHIN;
+        loop {
+            match self.engine.standing(id).await {
+                Err(EngineError::UnknownCoupon | EngineError::Fenced(_)) if Instant::now() < deadline => {
+                    tokio::time::sleep(LOADED_POLL).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn existing(&self, wanted: Coupon) -> Result<Coupon, DeskError> {
@@ -140,6 +166,7 @@ impl CouponDesk {
         if let Some(raised) = &raised {
             self.catalog.change(id, raised).await?;
             self.expect_more(id);
+            self.everybody_expects_more().await?;
         }
         let standing = self.engine.reconfigure(id, change).await??;
         let lowered = amendment.total.filter(|_| raised.is_none());
@@ -190,6 +217,13 @@ impl CouponDesk {
         if let Some(handle) = self.registry.find(id) {
             handle.gate().set(GateView::Open);
         }
+    }
+
+    /// Waits until no node says "sold out" by itself any more: else one could tell it to somebody who gets one of the new
+    /// coupons through another node.
+    async fn everybody_expects_more(&self) -> Result<(), DeskError> {
+        let Some(peers) = &self.peers else { return Ok(()) };
+        peers.everybody_knows().await.map_err(|error| DeskError::Unavailable(error.to_string()))
     }
 
     async fn changed(

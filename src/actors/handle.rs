@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use actix::Addr;
 use actix::prelude::SendError;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, AskError, Issued};
@@ -18,7 +18,7 @@ use crate::domain::{
     Coupon, CouponId, CouponState, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence, Standing,
     Timestamp, Traceparent,
 };
-use crate::gate::{Gate, GateView, Passage};
+use crate::gate::{Gate, GateView, Passage, Trust};
 use crate::ports::{Grant, Verdict};
 
 /// How long an asker waits before looking whether a dead actor has been replaced.
@@ -34,6 +34,8 @@ pub struct CouponHandle {
     gate: Gate,
     /// One permit a member who waits: shedding is exact.
     permits: Arc<Semaphore>,
+    /// One permit a member who waits for more than the engine's word, from before they ask until they are answered.
+    ack_places: Arc<Semaphore>,
     /// The actor of the moment; absent before the first and between two.
     address: ArcSwapOption<Addr<CouponEventActor>>,
     /// How the coupon stood when the engine last said so.
@@ -44,12 +46,13 @@ pub struct CouponHandle {
 }
 
 impl CouponHandle {
-    pub(super) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal) -> Self {
+    pub(super) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal, trust: Arc<Trust>) -> Self {
         Self {
             id: coupon.id.clone(),
             coupon: ArcSwap::from_pointee(coupon),
-            gate: Gate::default(),
+            gate: Gate::new(trust),
             permits: Arc::new(Semaphore::new(queue_limit)),
+            ack_places: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
             seen: ArcSwapOption::empty(),
             wants_look: AtomicBool::new(true),
@@ -147,6 +150,11 @@ impl CouponHandle {
         }
     }
 
+    /// A place among those who wait for more than the engine's word; as many may as for that.
+    pub(super) fn ack_place(&self) -> Result<OwnedSemaphorePermit, AskError> {
+        Arc::clone(&self.ack_places).try_acquire_owned().map_err(|_| AskError::Overloaded)
+    }
+
     /// The coupon that `grant` put into the hands of `member`.
     #[must_use]
     pub fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
@@ -210,6 +218,15 @@ impl CouponHandle {
     /// The largest sequence the engine is known to have issued.
     pub(super) fn issued_seen(&self) -> Sequence {
         self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.issued())
+    }
+
+    /// Opens the gate if the catalogue says that there are going to be more coupons than the engine knows of: then the
+    /// engine alone may say that it is sold out.
+    pub(super) fn expect_more(&self) {
+        let engine_total = self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.total());
+        if self.gate.halted() == Some(Rejection::SoldOut) && self.coupon().inventory.total() > engine_total {
+            self.gate.set(GateView::Open);
+        }
     }
 
     /// Closes the gate until the engine has been verified.

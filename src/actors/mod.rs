@@ -2,6 +2,7 @@
 //!
 //! What actix does and does not do for them is in ARCHITECTURE.md, "Actors".
 
+mod acks;
 mod answer;
 mod batch;
 mod confirmed;
@@ -12,27 +13,36 @@ pub mod fail_point;
 mod gate_keeper;
 mod handle;
 mod outbox;
+mod peers;
 mod persister;
 mod persister_batch;
+mod presence;
 mod publisher;
 mod reconciler;
+mod recovery;
 mod registry;
+mod right;
 mod shards;
 mod supervisor;
 
+pub use acks::{AckBoard, AckPending, AckPlace, AckSources, Acks};
 pub use answer::{Answer, AskError, Issued};
 pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};
 pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperSignal};
 pub use handle::{CouponHandle, here_now};
 pub use outbox::{OutboxActor, SweepParts};
+pub use peers::{NotHeard, Peers};
 pub use persister::PersisterActor;
+pub use presence::PresenceActor;
 pub use publisher::{PublisherActor, PublisherInbox};
 pub use reconciler::{
     CouponProof, CouponReport, DriftKind, DriftReport, Finding, Promise, ProofReport, ReconcileError,
     ReconcileParts, Reconciler, ReconcilerActor, RepairMode, Unwatched, Watch, verify,
 };
+pub use recovery::{Recoveries, RecoveryParts};
 pub use registry::{CouponRegistry, Limits};
+pub use right::Right;
 pub use shards::Shards;
 pub use supervisor::{
     ActorState, ActorView, Child, DeathNote, Observe, StandDown, Supervise, SupervisorActor,

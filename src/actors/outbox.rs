@@ -1,5 +1,5 @@
 //! OutboxActor: trims each coupon's outbox up to what the database holds, and offers again what has been in it for too
-//! long.
+//! long. One node at a time does so, for all.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,9 +15,11 @@ use super::fail_point;
 use super::handle::CouponHandle;
 use super::publisher::{PublisherInbox, WINDOW};
 use super::registry::CouponRegistry;
+use super::right::Right;
 use super::supervisor::{Child, DeathNote};
 use crate::domain::{CouponId, Sequence};
 use crate::ports::{EventBus, IssuanceStore, Outbox};
+use crate::sabotage::planted;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -80,6 +82,8 @@ pub struct SweepParts {
     pub publisher: PublisherInbox,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether this node is the one that sweeps.
+    pub right: Right,
 }
 
 /// The sweep's logic, without the actor around it.
@@ -92,6 +96,9 @@ impl Sweep {
     /// Once through all outboxes; whether there is more to catch up with.
     async fn round(&mut self) -> bool {
         fail_point::visit(KIND, "round");
+        if !self.parts.right.is_held().await {
+            return false;
+        }
         let mut more = false;
         for handle in self.parts.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
@@ -118,7 +125,11 @@ impl SweepParts {
 
     /// Drops what the database holds; whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
-        let asked = timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await;
+        let asked = if planted::is(planted::TRIM_ON_CONFIRM) {
+            Ok(Ok(self.publisher.confirmed.through(coupon, progress.watermark)))
+        } else {
+            timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
+        };
         let Ok(Ok(watermark)) = asked else { return false };
         if watermark > progress.watermark {
             let Ok(Ok(())) = timeout(QUESTION_TIMEOUT, self.outbox.trim(coupon, watermark)).await else {
@@ -157,6 +168,12 @@ impl SweepParts {
         let from = confirmed.through(handle.id(), watermark);
         // A publisher that is behind or cannot reach the broker still has at hand what is overdue: more would not help it.
         if from >= overdue || self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
+            return false;
+        }
+        // What other nodes have published is not known here. As long as a window of messages waits in the queue, persisters
+        // are behind, and publishing more would only make it longer.
+        let backlog = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await;
+        if !matches!(backlog, Ok(Ok(waiting)) if waiting < WINDOW as u64) {
             return false;
         }
         let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await
@@ -206,6 +223,7 @@ impl Actor for OutboxActor {
                 let rest = if more { CATCH_UP_ROUND } else { ROUND };
                 let _rested_or_stopping = timeout(rest, stopping.changed()).await;
             }
+            sweep.parts.right.give_back().await;
         });
     }
 }

@@ -8,12 +8,14 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::acks::AckBoard;
 use super::contain::Contained;
 use super::fail_point;
 use super::persister_batch::{BatchWriter, Item};
 use super::supervisor::{Child, DeathNote};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
+use crate::sabotage::{abort, planted};
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -79,11 +81,15 @@ impl Persister {
                 Err(why) => self.bury(stream, tag, &why).await?,
             }
         }
+        if planted::is(planted::ACK_BEFORE_COMMIT) {
+            stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
+        }
         let mut retry = Retry::database();
         while !items.is_empty() {
             fail_point::visit(KIND, "write");
             match self.writer.write(items.clone()).await {
                 Ok(written) => {
+                    abort::visit(abort::COMMITTED);
                     stream.ack(&written.done).await?;
                     for (tag, why) in &written.poison {
                         self.bury(stream, *tag, why).await?;
@@ -152,10 +158,11 @@ impl PersisterActor {
         source: Arc<dyn EventSource>,
         store: Arc<dyn IssuanceStore>,
         metrics: Arc<Metrics>,
+        acks: AckBoard,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
-        let writer = BatchWriter { store, metrics };
+        let writer = BatchWriter { store, metrics, acks };
         PersisterChild { number, source, writer, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::IssuedCoupon;
-use crate::ports::{Cause, DeliveryTag, IssuanceStore, StoreError};
+use super::acks::AckBoard;
+use crate::domain::{AckLevel, IssuedCoupon};
+use crate::ports::{Cause, Conflict, DeliveryTag, IssuanceStore, StoreError};
 use crate::telemetry::Metrics;
 
 /// One readable delivery.
@@ -23,6 +24,8 @@ pub(super) struct Written {
 pub(super) struct BatchWriter {
     pub(super) store: Arc<dyn IssuanceStore>,
     pub(super) metrics: Arc<Metrics>,
+    /// Where those who wait on this node learn of it sooner than by asking.
+    pub(super) acks: AckBoard,
 }
 
 impl BatchWriter {
@@ -47,6 +50,7 @@ impl BatchWriter {
                         let held = &conflict.held;
                         tracing::error!(%coupon_id, sequence, ?member_id, %held, "an issuance contradicts the database");
                     }
+                    self.tell(&rows, &report.conflicts);
                     written.done.extend(part.into_iter().map(|(tag, _)| tag));
                 }
                 Err(StoreError::Unavailable(cause)) => return Err(cause),
@@ -61,6 +65,14 @@ impl BatchWriter {
             }
         }
         Ok(written)
+    }
+
+    /// Tells whoever waits of the rows that are committed, which those in quarantine are not.
+    fn tell(&self, rows: &[IssuedCoupon], conflicts: &[Conflict]) {
+        let contradicts = |row: &IssuedCoupon| conflicts.iter().any(|conflict| conflict.arrived == *row);
+        for row in rows.iter().filter(|row| !contradicts(row)) {
+            self.acks.reached(&row.coupon_id, AckLevel::Persisted, [(row.sequence, &row.member_id)]);
+        }
     }
 }
 

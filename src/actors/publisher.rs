@@ -10,13 +10,16 @@ use std::time::Duration;
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
 
+use super::acks::AckBoard;
 use super::confirmed::Confirmed;
 use super::contain::{Contained, contain_async};
 use super::fail_point;
 use super::handle::CouponHandle;
 use super::supervisor::{Child, DeathNote};
+use crate::domain::AckLevel;
 use crate::ports::{CouponIssued, EventBus, OutboxEntry};
 use crate::retry::Retry;
+use crate::sabotage::abort;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -39,6 +42,8 @@ pub struct PublisherInbox {
     /// Whether the window sent last was not confirmed: then the broker is away, and nothing more is asked of it.
     failing: Arc<AtomicBool>,
     pub(super) confirmed: Confirmed,
+    /// Where it is written for whoever waits.
+    pub(super) acks: AckBoard,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -63,6 +68,12 @@ impl PublisherInbox {
         if let (false, Some(metrics)) = (taken, &self.metrics) {
             metrics.publish_deferred.inc_by(count as u64);
         }
+    }
+
+    /// Where it is written how far issuances have got, for whoever waits on this node.
+    #[must_use]
+    pub fn acks(&self) -> &AckBoard {
+        &self.acks
     }
 
     /// Whether the broker did not confirm what was sent to it last.
@@ -137,7 +148,10 @@ impl PublisherActor {
                 }
                 self.metrics.published.inc_by(done.window.len() as u64);
                 for (coupon, entry) in &done.window {
-                    self.inbox.confirmed.add(coupon.id(), entry.grant.sequence);
+                    let sequence = entry.grant.sequence;
+                    // In this order: whoever comes after the second looks into the first.
+                    self.inbox.confirmed.add(coupon.id(), sequence);
+                    self.inbox.acks.reached(coupon.id(), AckLevel::Queued, [(sequence, &entry.member)]);
                 }
                 self.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
                 self.pump(ctx);
@@ -180,7 +194,9 @@ async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
             traceparent: entry.traceparent.clone(),
         })
         .collect();
-    bus.publish(&events).await.map_err(|error| error.to_string())
+    bus.publish(&events).await.map_err(|error| error.to_string())?;
+    abort::visit(abort::CONFIRMED);
+    Ok(())
 }
 
 impl Contained for PublisherActor {

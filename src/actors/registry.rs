@@ -16,6 +16,7 @@ use super::publisher::PublisherInbox;
 use super::shards::Shards;
 use super::supervisor::{Supervise, SupervisorActor};
 use crate::domain::{Coupon, CouponId};
+use crate::gate::Trust;
 use crate::ports::AdmissionEngine;
 use crate::telemetry::Metrics;
 
@@ -40,6 +41,7 @@ pub struct CouponRegistry {
     signal: KeeperSignal,
     metrics: Arc<Metrics>,
     limits: Limits,
+    trust: Arc<Trust>,
     /// The node's own threads, on which batches run.
     runtime: Handle,
 }
@@ -54,6 +56,7 @@ impl CouponRegistry {
         shards: Arc<Shards>,
         metrics: Arc<Metrics>,
         limits: Limits,
+        trust: Arc<Trust>,
     ) -> Self {
         Self {
             coupons: ArcSwap::default(),
@@ -65,6 +68,7 @@ impl CouponRegistry {
             signal: KeeperSignal::default(),
             metrics,
             limits,
+            trust,
             runtime: Handle::current(),
         }
     }
@@ -113,6 +117,7 @@ impl CouponRegistry {
         if let Some(handle) = self.find(&coupon.id) {
             if *handle.coupon() != coupon {
                 handle.set_coupon(coupon);
+                handle.expect_more();
             }
             if !handle.is_alive() {
                 // Whoever inserted it may have been cut off before the supervisor heard of it, which takes a second word
@@ -149,7 +154,12 @@ impl CouponRegistry {
         if let Some(handle) = current.get(&coupon.id) {
             return Arc::clone(handle);
         }
-        let handle = Arc::new(CouponHandle::new(coupon, self.limits.queue_limit, self.signal.clone()));
+        let handle = Arc::new(CouponHandle::new(
+            coupon,
+            self.limits.queue_limit,
+            self.signal.clone(),
+            Arc::clone(&self.trust),
+        ));
         let mut next = (*current).clone();
         next.insert(handle.id().clone(), Arc::clone(&handle));
         self.coupons.store(Arc::new(next));

@@ -9,14 +9,15 @@ use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{BrokerError, Namespace, RabbitBus, RabbitSettings, RabbitSource};
 use crate::persistence::postgres::{
-    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresStore,
+    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresStore,
 };
 use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
 use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
 use crate::ports::{
-    AdmissionEngine, CouponCatalog, EngineError, EventBus, EventSource, IssuanceStore, Outbox,
+    AdmissionEngine, Cluster, CouponCatalog, EngineError, EngineRecovery, EventBus, EventSource,
+    IssuanceStore, Outbox,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -68,6 +69,8 @@ pub(super) struct Transport {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
+    pub(super) recovery: Arc<dyn EngineRecovery>,
+    pub(super) cluster: Arc<dyn Cluster>,
 }
 
 /// What stands behind the ports.
@@ -124,14 +127,20 @@ impl Backend {
         };
         let bus = RabbitBus::new(broker.clone());
         bus.connect().await?;
-        let engine = RedisLuaEngine::new(redis);
+        let engine = Arc::new(RedisLuaEngine::new(redis));
         let outbox = Arc::new(engine.outbox());
         let source = Arc::new(RabbitSource::new(broker));
         Ok(Self {
-            engine: Arc::new(engine),
+            engine: Arc::clone(&engine) as _,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
-            transport: Some(Transport { outbox, bus: Arc::new(bus), source }),
+            transport: Some(Transport {
+                outbox,
+                bus: Arc::new(bus),
+                source,
+                recovery: engine,
+                cluster: Arc::new(PostgresCluster::new(database.clone())),
+            }),
             connections: Connections::Stack(Box::new(database)),
         })
     }

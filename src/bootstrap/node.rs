@@ -13,10 +13,13 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{
-    CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, PersisterActor, PublisherActor,
-    PublisherInbox, Reconciler, ReconcilerActor, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
+    AckSources, Acks, CouponDesk, CouponRegistry, GateKeeperActor, Limits, OutboxActor, Peers,
+    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries,
+    RecoveryParts, Right, Shards, StandDown, Supervise, SupervisorActor, SweepParts,
 };
+use crate::gate::Trust;
 use crate::http::{self, AppState, Operators, ServerSettings};
+use crate::ports::NodeId;
 use crate::telemetry::Metrics;
 
 /// A node that serves.
@@ -48,6 +51,8 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let shards = Arc::new(Shards::start(settings.shards));
         let supervisor = SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics));
+        let trust = backend.transport.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
+        let trust = Arc::new(trust);
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
         let registry = Arc::new(CouponRegistry::new(
             Arc::clone(&backend.engine),
@@ -56,10 +61,28 @@ impl Node {
             Arc::clone(&shards),
             Arc::clone(&metrics),
             Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
+            Arc::clone(&trust),
         ));
         let stopping = watch::Sender::new(false);
-        let crew = Crew { settings: &settings, supervisor: &supervisor, shards: &shards, metrics: &metrics };
-        crew.start_gate_keeper(&backend, &registry, &stopping).await?;
+        let node = NodeId::random();
+        let crew = Crew {
+            settings: &settings,
+            supervisor: &supervisor,
+            shards: &shards,
+            metrics: &metrics,
+            node: &node,
+        };
+        let peers = backend.transport.as_ref().map(|transport| {
+            let (cluster, engine) = (Arc::clone(&transport.cluster), Arc::clone(&transport.recovery));
+            Peers::new(node.clone(), cluster, engine, trust)
+        });
+        let recoveries = backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
+            Recoveries::new(recovery_parts(Arc::clone(peers), &backend, transport, &metrics))
+        });
+        crew.start_gate_keeper(&backend, &registry, peers.clone(), recoveries.clone(), &stopping).await?;
+        if let Some((peers, recoveries)) = peers.clone().zip(recoveries) {
+            crew.start_presence(peers, recoveries, &registry, &stopping).await;
+        }
         let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
         crew.start_reconciler(&reconciler, &stopping).await;
         if let Some(transport) = &backend.transport {
@@ -72,8 +95,10 @@ impl Node {
                 Arc::clone(&backend.catalog),
                 Arc::clone(&backend.engine),
                 Arc::clone(&registry),
+                peers,
             ),
             engine: Arc::clone(&backend.engine),
+            acks: acks(&settings, &backend, &publisher, &metrics),
             metrics: Arc::clone(&metrics),
             reconciler,
             operators: Operators::new(settings.admin_token.clone()),
@@ -132,6 +157,15 @@ impl Node {
     }
 }
 
+/// Levels beyond the engine's word are waited for only where there is a way between engine and database.
+fn acks(settings: &Settings, backend: &Backend, publisher: &PublisherInbox, metrics: &Arc<Metrics>) -> Acks {
+    let sources = backend
+        .transport
+        .as_ref()
+        .map(|_| AckSources { publisher: publisher.clone(), store: Arc::clone(&backend.store) });
+    Acks::new(settings.ack, sources, Arc::clone(metrics))
+}
+
 fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, StartError> {
     let server = ServerSettings {
         bind: settings.bind,
@@ -143,12 +177,29 @@ fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, Sta
     http::bind(&server, state).map_err(|cause| StartError::Bind { address: settings.bind, cause })
 }
 
+fn recovery_parts(
+    peers: Arc<Peers>,
+    backend: &Backend,
+    transport: &Transport,
+    metrics: &Arc<Metrics>,
+) -> RecoveryParts {
+    RecoveryParts {
+        peers,
+        engine: Arc::clone(&transport.recovery),
+        catalog: Arc::clone(&backend.catalog),
+        store: Arc::clone(&backend.store),
+        bus: Arc::clone(&transport.bus),
+        metrics: Arc::clone(metrics),
+    }
+}
+
 /// What it takes to start the node's single actors.
 struct Crew<'a> {
     settings: &'a Settings,
     supervisor: &'a Addr<SupervisorActor>,
     shards: &'a Shards,
     metrics: &'a Arc<Metrics>,
+    node: &'a NodeId,
 }
 
 impl Crew<'_> {
@@ -161,13 +212,16 @@ impl Crew<'_> {
         &self,
         backend: &Backend,
         registry: &Arc<CouponRegistry>,
+        peers: Option<Arc<Peers>>,
+        recoveries: Option<Arc<Recoveries>>,
         stopping: &watch::Sender<bool>,
     ) -> Result<(), StartError> {
         let keeper = GateKeeperActor::child(
             Arc::clone(registry),
             Arc::clone(&backend.catalog),
             Arc::clone(&backend.engine),
-            Arc::clone(&backend.store),
+            peers,
+            recoveries,
             Arc::clone(self.metrics),
             stopping.clone(),
             self.shards.housekeeping(),
@@ -183,6 +237,17 @@ impl Crew<'_> {
             let (reconciler, arbiter) = (reconciler.clone(), self.shards.housekeeping());
             self.supervise(ReconcilerActor::child(reconciler, interval, stopping.clone(), arbiter)).await;
         }
+    }
+
+    async fn start_presence(
+        &self,
+        peers: Arc<Peers>,
+        recoveries: Arc<Recoveries>,
+        registry: &Arc<CouponRegistry>,
+        stopping: &watch::Sender<bool>,
+    ) {
+        let (registry, arbiter) = (Arc::clone(registry), self.shards.housekeeping());
+        self.supervise(PresenceActor::child(peers, recoveries, registry, stopping.clone(), arbiter)).await;
     }
 
     async fn start_transport(
@@ -207,6 +272,7 @@ impl Crew<'_> {
                 bus: Arc::clone(&transport.bus),
                 publisher: publisher.clone(),
                 metrics: Arc::clone(self.metrics),
+                right: Right::new("sweep", Arc::clone(&transport.cluster), self.node.clone()),
             };
             let child = OutboxActor::child(parts, stopping.clone(), self.shards.housekeeping());
             self.supervise(child).await;
@@ -218,6 +284,7 @@ impl Crew<'_> {
                     Arc::clone(&transport.source),
                     Arc::clone(&backend.store),
                     Arc::clone(self.metrics),
+                    publisher.acks().clone(),
                     stopping.clone(),
                     self.shards.of(&format!("persister/{number}")),
                 );

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::domain::AckLevel;
+
 /// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
@@ -90,6 +92,8 @@ pub struct Settings {
     pub accept_redis_data_loss: bool,
     /// What the node does on the full stack.
     pub roles: BTreeSet<Role>,
+    /// How far an issuance must have got before its member is told of it; a request may ask for more.
+    pub ack: AckLevel,
     /// Who may make operators' calls; `None` means whoever calls over loopback.
     pub admin_token: Option<SecretString>,
     /// How many persisters write at a time.
@@ -118,6 +122,9 @@ pub enum SettingsError {
     /// A service of the full stack is not named.
     #[error("--engine redis-lua needs {0}: set it, or leave --engine away to use the embedded engine")]
     MissingUrl(&'static str),
+    /// A level that there is not.
+    #[error("OPENRUN_ACK '{0}' is no level: use granted, queued or persisted")]
+    UnknownAck(String),
     /// Anybody on the network could make operators' calls.
     #[error(
         "OPENRUN_BIND {0} can be reached from other machines, but OPENRUN_ADMIN_TOKEN is not set: \

@@ -93,6 +93,11 @@ pub(super) struct CommonArgs {
     )]
     pub(super) roles: Vec<Role>,
 
+    /// When a member is told of a coupon: granted (the engine has it), queued (the broker too), persisted (the database
+    /// too); a request may ask for more
+    #[arg(long, env = "OPENRUN_ACK", default_value = "granted", value_name = "LEVEL")]
+    pub(super) ack: String,
+
     /// Token for operators' calls; needed unless bound to loopback. Best given by the environment
     #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(super) admin_token: Option<String>,

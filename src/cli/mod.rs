@@ -23,9 +23,15 @@ use clap::error::ErrorKind;
 use args::{Cli, Command};
 use failure::Failure;
 
+use crate::sabotage::{abort, planted};
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    abort::visit(abort::STARTED);
+    if let Some(name) = planted::unknown() {
+        return Failure::operator(format!("OPENRUN_PLANTED_BUG: there is no bug {name}")).report();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::CommonArgs;
 use super::failure::Failure;
 use crate::bootstrap::{EngineKind, Settings, SettingsError, StackUrls};
+use crate::domain::AckLevel;
 use crate::telemetry;
 
 /// Where the embedded engine keeps its file unless told otherwise.
@@ -23,6 +24,7 @@ impl CommonArgs {
             stack: self.stack()?,
             accept_redis_data_loss: self.accept_redis_data_loss,
             roles: self.roles.iter().copied().collect(),
+            ack: self.ack()?,
             admin_token: self.admin_token.clone().filter(|token| !token.is_empty()).map(Into::into),
             persisters: usize::from(self.persisters),
             reconcile_interval: self.reconcile_interval.0,
@@ -36,6 +38,10 @@ impl CommonArgs {
         };
         settings.check()?;
         Ok(settings)
+    }
+
+    fn ack(&self) -> Result<AckLevel, SettingsError> {
+        AckLevel::parse(&self.ack).ok_or_else(|| SettingsError::UnknownAck(self.ack.clone()))
     }
 
     fn stack(&self) -> Result<Option<StackUrls>, SettingsError> {

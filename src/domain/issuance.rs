@@ -55,6 +55,12 @@ impl AckLevel {
             Self::Persisted => "persisted",
         }
     }
+
+    /// Reads that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Granted, Self::Queued, Self::Persisted].into_iter().find(|level| level.as_str() == text)
+    }
 }
 
 /// One coupon issued to one member. Its code is its id.

@@ -3,12 +3,15 @@
 //! A gate may be behind the engine, never ahead of it: it turns a member away only for what the engine has said, and
 //! whoever may hold a coupon is always let through.
 
+mod trust;
 mod winners;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+pub use trust::Trust;
 pub use winners::WinnerFilter;
 
 use crate::domain::{MemberId, Rejection, Timestamp};
@@ -51,15 +54,17 @@ pub struct Gate {
     view: ArcSwap<GateView>,
     /// Counts the changes of the view.
     changes: AtomicU64,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self { view: ArcSwap::from_pointee(GateView::Open), changes: AtomicU64::new(0) }
-    }
+    /// Whether "sold out" may be said without asking.
+    trust: Arc<Trust>,
 }
 
 impl Gate {
+    /// An open gate, which says "sold out" only as long as `trust` holds.
+    #[must_use]
+    pub fn new(trust: Arc<Trust>) -> Self {
+        Self { view: ArcSwap::from_pointee(GateView::Open), changes: AtomicU64::new(0), trust }
+    }
+
     /// What to do with `member`, who asks at `now` by the clock of this node.
     #[must_use]
     pub fn judge(&self, member: &MemberId, now: Timestamp) -> Passage {
@@ -70,6 +75,7 @@ impl Gate {
             }
             GateView::NotOpen { .. } => Passage::Ask,
             GateView::Halted { winners, .. } if winners.may_hold(member) => Passage::Ask,
+            GateView::Halted { rejection: Rejection::SoldOut, .. } if !self.trust.holds() => Passage::Ask,
             GateView::Halted { rejection, .. } => Passage::Reject(*rejection),
             GateView::Recovering => Passage::Recovering,
         }
@@ -121,7 +127,11 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, GateView, MemberId, Passage, Rejection, Timestamp, WinnerFilter};
+    use super::{Arc, Gate, GateView, MemberId, Passage, Rejection, Timestamp, Trust, WinnerFilter};
+
+    fn gate() -> Gate {
+        Gate::new(Arc::new(Trust::always()))
+    }
 
     fn member(id: &str) -> MemberId {
         MemberId::parse(id).unwrap()
@@ -129,12 +139,12 @@ mod tests {
 
     #[test]
     fn a_new_gate_asks() {
-        assert_eq!(Gate::default().judge(&member("kim"), Timestamp::from_ms(0)), Passage::Ask);
+        assert_eq!(gate().judge(&member("kim"), Timestamp::from_ms(0)), Passage::Ask);
     }
 
     #[test]
     fn before_the_opening_nobody_passes_and_from_it_on_everybody_does() {
-        let gate = Gate::default();
+        let gate = gate();
         gate.set(GateView::NotOpen { opens_at_here: Timestamp::from_ms(100) });
         let at = |ms| gate.judge(&member("kim"), Timestamp::from_ms(ms));
         assert_eq!(at(99), Passage::Reject(Rejection::NotOpen));
@@ -143,12 +153,24 @@ mod tests {
 
     #[test]
     fn a_halted_gate_lets_only_winners_through() {
-        let gate = Gate::default();
+        let gate = gate();
         for rejection in [Rejection::SoldOut, Rejection::Paused, Rejection::Closed] {
             let winners = WinnerFilter::of([member("kim")].iter());
             gate.set(GateView::Halted { rejection, winners });
             assert_eq!(gate.judge(&member("kim"), Timestamp::from_ms(0)), Passage::Ask);
             assert_eq!(gate.judge(&member("lee"), Timestamp::from_ms(0)), Passage::Reject(rejection));
         }
+    }
+
+    #[test]
+    fn without_trust_only_what_can_be_undone_is_not_said() {
+        let gate = Gate::new(Arc::new(Trust::not_yet()));
+        let passage = |rejection| {
+            gate.set(GateView::Halted { rejection, winners: WinnerFilter::of([].iter()) });
+            gate.judge(&member("lee"), Timestamp::from_ms(0))
+        };
+        assert_eq!(passage(Rejection::SoldOut), Passage::Ask);
+        assert_eq!(passage(Rejection::Paused), Passage::Reject(Rejection::Paused));
+        assert_eq!(passage(Rejection::Closed), Passage::Reject(Rejection::Closed));
     }
 }

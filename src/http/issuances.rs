@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract;
+use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::state::AppState;
-use crate::actors::{Answer, AskError, here_now};
+use crate::actors::{Answer, AskError, Issued, here_now};
 use crate::domain::{AckLevel, IssuedCoupon, Rejection, Timestamp};
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
@@ -45,13 +46,14 @@ pub(super) struct IssuanceView<'a> {
     /// When it was issued.
     #[schema(value_type = String)]
     issued_at: Timestamp,
-    /// How safe it was when this was said: `granted` means the engine has made it durable.
+    /// How safe it was at least when this was said: `granted` means that the engine has made it durable, `queued` that
+    /// the broker has confirmed it, `persisted` that it is in the database.
     #[schema(value_type = String, example = "granted")]
     ack: &'static str,
 }
 
 impl<'a> IssuanceView<'a> {
-    fn of(issuance: &'a IssuedCoupon) -> Self {
+    fn of(issuance: &'a IssuedCoupon, ack: AckLevel) -> Self {
         Self {
             coupon_id: issuance.coupon_id.as_str(),
             member_id: issuance.member_id.as_str(),
@@ -59,7 +61,7 @@ impl<'a> IssuanceView<'a> {
             code: issuance.code.as_str(),
             status: issuance.status.as_str(),
             issued_at: issuance.issued_at,
-            ack: AckLevel::Granted.as_str(),
+            ack: ack.as_str(),
         }
     }
 }
@@ -68,15 +70,25 @@ impl<'a> IssuanceView<'a> {
 ///
 /// The answer is the true one and comes in the same response. Asking again gives the same coupon. After a 503 nothing is
 /// known to be decided: ask again.
+///
+/// The answer comes when the coupon is as safe as this deployment wants it to be, or safer if the client prefers so; its
+/// `ack` says how safe. After `ack_pending` the coupon is issued, and asking again gives it.
 #[utoipa::path(
     post,
     path = "/v1/coupons/{coupon_id}/issuances",
     tag = "issuances",
-    params(("coupon_id" = String, Path, description = "The coupon's id")),
+    params(
+        ("coupon_id" = String, Path, description = "The coupon's id"),
+        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "How safe the coupon must be when \
+            this is answered (RFC 7240): `ack=granted` (the engine has it), `ack=queued` (the broker has it too) or \
+            `ack=persisted` (the database has it). Ignored if it is less than the deployment's own level, or no level"),
+    ),
     request_body = IssueRequest,
     responses(
-        (status = 201, description = "A coupon was issued", body = IssuanceView),
-        (status = 200, description = "The member holds this coupon already", body = IssuanceView),
+        (status = 201, description = "A coupon was issued", body = IssuanceView,
+            headers(("Preference-Applied" = String, description = "What was followed"))),
+        (status = 200, description = "The member holds this coupon already", body = IssuanceView,
+            headers(("Preference-Applied" = String, description = "What was followed"))),
         (status = 400, description = "`invalid_body`, `invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`", body = ProblemBody,
@@ -92,7 +104,7 @@ impl<'a> IssuanceView<'a> {
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: ask again after \
-            Retry-After", body = ProblemBody, content_type = "application/problem+json"),
+            Retry-After. `ack_pending`: issued, but not yet as safe as preferred; asking again gives the same coupon", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn issue(
@@ -129,14 +141,14 @@ async fn answer(
         return Err(invalid(Problem::no_such_coupon()));
     };
     let deadline = begun + state.request_timeout;
+    let wish = prefer::ack(request);
+    let level = state.acks.level(wish);
+    let place = state.acks.place(&coupon, &member, level).map_err(unknown)?;
     match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await {
         Ok(Answer::Issued(issued)) => {
-            let view = IssuanceView::of(&issued.coupon);
-            Ok(if issued.again {
-                (Outcome::Again, HttpResponse::Ok().json(view))
-            } else {
-                (Outcome::Issued, HttpResponse::Created().json(view))
-            })
+            let reached = place.reached(&issued.coupon, deadline).await;
+            reached.map_err(|pending| (Outcome::AckPending, pending.into()))?;
+            Ok(told(&issued, level, wish))
         }
         Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
             let problem = Problem::not_open(opens_at, here_now());
@@ -145,6 +157,19 @@ async fn answer(
         Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
         Err(error) => Err(unknown(error)),
     }
+}
+
+/// The answer to a member whose coupon has reached `level`.
+fn told(issued: &Issued, level: AckLevel, wish: Option<AckLevel>) -> (Outcome, HttpResponse) {
+    let (outcome, mut response) = if issued.again {
+        (Outcome::Again, HttpResponse::Ok())
+    } else {
+        (Outcome::Issued, HttpResponse::Created())
+    };
+    if wish == Some(level) {
+        response.insert_header(prefer::applied(level));
+    }
+    (outcome, response.json(IssuanceView::of(&issued.coupon, level)))
 }
 
 fn outcome_of(rejection: Rejection) -> Outcome {
@@ -194,7 +219,10 @@ pub(super) async fn find(
     let coupon = state.registry.find_anew(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
     let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
     match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
-        Ok(Some(grant)) => Ok(HttpResponse::Ok().json(IssuanceView::of(&coupon.issuance(&member, grant)))),
+        Ok(Some(grant)) => {
+            let issuance = coupon.issuance(&member, grant);
+            Ok(HttpResponse::Ok().json(IssuanceView::of(&issuance, state.acks.certain())))
+        }
         Ok(None) => Err(Problem::not_issued()),
         Err(error) => {
             tracing::warn!(%coupon_id, %error, "an issuance could not be looked up");

@@ -7,6 +7,7 @@ mod health;
 mod issuances;
 mod openapi;
 mod operators;
+mod prefer;
 mod problem;
 mod server;
 mod state;

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::actors::{AskError, DeskError};
+use crate::actors::{AckPending, AskError, DeskError};
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
 /// The media type of RFC 9457.
@@ -266,6 +266,14 @@ impl From<AskError> for Problem {
             ),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail).retry_after(RETRY_SOON_S)
+    }
+}
+
+impl From<AckPending> for Problem {
+    fn from(pending: AckPending) -> Self {
+        let detail = format!("{pending}; it stays issued, and asking again gives it");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ack_pending", "Issued, not yet as safe as asked", detail)
+            .retry_after(RETRY_SOON_S)
     }
 }
 

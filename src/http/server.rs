@@ -80,6 +80,9 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     .max_connections((settings.max_connections / workers).max(1))
     .client_request_timeout(HEADERS_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
+    // Whoever hangs up is taken at their word: what is waited for on their behalf makes room at once. Otherwise the end of
+    // what they send would not be noticed before the answer is written.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(settings.shutdown_timeout.as_secs())
     .disable_signals()
     .backlog(BACKLOG)

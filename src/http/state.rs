@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::operators::Operators;
-use crate::actors::{CouponDesk, CouponRegistry, Reconciler};
+use crate::actors::{Acks, CouponDesk, CouponRegistry, Reconciler};
 use crate::ports::AdmissionEngine;
 use crate::telemetry::Metrics;
 
@@ -18,6 +18,8 @@ pub struct AppState {
     pub desk: CouponDesk,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
+    /// How far an issuance must have got before its member is told.
+    pub acks: Acks,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Compares engine, outbox and database.

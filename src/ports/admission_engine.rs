@@ -146,13 +146,6 @@ pub trait AdmissionEngine: Send + Sync {
     /// A number that grows whenever a coupon is loaded or reconfigured through any node, so that nodes notice by one
     /// cheap question.
     async fn revision(&self) -> Result<u64, EngineError>;
-
-    /// Accepts the engine as it is after a restart, if `rows` (what the database holds of the coupon: its largest
-    /// sequence) proves that it lost nothing the database has. Engines that share the database's fate do nothing.
-    ///
-    /// # Errors
-    /// [`EngineError::Fenced`] if it has less than the database.
-    async fn verify(&self, coupon: &CouponId, rows: Sequence) -> Result<(), EngineError>;
 }
 
 impl BatchAnswer {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Cause;
-use crate::domain::{CouponId, IssuedCoupon, Sequence};
+use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 
 /// Why the store did not take a batch.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,13 @@ pub trait IssuanceStore: Send + Sync {
 
     /// The largest sequence the database holds; 0 if none.
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError>;
+
+    /// Which of `sequences` the database holds, and who holds them, in any order. What is named here is committed.
+    async fn holders(
+        &self,
+        coupon: &CouponId,
+        sequences: &[Sequence],
+    ) -> Result<Vec<(Sequence, MemberId)>, StoreError>;
 
     /// All of a coupon's issuances with a sequence above `after`, at most `limit`, in order of sequence.
     async fn list(

@@ -1,7 +1,9 @@
 //! What the service needs of the world outside: traits only. Their docs say what must hold after a crash.
 
 mod admission_engine;
+mod cluster;
 mod coupon_catalog;
+mod engine_recovery;
 mod event_bus;
 mod event_source;
 mod issuance_store;
@@ -14,7 +16,9 @@ pub use admission_engine::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
     Reconfiguration, Verdict, WinnersPage,
 };
+pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
 pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};

@@ -1,12 +1,15 @@
 //! Counters and histograms. Label values are bound once, so that counting on the hot path is one atomic addition.
 
+use std::time::Duration;
+
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use super::reconciled::Reconciled;
+use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +35,11 @@ pub enum Outcome {
     Unknown,
     /// The request was no valid one.
     Invalid,
+    /// Issued, but not yet as safe as the member wants to know it.
+    AckPending,
 }
 
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "issued",
     "again",
     "sold_out",
@@ -45,6 +50,7 @@ const OUTCOMES: [&str; 10] = [
     "overloaded",
     "unknown",
     "invalid",
+    "ack_pending",
 ];
 
 /// Every metric of the service.
@@ -78,6 +84,7 @@ pub struct Metrics {
     pub dead_lettered: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
+    recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
     remaining: IntGaugeVec,
@@ -85,6 +92,18 @@ pub struct Metrics {
     outbox_depth: IntGaugeVec,
     /// What the reconciler found.
     pub reconciled: Reconciled,
+    ack_waiting: IntGauge,
+    ack_seconds: HistogramVec,
+}
+
+/// Counts somebody as waiting for as long as it lives.
+#[derive(Debug)]
+pub struct Waits(IntGauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for Metrics {
@@ -122,6 +141,11 @@ impl Metrics {
             dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
+            recoveries: add.counters(
+                "recoveries_total",
+                "Coupons whose engine was trusted again, by how",
+                "how",
+            ),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
             actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
             remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
@@ -136,13 +160,38 @@ impl Metrics {
                 add.gauge("reconcile_last_run_timestamp_seconds", "When everything was last compared"),
                 add.gauges("drift", "Disagreements that the last comparison could not put right", "kind"),
             ),
+            ack_waiting: add
+                .gauge("ack_waiting_members", "Members issued to who wait for the level they want"),
+            ack_seconds: add.histograms(
+                "ack_seconds",
+                "Seconds from the engine's decision until the level was reached",
+                "level",
+                SECONDS,
+            ),
             registry,
         }
+    }
+
+    /// Counts a member as waiting for a level, until the value is dropped.
+    #[must_use]
+    pub fn ack_waits(&self) -> Waits {
+        self.ack_waiting.inc();
+        Waits(self.ack_waiting.clone())
+    }
+
+    /// Notes how long it took an issuance to reach `level`.
+    pub fn ack_reached(&self, level: AckLevel, after: Duration) {
+        self.ack_seconds.with_label_values(&[level.as_str()]).observe(after.as_secs_f64());
     }
 
     /// Counts an answer.
     pub fn answered(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();
+    }
+
+    /// Counts a coupon whose engine is trusted again.
+    pub fn recovered(&self, how: &str) {
+        self.recoveries.with_label_values(&[how]).inc();
     }
 
     /// Counts an actor that was started again.
@@ -219,6 +268,11 @@ impl Adder<'_> {
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
         self.registered(Histogram::with_opts(opts))
+    }
+
+    fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
+        self.registered(HistogramVec::new(opts, &[label]))
     }
 }
 

@@ -9,7 +9,10 @@ use crate::arrange::{Engine, on_both_engines};
 use crate::program::{Ended, run};
 use crate::support::node::Stack;
 
-on_both_engines! { the_promise_holds_and_the_report_says_so }
+on_both_engines! {
+    the_promise_holds_and_the_report_says_so,
+    the_promise_holds_when_only_what_is_persisted_is_told,
+}
 
 const RACE: [&str; 7] = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
 
@@ -62,6 +65,19 @@ async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
         ["p50", "p90", "p99", "max"].map(|name| report["latency_ms"][name].as_f64().unwrap_or(-1.0));
     assert!(latency[0] >= 0.0 && latency.is_sorted(), "{report}");
     assert!(ended.stdout.contains("oversold") && ended.stdout.contains("duplicates"), "{}", ended.stdout);
+}
+
+/// Everybody is told of what is in the database already; the verdict is read from it.
+async fn the_promise_holds_when_only_what_is_persisted_is_told(engine: Engine) {
+    let (folder, stack) = (folder(), Stack::shared().await);
+    let settings: &[_] = if engine == Engine::RedisLua { &stack.settings() } else { &[] };
+    let report = folder.path().join("report.json");
+    let arguments = [&RACE[..], &["--ack", "persisted", "--report", text(&report)]].concat();
+    let ended = run(&arguments, settings).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+    assert_eq!((&report["verdict"], &report["issued"]), (&"holds".into(), &40.into()), "{report}");
 }
 
 #[tokio::test]

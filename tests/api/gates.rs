@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
 use crate::support::node::{NodeProcess, Stack};
+use crate::support::proxy::{Mode, Proxy};
 use crate::support::services::PrivateRedis;
 
 /// Half a second is promised; the rest is for machines that do several things at once.
@@ -108,6 +109,57 @@ async fn private_sold_out_is_said_while_redis_is_frozen_or_away() {
     until("winners are answered again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
     assert_eq!(api.ask(&id, "kim").await.json(200), won, "it is the same coupon");
     api.ask(&id, "latest").await.problem(409, "sold_out");
+}
+
+/// The operator raises the total at one node, a member wins there at once, and asks the other node, whose gate has been
+/// halted for long.
+async fn assert_winners_are_never_told_sold_out(one: &Api, other: &Api, rounds: u32) {
+    let id = one.coupon(1).await;
+    one.ask(&id, "first").await.json(201);
+    for round in 2..=rounds {
+        one.until_halted(&id).await;
+        other.until_halted(&id).await;
+        let raise = async || one.patch(&id, &json!({ "total": round })).await.json(200);
+        let win = async || {
+            let member = format!("member-{round}");
+            until("the new coupon", EVENT_BOUND, async || one.ask(&id, &member).await.status == 201).await;
+            for _ in 0..20 {
+                let answer = other.ask(&id, &member).await;
+                assert!(matches!(answer.status, 200 | 503), "a winner was told {}", answer.text());
+            }
+        };
+        tokio::join!(raise(), win());
+    }
+}
+
+#[tokio::test]
+async fn a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node() {
+    let (_nodes, [one, other]) = two_nodes().await;
+    assert_winners_are_never_told_sold_out(&one, &other, 8).await;
+}
+
+#[tokio::test]
+async fn nor_by_one_that_alone_has_lost_redis() {
+    let stack = Stack::shared().await;
+    let redis_port = url::Url::parse(&stack.redis_url).expect("a URL").port().expect("a port");
+    let proxy = Proxy::start(redis_port).await;
+    let one = NodeProcess::redis_lua(&stack).start().await;
+    let apart = NodeProcess::redis_lua(&stack)
+        .set("OPENRUN_REDIS_URL", format!("redis://127.0.0.1:{}", proxy.port()))
+        .start()
+        .await;
+    let (one, apart) = (Api::of(&one), Api::of(&apart));
+    let id = one.coupon(1).await;
+    one.ask(&id, "first").await.json(201);
+    apart.until_halted(&id).await;
+    proxy.set(Mode::Cut).await;
+    apart.ask(&id, "stranger").await.problem(409, "sold_out");
+    one.patch(&id, &json!({ "total": 2 })).await.json(200);
+    one.ask(&id, "second").await.json(201);
+    let answer = apart.ask(&id, "second").await;
+    assert_eq!(answer.status, 503, "a winner was told {}", answer.text());
+    proxy.set(Mode::Pass).await;
+    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
 }
 
 async fn two_nodes() -> ([NodeProcess; 2], [Api; 2]) {

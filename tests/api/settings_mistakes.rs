@@ -99,7 +99,7 @@ async fn private_a_redis_that_forgets() {
         [["--appendonly", "no"], ["--appendfsync", "everysec"], ["--maxmemory-policy", "allkeys-lru"]]
     {
         let extra_arguments = lacking.map(str::to_owned).to_vec();
-        let redis = PrivateRedis::start_as(Redis { extra_arguments }).await;
+        let redis = PrivateRedis::start_as(Redis { extra_arguments, ..Redis::default() }).await;
         let stack = Stack::with_redis(&redis.url()).await;
         let line = serve(&stack, &[]).await.one_line(2);
         assert!(line.contains("OPENRUN_ACCEPT_REDIS_DATA_LOSS"), "{line}");

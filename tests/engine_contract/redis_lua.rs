@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openrun::domain::Coupon;
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
-use openrun::ports::AdmissionEngine;
+use openrun::ports::{AdmissionEngine, EngineRecovery, Evidence};
 
 use crate::house::services::PrivateRedis;
 use crate::suite::{Fixture, engine_contract};
@@ -42,5 +43,16 @@ impl Fixture for RedisLua {
     async fn reopen(&mut self) {
         self.redis.restart().await;
         self.first = node(&self.redis).await;
+    }
+
+    async fn recover(&self, coupon: &Coupon, rows: u32) {
+        for node in [&self.first, &self.second] {
+            node.testify(&coupon.id);
+        }
+        let evidence = Evidence { epoch: 0, issued: rows };
+        self.first.verify(coupon, evidence).await.expect("nothing was lost");
+        for node in [&self.first, &self.second] {
+            node.resume(&coupon.id).await.expect("it is verified");
+        }
     }
 }

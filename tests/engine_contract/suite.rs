@@ -26,9 +26,13 @@ pub(crate) trait Fixture: Send + Sync {
     }
 
     /// Lets the engine die without a goodbye, keeping only what survives that, and brings it back, so that after
-    /// [`AdmissionEngine::verify`] it serves again. Called while no request is under way. Handles from before need
-    /// not work any more.
+    /// [`Fixture::recover`] it serves again. Called while no request is under way. Handles from before need not work any
+    /// more.
     async fn reopen(&mut self);
+
+    /// Makes an engine that came back be trusted again for `coupon`, of which `rows` are known to be issued. One that
+    /// shares the database's fate needs nothing.
+    async fn recover(&self, _coupon: &Coupon, _rows: u32) {}
 }
 
 /// `engine_contract!(embedded, crate::embedded::fixture)` tests the engine that `async fn fixture() -> impl Fixture`

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use openrun::actors::fail_point;
 use openrun::bootstrap::{EngineKind, Node, Role, Settings, StackUrls};
+use openrun::domain::AckLevel;
 use openrun_load::RaceReport;
 
 use crate::support::races::{self, until, until_issued};
@@ -34,6 +35,7 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         stack: None,
         accept_redis_data_loss: false,
         roles: [Role::Api, Role::Publisher, Role::Persister].into(),
+        ack: AckLevel::Granted,
         admin_token: None,
         persisters: 2,
         reconcile_interval: None,

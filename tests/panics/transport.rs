@@ -1,6 +1,7 @@
 //! The actors between the engine and the database.
 
-use openrun::bootstrap::{Migration, Node, StackUrls, migrate};
+use openrun::bootstrap::{Migration, Node, Settings, StackUrls, migrate};
+use openrun::domain::AckLevel;
 use redis::AsyncTypedCommands;
 
 use crate::stage::{TOTAL, assert_counted, in_system, race_with_panics, redis_lua};
@@ -9,6 +10,11 @@ use crate::support::shared::{Database, amqp_namespace, amqp_url, coupon_id, redi
 
 /// One race on the full stack with these panics; every answer must reach PostgreSQL, and the outbox must be empty.
 fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
+    survives_at(AckLevel::Granted, places, kind, restarts);
+}
+
+/// The same, where members are told only of what has got as far as `ack`.
+fn survives_at(ack: AckLevel, places: &[(&str, u32)], kind: &str, restarts: u32) {
     in_system(async {
         let database = Database::create().await;
         migrate(&Migration::Postgres(database.url().into()))
@@ -20,7 +26,7 @@ fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
             database: database.url().into(),
             amqp_namespace: amqp_namespace(),
         };
-        let node = Node::start(redis_lua(stack)).await.expect("the node starts");
+        let node = Node::start(Settings { ack, ..redis_lua(stack) }).await.expect("the node starts");
         let coupon = coupon_id();
         let report = race_with_panics(&node, &coupon, places).await;
         let panics = if restarts == 0 { 0 } else { places.iter().map(|(_, times)| times).sum() };
@@ -75,4 +81,9 @@ fn a_persister_that_panics_at_a_delivery_gives_it_back() {
 #[test]
 fn a_persister_that_panics_before_it_writes_gives_the_batch_back() {
     survives(&[("persister.write", 4)], "persister", 4);
+}
+
+#[test]
+fn a_question_for_what_has_arrived_that_panics_is_asked_again() {
+    survives_at(AckLevel::Persisted, &[("acks.round", 3)], "acks", 0);
 }

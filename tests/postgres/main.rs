@@ -5,8 +5,10 @@
 mod support;
 
 mod catalog;
+mod cluster;
 mod connecting;
 mod fixtures;
+mod holders;
 mod outage;
 mod rules;
 mod schema;

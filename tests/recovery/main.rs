@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acks;
 mod arrange;
 mod messages;
 mod node_killed;

@@ -1,7 +1,7 @@
-//! Redis is killed, or loses what it had: the gate closes until the database proves that nothing is missing.
+//! Redis is killed, wiped, or put back as it was earlier: the nodes verify or rebuild it together, and nobody who was told
+//! "issued" loses it.
 
-use std::time::{Duration, Instant};
-
+use openrun_load::RaceReport;
 use redis::AsyncTypedCommands;
 
 use crate::arrange::start_at_home;
@@ -14,67 +14,132 @@ use crate::support::services::PrivateRedis;
 const MEMBERS: u64 = 2 * TOTAL as u64;
 const TOTAL: u32 = 1_500;
 const CLIENTS: usize = 64;
-/// How long a node is watched that must not issue.
-const WATCH: Duration = Duration::from_secs(3);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_killed_in_a_race_is_verified_and_goes_on() {
-    let mut redis = PrivateRedis::start().await;
-    let stack = Stack::with_redis(&redis.url()).await;
-    let node = NodeProcess::redis_lua(&stack).start().await;
-    races::create_coupon(node.address(), "drop", TOTAL).await;
-    let racing = races::spawn(races::config(node.address(), "drop", MEMBERS, CLIENTS));
-    let issued = until_issued(node.address(), "drop", TOTAL / 3).await;
-    assert!(issued < TOTAL, "the race was over before the kill");
-    redis.kill();
-    redis.restart().await;
-    let report = racing.await.expect("the race does not panic");
-    eprintln!("redis killed: {}", races::figures(&report));
-    assert!(report.shed > 0, "nobody was sent away while Redis was killed");
-    assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
-    assert_rows(&until_persisted(&stack.database_url, "drop", TOTAL).await, &report.told, TOTAL);
-    assert!(node.log().contains("the engine has been verified"), "it was accepted without a look");
+/// Two nodes on a Redis of their own.
+struct Pair {
+    redis: PrivateRedis,
+    stack: std::sync::Arc<Stack>,
+    one: NodeProcess,
+    other: NodeProcess,
 }
 
-/// Panics unless `node` sends everybody away for a while, and for the right reason.
-async fn assert_recovering(node: &NodeProcess, member_prefix: &str) {
-    until("the word 'recovering'", async || {
-        let (status, problem) = ask(node.address(), "drop", &format!("{member_prefix}first")).await;
-        assert_eq!(status, 503, "{problem}");
-        (problem["code"] == "recovering").then_some(())
-    })
-    .await;
-    let begun = Instant::now();
-    for number in 0.. {
-        let (status, problem) = ask(node.address(), "drop", &format!("{member_prefix}{number}")).await;
-        assert_eq!((status, problem["code"].as_str()), (503, Some("recovering")), "{problem}");
-        if begun.elapsed() > WATCH {
-            break;
+impl Pair {
+    async fn start() -> Self {
+        let redis = PrivateRedis::start().await;
+        let stack = Stack::with_redis(&redis.url()).await;
+        let (one, other) = tokio::join!(
+            start_at_home(NodeProcess::redis_lua(&stack)),
+            start_at_home(NodeProcess::redis_lua(&stack))
+        );
+        races::create_coupon(one.address(), "drop", TOTAL).await;
+        Self { redis, stack, one, other }
+    }
+
+    /// Races on both nodes while `fault` happens to Redis once a third is issued; gives what both told.
+    async fn race(&mut self, fault: impl AsyncFnOnce(&mut PrivateRedis)) -> [RaceReport; 2] {
+        let race = |node: &NodeProcess| races::spawn(races::config(node.address(), "drop", MEMBERS, CLIENTS));
+        let (here, there) = (race(&self.one), race(&self.other));
+        let issued = until_issued(self.one.address(), "drop", TOTAL / 3).await;
+        assert!(issued < TOTAL, "the race was over before the fault");
+        fault(&mut self.redis).await;
+        let reports =
+            [here.await.expect("the race does not panic"), there.await.expect("the race does not panic")];
+        for report in &reports {
+            eprintln!("redis lost: {}", races::figures(report));
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        reports
+    }
+
+    /// Panics unless what both told is exactly what the database holds, and all of the stock is gone.
+    async fn assert_kept(&self, reports: &[RaceReport; 2]) {
+        for report in reports {
+            assert_promise_kept(report, TOTAL);
+            assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
+        }
+        let rows = until_persisted(&self.stack.database_url, "drop", TOTAL).await;
+        for report in reports {
+            assert_rows(&rows, &report.told, TOTAL);
+        }
+    }
+
+    fn logs(&self) -> String {
+        self.one.log() + &self.other.log()
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_lost_everything_never_issues_from_a_fresh_stock() {
-    const ISSUED: u32 = 50;
-    let redis = PrivateRedis::start().await;
-    let stack = Stack::with_redis(&redis.url()).await;
-    let mut node = start_at_home(NodeProcess::redis_lua(&stack)).await;
-    races::create_coupon(node.address(), "drop", 2 * ISSUED).await;
-    let report = races::run(races::config(node.address(), "drop", ISSUED.into(), CLIENTS)).await;
-    until_persisted(&stack.database_url, "drop", ISSUED).await;
-
-    let client = redis::Client::open(redis.url()).expect("the URL is good");
+async fn flush(url: &str) {
+    let client = redis::Client::open(url).expect("the URL is good");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
     connection.flushall().await.expect("it is ours");
-    // Neither the node that knows what it has issued, nor one that knows only what the database has.
-    assert_recovering(&node, "late-").await;
-    node.kill();
-    node.restart().await;
-    assert_recovering(&node, "later-").await;
-    let other = NodeProcess::redis_lua(&stack).start().await;
-    assert_recovering(&other, "latest-").await;
-    assert_rows(&until_persisted(&stack.database_url, "drop", ISSUED).await, &report.told, ISSUED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_killed_in_a_race_is_verified_and_goes_on() {
+    let mut pair = Pair::start().await;
+    let reports = pair
+        .race(async |redis| {
+            redis.kill();
+            redis.restart().await;
+        })
+        .await;
+    assert!(reports.iter().any(|report| report.shed > 0), "nobody was sent away while Redis was killed");
+    pair.assert_kept(&reports).await;
+    assert!(pair.logs().contains("verified"), "it was accepted without a look");
+    assert!(!pair.logs().contains("rebuilt"), "it had lost nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_wiped_in_a_race_is_rebuilt_and_goes_on() {
+    let mut pair = Pair::start().await;
+    let reports = pair.race(async |redis| flush(&redis.url()).await).await;
+    pair.assert_kept(&reports).await;
+    assert!(pair.logs().contains("rebuilt"), "where should the members have come from?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
+    let mut pair = Pair::start().await;
+    for member in 0..20 {
+        assert_eq!(ask(pair.one.address(), "drop", &format!("early-{member}")).await.0, 201);
+    }
+    let earlier = pair.redis.copy();
+    let reports = pair
+        .race(async move |redis| {
+            redis.kill();
+            redis.put_back(&earlier);
+            redis.restart().await;
+        })
+        .await;
+    for report in &reports {
+        assert_promise_kept(report, TOTAL);
+        assert_eq!(winners(&report.told), TOTAL as usize - 20, "none is stranded");
+    }
+    let rows = until_persisted(&pair.stack.database_url, "drop", TOTAL).await;
+    assert_rows(&rows, &reports[0].told, TOTAL);
+    assert_rows(&rows, &reports[1].told, TOTAL);
+    assert!(pair.logs().contains("rebuilt"), "it was an older copy");
+}
+
+/// Nobody remembers anything but the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_start_on_a_wiped_redis_rebuild_it_first() {
+    const ISSUED: u32 = 50;
+    let mut pair = Pair::start().await;
+    let report = races::run(races::config(pair.one.address(), "drop", ISSUED.into(), CLIENTS)).await;
+    until_persisted(&pair.stack.database_url, "drop", ISSUED).await;
+    pair.one.kill();
+    pair.other.kill();
+    flush(&pair.redis.url()).await;
+    pair.one.restart().await;
+    let (_, first) = until("a new coupon", async || {
+        let answer = ask(pair.one.address(), "drop", "later").await;
+        assert!(matches!(answer.0, 201 | 503), "{answer:?}");
+        (answer.0 == 201).then_some(answer)
+    })
+    .await;
+    assert_eq!(first["sequence"], ISSUED + 1);
+    for told in &report.told {
+        let (status, again) = ask(pair.one.address(), "drop", &told.member_id).await;
+        assert_eq!((status, again["sequence"].as_u64()), (200, Some(told.sequence.into())));
+    }
 }

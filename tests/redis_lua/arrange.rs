@@ -4,7 +4,9 @@ use openrun::domain::{
     CodeSalt, Coupon, CouponId, Inventory, MemberId, NewCoupon, Terms, Timestamp, Traceparent, Window,
 };
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
-use openrun::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Verdict};
+use openrun::ports::{
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, EngineRecovery, Evidence, Verdict,
+};
 use redis::{Client, Cmd, FromRedisValue};
 
 use crate::support::shared::coupon_id;
@@ -42,6 +44,20 @@ impl Node {
         all
     }
 
+    /// One key, byte for byte.
+    pub(crate) async fn dump_key(&self, key: &str) -> Vec<u8> {
+        self.raw(&["DUMP", key]).await
+    }
+
+    /// Puts a key back as it was dumped.
+    pub(crate) async fn restore(&self, key: &str, copy: &[u8]) {
+        let client = Client::open(self.url.as_str()).expect("the URL is good");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
+        let mut cmd = Cmd::new();
+        cmd.arg("RESTORE").arg(key).arg(0).arg(copy).arg("REPLACE");
+        cmd.query_async::<()>(&mut connection).await.expect("it is a dump");
+    }
+
     /// Asks for these members in one batch.
     pub(crate) async fn admit(
         &self,
@@ -49,6 +65,13 @@ impl Node {
         members: &[&str],
     ) -> Result<BatchAnswer, EngineError> {
         self.engine.admit(coupon, &requests(members)).await
+    }
+
+    /// Verifies the engine, as the nodes together do, by what this one and the database know, and goes on.
+    pub(crate) async fn verify(&self, coupon: &Coupon, rows: u32) -> Result<(), EngineError> {
+        let told = self.engine.testify(&coupon.id).issued;
+        self.engine.verify(coupon, Evidence { epoch: 0, issued: rows.max(told) }).await?;
+        self.engine.resume(&coupon.id).await
     }
 
     /// Loads a coupon of `total` that is open.

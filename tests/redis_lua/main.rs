@@ -9,4 +9,5 @@ mod fences;
 mod memory;
 mod outbox;
 mod partial_writes;
+mod rebuild;
 mod silence;

@@ -51,7 +51,7 @@ async fn it_survives_a_restart_and_loading_again_and_is_read_before_it_is_verifi
         tokio::task::yield_now().await;
     }
     redis.restart().await;
-    fresh.engine.verify(&coupon.id, 2).await.unwrap();
+    fresh.verify(&coupon, 2).await.unwrap();
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn trimming_drops_up_to_and_including_and_nothing_else() {
     // The next one continues the numbering, and what was trimmed is still whole.
     node.admit(id, &["next"]).await.unwrap();
     assert_eq!(outbox.pending(id, 0, 9).await.unwrap()[0].grant.sequence, 201);
-    node.engine.verify(id, 200).await.unwrap();
+    node.verify(&coupon, 200).await.unwrap();
 }
 
 #[tokio::test]

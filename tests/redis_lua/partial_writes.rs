@@ -116,5 +116,5 @@ async fn memory_that_runs_out_within_a_script_does_not_stop_it_half_way() {
     node.raw::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     let issued = node.engine.standing(&coupon.id).await.unwrap().inventory.issued();
     assert_eq!(issued, if answer.is_ok() { 256 } else { 0 });
-    node.engine.verify(&coupon.id, issued).await.unwrap();
+    node.verify(&coupon, issued).await.unwrap();
 }

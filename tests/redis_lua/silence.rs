@@ -62,6 +62,6 @@ async fn a_dead_server_is_unavailable_and_comes_back_fenced() {
     redis.restart().await;
     let answer = node.admit(&coupon.id, &["b"]).await;
     assert!(matches!(answer, Err(EngineError::Fenced(_))), "{answer:?}");
-    node.engine.verify(&coupon.id, 1).await.unwrap();
+    node.verify(&coupon, 1).await.unwrap();
     assert_eq!(sequences(&node.admit(&coupon.id, &["b"]).await.unwrap()), [2]);
 }

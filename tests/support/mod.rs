@@ -6,9 +6,9 @@
 #![allow(dead_code)]
 
 pub(crate) mod node;
-pub(crate) mod ports;
-pub(crate) mod process;
-pub(crate) mod proxy;
 pub(crate) mod races;
-pub(crate) mod services;
 pub(crate) mod shared;
+
+// The load generator's scenario `chaos` stands on the same.
+#[allow(unused_imports)]
+pub(crate) use openrun_load::fleet::{ports, process, proxy, services};

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RaceConfig, field::Field, patience::Dice, tally::Tally};
+use super::{RaceConfig, field::Field, tally::Tally};
+use crate::dice::Dice;
 use crate::{
     api::{Answer, Issuance, Refusal},
     connection::{Connection, Failure, Reply},

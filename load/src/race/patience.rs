@@ -50,27 +50,10 @@ fn part(whole: Duration, random: u64) -> Duration {
     whole.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
-/// A small random number generator (xorshift64*): enough to spread retries, and no crate to keep.
-#[derive(Debug)]
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        // Zero would stay zero for ever.
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(super) fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Dice;
 
     #[test]
     fn the_servers_delay_is_never_undercut_below_the_cap() {
@@ -93,15 +76,5 @@ mod tests {
             assert!(delay >= patience.backoff / 2 && delay <= patience.backoff_cap, "{attempt}: {delay:?}");
         }
         assert!(patience.delay(10, None, 0) >= Duration::from_secs(1));
-    }
-
-    #[test]
-    fn two_dice_do_not_roll_alike() {
-        let rolls = |seed| {
-            let mut dice = Dice::new(seed);
-            [dice.roll(), dice.roll(), dice.roll()]
-        };
-        assert_ne!(rolls(0), rolls(1));
-        assert_ne!(rolls(1), rolls(2));
     }
 }

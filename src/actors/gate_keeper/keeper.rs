@@ -9,10 +9,12 @@ use tokio::time::timeout;
 use super::KIND;
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
+use crate::actors::peers::Peers;
+use crate::actors::recovery::Recoveries;
 use crate::actors::registry::CouponRegistry;
-use crate::domain::{Coupon, Inventory, Rejection, Sequence, Standing};
+use crate::domain::{Rejection, Standing};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, IssuanceStore, TotalChange};
+use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, TotalChange};
 use crate::telemetry::Metrics;
 
 /// How often everything is looked at even if nothing seems to have changed.
@@ -27,11 +29,16 @@ pub(super) struct Keeper {
     pub(super) registry: Arc<CouponRegistry>,
     pub(super) catalog: Arc<dyn CouponCatalog>,
     pub(super) engine: Arc<dyn AdmissionEngine>,
-    pub(super) store: Arc<dyn IssuanceStore>,
+    /// This node among the others, if there can be any.
+    pub(super) peers: Option<Arc<Peers>>,
+    /// How a lost engine is recovered, if it can be lost.
+    pub(super) recoveries: Option<Arc<Recoveries>>,
     pub(super) metrics: Arc<Metrics>,
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
     pub(super) looked_at_all: Option<Instant>,
+    /// The engine's revision when the catalogue was last read.
+    pub(super) catalog_revision: Option<u64>,
     /// Whether the catalogue could not be read the last time, which has been told then.
     pub(super) catalog_silent: bool,
 }
@@ -40,18 +47,31 @@ impl Keeper {
     /// Once around: everything if something changed or it is time, else only what wants a look.
     pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
+        let begun = Instant::now();
         let revision = within(self.engine.revision()).await.ok();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
         let all = due || (revision.is_some() && revision != self.revision);
         if all {
+            let since = self.peers.as_ref().and_then(|peers| peers.reading());
             self.read_catalog().await;
             self.looked_at_all = Some(Instant::now());
             self.revision = revision.or(self.revision);
+            if !self.catalog_silent {
+                self.catalog_revision = revision;
+                if let Some(peers) = &self.peers {
+                    peers.has_read(since);
+                }
+            }
         }
         for handle in self.registry.all() {
             if handle.take_wish_to_look() || all {
                 self.look(&handle).await;
             }
+        }
+        // What has changed since the catalogue was read may be a total that is about to be raised.
+        let knows_all = revision.is_some() && revision == self.catalog_revision;
+        if let (Some(peers), true) = (&self.peers, knows_all) {
+            peers.has_looked(begun);
         }
         self.metrics.waiting.set(i64::try_from(self.registry.waiting()).unwrap_or(i64::MAX));
         // Only then is what this node does not know certain not to exist.
@@ -89,19 +109,35 @@ impl Keeper {
     }
 
     async fn look(&self, handle: &Arc<CouponHandle>) {
+        let doubted = self.recoveries.as_ref().filter(|recoveries| recoveries.is_open(handle.id()));
+        if let Some(recoveries) = doubted {
+            return recoveries.attend(handle);
+        }
         let looked = match within(self.engine.standing(handle.id())).await {
             Ok(standing) => {
                 self.lift_ceiling(handle, standing).await;
                 self.fit_gate(handle, standing).await
             }
-            Err(EngineError::UnknownCoupon) => self.load(handle).await,
-            Err(EngineError::Fenced(_)) => self.verify(handle).await,
+            Err(error @ (EngineError::UnknownCoupon | EngineError::Fenced(_) | EngineError::Corrupt(_))) => {
+                self.doubt(handle, &error);
+                Err(error)
+            }
             // The gate stays as it is: sold out remains true while the engine is away.
             Err(error) => Err(error),
         };
         if let Err(error) = looked {
             tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be looked at");
         }
+    }
+
+    /// An engine that has lost a coupon, or may have, is recovered by all nodes together.
+    fn doubt(&self, handle: &Arc<CouponHandle>, error: &EngineError) {
+        let Some(recoveries) = &self.recoveries else { return handle.gate().set(GateView::Recovering) };
+        // Another node may just be creating it.
+        if matches!(error, EngineError::UnknownCoupon) && !recoveries.is_lost(handle) {
+            return handle.look_later();
+        }
+        recoveries.attend(handle);
     }
 
     /// The database refuses what is above the catalogue's total. Two nodes that change the total at the same moment may
@@ -125,11 +161,18 @@ impl Keeper {
                 let opens_at_here = here_now().plus_ms(i64::try_from(wait).unwrap_or(i64::MAX));
                 handle.gate().set(GateView::NotOpen { opens_at_here });
             }
+            // Somebody is about to raise the total: from now on only the engine says that it is sold out.
+            Some(Rejection::SoldOut) if handle.coupon().inventory.total() > standing.inventory.total() => {
+                handle.gate().set(GateView::Open);
+            }
             Some(rejection) => self.halt(handle, standing, rejection).await?,
         }
         let halted = handle.gate().halted().is_some();
         self.metrics.coupon_seen(handle.id().as_str(), standing.inventory.remaining(), halted);
         handle.saw(standing);
+        if let Some(recoveries) = &self.recoveries {
+            recoveries.settle(handle.id()).await;
+        }
         Ok(())
     }
 
@@ -166,42 +209,6 @@ impl Keeper {
                 None => return Ok(WinnerFilter::of(members.iter())),
             }
         }
-    }
-
-    /// A coupon the engine does not know is loaded if nothing has ever been issued of it, as far as the database and this
-    /// node know. Otherwise the engine was wiped, and loading it afresh would issue everything a second time.
-    async fn load(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        let coupon = handle.coupon();
-        let issued = coupon.inventory.issued().max(handle.issued_seen());
-        let inventory = Inventory::with_issued(coupon.inventory.total().max(issued), issued);
-        let inventory = inventory.map_err(|error| EngineError::Corrupt(error.to_string()))?;
-        let loaded = within(self.engine.load(&Coupon { inventory, ..(*coupon).clone() })).await;
-        if let Err(EngineError::Fenced(why)) = &loaded {
-            if handle.gate().word() != "recovering" {
-                let coupon = handle.id();
-                tracing::error!(%coupon, %why, "the engine has lost the coupon; nothing is issued until that is repaired");
-            }
-            handle.gate().set(GateView::Recovering);
-        }
-        loaded?;
-        let standing = within(self.engine.standing(handle.id())).await?;
-        self.fit_gate(handle, standing).await
-    }
-
-    /// A fenced engine is accepted again once the database proves that it lost nothing.
-    async fn verify(&self, handle: &Arc<CouponHandle>) -> Result<(), EngineError> {
-        handle.gate().set(GateView::Recovering);
-        let rows: Sequence = match timeout(QUESTION_TIMEOUT, self.store.highest(handle.id())).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return Err(EngineError::Unavailable(error.into())),
-            Err(_elapsed) => {
-                return Err(EngineError::Unavailable("the database did not answer in time".into()));
-            }
-        };
-        within(self.engine.verify(handle.id(), rows)).await?;
-        tracing::info!(coupon = %handle.id(), rows, "the engine has been verified; the gate opens");
-        let standing = within(self.engine.standing(handle.id())).await?;
-        self.fit_gate(handle, standing).await
     }
 }
 

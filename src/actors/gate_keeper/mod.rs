@@ -14,9 +14,11 @@ use tokio::time::timeout;
 use self::keeper::Keeper;
 pub use self::signal::KeeperSignal;
 use super::contain::Contained;
+use super::peers::Peers;
+use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
 use super::supervisor::{Child, DeathNote};
-use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore};
+use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError};
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
@@ -59,7 +61,8 @@ pub struct GateKeeperChild {
     registry: Arc<CouponRegistry>,
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
-    store: Arc<dyn IssuanceStore>,
+    peers: Option<Arc<Peers>>,
+    recoveries: Option<Arc<Recoveries>>,
     metrics: Arc<Metrics>,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
@@ -73,7 +76,8 @@ impl GateKeeperActor {
         registry: Arc<CouponRegistry>,
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
-        store: Arc<dyn IssuanceStore>,
+        peers: Option<Arc<Peers>>,
+        recoveries: Option<Arc<Recoveries>>,
         metrics: Arc<Metrics>,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
@@ -82,7 +86,8 @@ impl GateKeeperActor {
             registry,
             catalog,
             engine,
-            store,
+            peers,
+            recoveries,
             metrics,
             stopping,
             arbiter,
@@ -99,6 +104,10 @@ impl GateKeeperChild {
     pub async fn first_round(&self) -> Result<(), FirstRoundError> {
         self.catalog.list(None, 1).await?;
         self.engine.revision().await?;
+        if let Some(peers) = &self.peers {
+            // Others wait for this node from now on. Unheard, it is heard a little later.
+            let _unheard = peers.beat().await;
+        }
         self.keeper().round().await;
         Ok(())
     }
@@ -108,10 +117,12 @@ impl GateKeeperChild {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&self.catalog),
             engine: Arc::clone(&self.engine),
-            store: Arc::clone(&self.store),
+            peers: self.peers.clone(),
+            recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
             revision: None,
             looked_at_all: None,
+            catalog_revision: None,
             catalog_silent: false,
         }
     }

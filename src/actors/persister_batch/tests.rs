@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::{BatchWriter, DeliveryTag, IssuanceStore, IssuedCoupon, Item, StoreError};
+use super::{AckBoard, BatchWriter, DeliveryTag, IssuanceStore, IssuedCoupon, Item, StoreError};
 use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Sequence, Timestamp};
 use crate::ports::{Conflict, InsertReport};
 use crate::telemetry::Metrics;
@@ -40,6 +40,10 @@ impl IssuanceStore for PickyStore {
         unreachable!("a writer only inserts")
     }
 
+    async fn holders(&self, _: &CouponId, _: &[Sequence]) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
+        unreachable!("a writer only inserts")
+    }
+
     async fn list(&self, _: &CouponId, _: Sequence, _: u32) -> Result<Vec<IssuedCoupon>, StoreError> {
         unreachable!("a writer only inserts")
     }
@@ -69,7 +73,8 @@ fn items(count: u32) -> Vec<Item> {
 }
 
 fn writer(store: &Arc<PickyStore>) -> BatchWriter {
-    BatchWriter { store: Arc::<PickyStore>::clone(store), metrics: Arc::new(Metrics::new()) }
+    let (metrics, acks) = (Arc::new(Metrics::new()), AckBoard::default());
+    BatchWriter { store: Arc::<PickyStore>::clone(store), metrics, acks }
 }
 
 #[tokio::test]

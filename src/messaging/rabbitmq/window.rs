@@ -11,6 +11,7 @@ use super::errors::BrokerError;
 use super::message;
 use super::topology::ROUTING_KEY;
 use crate::ports::{BusError, CouponIssued};
+use crate::sabotage::abort;
 
 /// AMQP's word for what is written to disk.
 const PERSISTENT: u8 = 2;
@@ -50,6 +51,7 @@ pub(super) async fn publish(
 ) -> Result<(), BusError> {
     // All are handed over before the first is awaited: otherwise each would wait for the one before to be written.
     let sent = try_join_all(window.iter().map(|message| send(channel, exchange, message))).await;
+    abort::visit(abort::PUBLISHED);
     let mut verdict = Outcome::default();
     for confirm in sent.map_err(unavailable)? {
         verdict.note(confirm.await.map_err(unavailable)?);

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod classify;
+mod cluster;
 mod database;
 mod errors;
 mod quarantine;
@@ -10,6 +11,7 @@ mod schema;
 mod store;
 
 pub use catalog::PostgresCatalog;
+pub use cluster::PostgresCluster;
 pub use database::{Database, DatabaseSettings};
 pub use errors::DatabaseError;
 pub use schema::{SchemaError, check, migrate};

@@ -47,6 +47,12 @@ pub(super) fn issuance(row: &PgRow) -> sqlx::Result<IssuedCoupon> {
     })
 }
 
+/// Who holds a sequence, of the columns `sequence, member_id`.
+pub(super) fn holder(row: &PgRow) -> sqlx::Result<(Sequence, MemberId)> {
+    let member = MemberId::parse(row.try_get("member_id")?).map_err(|_| corrupt("member_id"))?;
+    Ok((sequence(Some(row.try_get("sequence")?))?, member))
+}
+
 /// A coupon of all columns of `coupons`, and `issued`.
 pub(super) fn coupon(row: &PgRow) -> sqlx::Result<Coupon> {
     let optional = |column: &str| -> sqlx::Result<Option<Timestamp>> {

@@ -8,8 +8,9 @@ use super::database::Database;
 use super::errors::{Fault, fault, refusal};
 use super::quarantine::{quarantine, quarantined};
 use super::rows::{self, Columns};
-use crate::domain::{CouponId, IssuedCoupon, Sequence};
+use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
+use crate::sabotage::planted;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
 /// for one another but never in a circle.
@@ -38,6 +39,9 @@ const WATERMARK: &str = "WITH ahead AS (
     SELECT max(sequence) FROM ahead WHERE sequence = $2 + place";
 
 const HIGHEST: &str = "SELECT max(sequence) FROM coupon_issuances WHERE coupon_id = $1";
+
+const HOLDERS: &str =
+    "SELECT sequence, member_id FROM coupon_issuances WHERE coupon_id = $1 AND sequence = ANY($2)";
 
 const LIST: &str =
     "SELECT * FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
@@ -112,6 +116,26 @@ impl IssuanceStore for PostgresStore {
         rows::sequence(highest).map_err(failed)
     }
 
+    async fn holders(
+        &self,
+        coupon: &CouponId,
+        sequences: &[Sequence],
+    ) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
+        let id = coupon.clone();
+        // What no column holds, no row has.
+        let asked: Vec<i32> = sequences.iter().filter_map(|sequence| rows::integer(*sequence)).collect();
+        let found = self
+            .database
+            .run(|connection| {
+                Box::pin(async move {
+                    sqlx::query(HOLDERS).bind(id.as_str()).bind(asked).fetch_all(connection).await
+                })
+            })
+            .await
+            .map_err(failed)?;
+        found.iter().map(rows::holder).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+
     async fn list(
         &self,
         coupon: &CouponId,
@@ -159,8 +183,9 @@ async fn insert(
         .execute(&mut *connection)
         .await?;
     let inserted = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
-    if inserted == batch.len() {
-        return Ok(InsertReport { inserted, ..InsertReport::default() });
+    if inserted == batch.len() || planted::is(planted::CONFLICT_UNCLASSIFIED) {
+        let same = batch.len() - inserted;
+        return Ok(InsertReport { inserted, same, ..InsertReport::default() });
     }
     let found = sqlx::query(HELD)
         .bind(keys.coupon_ids)

@@ -12,12 +12,14 @@ use super::outbox::RedisOutbox;
 use super::reply::{Reply, Seen, corrupt, corrupt_because, grant};
 use super::scripts::{Scripts, on};
 use crate::domain::{
-    AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Sequence, Standing, Window,
+    AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Window,
 };
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH, OutboxEntry,
     Reconfiguration, Verdict,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::sabotage::planted;
 
 /// About how many holders one page has.
 const HOLDERS_PAGE: usize = 1_000;
@@ -25,11 +27,11 @@ const HOLDERS_PAGE: usize = 1_000;
 /// The engine `redis-lua`.
 ///
 /// A Redis that restarted, failed over or was wiped answers [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`]
-/// until [`AdmissionEngine::verify`] has accepted it. The node helps by its own memory: it neither loads nor accepts
-/// less than it has itself seen issued.
+/// until it has been verified or rebuilt (`recovery.rs`). The node helps by its own memory: it asks nothing of a Redis
+/// that has less than the node has itself seen issued.
 #[derive(Debug, Clone)]
 pub struct RedisLuaEngine {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What the engine and its outbox have in common.
@@ -38,7 +40,7 @@ pub(super) struct Shared {
     pub(super) connection: RedisConnection,
     pub(super) scripts: Scripts,
     /// Which life of each coupon this node speaks of.
-    known: KnownCoupons,
+    pub(super) known: KnownCoupons,
 }
 
 impl Shared {
@@ -54,12 +56,12 @@ impl Shared {
     }
 
     /// Runs a script that answers with a coupon and no more.
-    async fn seen(&self, run: &ScriptInvocation<'_>) -> Result<Seen, EngineError> {
+    pub(super) async fn seen(&self, run: &ScriptInvocation<'_>) -> Result<Seen, EngineError> {
         Reply::accepted(self.connection.invoke(run).await?)?.coupon()
     }
 
     /// Tells other nodes that there is something new.
-    async fn announce(&self) -> Result<(), EngineError> {
+    pub(super) async fn announce(&self) -> Result<(), EngineError> {
         self.connection.query::<u64>(cmd("INCR").arg(keys::REVISION)).await.map(drop)
     }
 }
@@ -88,7 +90,8 @@ impl AdmissionEngine for RedisLuaEngine {
     async fn load(&self, coupon: &Coupon) -> Result<(), EngineError> {
         let shared = &self.shared;
         let before = shared.known.find(&coupon.id);
-        let told = before.as_ref().map_or(0, |known| known.issued());
+        let question = before.as_ref().map(|known| known.ask()).transpose()?;
+        let told = question.map_or(0, |question| question.known);
         let epoch = before.map(|known| known.epoch.to_string()).unwrap_or_default();
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut run = on(&shared.scripts.load, &coupon.id);
@@ -99,7 +102,8 @@ impl AdmissionEngine for RedisLuaEngine {
         let seen = reply.coupon()?;
         let created: u8 = reply.next()?;
         let known = shared.known.learn(&coupon.id, seen.epoch);
-        known.saw(seen.standing.inventory.issued());
+        let question = question.map_or_else(|| known.ask(), Ok)?;
+        known.accept(question, seen.standing.inventory.issued(), [])?;
         // A node that died between loading and announcing left it to the next one that loads.
         if created == 1 || !known.is_announced() {
             shared.announce().await?;
@@ -116,45 +120,57 @@ impl AdmissionEngine for RedisLuaEngine {
             return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
         }
         let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
         let mut run = on(&self.shared.scripts.admit, coupon);
-        run.arg(known.epoch).arg(batch.len());
+        run.arg(known.epoch).arg(question.known).arg(batch.len());
         for request in batch {
             run.arg(request.member.as_str());
         }
         for request in batch {
             run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
         }
-        let mut reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
+        let answer = self.shared.connection.invoke(&run).await;
+        #[cfg(feature = "planted-bugs")]
+        if answer.is_err() && planted::is(planted::STOCK_BACK_ON_TIMEOUT) {
+            super::hand_back::hand_back(&self.shared, coupon, batch).await;
+        }
+        let mut reply = Reply::accepted(answer?)?;
         let standing = reply.coupon()?.standing;
-        known.saw(standing.inventory.issued());
         let verdicts: Vec<_> =
             reply.rest().map(|value| verdict(value, &standing)).collect::<Result<_, _>>()?;
         if verdicts.len() != batch.len() {
             return Err(corrupt("there are not as many verdicts as members"));
         }
+        known.accept(question, standing.inventory.issued(), told(batch, &verdicts))?;
         Ok(BatchAnswer { verdicts, standing })
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
         let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
         let mut run = on(&self.shared.scripts.find, coupon);
-        run.arg(known.epoch).arg(member.as_str());
+        run.arg(known.epoch).arg(question.known).arg(member.as_str());
         let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
-        reply.rest().next().map(held).transpose()
+        let grant = reply.rest().next().map(held).transpose()?;
+        let told = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
+        known.accept(question, grant.map_or(0, |grant| grant.sequence), told)?;
+        Ok(grant)
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {
         let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
         let mut run = on(&self.shared.scripts.standing, coupon);
-        let seen = self.shared.seen(run.arg(known.epoch)).await?;
-        known.saw(seen.standing.inventory.issued());
+        let seen = self.shared.seen(run.arg(known.epoch).arg(question.known)).await?;
+        known.accept(question, seen.standing.inventory.issued(), [])?;
         Ok(seen.standing)
     }
 
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
         let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
         let mut run = on(&self.shared.scripts.holders, coupon);
-        run.arg(known.epoch).arg(cursor).arg(HOLDERS_PAGE);
+        run.arg(known.epoch).arg(question.known).arg(cursor).arg(HOLDERS_PAGE);
         let mut reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
         let next: u64 = reply.next()?;
         let (mut rest, mut holders) = (reply.rest(), Vec::new());
@@ -162,6 +178,7 @@ impl AdmissionEngine for RedisLuaEngine {
             let what = rest.next().ok_or_else(|| corrupt("a participant holds nothing"))?;
             holders.push((member(who)?, held(what)?));
         }
+        known.accept(question, 0, [])?;
         Ok(HoldersPage { holders, next: Some(next).filter(|next| *next != 0) })
     }
 
@@ -172,8 +189,10 @@ impl AdmissionEngine for RedisLuaEngine {
     ) -> Result<Result<Standing, AmendmentError>, EngineError> {
         let known = self.shared.known(coupon).await?;
         let (opens_at, closes_at) = change.window.map(window_digits).unwrap_or_default();
+        let question = known.ask()?;
         let mut run = on(&self.shared.scripts.reconfigure, coupon);
-        run.arg(known.epoch).arg(change.total.map_or_else(String::new, |total| total.to_string()));
+        run.arg(known.epoch).arg(question.known);
+        run.arg(change.total.map_or_else(String::new, |total| total.to_string()));
         run.arg(MAX_TOTAL).arg(opens_at).arg(closes_at);
         run.arg(change.lifecycle.map_or("", |lifecycle| lifecycle.as_str()));
         let (word, mut reply) = Reply::judged(self.shared.connection.invoke(&run).await?)?;
@@ -192,19 +211,23 @@ impl AdmissionEngine for RedisLuaEngine {
         let revision: Option<u64> = self.shared.connection.query(cmd("GET").arg(keys::REVISION)).await?;
         Ok(revision.unwrap_or(0))
     }
-
-    async fn verify(&self, coupon: &CouponId, rows: Sequence) -> Result<(), EngineError> {
-        let told = self.shared.known.find(coupon).map_or(0, |known| known.issued());
-        let mut run = on(&self.shared.scripts.verify, coupon);
-        let seen = self.shared.seen(run.arg(rows.max(told))).await?;
-        self.shared.known.learn(coupon, seen.epoch).saw(seen.standing.inventory.issued());
-        Ok(())
-    }
 }
 
-fn window_digits(window: Window) -> (String, String) {
+pub(super) fn window_digits(window: Window) -> (String, String) {
     let closes_at = window.closes_at().map(|at| at.as_ms().to_string());
     (window.opens_at().as_ms().to_string(), closes_at.unwrap_or_default())
+}
+
+/// What members of a batch are going to be told that they hold.
+fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
+    batch.iter().zip(verdicts).filter_map(|(request, verdict)| match verdict {
+        Verdict::Issued(grant) | Verdict::Again(grant) => Some(OutboxEntry {
+            member: request.member.clone(),
+            grant: *grant,
+            traceparent: request.traceparent.clone(),
+        }),
+        Verdict::Rejected(_) => None,
+    })
 }
 
 fn verdict(value: Value, standing: &Standing) -> Result<Verdict, EngineError> {

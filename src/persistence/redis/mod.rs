@@ -4,9 +4,12 @@ mod connection;
 mod durability;
 mod engine;
 mod failure;
+#[cfg(feature = "planted-bugs")]
+mod hand_back;
 mod keys;
 mod known;
 mod outbox;
+mod recovery;
 mod reply;
 mod scripts;
 

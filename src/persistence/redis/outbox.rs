@@ -11,7 +11,7 @@ use super::engine::Shared;
 use super::reply::{Reply, corrupt, corrupt_because};
 use super::scripts::on;
 use crate::domain::{CouponId, MemberId, Sequence, Timestamp, Traceparent};
-use crate::ports::{EngineError, Grant, Outbox, OutboxEntry};
+use crate::ports::{EngineError, Epoch, Grant, Outbox, OutboxEntry};
 
 /// The most entries one answer has, however many are asked for.
 const MAX_ENTRIES: usize = 4_096;
@@ -49,10 +49,7 @@ impl Outbox for RedisOutbox {
             return Ok(Vec::new());
         }
         let known = self.shared.known(coupon).await?;
-        let mut run = on(&self.shared.scripts.pending, coupon);
-        run.arg(known.epoch).arg(after).arg(limit.min(MAX_ENTRIES));
-        let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
-        reply.rest().map(|value| entry(value, known.epoch)).collect()
+        pending(&self.shared, coupon, known.epoch, after, limit).await
     }
 
     async fn trim(&self, coupon: &CouponId, through: Sequence) -> Result<(), EngineError> {
@@ -68,7 +65,21 @@ impl Outbox for RedisOutbox {
     }
 }
 
-fn entry(value: Value, epoch: u64) -> Result<OutboxEntry, EngineError> {
+/// Entries of the life `epoch` above `after`, at most `limit`.
+pub(super) async fn pending(
+    shared: &Shared,
+    coupon: &CouponId,
+    epoch: Epoch,
+    after: Sequence,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>, EngineError> {
+    let mut run = on(&shared.scripts.pending, coupon);
+    run.arg(epoch).arg(after).arg(limit.min(MAX_ENTRIES));
+    let reply = Reply::accepted(shared.connection.invoke(&run).await?)?;
+    reply.rest().map(|value| entry(value, epoch)).collect()
+}
+
+fn entry(value: Value, epoch: Epoch) -> Result<OutboxEntry, EngineError> {
     let (id, fields): (String, HashMap<String, String>) = from_redis_value(value).map_err(corrupt_because)?;
     let sequence = id
         .split_once('-')

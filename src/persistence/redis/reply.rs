@@ -5,7 +5,7 @@ use std::vec;
 use redis::{FromRedisValue, Value, from_redis_value};
 
 use crate::domain::{Inventory, Lifecycle, Standing, Timestamp, Window};
-use crate::ports::{EngineError, Grant};
+use crate::ports::{EngineError, Epoch, Grant};
 
 /// An answer of a script, read from front to back.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Reply(vec::IntoIter<Value>);
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Which life of the coupon it is.
-    pub(super) epoch: u64,
+    pub(super) epoch: Epoch,
     /// How it stands.
     pub(super) standing: Standing,
 }

@@ -116,11 +116,6 @@ impl AdmissionEngine for EmbeddedEngine {
     async fn revision(&self) -> Result<u64, EngineError> {
         revision::read(self.database.readers()).await.map_err(engine_error)
     }
-
-    /// The engine and the database are one file: neither can have what the other lacks.
-    async fn verify(&self, _coupon: &CouponId, _rows: Sequence) -> Result<(), EngineError> {
-        Ok(())
-    }
 }
 
 /// The whole of a batch, in few statements whatever its size: each one is a trip to the connection's thread.

@@ -48,6 +48,11 @@ pub(super) fn grant(row: &SqliteRow) -> Result<Grant, sqlx::Error> {
     Ok(Grant { sequence: number(row, "sequence")?, issued_at: moment(row, "issued_at_ms")? })
 }
 
+/// Who holds a sequence, of the columns `sequence` and `member_id`.
+pub(super) fn holder(row: &SqliteRow) -> Result<(Sequence, MemberId), sqlx::Error> {
+    Ok((number(row, "sequence")?, member(row)?))
+}
+
 /// The column `member_id`.
 pub(super) fn member(row: &SqliteRow) -> Result<MemberId, sqlx::Error> {
     MemberId::parse(row.try_get("member_id")?).map_err(nonsense)

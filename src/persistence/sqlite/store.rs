@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::database::SqliteDatabase;
 use super::failure::store_error;
 use super::rows;
-use crate::domain::{CouponId, IssuedCoupon, Sequence, Timestamp};
+use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence, Timestamp};
 use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
 
 /// Keeps issuances in SQLite.
@@ -58,6 +58,19 @@ impl IssuanceStore for SqliteIssuanceStore {
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError> {
         let sql = "SELECT coalesce(max(sequence), $2) AS sequence FROM coupon_issuances WHERE coupon_id = $1";
         self.sequence(sql, coupon, 0).await
+    }
+
+    async fn holders(
+        &self,
+        coupon: &CouponId,
+        sequences: &[Sequence],
+    ) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
+        let sql = "SELECT sequence, member_id FROM coupon_issuances
+            WHERE coupon_id = $1 AND sequence IN (SELECT value FROM json_each($2))";
+        let asked = serde_json::to_string(sequences).map_err(rows::nonsense).map_err(store_error)?;
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(asked);
+        let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
+        found.iter().map(rows::holder).collect::<Result<_, _>>().map_err(store_error)
     }
 
     async fn list(

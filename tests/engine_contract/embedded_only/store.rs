@@ -59,6 +59,19 @@ async fn the_watermark_stops_at_the_first_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whose_a_sequence_is_can_be_asked_whatever_is_missing_below_it() {
+    let (database, _directory) = database().await;
+    let store = SqliteIssuanceStore::new(database.clone());
+    engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
+    store.insert(&[issuance(1, "a"), issuance(4, "d")]).await.unwrap();
+    let mut found = store.holders(&id("drop"), &[4, 3, 1, Sequence::MAX]).await.unwrap();
+    found.sort_unstable_by_key(|(sequence, _)| *sequence);
+    assert_eq!(found, [(1, member("a")), (4, member("d"))]);
+    assert_eq!(store.holders(&id("nothing"), &[1]).await.unwrap(), []);
+    assert_eq!(store.holders(&id("drop"), &[]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
     let (database, directory) = database().await;
     let (store, engine) = (SqliteIssuanceStore::new(database.clone()), engine(&database));

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("ports", 1),
     ("telemetry", 2),
     ("retry", 2),
+    ("sabotage", 2),
     ("gate", 3),
     ("persistence", 3),
     ("messaging", 3),

@@ -1,8 +1,8 @@
-//! A TCP proxy between a node and a service that loses, holds, delays or swallows what passes, as the test says.
+//! A TCP proxy between a node and a service that loses, holds, delays or swallows what passes, as its owner says.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,7 @@ const SWITCH_BOUND: Duration = Duration::from_secs(10);
 
 /// What the proxy does with the bytes that come from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Forwards both ways.
     Pass,
     /// Closes every connection and refuses new ones.
@@ -46,38 +46,41 @@ struct Counters {
 
 /// The handle. Dropping it closes the proxy and its connections.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
-    /// What the test wants.
+    /// What the owner wants.
     mode: watch::Sender<Mode>,
     /// What the listener has arrived at; `Cut` and its end take a moment.
     applied: watch::Receiver<Mode>,
+    /// Where new connections are led.
+    target: Arc<AtomicU16>,
     counters: Arc<Counters>,
     listener: JoinHandle<()>,
 }
 
 impl Proxy {
     /// Listens on a free local port and forwards to `target_port` on this machine.
-    pub(crate) async fn start(target_port: u16) -> Self {
+    pub async fn start(target_port: u16) -> Self {
         let port = free_port();
         let (mode, wanted) = watch::channel(Mode::Pass);
         // It begins as cut, until it listens.
         let (report, applied) = watch::channel(Mode::Cut);
         let counters = Arc::new(Counters::default());
-        let target = SocketAddr::from(([127, 0, 0, 1], target_port));
-        let listener = tokio::spawn(listen(port, target, wanted, report, Arc::clone(&counters)));
-        let proxy = Self { port, mode, applied, counters, listener };
+        let target = Arc::new(AtomicU16::new(target_port));
+        let route = (Arc::clone(&target), Arc::clone(&counters));
+        let listener = tokio::spawn(listen(port, wanted, report, route));
+        let proxy = Self { port, mode, applied, target, counters, listener };
         proxy.set(Mode::Pass).await;
         proxy
     }
 
     /// Where clients connect to.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Changes the mode. It holds for every connection when this returns.
-    pub(crate) async fn set(&self, mode: Mode) {
+    pub async fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
         let mut applied = self.applied.clone();
         tokio::time::timeout(SWITCH_BOUND, applied.wait_for(|applied| *applied == mode))
@@ -86,13 +89,18 @@ impl Proxy {
             .expect("the proxy lives as long as its handle");
     }
 
+    /// Leads connections that are made from now on to another local port; those that are open stay where they are.
+    pub fn lead_to(&self, target_port: u16) {
+        self.target.store(target_port, Ordering::SeqCst);
+    }
+
     /// How many connections were accepted so far.
-    pub(crate) fn connections(&self) -> u64 {
+    pub fn connections(&self) -> u64 {
         self.counters.connections.load(Ordering::SeqCst)
     }
 
     /// How many bytes of replies were dropped so far: more than none means that the service has answered.
-    pub(crate) fn swallowed_bytes(&self) -> u64 {
+    pub fn swallowed_bytes(&self) -> u64 {
         self.counters.swallowed_bytes.load(Ordering::SeqCst)
     }
 }
@@ -106,10 +114,9 @@ impl Drop for Proxy {
 
 async fn listen(
     port: u16,
-    target: SocketAddr,
     mut mode: watch::Receiver<Mode>,
     applied: watch::Sender<Mode>,
-    counters: Arc<Counters>,
+    (target, counters): (Arc<AtomicU16>, Arc<Counters>),
 ) {
     let mut listener = None;
     loop {
@@ -129,6 +136,7 @@ async fn listen(
             }
             accepted = accept(listener.as_ref()) => {
                 counters.connections.fetch_add(1, Ordering::SeqCst);
+                let target = SocketAddr::from(([127, 0, 0, 1], target.load(Ordering::SeqCst)));
                 tokio::spawn(carry(accepted, target, mode.clone(), Arc::clone(&counters)));
             }
         }

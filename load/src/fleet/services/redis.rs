@@ -7,8 +7,11 @@ use super::{Kind, Signal};
 
 /// Settings that follow, and may override, those of durable mode.
 #[derive(Debug, Default)]
-pub(crate) struct Redis {
-    pub(crate) extra_arguments: Vec<String>,
+pub struct Redis {
+    /// As on the command line of `redis-server`.
+    pub extra_arguments: Vec<String>,
+    /// Environment variables of the server.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Kind for Redis {
@@ -29,7 +32,8 @@ impl Kind for Redis {
             .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
             .arg("--dir")
             .arg(data)
-            .args(&self.extra_arguments);
+            .args(&self.extra_arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

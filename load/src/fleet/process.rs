@@ -1,4 +1,4 @@
-//! Child processes that a test can stop, freeze and kill, and that never outlive it.
+//! Child processes that their owner can stop, freeze and kill, and that never outlive it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -11,22 +11,28 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(20);
 const LOG_TAIL_LINES: usize = 40;
 
-/// Remembers what to kill and to remove, and does so when the test process is gone, whatever ended it.
+/// Remembers what to kill, to unmount and to remove, and does so when the owner's process is gone, whatever ended it.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 groups=
 while read -r group; do groups="$groups -$group"; done
 for group in $groups; do kill -s KILL -- "$group" 2>/dev/null; done
+for mounted in "$1"/*.mounted; do if [ -d "$mounted" ]; then umount -l -- "$mounted" 2>/dev/null; fi; done
 rm -rf -- "$1"
 "#;
 
-/// The signals that the tests send.
+/// The signals that are sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Signal {
+pub enum Signal {
+    /// Asks to end, as Ctrl-C does.
     Interrupt,
+    /// Asks to end.
     Terminate,
+    /// Ends at once.
     Kill,
+    /// Freezes.
     Stop,
+    /// Lets a frozen one go on.
     Continue,
 }
 
@@ -42,16 +48,17 @@ impl Signal {
     }
 }
 
-/// A shell that waits for the end of its input. The kernel closes that input with the test process, even if that one
-/// was killed and no destructor ran.
+/// A shell that waits for the end of its input. The kernel closes that input with the owner's process, even if that
+/// one was killed and no destructor ran.
 #[derive(Debug)]
-pub(crate) struct Watchdog {
+pub struct Watchdog {
     shell: Child,
 }
 
 impl Watchdog {
-    /// `directory` is removed when the test process is gone.
-    pub(crate) fn over(directory: &Path) -> Self {
+    /// `directory` is removed when the owner's process is gone. What is mounted in it at a name that ends in
+    /// `.mounted` is unmounted before.
+    pub fn over(directory: &Path) -> Self {
         let shell = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(directory)
@@ -64,8 +71,8 @@ impl Watchdog {
         Self { shell }
     }
 
-    /// What the kernel does when the test process is gone: closes the pipe.
-    pub(crate) fn lose_owner(&mut self) {
+    /// What the kernel does when the owner's process is gone: closes the pipe.
+    pub fn lose_owner(&mut self) {
         drop(self.shell.stdin.take());
     }
 
@@ -85,7 +92,7 @@ impl Drop for Watchdog {
 
 /// A running child, the leader of a process group of its own.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
@@ -93,7 +100,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command`; what it prints replaces the content of `log`.
-    pub(crate) fn spawn(command: &mut Command, log: &Path, watchdog: &mut Watchdog) -> Self {
+    pub fn spawn(command: &mut Command, log: &Path, watchdog: &mut Watchdog) -> Self {
         let name = format!("{:?}", command.get_program());
         let output = File::create(log).expect("the log can be created");
         let errors = output.try_clone().expect("a file handle can be cloned");
@@ -110,16 +117,19 @@ impl Process {
         Self { child, name, log: log.to_owned() }
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id, and that of its group.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits until the log holds `line`. Panics with the end of the log when the process ends or time runs out first.
-    pub(crate) async fn until_logged(&mut self, line: &str, bound: Duration) {
+    pub async fn until_logged(&mut self, line: &str, bound: Duration) {
         let deadline = Instant::now() + bound;
         while !self.logged().contains(line) {
             assert!(self.is_running(), "{} ended before it was ready:\n{}", self.name, self.log_tail());
@@ -129,7 +139,7 @@ impl Process {
     }
 
     /// Waits for the end that a signal has asked for.
-    pub(crate) async fn until_ended(&mut self, bound: Duration) {
+    pub async fn until_ended(&mut self, bound: Duration) {
         let deadline = Instant::now() + bound;
         while self.is_running() {
             assert!(
@@ -143,22 +153,22 @@ impl Process {
     }
 
     /// How it ended; `None` while it runs, or if a signal ended it.
-    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+    pub fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().ok().flatten()?.code()
     }
 
     /// To the process itself: the way to ask for a graceful end.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         send(signal, &[self.id()]);
     }
 
     /// To the process and all that descend from it, which may have left its group, as those of PostgreSQL do.
-    pub(crate) fn signal_tree(&self, signal: Signal) {
+    pub fn signal_tree(&self, signal: Signal) {
         send(signal, &tree(self.id()));
     }
 
     /// As if the power had failed: nobody in the tree gets to run another instruction.
-    pub(crate) fn kill_tree(&mut self) {
+    pub fn kill_tree(&mut self) {
         // Frozen first, so that nobody is born between listing and killing.
         self.signal_tree(Signal::Stop);
         let mut everyone = tree(self.id());
@@ -173,11 +183,15 @@ impl Process {
         assert!(everyone.is_empty(), "{} left processes behind after SIGKILL: {everyone:?}", self.name);
     }
 
-    fn logged(&self) -> String {
+    /// Everything it has printed so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    fn log_tail(&self) -> String {
+    /// The last lines of that.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
         let log = self.logged();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
@@ -231,8 +245,8 @@ fn parents() -> HashMap<u32, u32> {
         .collect()
 }
 
-/// A command that runs as `user` if the test runs as root, and as whoever runs the test otherwise.
-pub(crate) fn command_as(user: &str, program: &Path) -> Command {
+/// A command that runs as `user` if the caller is root, and as the caller otherwise.
+pub fn command_as(user: &str, program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -241,21 +255,23 @@ pub(crate) fn command_as(user: &str, program: &Path) -> Command {
     command
 }
 
-/// Hands a path and all below it to `user`, if the test runs as root.
-pub(crate) fn give_to(user: &str, path: &Path) {
+/// Hands a path and all below it to `user`, if the caller is root.
+pub fn give_to(user: &str, path: &Path) {
     if is_root() {
         run(Command::new("chown").arg("-R").arg(format!("{user}:")).arg(path));
     }
 }
 
 /// Runs a command to its end, and panics with what it printed if it fails.
-pub(crate) fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed: {}\n{errors}", output.status);
 }
 
-fn is_root() -> bool {
+/// Whether this process may do everything.
+#[must_use]
+pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().expect("id starts");
     output.stdout.trim_ascii() == b"0"
 }

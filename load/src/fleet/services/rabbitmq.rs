@@ -4,15 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::super::ports::free_port;
-use super::super::process::{command_as, give_to};
-use super::{Kind, Signal, folder_of};
+use super::{Kind, Private, Signal, folder_of};
+use crate::fleet::ports::free_port;
+use crate::fleet::process::{command_as, give_to};
 
 const USER: &str = "rabbitmq";
+/// Where Debian keeps the scripts that do not insist on a user and a directory.
+pub(super) const ELSEWHERE: &[&str] = &["/usr/lib/rabbitmq/bin"];
 
 /// The ports that Erlang needs beside that of AMQP.
 #[derive(Debug)]
-pub(crate) struct RabbitMq {
+pub struct RabbitMq {
     epmd_port: u16,
     distribution_port: u16,
 }
@@ -47,14 +49,14 @@ impl Kind for RabbitMq {
         fs::write(data.join("rabbitmq.conf"), settings).expect("the data directory is ours");
         give_to(USER, data);
         // The server's own start script: Debian's other one insists on a user and a directory.
-        let folder = folder_of("rabbitmq-server", &["/usr/lib/rabbitmq/bin"]);
+        let folder = folder_of("rabbitmq-server", ELSEWHERE);
         let mut command = command_as(USER, &folder.join("rabbitmq-server"));
         command
             .current_dir("/")
             .env("HOME", data)
             .env("ERL_EPMD_PORT", self.epmd_port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODENAME", format!("openrun-{port}@localhost"))
+            .env("RABBITMQ_NODENAME", node_name(port))
             .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .env("RABBITMQ_MNESIA_BASE", data.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", data.join("log"))
@@ -76,4 +78,23 @@ impl Kind for RabbitMq {
         command.args(["-port", &self.epmd_port.to_string(), "-address", "127.0.0.1"]).current_dir("/");
         Some(command)
     }
+}
+
+impl Private<RabbitMq> {
+    /// `rabbitmqctl` for this broker. It takes a second or two: it starts an Erlang of its own.
+    #[must_use]
+    pub fn control(&self) -> Command {
+        let mut command = command_as(USER, &folder_of("rabbitmqctl", ELSEWHERE).join("rabbitmqctl"));
+        command
+            .current_dir("/")
+            .env("HOME", self.data())
+            .env("ERL_EPMD_PORT", self.kind().epmd_port.to_string())
+            .env("RABBITMQ_NODENAME", node_name(self.port()))
+            .env("RABBITMQ_CONF_ENV_FILE", self.data().join("none"));
+        command
+    }
+}
+
+fn node_name(port: u16) -> String {
+    format!("openrun-{port}@localhost")
 }

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::process::{command_as, give_to, run};
-use super::{Kind, Signal, folder_of};
+use super::{Kind, Private, Signal, folder_of};
+use crate::fleet::process::{command_as, give_to, run};
 
 /// PostgreSQL refuses to run as root.
 const USER: &str = "postgres";
 
 /// A cluster with one superuser, whom everybody may be.
 #[derive(Debug, Default)]
-pub(crate) struct Postgres;
+pub struct Postgres {
+    /// Settings that override the defaults, such as `max_connections=40`.
+    pub settings: Vec<String>,
+}
 
 impl Kind for Postgres {
     const NAME: &'static str = "postgres";
@@ -38,6 +41,7 @@ impl Kind for Postgres {
         command.arg("-D").arg(data).arg("-k").arg(data).args(["-p", &port.to_string()]);
         command
             .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
             .env("LC_ALL", "C")
             .env_remove("PGDATA")
             .current_dir("/");
@@ -45,12 +49,31 @@ impl Kind for Postgres {
     }
 }
 
+impl Private<Postgres> {
+    /// `psql` on the database `name`, as the superuser; it prints bare rows and stops at the first error. With `-c`
+    /// one says what to run.
+    #[must_use]
+    pub fn psql(&self, name: &str) -> Command {
+        let mut command = Command::new(folder().join("psql"));
+        command
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .args(["--host=127.0.0.1", "--username=postgres", &format!("--port={}", self.port())])
+            .arg(format!("--dbname={name}"));
+        command
+    }
+}
+
 fn folder() -> PathBuf {
-    let debian: Vec<String> = std::fs::read_dir("/usr/lib/postgresql")
+    let folders = folders();
+    folder_of("initdb", &folders.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Where Debian keeps the servers, by version.
+pub(super) fn folders() -> Vec<String> {
+    std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path().join("bin").to_string_lossy().into_owned())
-        .collect();
-    folder_of("initdb", &debian.iter().map(String::as_str).collect::<Vec<_>>())
+        .collect()
 }

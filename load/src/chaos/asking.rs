@@ -1,0 +1,155 @@
+//! One question to one node, and what its answer means for the history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::clock::Clock;
+use super::history::{Call, History, No, Op, Outcome};
+use crate::connection::{Connection, Failure, Reply};
+use crate::target::Target;
+
+/// How long a question may take: more than the node's own patience, so that it is the one to say that nobody knows.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Connections to every node, kept by one client, who writes down everything.
+#[derive(Debug)]
+pub(super) struct Asking {
+    client: u32,
+    clock: Clock,
+    history: Arc<History>,
+    targets: Vec<Target>,
+    connections: Vec<Connection>,
+}
+
+impl Asking {
+    pub(super) fn new(client: u32, clock: Clock, history: Arc<History>, targets: &[Target]) -> Self {
+        let connections = targets.iter().map(|target| Connection::new(target.clone(), PATIENCE)).collect();
+        Self { client, clock, history, targets: targets.to_vec(), connections }
+    }
+
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Asks node number `node`; `member` is empty where it is an operator's call. Gives what it wrote down, and how long
+    /// the node wants to be left alone.
+    pub(super) async fn ask(
+        &mut self,
+        node: usize,
+        call: Call,
+        coupon: &Arc<str>,
+        member: &Arc<str>,
+    ) -> (Outcome, Option<Duration>) {
+        let asked_us = self.clock.now_us();
+        let (outcome, retry_after) = match request(&self.targets[node], call, coupon, member) {
+            Err(error) => (Outcome::Unexpected(error.to_string().into()), None),
+            Ok(request) => match self.connections[node].ask(request).await {
+                Ok(reply) => (outcome(call, coupon, member, &reply), reply.retry_after),
+                Err(failure) => (Outcome::Open(why(&failure).into()), None),
+            },
+        };
+        let op = Op {
+            id: 0,
+            client: self.client,
+            call,
+            coupon: Arc::clone(coupon),
+            member: Arc::clone(member),
+            node,
+            asked_us,
+            answered_us: self.clock.now_us(),
+            outcome: outcome.clone(),
+        };
+        self.history.add(op);
+        (outcome, retry_after)
+    }
+}
+
+fn request(
+    target: &Target,
+    call: Call,
+    coupon: &str,
+    member: &str,
+) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    let issuances = || format!("/v1/coupons/{coupon}/issuances");
+    let (method, path, body) = match call {
+        Call::Issue => (Method::POST, issuances(), Some(json!({ "member_id": member }))),
+        Call::LookUp => (Method::GET, format!("{}/{member}", issuances()), None),
+        Call::Create(total) => {
+            (Method::POST, "/v1/coupons".to_owned(), Some(json!({ "id": coupon, "total": total })))
+        }
+        Call::Raise(total) => {
+            (Method::PATCH, format!("/v1/coupons/{coupon}"), Some(json!({ "total": total })))
+        }
+        Call::Pause => (Method::POST, format!("/v1/coupons/{coupon}/pause"), None),
+        Call::Resume => (Method::POST, format!("/v1/coupons/{coupon}/resume"), None),
+    };
+    let request = Request::builder().method(method).uri(path).header(HOST, target.host().clone());
+    match body {
+        Some(body) => {
+            request.header(CONTENT_TYPE, "application/json").body(Full::from(Value::to_string(&body)))
+        }
+        None => request.body(Full::default()),
+    }
+}
+
+fn why(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Unreachable(_) => "unreachable",
+        Failure::Lost(_) => "lost",
+        Failure::TimedOut(_) => "timed_out",
+    }
+}
+
+/// The fields of an issuance that must never differ.
+#[derive(Deserialize)]
+struct Issuance {
+    coupon_id: String,
+    member_id: String,
+    sequence: u32,
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+}
+
+fn outcome(call: Call, coupon: &str, member: &str, reply: &Reply) -> Outcome {
+    let status = reply.status.as_u16();
+    let problem = || serde_json::from_slice::<Problem>(&reply.body).map(|problem| problem.code);
+    match (call, status) {
+        (Call::Issue | Call::LookUp, 200 | 201) => match serde_json::from_slice::<Issuance>(&reply.body) {
+            Ok(told) if told.coupon_id == coupon && told.member_id == member => {
+                Outcome::Told { newly: status == 201, sequence: told.sequence, code: told.code.into() }
+            }
+            _ => unexpected(reply),
+        },
+        (_, 200 | 201) => Outcome::Done,
+        // 408: the node had given the idle connection up before this request reached it; nothing was asked.
+        (_, 408) => Outcome::Open("hung_up".into()),
+        (_, 429 | 503) => problem().map_or_else(|_| unexpected(reply), |code| Outcome::Open(code.into())),
+        (Call::Issue | Call::LookUp, 404 | 409) => match problem().as_deref() {
+            Ok("sold_out") => Outcome::No(No::SoldOut),
+            Ok("not_open") => Outcome::No(No::NotOpen),
+            Ok("closed") => Outcome::No(No::Closed),
+            Ok("no_such_coupon") => Outcome::No(No::NoSuchCoupon),
+            Ok("not_issued") => Outcome::No(No::NotIssued),
+            _ => unexpected(reply),
+        },
+        _ => unexpected(reply),
+    }
+}
+
+fn unexpected(reply: &Reply) -> Outcome {
+    let body = String::from_utf8_lossy(&reply.body);
+    let excerpt: String = body.chars().take(200).collect();
+    Outcome::Unexpected(format!("{}: {excerpt}", reply.status.as_u16()).into())
+}

@@ -1,0 +1,36 @@
+//! Whatever is out of the ordinary has an explanation: the quarantine, the dead letters, and answers that the contract
+//! does not know.
+
+use std::collections::BTreeSet;
+
+use super::{Book, Violation, name};
+use crate::chaos::history::Outcome;
+
+pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+    let evidence = book.evidence;
+    let planted: BTreeSet<_> = evidence.planted_conflicts.iter().collect();
+    let found: BTreeSet<_> = evidence.conflicts.iter().collect();
+    let mut violations = Vec::new();
+    for conflict in planted.difference(&found) {
+        let what = format!("{conflict:?} contradicted a row, and is not in quarantine");
+        violations.push(Violation::new("contradictions_are_kept", what));
+    }
+    for conflict in found.difference(&planted) {
+        let what = format!("{conflict:?} contradicts a row, and nobody planted it");
+        violations.push(Violation::new("nothing_contradicts", what));
+    }
+    if evidence.dead_letters != evidence.planted_poison {
+        let what = format!(
+            "{} letters are dead, and {} were planted",
+            evidence.dead_letters, evidence.planted_poison
+        );
+        violations.push(Violation::new("dead_letters_are_explained", what));
+    }
+    for op in &evidence.ops {
+        if let Outcome::Unexpected(answer) = &op.outcome {
+            let what = format!("{}: {:?} was answered {answer}", name(op), op.call);
+            violations.push(Violation::new("answers_are_in_the_contract", what));
+        }
+    }
+    violations
+}

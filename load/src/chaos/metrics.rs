@@ -1,0 +1,29 @@
+//! What a node counts, as it says itself.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::HOST;
+
+use super::asking::PATIENCE;
+use crate::connection::Connection;
+use crate::target::Target;
+
+/// Asks for a path that answers with text; `None` unless it is there.
+pub(super) async fn get(target: &Target, path: &str) -> Option<Bytes> {
+    let request = Request::builder().uri(path).header(HOST, target.host().clone());
+    let reply =
+        Connection::new(target.clone(), PATIENCE).ask(request.body(Full::default()).ok()?).await.ok()?;
+    reply.status.is_success().then_some(reply.body)
+}
+
+/// All metrics of a node.
+pub(super) async fn read(target: &Target) -> Option<String> {
+    Some(String::from_utf8_lossy(&get(target, "/metrics").await?).into_owned())
+}
+
+/// The value of a counter without labels.
+pub(super) fn value(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    line.trim().split('.').next()?.parse().ok()
+}

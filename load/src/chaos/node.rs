@@ -1,0 +1,156 @@
+//! One node of the run: the built binary on a port that it has again after every start, behind proxies of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::fleet::ports::free_port;
+use crate::fleet::process::{Process, Signal, Watchdog};
+use crate::fleet::proxy::Proxy;
+
+const POLL: Duration = Duration::from_millis(20);
+const START_BOUND: Duration = Duration::from_secs(60);
+const STOP_BOUND: Duration = Duration::from_secs(60);
+/// What the node logs once it can be asked.
+const SERVES: &str = "openrun serves";
+
+/// The ways from one node to the services, each of which can be broken by itself.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) redis: Proxy,
+    pub(super) rabbitmq: Proxy,
+    pub(super) postgres: Proxy,
+}
+
+/// A node that may be killed, frozen and started again.
+#[derive(Debug)]
+pub(super) struct Node {
+    process: Option<Process>,
+    pub(super) links: Links,
+    address: SocketAddr,
+    settings: Vec<(String, String)>,
+    program: PathBuf,
+    starts: usize,
+    watchdog: Watchdog,
+    folder: TempDir,
+}
+
+/// The binary without any setting that the caller's own environment happens to hold.
+pub(super) fn openrun(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OPENRUN_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir("/");
+    command
+}
+
+impl Node {
+    /// A node that is not started yet. `settings` come on top of what every node of a run has.
+    pub(super) fn new(
+        program: &Path,
+        links: Links,
+        settings: Vec<(String, String)>,
+    ) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("openrun-node-").tempdir()?;
+        Ok(Self {
+            process: None,
+            links,
+            address: SocketAddr::from(([127, 0, 0, 1], free_port())),
+            settings,
+            program: program.to_owned(),
+            starts: 0,
+            watchdog: Watchdog::over(folder.path()),
+            folder,
+        })
+    }
+
+    /// Where it listens, before and after every start.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kills it if it runs, starts it and waits until it serves.
+    ///
+    /// # Errors
+    /// It ended, or took too long; with the end of its log.
+    pub(super) async fn restart(&mut self) -> Result<(), String> {
+        self.launch(&[]);
+        let deadline = Instant::now() + START_BOUND;
+        while let Some(process) = &mut self.process {
+            if process.logged().contains(SERVES) {
+                return Ok(());
+            }
+            if !process.is_running() || Instant::now() >= deadline {
+                return Err(format!("the node at {} does not serve: {}", self.address, process.log_tail()));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Kills it if it runs, and starts it with settings for this life alone. It may end before it serves, as settings
+    /// can ask it to.
+    pub(super) fn launch(&mut self, extra: &[(&str, &str)]) {
+        self.kill();
+        self.starts += 1;
+        let log = self.folder.path().join(format!("node-{}.log", self.starts));
+        let mut command = openrun(&self.program);
+        command.arg("serve").env("OPENRUN_BIND", self.address.to_string());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).envs(extra.iter().copied());
+        self.process = Some(Process::spawn(&mut command, &log, &mut self.watchdog));
+    }
+
+    /// As if its power had failed.
+    pub(super) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill_tree();
+        }
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(super) async fn terminate(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(Signal::Terminate);
+            process.until_ended(STOP_BOUND).await;
+        }
+    }
+
+    pub(super) fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.signal_tree(Signal::Stop);
+        }
+    }
+
+    pub(super) fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.signal_tree(Signal::Continue);
+        }
+    }
+
+    /// Waits until it has ended by itself; whether it did within the bound.
+    pub(super) async fn ends_within(&mut self, bound: Duration) -> bool {
+        let deadline = Instant::now() + bound;
+        while self.process.as_mut().is_some_and(Process::is_running) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        true
+    }
+
+    /// Keeps its logs in `directory`, under `name`.
+    pub(super) fn keep_logs(&self, directory: &Path, name: &str) {
+        for start in 1..=self.starts {
+            let log = self.folder.path().join(format!("node-{start}.log"));
+            // A log that cannot be kept is no reason to keep none.
+            let _kept = std::fs::copy(log, directory.join(format!("{name}-{start}.log")));
+        }
+    }
+}

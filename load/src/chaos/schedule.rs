@@ -1,0 +1,71 @@
+//! Which fault comes when: decided by the seed alone.
+
+use super::faults::Fault;
+use crate::dice::Dice;
+
+/// An endless row of faults: all of them in some order, then all in another.
+pub(super) struct Schedule {
+    faults: Vec<&'static Fault>,
+    left: Vec<&'static Fault>,
+    dice: Dice,
+}
+
+/// A fault and the dice it decides by.
+pub(super) struct Turn {
+    pub(super) fault: &'static Fault,
+    pub(super) dice: Dice,
+}
+
+impl Schedule {
+    pub(super) fn new(faults: Vec<&'static Fault>, seed: u64) -> Self {
+        Self { faults, left: Vec::new(), dice: Dice::new(seed) }
+    }
+
+    /// How many different faults there are.
+    pub(super) fn len(&self) -> usize {
+        self.faults.len()
+    }
+
+    /// The next one; `None` only if there is no fault at all.
+    pub(super) fn next(&mut self) -> Option<Turn> {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.faults);
+            self.dice.shuffle(&mut self.left);
+        }
+        let seed = self.dice.roll();
+        self.left.pop().map(|fault| Turn { fault, dice: Dice::new(seed) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::faults::FAULTS;
+    use super::*;
+
+    fn names(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
+        let mut schedule = Schedule::new(FAULTS.iter().collect(), seed);
+        let turns = std::iter::from_fn(|| schedule.next()).take(count);
+        turns.map(|mut turn| (turn.fault.name, turn.dice.roll())).collect()
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_schedule_and_another_another() {
+        assert_eq!(names(7, 100), names(7, 100));
+        assert_ne!(names(7, 100), names(8, 100));
+    }
+
+    #[test]
+    fn every_fault_comes_once_before_one_comes_again() {
+        let mut round: Vec<_> = names(7, FAULTS.len()).into_iter().map(|(name, _)| name).collect();
+        round.sort_unstable();
+        let mut all: Vec<_> = FAULTS.iter().map(|fault| fault.name).collect();
+        all.sort_unstable();
+        assert_eq!(round, all);
+    }
+
+    #[test]
+    fn faults_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<_> = FAULTS.iter().map(|fault| fault.name).collect();
+        assert_eq!(names.len(), FAULTS.len());
+    }
+}

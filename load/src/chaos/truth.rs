@@ -1,0 +1,42 @@
+//! What is left at the end, read from PostgreSQL and RabbitMQ themselves.
+
+use super::amqp::{Broker, dead_letters};
+use super::arena::{Arena, DATABASE};
+use super::checker::Row;
+
+const ROWS: &str =
+    "SELECT coupon_id, sequence, member_id, code, (extract(epoch FROM issued_at) * 1000)::bigint
+    FROM coupon_issuances ORDER BY coupon_id, sequence";
+const CONFLICTS: &str = "SELECT coupon_id, sequence, member_id FROM issuance_conflicts";
+
+/// Every row. None of the run's own names has a bar in it.
+pub(super) async fn rows(arena: &Arena) -> Result<Vec<Row>, String> {
+    let text = arena.sql(DATABASE, ROWS).await?;
+    text.lines().map(|line| row(line).ok_or_else(|| format!("a row that cannot be read: {line}"))).collect()
+}
+
+fn row(line: &str) -> Option<Row> {
+    let mut fields = line.split('|');
+    Some(Row {
+        coupon: fields.next()?.to_owned(),
+        sequence: fields.next()?.parse().ok()?,
+        member: fields.next()?.to_owned(),
+        code: fields.next()?.to_owned(),
+        issued_at_ms: fields.next()?.parse().ok()?,
+    })
+}
+
+/// The quarantine: coupon, sequence and member of what arrived.
+pub(super) async fn conflicts(arena: &Arena) -> Result<Vec<(String, u32, String)>, String> {
+    let text = arena.sql(DATABASE, CONFLICTS).await?;
+    let conflict = |line: &str| {
+        let mut fields = line.split('|');
+        Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?, fields.next()?.to_owned()))
+    };
+    Ok(text.lines().filter_map(conflict).collect())
+}
+
+/// How many letters are dead.
+pub(super) async fn dead(arena: &Arena) -> Result<u64, String> {
+    Broker::connect(arena).await?.waiting(&dead_letters()).await
+}

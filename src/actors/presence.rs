@@ -1,0 +1,120 @@
+//! PresenceActor: says twice a second that this node lives, and hears which coupons are doubted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::contain::Contained;
+use super::fail_point;
+use super::peers::Peers;
+use super::recovery::Recoveries;
+use super::registry::CouponRegistry;
+use super::supervisor::{Child, DeathNote};
+
+/// The actor's kind in metrics and lists.
+const KIND: &str = "presence";
+/// How often this node says that it lives.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// What the actor works with.
+#[derive(Clone)]
+struct Parts {
+    peers: Arc<Peers>,
+    recoveries: Arc<Recoveries>,
+    registry: Arc<CouponRegistry>,
+}
+
+impl Parts {
+    async fn beat(&self) {
+        fail_point::visit(KIND, "beat");
+        match self.peers.beat().await {
+            Ok(open) => {
+                for coupon in self.recoveries.heard(open) {
+                    match self.registry.find(&coupon) {
+                        Some(handle) => self.recoveries.attend(&handle),
+                        None => self.recoveries.know_nothing_of(&coupon).await,
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "nobody heard that this node lives"),
+        }
+    }
+}
+
+/// The shell around the beat.
+pub struct PresenceActor {
+    body: Option<(Parts, watch::Receiver<bool>)>,
+    note: DeathNote,
+}
+
+impl PresenceActor {
+    /// What the supervisor needs to keep the beat going on `arbiter`; it ends when `stopping` becomes true.
+    #[must_use]
+    pub fn child(
+        peers: Arc<Peers>,
+        recoveries: Arc<Recoveries>,
+        registry: Arc<CouponRegistry>,
+        stopping: watch::Sender<bool>,
+        arbiter: ArbiterHandle,
+    ) -> impl Child {
+        let parts = Parts { peers, recoveries, registry };
+        PresenceChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
+    }
+}
+
+impl Contained for PresenceActor {
+    fn failed(&mut self, why: String) {
+        self.note.because(why);
+    }
+}
+
+impl Actor for PresenceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let Some((parts, mut stopping)) = self.body.take() else { return ctx.stop() };
+        self.run_contained(ctx, async move {
+            while !*stopping.borrow() {
+                parts.beat().await;
+                let _rested_or_stopping = timeout(BEAT, stopping.changed()).await;
+            }
+            parts.peers.leave().await;
+        });
+    }
+}
+
+struct PresenceChild {
+    parts: Parts,
+    stopping: watch::Sender<bool>,
+    arbiter: ArbiterHandle,
+    address: ArcSwapOption<Addr<PresenceActor>>,
+}
+
+impl Child for PresenceChild {
+    fn name(&self) -> String {
+        KIND.to_owned()
+    }
+
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn start(&self, note: DeathNote) {
+        let body = (self.parts.clone(), self.stopping.subscribe());
+        let address =
+            PresenceActor::start_in_arbiter(&self.arbiter, move |_| PresenceActor { body: Some(body), note });
+        self.address.store(Some(Arc::new(address)));
+    }
+
+    fn is_alive(&self) -> bool {
+        self.address.load().as_deref().is_some_and(Addr::connected)
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+}

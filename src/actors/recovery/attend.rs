@@ -1,0 +1,116 @@
+//! What every node does in a recovery: stop, write down what it told members, say what it knows, wait, go on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Open, Recoveries, RecoveryError, within};
+use crate::actors::handle::CouponHandle;
+use crate::domain::{CouponId, IssuedCoupon};
+use crate::ports::{EngineError, Evidence, OpenRecovery, OutboxEntry};
+
+/// Rows written at a time.
+const WRITE_PAGE: usize = 256;
+/// How long the right to judge an engine lasts, unless it is renewed.
+pub(super) const LEASE: Duration = Duration::from_secs(5);
+
+impl Recoveries {
+    /// The next step of a coupon's recovery; `Ok` when this node serves it again.
+    pub(super) async fn step(self: &Arc<Self>, handle: &Arc<CouponHandle>) -> Result<(), RecoveryError> {
+        let id = handle.id();
+        let open = match self.heard_of(id) {
+            Some(open) => open,
+            None => match self.testify_and_resume(handle).await? {
+                None => return Ok(()),
+                Some(open) => open,
+            },
+        };
+        if !open.testified {
+            self.testify(handle, open).await?;
+        }
+        let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
+        let cluster = self.parts.peers.cluster();
+        let right = format!("recovery/{id}");
+        // Only who has the right ends a recovery: what is open now is so until this node gives it back.
+        let leads = within("the database", cluster.lease(&right, self.parts.peers.node(), LEASE)).await?;
+        let mut is_open = within("the database", cluster.is_open(&recovery)).await?;
+        if leads {
+            let led = if is_open { self.lead(handle, &recovery, &right, open.since).await } else { Ok(()) };
+            within("the database", cluster.release(&right, self.parts.peers.node())).await?;
+            led?;
+            is_open = false;
+        }
+        if is_open {
+            return Err(RecoveryError::Waiting("another node judges the engine".to_owned()));
+        }
+        self.forget(id);
+        within("the engine", self.parts.engine.resume(id)).await?;
+        Ok(())
+    }
+
+    fn heard_of(&self, id: &CouponId) -> Option<Open> {
+        self.state().open.get(id).copied()
+    }
+
+    fn forget(&self, id: &CouponId) {
+        let mut state = self.state();
+        state.open.remove(id);
+        state.unknown.remove(id);
+        state.quiet.remove(id);
+    }
+
+    /// A coupon that only this node doubts: perhaps the others have recovered it without this one. If not, a recovery
+    /// begins, which is given.
+    async fn testify_and_resume(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
+        let id = handle.id();
+        let testimony = self.parts.engine.testify(id);
+        self.write_down(handle, &testimony.decided).await?;
+        match within("the engine", self.parts.engine.resume(id)).await {
+            Ok(()) => {
+                self.forget(id);
+                return Ok(None);
+            }
+            Err(RecoveryError::Engine(
+                EngineError::Fenced(_) | EngineError::UnknownCoupon | EngineError::Corrupt(_),
+            )) => {}
+            Err(other) => return Err(other),
+        }
+        let round = within("the database", self.parts.peers.cluster().recovery(id)).await?;
+        let open = Open { round, testified: false, since: Instant::now() };
+        tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
+        self.state().open.insert(id.clone(), open);
+        Ok(Some(open))
+    }
+
+    async fn testify(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
+        let id = handle.id();
+        let testimony = self.parts.engine.testify(id);
+        self.write_down(handle, &testimony.decided).await?;
+        let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
+        let evidence = Evidence { epoch: testimony.epoch, issued: testimony.issued };
+        let said = self.parts.peers.cluster().testify(&recovery, self.parts.peers.node(), evidence);
+        within("the database", said).await?;
+        if let Some(known) = self.state().open.get_mut(id).filter(|known| known.round == open.round) {
+            known.testified = true;
+        }
+        Ok(())
+    }
+
+    /// Writes issuances into the database past the broker: what it holds the engine can be rebuilt from. What was there
+    /// already stays; a contradiction is quarantined and is an alarm.
+    pub(super) async fn write_down(
+        &self,
+        handle: &Arc<CouponHandle>,
+        entries: &[OutboxEntry],
+    ) -> Result<(), RecoveryError> {
+        for page in entries.chunks(WRITE_PAGE) {
+            let rows: Vec<IssuedCoupon> =
+                page.iter().map(|entry| handle.issuance(&entry.member, entry.grant)).collect();
+            let report = within("the database", self.parts.store.insert(&rows)).await?;
+            for conflict in &report.conflicts {
+                self.parts.metrics.conflicts.inc();
+                tracing::error!(arrived = ?conflict.arrived, held = conflict.held, "two issuances contradict each other");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! What the node with the lease does in a recovery: judge the engine, and accept it or rebuild it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::attend::LEASE;
+use super::quiet::Quiet;
+use super::{Recoveries, RecoveryError, within};
+use crate::actors::handle::CouponHandle;
+use crate::domain::{Coupon, Sequence};
+use crate::ports::{EngineError, Epoch, Evidence, OpenRecovery};
+
+/// Entries of an outbox carried over at a time.
+const OUTBOX_PAGE: usize = 1_024;
+
+impl Recoveries {
+    /// Ends the recovery if everything needed is known; otherwise says what it waits for.
+    pub(super) async fn lead(
+        &self,
+        handle: &Arc<CouponHandle>,
+        open: &OpenRecovery,
+        right: &str,
+        since: Instant,
+    ) -> Result<(), RecoveryError> {
+        let (id, cluster) = (handle.id(), self.parts.peers.cluster());
+        // Nothing may be decided any more once the testimonies are counted.
+        let epoch = within("the engine", self.parts.engine.suspend(id)).await?;
+        let said = within("the database", cluster.testimonies(open, self.parts.peers.patience())).await?;
+        if said.missing > 0 {
+            let nodes = said.missing;
+            return Err(RecoveryError::Waiting(format!("{nodes} nodes have not said what they know")));
+        }
+        if epoch > 0 {
+            self.carry_over(handle, epoch).await?;
+        }
+        let highest = within("the database", self.parts.store.highest(id)).await?;
+        let coupon = within("the database", self.parts.catalog.find(id)).await?;
+        let evidence = Evidence { epoch: said.evidence.epoch, issued: said.evidence.issued.max(highest) };
+        let (epoch, how) = match within("the engine", self.parts.engine.verify(&coupon, evidence)).await {
+            Ok(epoch) => (epoch, "verified"),
+            Err(RecoveryError::Engine(EngineError::Fenced(why) | EngineError::Corrupt(why))) => {
+                (self.rebuild(&coupon, evidence, highest, right, &why).await?, "rebuilt")
+            }
+            Err(RecoveryError::Engine(EngineError::UnknownCoupon)) => {
+                let why = "the engine does not know it";
+                (self.rebuild(&coupon, evidence, highest, right, why).await?, "rebuilt")
+            }
+            Err(other) => return Err(other),
+        };
+        within("the database", cluster.recovered(open, epoch)).await?;
+        self.parts.metrics.recovered(how);
+        let after_ms = since.elapsed().as_millis();
+        tracing::info!(coupon = %id, how, issued = evidence.issued, after_ms, "the engine is trusted again; the gate opens");
+        Ok(())
+    }
+
+    /// Writes what is left in the engine's outbox into the database: it was decided, whatever else the engine lost.
+    async fn carry_over(&self, handle: &Arc<CouponHandle>, epoch: Epoch) -> Result<(), RecoveryError> {
+        let mut after: Sequence = 0;
+        loop {
+            let page = self.parts.engine.undelivered(handle.id(), epoch, after, OUTBOX_PAGE);
+            let page = match within("the engine", page).await {
+                Ok(page) => page,
+                // An outbox that is none has nothing to carry over; the engine will be rebuilt.
+                Err(RecoveryError::Engine(EngineError::Corrupt(why))) => {
+                    tracing::warn!(coupon = %handle.id(), %why, "the outbox cannot be read");
+                    return Ok(());
+                }
+                Err(other) => return Err(other),
+            };
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.grant.sequence;
+            self.write_down(handle, &page).await?;
+        }
+    }
+
+    /// Rebuilds the engine once the database holds everything that anybody knows of, and nothing more is on its way.
+    async fn rebuild(
+        &self,
+        coupon: &Coupon,
+        evidence: Evidence,
+        highest: Sequence,
+        right: &str,
+        why: &str,
+    ) -> Result<Epoch, RecoveryError> {
+        self.wait_until_quiet(coupon, highest).await?;
+        let watermark = within("the database", self.parts.store.watermark(&coupon.id, 0)).await?;
+        if watermark < evidence.issued {
+            let missing = watermark + 1;
+            return Err(RecoveryError::Waiting(format!(
+                "{} issuances are known, but the database lacks sequence {missing}, and nobody who lives knows who holds it",
+                evidence.issued
+            )));
+        }
+        tracing::warn!(coupon = %coupon.id, why, issued = watermark, "the engine is rebuilt from the database");
+        let rebuilding = self.parts.engine.rebuild(coupon, evidence, &*self.parts.store);
+        tokio::pin!(rebuilding);
+        loop {
+            tokio::select! {
+                done = &mut rebuilding => return Ok(done?),
+                () = tokio::time::sleep(LEASE / 5) => {
+                    // Losing it does no harm: of two who rebuild, the engine lets only the later one finish.
+                    let _kept = self.parts.peers.cluster().lease(right, self.parts.peers.node(), LEASE).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_until_quiet(&self, coupon: &Coupon, highest: Sequence) -> Result<(), RecoveryError> {
+        let backlog = within("the broker", self.parts.bus.backlog()).await?;
+        if backlog > 0 {
+            return Err(RecoveryError::Waiting(format!("{backlog} messages are still in the queue")));
+        }
+        let mut state = self.state();
+        let quiet = Quiet::seen(state.quiet.get(&coupon.id).copied(), highest, Instant::now());
+        state.quiet.insert(coupon.id.clone(), quiet);
+        if quiet.lasts(Instant::now()) {
+            Ok(())
+        } else {
+            Err(RecoveryError::Waiting("persisters may have something in hand".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What a node does when the engine may have lost something: it stops, tells the other nodes what it knows, and goes on
+//! once one of them has verified the engine or rebuilt it from the database.
+//!
+//! The order matters. A node first stops (`testify`), so that nothing is told that no testimony has; then writes what it
+//! told members into the database; then says how far it knows. Only when all who live have spoken may one node, the one
+//! with the lease, judge the engine. Nobody concludes from silence: who was silent is waited for until it counts as dead.
+
+mod attend;
+mod lead;
+mod quiet;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use self::quiet::Quiet;
+use super::contain::contain_async;
+use super::handle::CouponHandle;
+use super::peers::Peers;
+use crate::domain::CouponId;
+use crate::gate::GateView;
+use crate::ports::{
+    BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus, Evidence,
+    IssuanceStore, OpenRecovery, Round, StoreError,
+};
+use crate::telemetry::Metrics;
+
+/// How long one question may take before the recovery is tried again.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the engine must not know a coupon before it counts as lost. Whoever creates one tells the catalogue first.
+const LOST_AFTER: Duration = Duration::from_secs(1);
+
+/// What recoveries are made of.
+#[derive(Clone)]
+pub struct RecoveryParts {
+    /// This node among the others.
+    pub peers: Arc<Peers>,
+    /// What is recovered.
+    pub engine: Arc<dyn EngineRecovery>,
+    /// What operators have said of each coupon.
+    pub catalog: Arc<dyn CouponCatalog>,
+    /// Against which it is verified, and from which it is rebuilt.
+    pub store: Arc<dyn IssuanceStore>,
+    /// Asked whether anything is still on its way into the database.
+    pub bus: Arc<dyn EventBus>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The recoveries that this node takes part in.
+pub struct Recoveries {
+    parts: RecoveryParts,
+    state: Mutex<State>,
+    /// Where they run: a long one must not hold up the gate's keeper.
+    runtime: Handle,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those of which this node has heard, and whether it has said what it knows.
+    open: HashMap<CouponId, Open>,
+    /// Coupons somebody is busy with on this node.
+    underway: HashSet<CouponId>,
+    /// Since when the engine does not know a coupon.
+    unknown: HashMap<CouponId, Instant>,
+    quiet: HashMap<CouponId, Quiet>,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    round: Round,
+    testified: bool,
+    since: Instant,
+}
+
+/// Why a recovery goes no further for now; it is tried again.
+#[derive(Debug, thiserror::Error)]
+enum RecoveryError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error("{0} did not answer in time")]
+    Silent(&'static str),
+    #[error("{0}")]
+    Waiting(String),
+}
+
+impl Recoveries {
+    /// No recovery yet. They run on the runtime in which this is called.
+    #[must_use]
+    pub fn new(parts: RecoveryParts) -> Arc<Self> {
+        Arc::new(Self { parts, state: Mutex::default(), runtime: Handle::current() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this node has heard that `coupon` is doubted.
+    pub(super) fn is_open(&self, coupon: &CouponId) -> bool {
+        self.state().open.contains_key(coupon)
+    }
+
+    /// Whether the engine has lost a coupon that it does not know now.
+    pub(super) fn is_lost(&self, handle: &CouponHandle) -> bool {
+        if handle.issued_seen() > 0 {
+            return true;
+        }
+        let since = *self.state().unknown.entry(handle.id().clone()).or_insert_with(Instant::now);
+        since.elapsed() >= LOST_AFTER
+    }
+
+    /// Lets this node forget what the database has by now.
+    pub(super) async fn settle(&self, coupon: &CouponId) {
+        let Some(first) = self.parts.engine.unsettled(coupon) else { return };
+        let watermark = self.parts.store.watermark(coupon, first.saturating_sub(1));
+        // Without an answer it is kept in mind until the next time.
+        if let Ok(Ok(watermark)) = timeout(QUESTION_TIMEOUT, watermark).await {
+            self.parts.engine.settled(coupon, watermark);
+        }
+    }
+
+    /// Closes the gate of a coupon that is doubted and does the next step of its recovery, unless one is being done.
+    pub(super) fn attend(self: &Arc<Self>, handle: &Arc<CouponHandle>) {
+        handle.gate().set(GateView::Recovering);
+        if !self.state().underway.insert(handle.id().clone()) {
+            return;
+        }
+        let (recoveries, handle) = (Arc::clone(self), Arc::clone(handle));
+        self.runtime.spawn(async move {
+            let done = contain_async(recoveries.step(&handle)).await;
+            recoveries.state().underway.remove(handle.id());
+            match done {
+                Ok(Ok(())) => handle.look_again(),
+                Ok(Err(error)) => {
+                    tracing::debug!(coupon = %handle.id(), %error, "a recovery waits");
+                    handle.look_later();
+                }
+                Err(why) => {
+                    tracing::error!(coupon = %handle.id(), %why, "a step of a recovery failed");
+                    handle.look_later();
+                }
+            }
+        });
+    }
+
+    /// Takes note of the recoveries that are under way; gives the coupons that are newly doubted.
+    pub(super) fn heard(&self, open: Vec<OpenRecovery>) -> Vec<CouponId> {
+        let mut state = self.state();
+        let mut new = Vec::new();
+        for OpenRecovery { coupon, round } in open {
+            if state.open.get(&coupon).is_none_or(|known| known.round < round) {
+                state.open.insert(coupon.clone(), Open { round, testified: false, since: Instant::now() });
+                new.push(coupon);
+            }
+        }
+        new
+    }
+
+    /// Says in the recovery of a coupon this node does not serve that it knows nothing.
+    pub(super) async fn know_nothing_of(&self, coupon: &CouponId) {
+        let Some(open) = self.state().open.remove(coupon) else { return };
+        let open = OpenRecovery { coupon: coupon.clone(), round: open.round };
+        self.parts.engine.testify(coupon);
+        let peers = &self.parts.peers;
+        let said = peers.cluster().testify(&open, peers.node(), Evidence::default());
+        // Unheard, it is asked again by the next beat.
+        let _unheard = timeout(QUESTION_TIMEOUT, said).await;
+    }
+}
+
+/// Bounds one question.
+async fn within<T, E>(
+    whom: &'static str,
+    question: impl Future<Output = Result<T, E>>,
+) -> Result<T, RecoveryError>
+where
+    RecoveryError: From<E>,
+{
+    timeout(QUESTION_TIMEOUT, question).await.map_err(|_| RecoveryError::Silent(whom))?.map_err(Into::into)
+}
