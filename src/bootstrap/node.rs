@@ -84,7 +84,7 @@ impl Node {
             crew.start_presence(peers, recoveries, &registry, &stopping).await;
         }
         let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
-        crew.start_reconciler(&reconciler, &stopping).await;
+        crew.start_reconciler(&reconciler, &backend, &stopping).await;
         if let Some(transport) = &backend.transport {
             crew.start_transport(&backend, transport, &registry, &publisher, &stopping).await;
         }
@@ -231,11 +231,21 @@ impl Crew<'_> {
         Ok(())
     }
 
-    async fn start_reconciler(&self, reconciler: &Reconciler, stopping: &watch::Sender<bool>) {
+    async fn start_reconciler(
+        &self,
+        reconciler: &Reconciler,
+        backend: &Backend,
+        stopping: &watch::Sender<bool>,
+    ) {
         let Some(interval) = self.settings.reconcile_interval else { return };
         if self.settings.roles.contains(&Role::Reconciler) {
             let (reconciler, arbiter) = (reconciler.clone(), self.shards.housekeeping());
-            self.supervise(ReconcilerActor::child(reconciler, interval, stopping.clone(), arbiter)).await;
+            let right = backend
+                .transport
+                .as_ref()
+                .map(|transport| Right::new("reconcile", Arc::clone(&transport.cluster), self.node.clone()));
+            self.supervise(ReconcilerActor::child(reconciler, interval, right, stopping.clone(), arbiter))
+                .await;
         }
     }
 

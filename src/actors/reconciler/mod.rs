@@ -11,7 +11,7 @@ mod slice;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
@@ -25,33 +25,50 @@ pub use self::run::{Reconciler, RepairMode};
 pub use self::watch::{Unwatched, Watch};
 use super::contain::Contained;
 use super::fail_point;
+use super::right::Right;
 use super::supervisor::{Child, DeathNote};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "reconciler";
 
+/// How often it is looked whether a run is due and whether it is this node's.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The shell around the reconciler.
 pub struct ReconcilerActor {
-    work: Option<(Reconciler, Duration, channel::Receiver<bool>)>,
+    work: Option<Work>,
     note: DeathNote,
 }
 
+struct Work {
+    reconciler: Reconciler,
+    interval: Duration,
+    right: Option<Right>,
+    stopping: channel::Receiver<bool>,
+}
+
 impl ReconcilerActor {
-    /// What the supervisor needs to keep one alive on `arbiter`; it runs every `interval`, until `stopping` becomes true.
+    /// What the supervisor needs to keep one alive on `arbiter`; it runs every `interval`
+    /// while this node has the `right`, until `stopping` becomes true.
     #[must_use]
     pub fn child(
         reconciler: Reconciler,
         interval: Duration,
+        right: Option<Right>,
         stopping: channel::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
-        ReconcilerChild { reconciler, interval, stopping, arbiter, address: ArcSwapOption::empty() }
+        ReconcilerChild { reconciler, interval, right, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
 
-/// Whether this node is the one that is to run now. Two that run at once do no harm, but do the work twice.
-fn may_run() -> bool {
-    true
+/// Whether this node is the one that is to run. Two that run at once do no harm, but do the work twice.
+async fn may_run(right: &mut Option<Right>) -> bool {
+    match right {
+        Some(right) => right.is_held().await,
+        // Nobody else is at this engine.
+        None => true,
+    }
 }
 
 async fn scheduled_run(reconciler: &Reconciler) {
@@ -73,20 +90,24 @@ impl Actor for ReconcilerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((reconciler, interval, mut stopping)) = self.work.take() else { return ctx.stop() };
+        let Some(Work { reconciler, interval, mut right, mut stopping }) = self.work.take() else {
+            return ctx.stop();
+        };
         self.run_contained(ctx, async move {
-            loop {
-                let _rested_or_stopping = timeout(interval, stopping.changed()).await;
-                if *stopping.borrow() {
-                    return;
-                }
-                if may_run() {
+            let mut due = Instant::now() + interval;
+            while !*stopping.borrow() {
+                let _rested_or_stopping = timeout(LOOK_EVERY, stopping.changed()).await;
+                // Asked for also in between, so that the right stays here from one run to the next.
+                if may_run(&mut right).await && Instant::now() >= due {
                     // A run of a million coupons takes long, and is given up without harm when the node stops.
                     tokio::select! {
-                        () = scheduled_run(&reconciler) => {}
-                        _ = stopping.changed() => return,
+                        () = scheduled_run(&reconciler) => due = Instant::now() + interval,
+                        _ = stopping.changed() => {}
                     }
                 }
+            }
+            if let Some(right) = &mut right {
+                right.give_back().await;
             }
         });
     }
@@ -95,6 +116,7 @@ impl Actor for ReconcilerActor {
 struct ReconcilerChild {
     reconciler: Reconciler,
     interval: Duration,
+    right: Option<Right>,
     stopping: channel::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<ReconcilerActor>>,
@@ -110,7 +132,12 @@ impl Child for ReconcilerChild {
     }
 
     fn start(&self, note: DeathNote) {
-        let work = Some((self.reconciler.clone(), self.interval, self.stopping.subscribe()));
+        let work = Some(Work {
+            reconciler: self.reconciler.clone(),
+            interval: self.interval,
+            right: self.right.clone(),
+            stopping: self.stopping.subscribe(),
+        });
         let actor = ReconcilerActor::start_in_arbiter(&self.arbiter, move |_| ReconcilerActor { work, note });
         self.address.store(Some(Arc::new(actor)));
     }
