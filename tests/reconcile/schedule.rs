@@ -71,3 +71,30 @@ async fn an_operator_asks_any_node_whatever_its_roles() {
         assert_eq!((answered, &problem["code"]), (status, &code.into()), "{query}: {problem}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_runs_and_another_does_so_after_its_death() {
+    let stage = Stage::settled().await;
+    let node = || {
+        let builder = NodeProcess::redis_lua(&stage.stack).set("OPENRUN_RECONCILE_INTERVAL", "1");
+        builder.set("OPENRUN_ROLES", "reconciler").start()
+    };
+    let (mut one, other) = tokio::join!(node(), node());
+    let last_run = async |node: &NodeProcess| {
+        metric(node.address(), "openrun_reconcile_last_run_timestamp_seconds", "").await
+    };
+    let mut other = other;
+    let first = until("a run", async || {
+        let runs = (last_run(&one).await, last_run(&other).await);
+        (runs.0 + runs.1 > 0.5).then_some(runs)
+    })
+    .await;
+    if first.1 > 0.5 {
+        std::mem::swap(&mut one, &mut other);
+    }
+    let begun = last_run(&one).await;
+    until("some more runs", async || (last_run(&one).await > begun + 2.5).then_some(())).await;
+    assert!(last_run(&other).await < 0.5, "both of them run");
+    one.kill();
+    until("a run of the other", async || (last_run(&other).await > 0.5).then_some(())).await;
+}

@@ -47,6 +47,13 @@ impl Schedule {
             None => true,
         }
     }
+
+    /// Lets another node begin at once.
+    async fn end(&mut self) {
+        if let Some(right) = &mut self.right {
+            right.give_back().await;
+        }
+    }
 }
 
 /// The shell around the reconciler.
@@ -94,13 +101,13 @@ impl Actor for ReconcilerActor {
             loop {
                 let _rested_or_leaving = timeout(schedule.interval, leave.due()).await;
                 if leave.is_due() {
-                    return;
+                    return schedule.end().await;
                 }
                 if schedule.may_run().await {
                     // A run of a million coupons takes long, and is given up without harm when the node stops.
                     tokio::select! {
                         () = scheduled_run(&schedule.reconciler) => {}
-                        () = leave.due() => return,
+                        () = leave.due() => return schedule.end().await,
                     }
                 }
             }
