@@ -29,7 +29,7 @@ pub use acks::{AckBoard, AckPending, AckPlace, AckSources, Acks};
 pub use answer::{Answer, AskError, Issued};
 pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};
-pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperSignal};
+pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperParts, KeeperSignal};
 pub use handle::{CouponHandle, here_now};
 pub use outbox::{OutboxActor, SweepParts};
 pub use peers::{NotHeard, Peers};

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use crate::actors::{
-    Child, CouponRegistry, FailedActors, GateKeeperActor, Limits, OutboxActor, Peers, PersisterActor,
-    PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries, RecoveryParts,
-    Right, Shards, Supervise, SupervisorActor, SweepParts,
+    Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, OutboxActor, Peers,
+    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries,
+    RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts,
 };
 use crate::gate::Trust;
 use crate::ports::NodeId;
@@ -117,16 +117,15 @@ impl Crew {
     }
 
     async fn start_gate_keeper(&self, backend: &Backend) -> Result<(), StartError> {
-        let keeper = GateKeeperActor::child(
-            Arc::clone(&self.registry),
-            Arc::clone(&backend.catalog),
-            Arc::clone(&backend.engine),
-            self.peers.clone(),
-            self.recoveries.clone(),
-            Arc::clone(&self.metrics),
-            self.stopping.clone(),
-            self.shards.housekeeping(),
-        );
+        let parts = KeeperParts {
+            registry: Arc::clone(&self.registry),
+            catalog: Arc::clone(&backend.catalog),
+            engine: Arc::clone(&backend.engine),
+            peers: self.peers.clone(),
+            recoveries: self.recoveries.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let keeper = GateKeeperActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         keeper.first_round().await?;
         self.supervise(keeper).await;
         Ok(())

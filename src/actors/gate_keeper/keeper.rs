@@ -6,16 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::KIND;
+use super::{KIND, KeeperParts};
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
-use crate::actors::peers::Peers;
-use crate::actors::recovery::Recoveries;
-use crate::actors::registry::CouponRegistry;
 use crate::domain::{Rejection, Standing};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{AdmissionEngine, CatalogChange, CouponCatalog, EngineError, TotalChange};
-use crate::telemetry::Metrics;
+use crate::ports::{CatalogChange, EngineError, TotalChange};
 
 /// How often everything is looked at even if nothing seems to have changed.
 const FULL_ROUND: Duration = Duration::from_secs(2);
@@ -26,14 +22,7 @@ const CATALOG_PAGE: u32 = 500;
 
 /// Keeps the gates of one node.
 pub(super) struct Keeper {
-    pub(super) registry: Arc<CouponRegistry>,
-    pub(super) catalog: Arc<dyn CouponCatalog>,
-    pub(super) engine: Arc<dyn AdmissionEngine>,
-    /// This node among the others, if there can be any.
-    pub(super) peers: Option<Arc<Peers>>,
-    /// How a lost engine is recovered, if it can be lost.
-    pub(super) recoveries: Option<Arc<Recoveries>>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) parts: KeeperParts,
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
     pub(super) looked_at_all: Option<Instant>,
@@ -48,35 +37,35 @@ impl Keeper {
     pub(super) async fn round(&mut self) {
         fail_point::visit(KIND, "round");
         let begun = Instant::now();
-        let revision = within(self.engine.revision()).await.ok();
+        let revision = within(self.parts.engine.revision()).await.ok();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
         let all = due || (revision.is_some() && revision != self.revision);
         if all {
-            let since = self.peers.as_ref().and_then(|peers| peers.reading());
+            let since = self.parts.peers.as_ref().and_then(|peers| peers.reading());
             self.read_catalog().await;
             self.looked_at_all = Some(Instant::now());
             self.revision = revision.or(self.revision);
             if !self.catalog_silent {
                 self.catalog_revision = revision;
-                if let Some(peers) = &self.peers {
+                if let Some(peers) = &self.parts.peers {
                     peers.has_read(since);
                 }
             }
         }
-        for handle in self.registry.all() {
+        for handle in self.parts.registry.all() {
             if handle.take_wish_to_look() || all {
                 self.look(&handle).await;
             }
         }
         // What has changed since the catalogue was read may be a total that is about to be raised.
         let knows_all = revision.is_some() && revision == self.catalog_revision;
-        if let (Some(peers), true) = (&self.peers, knows_all) {
+        if let (Some(peers), true) = (&self.parts.peers, knows_all) {
             peers.has_looked(begun);
         }
-        self.metrics.waiting.set(i64::try_from(self.registry.waiting()).unwrap_or(i64::MAX));
+        self.parts.metrics.waiting.set(i64::try_from(self.parts.registry.waiting()).unwrap_or(i64::MAX));
         // Only then is what this node does not know certain not to exist.
         if revision.is_some() && !self.catalog_silent {
-            self.registry.signal().round_done();
+            self.parts.registry.signal().round_done();
         }
     }
 
@@ -84,13 +73,13 @@ impl Keeper {
     async fn read_catalog(&mut self) {
         let mut after = None;
         loop {
-            match timeout(QUESTION_TIMEOUT, self.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
+            match timeout(QUESTION_TIMEOUT, self.parts.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
                 Ok(Ok(page)) => {
                     self.catalog_silent = false;
                     let is_last = page.len() < CATALOG_PAGE as usize;
                     after = page.last().map(|coupon| coupon.id.clone());
                     for coupon in page {
-                        self.registry.ensure(coupon).await;
+                        self.parts.registry.ensure(coupon).await;
                     }
                     if is_last {
                         return;
@@ -109,11 +98,11 @@ impl Keeper {
     }
 
     async fn look(&self, handle: &Arc<CouponHandle>) {
-        let doubted = self.recoveries.as_ref().filter(|recoveries| recoveries.is_open(handle.id()));
+        let doubted = self.parts.recoveries.as_ref().filter(|recoveries| recoveries.is_open(handle.id()));
         if let Some(recoveries) = doubted {
             return recoveries.attend(handle);
         }
-        let looked = match within(self.engine.standing(handle.id())).await {
+        let looked = match within(self.parts.engine.standing(handle.id())).await {
             Ok(standing) => {
                 self.lift_ceiling(handle, standing).await;
                 self.fit_gate(handle, standing).await
@@ -132,7 +121,7 @@ impl Keeper {
 
     /// An engine that has lost a coupon, or may have, is recovered by all nodes together.
     fn doubt(&self, handle: &Arc<CouponHandle>, error: &EngineError) {
-        let Some(recoveries) = &self.recoveries else { return handle.gate().set(GateView::Recovering) };
+        let Some(recoveries) = &self.parts.recoveries else { return handle.gate().set(GateView::Recovering) };
         // Another node may just be creating it.
         if matches!(error, EngineError::UnknownCoupon) && !recoveries.is_lost(handle) {
             return handle.look_later();
@@ -147,7 +136,7 @@ impl Keeper {
         if ceiling < total {
             let change =
                 CatalogChange { total: Some(TotalChange::AtLeast(total)), ..CatalogChange::default() };
-            let lifted = timeout(QUESTION_TIMEOUT, self.catalog.change(handle.id(), &change)).await;
+            let lifted = timeout(QUESTION_TIMEOUT, self.parts.catalog.change(handle.id(), &change)).await;
             let coupon = handle.id();
             tracing::warn!(%coupon, ceiling, total, ?lifted, "the catalogue's total was below the engine's");
         }
@@ -168,9 +157,9 @@ impl Keeper {
             Some(rejection) => self.halt(handle, standing, rejection).await?,
         }
         let halted = handle.gate().halted().is_some();
-        self.metrics.coupon_seen(handle.id().as_str(), standing.inventory.remaining(), halted);
+        self.parts.metrics.coupon_seen(handle.id().as_str(), standing.inventory.remaining(), halted);
         handle.saw(standing);
-        if let Some(recoveries) = &self.recoveries {
+        if let Some(recoveries) = &self.parts.recoveries {
             recoveries.settle(handle.id()).await;
         }
         Ok(())
@@ -202,7 +191,7 @@ impl Keeper {
     async fn winners(&self, handle: &CouponHandle) -> Result<WinnerFilter, EngineError> {
         let (mut members, mut cursor) = (HashSet::new(), 0);
         loop {
-            let page = within(self.engine.winners(handle.id(), cursor)).await?;
+            let page = within(self.parts.engine.winners(handle.id(), cursor)).await?;
             members.extend(page.members);
             match page.next {
                 Some(next) => cursor = next,

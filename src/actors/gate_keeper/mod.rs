@@ -44,7 +44,7 @@ impl Actor for GateKeeperActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let Some((mut keeper, mut leave)) = self.keeper.take() else { return ctx.stop() };
         self.run_contained(ctx, async move {
-            let signal = keeper.registry.signal().clone();
+            let signal = keeper.parts.registry.signal().clone();
             while !leave.is_due() {
                 keeper.round().await;
                 tokio::select! {
@@ -56,14 +56,26 @@ impl Actor for GateKeeperActor {
     }
 }
 
+/// What a keeper works with.
+#[derive(Clone)]
+pub struct KeeperParts {
+    /// Whose gates are kept.
+    pub registry: Arc<CouponRegistry>,
+    /// What coupons there are.
+    pub catalog: Arc<dyn CouponCatalog>,
+    /// What says how they stand.
+    pub engine: Arc<dyn AdmissionEngine>,
+    /// This node among the others, if there can be any.
+    pub peers: Option<Arc<Peers>>,
+    /// How a lost engine is recovered, if it can be lost.
+    pub recoveries: Option<Arc<Recoveries>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Makes the keeper of a node.
 pub struct GateKeeperChild {
-    registry: Arc<CouponRegistry>,
-    catalog: Arc<dyn CouponCatalog>,
-    engine: Arc<dyn AdmissionEngine>,
-    peers: Option<Arc<Peers>>,
-    recoveries: Option<Arc<Recoveries>>,
-    metrics: Arc<Metrics>,
+    parts: KeeperParts,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<GateKeeperActor>>,
@@ -73,26 +85,11 @@ impl GateKeeperActor {
     /// What the supervisor needs to keep a keeper alive on `arbiter`; it ends when `stopping` becomes true.
     #[must_use]
     pub fn child(
-        registry: Arc<CouponRegistry>,
-        catalog: Arc<dyn CouponCatalog>,
-        engine: Arc<dyn AdmissionEngine>,
-        peers: Option<Arc<Peers>>,
-        recoveries: Option<Arc<Recoveries>>,
-        metrics: Arc<Metrics>,
+        parts: KeeperParts,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> GateKeeperChild {
-        GateKeeperChild {
-            registry,
-            catalog,
-            engine,
-            peers,
-            recoveries,
-            metrics,
-            stopping,
-            arbiter,
-            address: ArcSwapOption::empty(),
-        }
+        GateKeeperChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
 
@@ -102,9 +99,9 @@ impl GateKeeperChild {
     /// # Errors
     /// The catalogue's or the engine's word, if either cannot be asked.
     pub async fn first_round(&self) -> Result<(), FirstRoundError> {
-        self.catalog.list(None, 1).await?;
-        self.engine.revision().await?;
-        if let Some(peers) = &self.peers {
+        self.parts.catalog.list(None, 1).await?;
+        self.parts.engine.revision().await?;
+        if let Some(peers) = &self.parts.peers {
             // Others wait for this node from now on. Unheard, it is heard a little later.
             let _unheard = peers.beat().await;
         }
@@ -114,12 +111,7 @@ impl GateKeeperChild {
 
     fn keeper(&self) -> Keeper {
         Keeper {
-            registry: Arc::clone(&self.registry),
-            catalog: Arc::clone(&self.catalog),
-            engine: Arc::clone(&self.engine),
-            peers: self.peers.clone(),
-            recoveries: self.recoveries.clone(),
-            metrics: Arc::clone(&self.metrics),
+            parts: self.parts.clone(),
             revision: None,
             looked_at_all: None,
             catalog_revision: None,
