@@ -42,6 +42,23 @@ enum Direction {
 struct Counters {
     connections: AtomicU64,
     swallowed_bytes: AtomicU64,
+    open: AtomicU64,
+}
+
+/// Counts a connection for as long as it lives.
+struct Open<'a>(&'a AtomicU64);
+
+impl<'a> Open<'a> {
+    fn one(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The handle. Dropping it closes the proxy and its connections.
@@ -87,6 +104,18 @@ impl Proxy {
             .await
             .expect("the proxy changes its mode in time")
             .expect("the proxy lives as long as its handle");
+        if mode == Mode::Cut {
+            // Whoever has not noticed yet would miss it if the mode changed again at once.
+            tokio::time::timeout(SWITCH_BOUND, self.until_none_is_open())
+                .await
+                .expect("the proxy closes its connections in time");
+        }
+    }
+
+    async fn until_none_is_open(&self) {
+        while self.counters.open.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Leads connections that are made from now on to another local port; those that are open stay where they are.
@@ -159,6 +188,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 
 /// Both directions of one connection, until both have ended, one breaks, or the proxy is cut.
 async fn carry(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>, counters: Arc<Counters>) {
+    let _open = Open::one(&counters.open);
     let Ok(service) = TcpStream::connect(target).await else { return };
     // A piece is forwarded as it came, not when the next one has come as well.
     client.set_nodelay(true).ok();
