@@ -85,6 +85,43 @@ async fn cut_closes_what_is_open_and_refuses_what_is_new_until_it_passes_again()
     assert_eq!(reply(&mut stream).await, "again");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_however_short_closes_every_connection() {
+    let proxy = Proxy::start(echo().await.port).await;
+    for _ in 0..50 {
+        let mut streams = Vec::new();
+        for _ in 0..8 {
+            let mut stream = connect(&proxy).await;
+            stream.write_all(b"hello").await.unwrap();
+            assert_eq!(reply(&mut stream).await, "hello");
+            streams.push(stream);
+        }
+        proxy.set(Mode::Cut).await;
+        proxy.set(Mode::Pass).await;
+        for mut stream in streams {
+            let end = timeout(BOUND, stream.read(&mut [0; 1])).await.expect("the connection ends");
+            assert!(matches!(end, Ok(0) | Err(_)), "got {end:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn new_connections_are_led_to_another_port_and_open_ones_stay() {
+    let (one, other) = (echo().await, echo().await);
+    let proxy = Proxy::start(one.port).await;
+    let mut stays = connect(&proxy).await;
+    stays.write_all(b"hello").await.unwrap();
+    assert_eq!(reply(&mut stays).await, "hello");
+    proxy.lead_to(other.port);
+    let mut led = connect(&proxy).await;
+    led.write_all(b"there").await.unwrap();
+    assert_eq!(reply(&mut led).await, "there");
+    stays.write_all(b"again").await.unwrap();
+    assert_eq!(reply(&mut stays).await, "again");
+    let received = |echo: &Echo| echo.received_bytes.load(Ordering::SeqCst);
+    assert_eq!((received(&one), received(&other)), (10, 5));
+}
+
 #[tokio::test]
 async fn hold_accepts_and_keeps_everything_until_it_passes_again() {
     let echo = echo().await;

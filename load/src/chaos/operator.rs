@@ -18,6 +18,8 @@ pub(super) const STEWARD: u32 = 1_000_001;
 
 /// The total of a coupon that does not sell out.
 const LARGE: u32 = 5_000_000;
+/// Small coupons in all. A node looks after all there are, and no shop has hundreds of them open.
+const SMALL_MAX: u32 = 40;
 const ROUND: Duration = Duration::from_millis(700);
 /// How long a raise may take to be known to every node that can be reached. ARCHITECTURE.md names what may be answered
 /// in that time and before; so no fault begins in it.
@@ -59,8 +61,8 @@ impl Operator {
     pub(super) async fn run(mut self) {
         while !self.crowd.is_stopped() {
             match self.dice.below(10) {
-                0..=3 => drop(self.open_small().await),
-                4..=6 => self.raise().await,
+                0..=1 => drop(self.open_small().await),
+                2..=6 => self.raise().await,
                 7..=8 => self.hold().await,
                 _ => {}
             }
@@ -69,6 +71,9 @@ impl Operator {
     }
 
     async fn open_small(&mut self) -> bool {
+        if self.opened >= SMALL_MAX {
+            return true;
+        }
         self.opened += 1;
         let total = 10 + u32::try_from(self.dice.below(150)).unwrap_or(0);
         self.open(format!("small-{}", self.opened).into(), total, false).await

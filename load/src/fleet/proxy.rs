@@ -42,6 +42,23 @@ enum Direction {
 struct Counters {
     connections: AtomicU64,
     swallowed_bytes: AtomicU64,
+    open: AtomicU64,
+}
+
+/// Counts a connection for as long as it lives.
+struct Open<'a>(&'a AtomicU64);
+
+impl<'a> Open<'a> {
+    fn one(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The handle. Dropping it closes the proxy and its connections.
@@ -50,8 +67,6 @@ pub struct Proxy {
     port: u16,
     /// What the owner wants.
     mode: watch::Sender<Mode>,
-    /// How often everything was cut: a connection made before the last time must end, however soon the next mode comes.
-    cuts: watch::Sender<u64>,
     /// What the listener has arrived at; `Cut` and its end take a moment.
     applied: watch::Receiver<Mode>,
     /// Where new connections are led.
@@ -65,14 +80,13 @@ impl Proxy {
     pub async fn start(target_port: u16) -> Self {
         let port = free_port();
         let (mode, wanted) = watch::channel(Mode::Pass);
-        let (cuts, cut) = watch::channel(0);
         // It begins as cut, until it listens.
         let (report, applied) = watch::channel(Mode::Cut);
         let counters = Arc::new(Counters::default());
         let target = Arc::new(AtomicU16::new(target_port));
         let route = (Arc::clone(&target), Arc::clone(&counters));
-        let listener = tokio::spawn(listen(port, wanted, cut, report, route));
-        let proxy = Self { port, mode, cuts, applied, target, counters, listener };
+        let listener = tokio::spawn(listen(port, wanted, report, route));
+        let proxy = Self { port, mode, applied, target, counters, listener };
         proxy.set(Mode::Pass).await;
         proxy
     }
@@ -85,14 +99,23 @@ impl Proxy {
     /// Changes the mode. It holds for every connection when this returns.
     pub async fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
-        if mode == Mode::Cut {
-            self.cuts.send_modify(|cuts| *cuts += 1);
-        }
         let mut applied = self.applied.clone();
         tokio::time::timeout(SWITCH_BOUND, applied.wait_for(|applied| *applied == mode))
             .await
             .expect("the proxy changes its mode in time")
             .expect("the proxy lives as long as its handle");
+        if mode == Mode::Cut {
+            // Whoever has not noticed yet would miss it if the mode changed again at once.
+            tokio::time::timeout(SWITCH_BOUND, self.until_none_is_open())
+                .await
+                .expect("the proxy closes its connections in time");
+        }
+    }
+
+    async fn until_none_is_open(&self) {
+        while self.counters.open.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Leads connections that are made from now on to another local port; those that are open stay where they are.
@@ -121,7 +144,6 @@ impl Drop for Proxy {
 async fn listen(
     port: u16,
     mut mode: watch::Receiver<Mode>,
-    cut: watch::Receiver<u64>,
     applied: watch::Sender<Mode>,
     (target, counters): (Arc<AtomicU16>, Arc<Counters>),
 ) {
@@ -144,10 +166,7 @@ async fn listen(
             accepted = accept(listener.as_ref()) => {
                 counters.connections.fetch_add(1, Ordering::SeqCst);
                 let target = SocketAddr::from(([127, 0, 0, 1], target.load(Ordering::SeqCst)));
-                // A copy of what this loop has not looked at counts every cut from now on.
-                let mut until_cut = cut.clone();
-                until_cut.mark_unchanged();
-                tokio::spawn(carry(accepted, target, mode.clone(), until_cut, Arc::clone(&counters)));
+                tokio::spawn(carry(accepted, target, mode.clone(), Arc::clone(&counters)));
             }
         }
     }
@@ -168,21 +187,17 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 /// Both directions of one connection, until both have ended, one breaks, or the proxy is cut.
-async fn carry(
-    client: TcpStream,
-    target: SocketAddr,
-    mode: watch::Receiver<Mode>,
-    mut until_cut: watch::Receiver<u64>,
-    counters: Arc<Counters>,
-) {
+async fn carry(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>, counters: Arc<Counters>) {
+    let _open = Open::one(&counters.open);
     let Ok(service) = TcpStream::connect(target).await else { return };
     // A piece is forwarded as it came, not when the next one has come as well.
     client.set_nodelay(true).ok();
     service.set_nodelay(true).ok();
     let (from_client, to_client) = client.into_split();
     let (from_service, to_service) = service.into_split();
+    let mut until_cut = mode.clone();
     tokio::select! {
-        _ = until_cut.changed() => {}
+        _ = until_cut.wait_for(|mode| *mode == Mode::Cut) => {}
         _ = async {
             tokio::try_join!(
                 pump(from_client, to_service, Direction::Request, mode.clone(), &counters),

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use super::{Book, CLOCK_SLACK_MS, Row, Violation, name};
 use crate::chaos::history::{No, Op, Outcome};
 
-/// How long a gate may not know of a raise: its longest round, and some more for a machine with much to do.
-const RAISE_UNKNOWN_US: u64 = 3_000_000;
-/// How long before an answer a raise may have begun that explains it.
-const RAISE_TAKES_US: u64 = 10_000_000;
+/// How long a gate may not know of a raise: normally a round of its keeper, and as long as a recovery on a machine that
+/// has much else to do. The new stock stays for those who ask after that.
+const RAISE_UNKNOWN_US: u64 = 10_000_000;
 
 /// The violations, and how many answers are the residual that ARCHITECTURE.md names.
 pub(super) fn check(book: &Book<'_>) -> (Vec<Violation>, u64) {
@@ -61,7 +60,7 @@ fn held_before<'a>(book: &Book<'a>, told_us: &HashMap<(&str, &str), u64>, op: &O
 }
 
 fn is_residual(book: &Book<'_>, op: &Op, no: No) -> bool {
-    let from_us = op.asked_us.saturating_sub(RAISE_TAKES_US);
+    let from_us = op.asked_us.saturating_sub(RAISE_UNKNOWN_US);
     no == No::SoldOut && book.totals.was_raised(&op.coupon, from_us, op.answered_us)
 }
 
