@@ -1,7 +1,7 @@
 //! PresenceActor: says twice a second that this node lives, and hears which coupons are doubted.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
@@ -31,9 +31,10 @@ struct Parts {
 impl Parts {
     async fn beat(&self) {
         fail_point::visit(KIND, "beat");
+        let begun = Instant::now();
         match self.peers.beat().await {
             Ok(open) => {
-                for coupon in self.recoveries.heard(open) {
+                for coupon in self.recoveries.heard(open, begun) {
                     match self.registry.find(&coupon) {
                         Some(handle) => self.recoveries.attend(&handle),
                         None => self.recoveries.know_nothing_of(&coupon).await,
@@ -83,6 +84,7 @@ impl Actor for PresenceActor {
                 let _rested_or_leaving = timeout(BEAT, leave.due()).await;
             }
             if leave.is_for_good() {
+                parts.recoveries.stand_down().await;
                 parts.peers.leave().await;
             }
         });

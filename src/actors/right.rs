@@ -7,6 +7,8 @@ use tokio::time::timeout;
 
 use crate::ports::{Cluster, NodeId};
 
+/// How soon it is asked for again after somebody else had it.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long the others may take to agree.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -23,13 +25,15 @@ pub struct Right {
     period: Duration,
     /// Until when it needs not be asked for.
     sure_until: Option<Instant>,
+    /// Until when somebody else is taken to have it.
+    denied_until: Option<Instant>,
 }
 
 impl Right {
     /// The right of `node` to do `what`, which it does not have yet.
     #[must_use]
     pub fn new(what: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
-        Self { what, cluster, node, period, sure_until: None }
+        Self { what, cluster, node, period, sure_until: None, denied_until: None }
     }
 
     /// Whether this node has it now. Without an answer it has not.
@@ -38,9 +42,13 @@ impl Right {
         if self.sure_until.is_some_and(|until| now < until) {
             return true;
         }
+        if self.denied_until.is_some_and(|until| now < until) {
+            return false;
+        }
         let asked = timeout(QUESTION_TIMEOUT, self.cluster.lease(self.what, &self.node, self.period)).await;
         let held = matches!(asked, Ok(Ok(true)));
         self.sure_until = held.then(|| now + self.period / 2);
+        self.denied_until = (!held).then(|| now + ASK_AGAIN_AFTER);
         held
     }
 

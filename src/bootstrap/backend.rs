@@ -65,6 +65,9 @@ pub enum StartError {
     },
 }
 
+/// Connections to PostgreSQL by which nodes meet.
+const MEETING_CONNECTIONS: u32 = 2;
+
 /// The transport between engine and database.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -92,7 +95,7 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Stack(Box<Database>),
+    Stack(Box<[Database; 2]>),
 }
 
 impl Backend {
@@ -122,6 +125,8 @@ impl Backend {
     async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
         let database = database(&urls.database, settings.database_connections).await?;
         postgres::check(&database).await?;
+        // Whoever waits for a connection to write must not keep this node from saying that it lives.
+        let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -144,9 +149,9 @@ impl Backend {
                 source,
                 letters,
                 recovery: engine,
-                cluster: Arc::new(PostgresCluster::new(database.clone())),
+                cluster: Arc::new(PostgresCluster::new(meeting.clone())),
             }),
-            connections: Connections::Stack(Box::new(database)),
+            connections: Connections::Stack(Box::new([database, meeting])),
         })
     }
 
@@ -175,7 +180,11 @@ impl Backend {
         }
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
-            Connections::Stack(database) => database.close().await,
+            Connections::Stack(databases) => {
+                for database in databases.iter() {
+                    database.close().await;
+                }
+            }
         }
     }
 }

@@ -28,8 +28,9 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
     let names: Vec<&str> = actors.iter().map(|actor| actor["name"].as_str().expect("a name")).collect();
     let mut expected = vec![mine.as_str(), "gate-keeper"];
     if engine == Engine::RedisLua {
-        expected.extend(["outbox", "persister/1", "persister/2", "publisher"]);
+        expected.extend(["outbox", "persister/1", "persister/2", "presence", "publisher"]);
     }
+    expected.push("reconciler");
     // The Redis of the run has coupons of other tests.
     assert_eq!(names.into_iter().filter(|name| !other_coupon(name, &id)).collect::<Vec<_>>(), expected);
     for actor in &actors {

@@ -1,7 +1,6 @@
 //! What every node does in a recovery: stop, write down what it told members, say what it knows, wait, go on.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::{Open, Recoveries, RecoveryError, within};
 use crate::actors::handle::CouponHandle;
@@ -10,8 +9,6 @@ use crate::ports::{EngineError, Evidence, OpenRecovery, OutboxEntry};
 
 /// Rows written at a time.
 const WRITE_PAGE: usize = 256;
-/// How long the right to judge an engine lasts, unless it is renewed.
-pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 impl Recoveries {
     /// The next step of a coupon's recovery; `Ok` when this node serves it again.
@@ -24,23 +21,18 @@ impl Recoveries {
                 Some(open) => open,
             },
         };
-        if !open.testified {
+        if !open.ended && !open.testified {
             self.testify(handle, open).await?;
         }
-        let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
-        let cluster = self.parts.peers.cluster();
-        let right = format!("recovery/{id}");
-        // Only who has the right ends a recovery: what is open now is so until this node gives it back.
-        let leads = within("the database", cluster.lease(&right, self.parts.peers.node(), LEASE)).await?;
-        let mut is_open = within("the database", cluster.is_open(&recovery)).await?;
-        if leads {
-            let led = if is_open { self.lead(handle, &recovery, &right, open.since).await } else { Ok(()) };
-            within("the database", cluster.release(&right, self.parts.peers.node())).await?;
-            led?;
-            is_open = false;
-        }
-        if is_open {
-            return Err(RecoveryError::Waiting("another node judges the engine".to_owned()));
+        if !open.ended {
+            if !self.leads.lock().await.is_held().await {
+                return Err(RecoveryError::Waiting("another node judges the engine".to_owned()));
+            }
+            let _turn = self.turns.acquire().await.ok();
+            let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
+            if within("the database", self.parts.peers.cluster().is_open(&recovery)).await? {
+                self.lead(handle, &recovery, open.since).await?;
+            }
         }
         self.forget(id);
         within("the engine", self.parts.engine.resume(id)).await?;
@@ -56,11 +48,13 @@ impl Recoveries {
         state.open.remove(id);
         state.unknown.remove(id);
         state.quiet.remove(id);
+        state.told.remove(id);
     }
 
     /// A coupon that only this node doubts: perhaps the others have recovered it without this one. If not, a recovery
     /// begins, which is given.
     async fn testify_and_resume(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
+        let _turn = self.turns.acquire().await.ok();
         let id = handle.id();
         let testimony = self.parts.engine.testify(id);
         self.write_down(handle, &testimony.decided).await?;
@@ -75,13 +69,14 @@ impl Recoveries {
             Err(other) => return Err(other),
         }
         let round = within("the database", self.parts.peers.cluster().recovery(id)).await?;
-        let open = Open { round, testified: false, since: Instant::now() };
+        let open = Open::now(round);
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state().open.insert(id.clone(), open);
         Ok(Some(open))
     }
 
     async fn testify(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
+        let _turn = self.turns.acquire().await.ok();
         let id = handle.id();
         let testimony = self.parts.engine.testify(id);
         self.write_down(handle, &testimony.decided).await?;

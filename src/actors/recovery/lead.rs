@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attend::LEASE;
 use super::quiet::Quiet;
 use super::{Recoveries, RecoveryError, within};
 use crate::actors::handle::CouponHandle;
@@ -19,7 +18,6 @@ impl Recoveries {
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
-        right: &str,
         since: Instant,
     ) -> Result<(), RecoveryError> {
         let (id, cluster) = (handle.id(), self.parts.peers.cluster());
@@ -39,11 +37,11 @@ impl Recoveries {
         let (epoch, how) = match within("the engine", self.parts.engine.verify(&coupon, evidence)).await {
             Ok(epoch) => (epoch, "verified"),
             Err(RecoveryError::Engine(EngineError::Fenced(why) | EngineError::Corrupt(why))) => {
-                (self.rebuild(&coupon, evidence, highest, right, &why).await?, "rebuilt")
+                (self.rebuild(&coupon, evidence, highest, &why).await?, "rebuilt")
             }
             Err(RecoveryError::Engine(EngineError::UnknownCoupon)) => {
                 let why = "the engine does not know it";
-                (self.rebuild(&coupon, evidence, highest, right, why).await?, "rebuilt")
+                (self.rebuild(&coupon, evidence, highest, why).await?, "rebuilt")
             }
             Err(other) => return Err(other),
         };
@@ -80,7 +78,6 @@ impl Recoveries {
         coupon: &Coupon,
         evidence: Evidence,
         highest: Sequence,
-        right: &str,
         why: &str,
     ) -> Result<Epoch, RecoveryError> {
         self.wait_until_quiet(coupon, highest).await?;
@@ -93,17 +90,9 @@ impl Recoveries {
             )));
         }
         tracing::warn!(coupon = %coupon.id, why, issued = watermark, "the engine is rebuilt from the database");
-        let rebuilding = self.parts.engine.rebuild(coupon, evidence, &*self.parts.store);
-        tokio::pin!(rebuilding);
-        loop {
-            tokio::select! {
-                done = &mut rebuilding => return Ok(done?),
-                () = tokio::time::sleep(LEASE / 5) => {
-                    // Losing it does no harm: of two who rebuild, the engine lets only the later one finish.
-                    let _kept = self.parts.peers.cluster().lease(right, self.parts.peers.node(), LEASE).await;
-                }
-            }
-        }
+        // Another node may come to lead meanwhile, which does no harm: of two who rebuild, the engine lets only the later
+        // one finish.
+        Ok(self.parts.engine.rebuild(coupon, evidence, &*self.parts.store).await?)
     }
 
     async fn wait_until_quiet(&self, coupon: &Coupon, highest: Sequence) -> Result<(), RecoveryError> {

@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::quiet::Quiet;
 use super::contain::contain_async;
 use super::handle::CouponHandle;
 use super::peers::Peers;
+use super::right::Right;
 use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
@@ -30,6 +32,12 @@ use crate::telemetry::Metrics;
 
 /// How long one question may take before the recovery is tried again.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the right to judge engines lasts: so much later another node judges after a dead one.
+const LEAD_PERIOD: Duration = Duration::from_secs(4);
+/// Recoveries of which this node does a step at the same time.
+const MAX_STEPS: usize = 4;
+/// How often it is told what a recovery waits for.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// How long the engine must not know a coupon before it counts as lost. Whoever creates one tells the catalogue first.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
@@ -54,6 +62,10 @@ pub struct RecoveryParts {
 pub struct Recoveries {
     parts: RecoveryParts,
     state: Mutex<State>,
+    /// Whether this node is the one that judges.
+    leads: tokio::sync::Mutex<Right>,
+    /// However many coupons are doubted at once, the database has other things to do as well.
+    turns: Semaphore,
     /// Where they run: a long one must not hold up the gate's keeper.
     runtime: Handle,
 }
@@ -67,13 +79,24 @@ struct State {
     /// Since when the engine does not know a coupon.
     unknown: HashMap<CouponId, Instant>,
     quiet: HashMap<CouponId, Quiet>,
+    /// When it was last told what a recovery waits for.
+    told: HashMap<CouponId, Instant>,
 }
 
 #[derive(Clone, Copy)]
 struct Open {
     round: Round,
+    /// Whether this node has said what it knows.
     testified: bool,
+    /// Whether it has ended, so that this node may go on.
+    ended: bool,
     since: Instant,
+}
+
+impl Open {
+    fn now(round: Round) -> Self {
+        Self { round, testified: false, ended: false, since: Instant::now() }
+    }
 }
 
 /// Why a recovery goes no further for now; it is tried again.
@@ -99,7 +122,10 @@ impl Recoveries {
     /// No recovery yet. They run on the runtime in which this is called.
     #[must_use]
     pub fn new(parts: RecoveryParts) -> Arc<Self> {
-        Arc::new(Self { parts, state: Mutex::default(), runtime: Handle::current() })
+        let (cluster, node) = (Arc::clone(parts.peers.cluster()), parts.peers.node().clone());
+        let leads = tokio::sync::Mutex::new(Right::new("recover", LEAD_PERIOD, cluster, node));
+        let (state, turns) = (Mutex::default(), Semaphore::new(MAX_STEPS));
+        Arc::new(Self { parts, state, leads, turns, runtime: Handle::current() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -143,7 +169,7 @@ impl Recoveries {
             match done {
                 Ok(Ok(())) => handle.look_again(),
                 Ok(Err(error)) => {
-                    tracing::debug!(coupon = %handle.id(), %error, "a recovery waits");
+                    recoveries.waits(handle.id(), &error);
                     handle.look_later();
                 }
                 Err(why) => {
@@ -154,17 +180,43 @@ impl Recoveries {
         });
     }
 
-    /// Takes note of the recoveries that are under way; gives the coupons that are newly doubted.
-    pub(super) fn heard(&self, open: Vec<OpenRecovery>) -> Vec<CouponId> {
+    /// Takes note of the recoveries that were under way when a beat that began at `begun` was heard; gives the coupons that
+    /// are newly doubted.
+    pub(super) fn heard(&self, open: Vec<OpenRecovery>, begun: Instant) -> Vec<CouponId> {
         let mut state = self.state();
         let mut new = Vec::new();
-        for OpenRecovery { coupon, round } in open {
+        let open: HashMap<CouponId, Round> = open.into_iter().map(|open| (open.coupon, open.round)).collect();
+        for (coupon, known) in &mut state.open {
+            let is_open = open.get(coupon).is_some_and(|round| *round == known.round);
+            // One that began only after the beat cannot have been heard of.
+            known.ended |= !is_open && known.since < begun;
+        }
+        for (coupon, round) in open {
             if state.open.get(&coupon).is_none_or(|known| known.round < round) {
-                state.open.insert(coupon.clone(), Open { round, testified: false, since: Instant::now() });
+                state.open.insert(coupon.clone(), Open::now(round));
                 new.push(coupon);
             }
         }
         new
+    }
+
+    /// Tells every few seconds what a recovery waits for.
+    fn waits(&self, coupon: &CouponId, error: &RecoveryError) {
+        tracing::debug!(%coupon, %error, "a recovery waits");
+        let mut state = self.state();
+        let Some(open) = state.open.get(coupon).filter(|open| open.since.elapsed() >= TOLD_AFTER) else {
+            return;
+        };
+        let open_for_s = open.since.elapsed().as_secs();
+        if state.told.get(coupon).is_none_or(|told| told.elapsed() >= TOLD_AFTER) {
+            state.told.insert(coupon.clone(), Instant::now());
+            tracing::warn!(%coupon, %error, open_for_s, "nothing is issued: the engine is not trusted yet");
+        }
+    }
+
+    /// Lets another node judge at once.
+    pub(super) async fn stand_down(&self) {
+        self.leads.lock().await.give_back().await;
     }
 
     /// Says in the recovery of a coupon this node does not serve that it knows nothing.
