@@ -48,6 +48,9 @@ pub(crate) struct ChaosArgs {
     /// A recovery that takes longer is a broken promise
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     recovery_limit: u64,
+    /// How long is waited for a node that does not come back, or an answer that does not come
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    patience: u64,
     /// How long everything may take to arrive at the end
     #[arg(long, default_value_t = 90, value_name = "SECONDS")]
     settle_limit: u64,
@@ -99,6 +102,7 @@ fn config(args: ChaosArgs) -> anyhow::Result<Config> {
     config.think = Duration::from_millis(args.think_ms);
     config.faults = args.faults;
     config.recovery_limit = Duration::from_secs(args.recovery_limit);
+    config.patience = Duration::from_secs(args.patience);
     config.settle_limit = Duration::from_secs(args.settle_limit);
     config.keep = args.keep;
     if let Some(name) = &args.planted {

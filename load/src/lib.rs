@@ -2,7 +2,8 @@
 //!
 //! Modules in reading order: where to send ([`target`]), how ([`connection`]), what comes back ([`api`]), the race
 //! itself ([`race`]), what must hold of the answers alone ([`told`]), and how a person and a program read the result
-//! ([`report`]). Beside them, services of one's own that can be broken on purpose ([`fleet`]).
+//! ([`report`]). Beside them, services of one's own that can be broken on purpose ([`fleet`]), and the
+//! scenario that does so ([`chaos`]).
 
 pub mod api;
 pub mod chaos;

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use openrun_load::chaos::{self, Config, Report};
 
 /// Runs it against the binary of this build, and prints what it says.
-async fn run(config: Config) -> Report {
+async fn run(mut config: Config) -> Report {
+    // What is kept of a run that found something is in the way after a test.
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    config.keep = Some(folder.path().to_owned());
     let report = chaos::run(config, |line| eprintln!("{line}")).await.expect("it can be run");
     let mut text = Vec::new();
     report.write_text(&mut text).expect("memory takes everything");

@@ -38,7 +38,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = &[
     PlantedBug {
         name: "stock-back-on-timeout",
         about: "stock is handed back when the engine's answer does not come in time",
-        faults: &["redis-replies-lost"],
+        faults: &["redis-unheard"],
         in_code: true,
     },
     PlantedBug {

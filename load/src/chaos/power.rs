@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::command::output;
+use crate::fleet::process::Watchdog;
 
 const SOURCE: &str = include_str!("sync_log.c");
 /// Where Redis keeps the files that it appends to.
@@ -20,6 +21,7 @@ const GROWING: &str = ".incr.aof";
 /// Watches what Redis syncs.
 #[derive(Debug)]
 pub(super) struct SyncLog {
+    _watchdog: Watchdog,
     folder: TempDir,
     /// How much slower the disk is.
     delay: Duration,
@@ -32,7 +34,8 @@ impl SyncLog {
     /// Why that is not possible here, in words.
     pub(super) async fn prepare(delay: Duration) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("openrun-sync-").tempdir();
-        let log = Self { folder: folder.map_err(|error| error.to_string())?, delay };
+        let folder = folder.map_err(|error| error.to_string())?;
+        let log = Self { _watchdog: Watchdog::over(folder.path()), folder, delay };
         let source = log.folder.path().join("sync_log.c");
         fs::write(&source, SOURCE).map_err(|error| error.to_string())?;
         fs::create_dir(log.notes()).map_err(|error| error.to_string())?;

@@ -1,9 +1,9 @@
 //! A planted bug (`stock-back-on-timeout`): takes back what may have been decided, because nobody said that it was.
 
-use redis::Script;
+use redis::{Value, cmd};
 
 use super::engine::Shared;
-use super::scripts::on;
+use super::keys;
 use crate::domain::CouponId;
 use crate::ports::AdmissionRequest;
 
@@ -23,12 +23,13 @@ const SCRIPT: &str = "
     redis.pcall('XSETID', KEYS[4], epoch .. '-' .. issued)
     return 'OK'";
 
-/// Hands back what the batch may have been given. Whether that works is not looked at, as such a bug would not.
+/// Hands back what the batch may have been given. Whether that works is not looked at, as such a bug would not. The text
+/// of the script goes along: whoever hears no reply would not hear that it is unknown either.
 pub(super) async fn hand_back(shared: &Shared, coupon: &CouponId, batch: &[AdmissionRequest]) {
-    let script = Script::new(SCRIPT);
-    let mut run = on(&script, coupon);
-    for request in batch {
-        run.arg(request.member.as_str());
-    }
-    let _unseen = shared.connection.invoke(&run).await;
+    let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
+    let keys = keys::of_coupon(coupon);
+    let _unseen = shared
+        .connection
+        .query::<Value>(cmd("EVAL").arg(SCRIPT).arg(keys.len()).arg(&keys).arg(members))
+        .await;
 }

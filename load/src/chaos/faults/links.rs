@@ -35,6 +35,17 @@ pub(super) fn all(arena: &Arena) -> Vec<usize> {
     (0..arena.nodes.len()).collect()
 }
 
+/// Redis does what one node tells it, and that node never hears of it, while members ask the others too: they may hear
+/// there what the first node does not know.
+pub(super) async fn one_node_unheard(arena: &mut Arena) -> Done {
+    let victim = [arena.any_node()];
+    set(arena, &victim, Service::Redis, Mode::SwallowReplies).await;
+    arena.linger(4_000, 6_000).await;
+    set(arena, &victim, Service::Redis, Mode::Cut).await;
+    set(arena, &victim, Service::Redis, Mode::Pass).await;
+    Ok(())
+}
+
 /// One node's link, or those of all.
 pub(super) async fn broken(arena: &mut Arena, service: Service, mode: Mode) -> Done {
     let victims = if arena.dice.percent(50) { all(arena) } else { vec![arena.any_node()] };

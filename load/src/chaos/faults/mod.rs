@@ -115,6 +115,9 @@ pub const FAULTS: &[Fault] = &[
     fault!("redis-replies-lost", CALM, "Redis does what it is told, and nobody hears of it", |arena| {
         links::broken(arena, Service::Redis, Mode::SwallowReplies)
     }),
+    fault!("redis-unheard", CALM, "Redis does what one node says, which never hears of it", |arena| {
+        links::one_node_unheard(arena)
+    }),
     fault!("rabbitmq-killed", BUSY, "RabbitMQ is killed and started again", |arena| rabbitmq::killed(arena)),
     fault!("rabbitmq-frozen", BUSY, "RabbitMQ stops for seconds, and goes on", |arena| rabbitmq::frozen(
         arena
