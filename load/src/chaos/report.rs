@@ -126,7 +126,6 @@ impl Report {
             thousands(heard.not_now),
             thousands(heard.no_answer)
         )?;
-        writeln!(out, "residual after a raise        {}", self.judgement.residuals)?;
         line(out, "slowest recovery  ", self.slowest_recovery.as_ref())?;
         line(out, "slowest arrival   ", self.slowest_arrival.as_ref())?;
         self.write_violations(out)

@@ -79,8 +79,6 @@ impl Violation {
 pub struct Judgement {
     /// Empty if every promise was kept.
     pub violations: Vec<Violation>,
-    /// Members told "sold out" of a coupon they hold, right after its total was raised: ARCHITECTURE.md, "The residual".
-    pub residuals: u64,
     /// What members heard of sold-out coupons while something was broken.
     pub sold_out_during_faults: Liveness,
 }
@@ -92,10 +90,9 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let mut violations = rows::check(&book);
     violations.extend(answers::check(&book));
     violations.extend(order::check(&book));
-    let (refusals, residuals) = refusals::check(&book);
-    violations.extend(refusals);
+    violations.extend(refusals::check(&book));
     violations.extend(explained::check(&book));
-    Judgement { violations, residuals, sold_out_during_faults: liveness::count(&book) }
+    Judgement { violations, sold_out_during_faults: liveness::count(&book) }
 }
 
 /// The evidence, with what every check looks things up in.

@@ -5,13 +5,8 @@ use std::collections::HashMap;
 use super::{Book, CLOCK_SLACK_MS, Row, Violation, name};
 use crate::chaos::history::{No, Op, Outcome};
 
-/// How long a gate may not know of a raise: normally a round of its keeper, and as long as a recovery on a machine that
-/// has much else to do. The new stock stays for those who ask after that.
-const RAISE_UNKNOWN_US: u64 = 10_000_000;
-
-/// The violations, and how many answers are the residual that ARCHITECTURE.md names.
-pub(super) fn check(book: &Book<'_>) -> (Vec<Violation>, u64) {
-    let (mut violations, mut residuals) = (Vec::new(), 0);
+pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
     let told_us = first_told(book);
     for op in &book.evidence.ops {
         let Outcome::No(no) = op.outcome else { continue };
@@ -22,12 +17,8 @@ pub(super) fn check(book: &Book<'_>) -> (Vec<Violation>, u64) {
             continue;
         }
         if let Some(row) = held_before(book, &told_us, op) {
-            if is_residual(book, op, no) {
-                residuals += 1;
-            } else {
-                let what = format!("{} was told {no:?}, and held {row:?}", name(op));
-                violations.push(Violation::new("unknown_never_becomes_no", what));
-            }
+            let what = format!("{} was told {no:?}, and held {row:?}", name(op));
+            violations.push(Violation::new("unknown_never_becomes_no", what));
         } else if no == No::SoldOut
             && let Some(what) = was_left(book, op)
         {
@@ -38,7 +29,7 @@ pub(super) fn check(book: &Book<'_>) -> (Vec<Violation>, u64) {
             violations.push(Violation::new("no_is_true", format!("{} was told {no:?}", name(op))));
         }
     }
-    (violations, residuals)
+    violations
 }
 
 fn first_told<'a>(book: &Book<'a>) -> HashMap<(&'a str, &'a str), u64> {
@@ -59,14 +50,9 @@ fn held_before<'a>(book: &Book<'a>, told_us: &HashMap<(&str, &str), u64>, op: &O
     (told_before || issued_before).then_some(*row)
 }
 
-fn is_residual(book: &Book<'_>, op: &Op, no: No) -> bool {
-    let from_us = op.asked_us.saturating_sub(RAISE_UNKNOWN_US);
-    no == No::SoldOut && book.totals.was_raised(&op.coupon, from_us, op.answered_us)
-}
-
 /// Why it could not be sold out at any moment between question and answer.
 fn was_left(book: &Book<'_>, op: &Op) -> Option<String> {
-    let least = book.totals.least(&op.coupon, op.asked_us.saturating_sub(RAISE_UNKNOWN_US));
+    let least = book.totals.least(&op.coupon, op.asked_us);
     let until_ms = book.at_ms(op.answered_us) + CLOCK_SLACK_MS;
     let issued_ms = book.issued_ms.get(&*op.coupon).map_or(&[][..], Vec::as_slice);
     let issued = issued_ms.partition_point(|at_ms| *at_ms <= until_ms);

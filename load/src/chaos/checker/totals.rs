@@ -7,7 +7,6 @@ use crate::chaos::history::{Call, Op, Outcome};
 /// A call that sets the total.
 #[derive(Debug)]
 struct Change {
-    asked_us: u64,
     /// `None` if nobody said that it was carried out; it may have been all the same.
     done_us: Option<u64>,
     total: u32,
@@ -28,7 +27,7 @@ impl<'a> Totals<'a> {
                 _ => continue,
             };
             let done_us = (op.outcome == Outcome::Done).then_some(op.answered_us);
-            let change = Change { asked_us: op.asked_us, done_us, total, created };
+            let change = Change { done_us, total, created };
             totals.0.entry(&op.coupon).or_default().push(change);
         }
         totals
@@ -54,11 +53,5 @@ impl<'a> Totals<'a> {
     pub(super) fn existed(&self, coupon: &str, at_us: u64) -> bool {
         let before = |change: &Change| change.created && change.done_us.is_some_and(|done| done <= at_us);
         self.changes(coupon).iter().any(before)
-    }
-
-    /// Whether somebody asked for a higher total in this time, and to which it was raised then.
-    pub(super) fn was_raised(&self, coupon: &str, from_us: u64, to_us: u64) -> bool {
-        let within = |change: &Change| !change.created && (from_us..=to_us).contains(&change.asked_us);
-        self.changes(coupon).iter().any(within)
     }
 }
