@@ -119,7 +119,7 @@ fn config(args: ChaosArgs) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn beside_this() -> anyhow::Result<PathBuf> {
+pub(crate) fn beside_this() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("where is this program?")?;
     let beside = this.with_file_name("openrun");
     if beside.is_file() {
@@ -171,7 +171,7 @@ fn list(mut out: impl Write) -> io::Result<()> {
 }
 
 /// A line of progress, apart from the report.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut out = io::stderr().lock();
     let end = if out.is_terminal() { "\x1b[K\n" } else { "\n" };
     // Nothing is left to be done where standard error is closed.

@@ -1,6 +1,7 @@
 //! The command line of the load generator: parse, race, print, and say by the exit code whether the promise held.
 
 mod chaos_command;
+mod outage_command;
 
 use std::{
     fs::File,
@@ -14,6 +15,7 @@ use anyhow::Context;
 use chaos_command::ChaosArgs;
 use clap::{Args, Parser, Subcommand};
 use openrun_load::{Bar, Figures, RaceConfig, Report, Target, Verdict, preflight, race, report};
+use outage_command::OutageArgs;
 
 /// Something was promised and not kept.
 const BROKEN: u8 = 1;
@@ -36,6 +38,8 @@ enum Scenario {
     ///
     /// Everything is started for this run alone, and gone afterwards.
     Chaos(ChaosArgs),
+    /// Members come at a steady rate while PostgreSQL is away for minutes; compares what they notice with the time before.
+    Outage(OutageArgs),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +78,7 @@ async fn main() -> ExitCode {
     let held = match Cli::parse().scenario {
         Scenario::Race(args) => run_race(args).await.map(|verdict| verdict == Verdict::Holds),
         Scenario::Chaos(args) => chaos_command::run(args).await,
+        Scenario::Outage(args) => outage_command::run(args).await,
     };
     match held {
         Ok(true) => ExitCode::SUCCESS,

@@ -68,7 +68,7 @@ impl Arena {
             PrivateRabbitMq::start_as(RabbitMq::default()),
             PrivatePostgres::start_as(Postgres { settings })
         );
-        let disk = SmallDisk::mount();
+        let disk = if config.small_disk { SmallDisk::mount() } else { Err("it is not asked for".to_owned()) };
         let mut arena = Self {
             nodes: Vec::new(),
             redis,

@@ -44,6 +44,8 @@ pub struct Config {
     pub redis_arguments: Vec<String>,
     /// How much slower Redis's disk is.
     pub slow_sync: Duration,
+    /// Whether the tables are on a disk that can be filled up.
+    pub small_disk: bool,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             settings: Vec::new(),
             redis_arguments: Vec::new(),
             slow_sync: Duration::ZERO,
+            small_disk: true,
         }
     }
 }

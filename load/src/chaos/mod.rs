@@ -22,6 +22,7 @@ mod market;
 mod metrics;
 mod node;
 mod operator;
+pub mod outage;
 pub mod planted;
 mod power;
 mod probe;

@@ -76,8 +76,10 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 
 pub(super) async fn failed_over(arena: &mut Arena) -> Done {
     let primary = arena.redis.port().to_string();
-    let replica = arena.another_redis(&["--replicaof".to_owned(), "127.0.0.1".to_owned(), primary]).await;
+    // Told, and not by an argument: started again later, it must remain the primary that it has become.
+    let replica = arena.another_redis(&[]).await;
     let port = replica.port().to_string();
+    redis(&port, &["REPLICAOF", "127.0.0.1", &primary]).await?;
     let deadline = Instant::now() + SYNC_BOUND;
     while !redis(&port, &["INFO", "replication"]).await?.contains("master_link_status:up") {
         if Instant::now() >= deadline {
