@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
+use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
 };
@@ -36,8 +37,8 @@ pub enum StartError {
     Redis(#[from] ConnectError),
     /// Redis would lose what it acknowledged.
     #[error(
-        "Redis would lose coupons that members were told of ({0}): set it right, or say that you accept that with \
-         OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
+        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what the database \
+         holds with OPENRUN_ACK=persisted, or say that you accept that with OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
@@ -128,7 +129,7 @@ impl Backend {
         // Whoever waits for a connection to write must not keep this node from saying that it lives.
         let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
-        check_durability(&redis, settings.accept_redis_data_loss).await?;
+        check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
             namespace: Namespace::parse(&urls.amqp_namespace)?,
             ..RabbitSettings::new(urls.amqp.clone())
@@ -193,10 +194,27 @@ async fn database(url: &SecretString, max_connections: u32) -> Result<Database, 
     Database::connect(&DatabaseSettings { max_connections, ..DatabaseSettings::new(url.clone()) }).await
 }
 
-async fn check_durability(redis: &RedisConnection, accept_loss: bool) -> Result<(), StartError> {
+/// Looks whether Redis keeps what it acknowledges, and says what may be promised on it. A level above `granted` needs no
+/// more of it: what Redis loses then, nobody has been told of before RabbitMQ or PostgreSQL had it.
+async fn check_durability(
+    redis: &RedisConnection,
+    ack: AckLevel,
+    accept_loss: bool,
+) -> Result<(), StartError> {
     let report = ServerReport::read(redis).await?;
     match report.durability {
-        Durability::Full => Ok(()),
+        Durability::Full => {
+            tracing::info!(
+                "Redis keeps every write that it acknowledges: what is granted survives its crash"
+            );
+            Ok(())
+        }
+        Durability::Lacking(missing) if ack > AckLevel::Granted => {
+            let missing = missing.join("; ");
+            let ack = ack.as_str();
+            tracing::warn!(missing, ack, "Redis may forget, which members are not told of at this ack level");
+            Ok(())
+        }
         Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisForgets(missing.join("; "))),
         Durability::Lacking(missing) => {
             tracing::warn!(missing = missing.join("; "), "Redis may lose coupons that members were told of");
