@@ -215,11 +215,15 @@ impl CouponDesk {
         id: &CouponId,
         lifecycle: Lifecycle,
     ) -> Result<(Coupon, Standing), DeskError> {
-        let coupon = self.catalog.find(id).await?;
+        // What this node knows is enough, so that a pause needs nothing but the engine: it must act at once.
+        let coupon = match self.registry.find(id) {
+            Some(handle) => (*handle.coupon()).clone(),
+            None => self.catalog.find(id).await?,
+        };
         let change = Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() };
-        // The engine decides, so it hears first: a pause must act at once.
         let standing = self.engine.reconfigure(id, change).await??;
         let coupon = Coupon { lifecycle, ..coupon };
+        // Should this fail, the operator is told so; the keeper makes up for a pause or a close.
         self.catalog
             .change(id, &CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() })
             .await?;

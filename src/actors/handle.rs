@@ -44,6 +44,8 @@ pub struct CouponHandle {
     seen: ArcSwapOption<(Standing, Instant)>,
     /// Set when the gate no longer fits what the engine said.
     wants_look: AtomicBool,
+    /// Set when the catalogue's lifecycle was behind the engine's at the last look.
+    was_behind: AtomicBool,
     signal: KeeperSignal,
 }
 
@@ -59,6 +61,7 @@ impl CouponHandle {
             abandoned: AtomicBool::new(false),
             seen: ArcSwapOption::empty(),
             wants_look: AtomicBool::new(true),
+            was_behind: AtomicBool::new(false),
             signal,
         }
     }
@@ -246,6 +249,11 @@ impl CouponHandle {
     pub(super) fn fenced(&self) {
         self.gate.set(GateView::Recovering);
         self.look_again();
+    }
+
+    /// Whether the catalogue is behind the engine now, and was at the last look.
+    pub(super) fn is_behind_again(&self, behind: bool) -> bool {
+        self.was_behind.swap(behind, Ordering::AcqRel) && behind
     }
 
     pub(super) fn look_again(&self) {

@@ -114,12 +114,18 @@ impl SweepParts {
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress) -> bool {
         let issued = handle.issued_seen();
         let overdue = progress.overdue(Instant::now(), issued);
+        let depth = |progress: &Progress| u64::from(issued.saturating_sub(progress.watermark));
+        self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
         if issued <= progress.watermark {
+            progress.moved = Instant::now();
             return false;
         }
         let database_answers = self.trim(handle.id(), progress).await;
-        self.metrics.outbox_seen(handle.id().as_str(), u64::from(issued.saturating_sub(progress.watermark)));
-        if database_answers && progress.watermark < issued {
+        self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
+        if !database_answers {
+            // What does not arrive while the database is away is not lost for that.
+            progress.moved = Instant::now();
+        } else if progress.watermark < issued {
             self.look_for_losses(handle.id(), progress).await;
         }
         self.offer_overdue(handle, progress.watermark, overdue).await

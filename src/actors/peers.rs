@@ -50,8 +50,8 @@ pub struct Peers {
 
 #[derive(Default)]
 struct State {
-    /// The time of the last beat, by the clock that all nodes share.
-    beat: Option<Stamp>,
+    /// The time of the last beat, by the clock that all nodes share, and when this node had heard of it.
+    beat: Option<(Stamp, Instant)>,
     /// This node knows of everything that was written into the catalogue before then.
     aware: Option<Stamp>,
     last_beat: Option<Instant>,
@@ -103,7 +103,7 @@ impl Peers {
         let heard = beat?;
         state.last_beat = Some(begun);
         state.steady_since.get_or_insert(begun);
-        state.beat = Some(heard.now);
+        state.beat = Some((heard.now, Instant::now()));
         if state.aware.is_some() {
             self.trust.extend(begun + TRUST_BY_BEAT);
         }
@@ -122,8 +122,12 @@ impl Peers {
     }
 
     /// To be asked before the catalogue is read, and given to [`Peers::has_read`] after every gate has been fitted to it.
+    /// It is the shared clock's time at the last beat and what has passed here since: never later than the time now.
     pub(super) fn reading(&self) -> Option<Stamp> {
-        self.state().beat
+        let (Stamp(beat), heard) = self.state().beat?;
+        let since_us = i64::try_from(heard.elapsed().as_micros()).unwrap_or(0);
+        // Two clocks do not go quite alike.
+        Some(Stamp(beat + since_us - since_us / 1_000))
     }
 
     /// Says that this node knows what was in the catalogue at `since`.

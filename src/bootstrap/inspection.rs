@@ -32,6 +32,23 @@ pub enum InspectionSettings {
     },
 }
 
+impl InspectionSettings {
+    /// The engine's name, and where its data is, without secrets.
+    #[must_use]
+    pub fn place(&self) -> (&'static str, String) {
+        use secrecy::ExposeSecret as _;
+        match self {
+            Self::Embedded(data_dir) => ("embedded", data_dir.display().to_string()),
+            Self::Stack { database, .. } => {
+                let url = url::Url::parse(database.expose_secret()).ok();
+                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("?");
+                let path = url.as_ref().map_or("", url::Url::path);
+                ("redis-lua", format!("PostgreSQL {host}{path}"))
+            }
+        }
+    }
+}
+
 /// Connections to everything that is compared.
 pub struct Inspection {
     /// What is compared with one another.

@@ -46,11 +46,17 @@ impl Node {
         if !roles.is_empty() {
             tracing::info!(
                 roles,
-                "what this node issues stays in the outbox until a node with these roles runs"
+                "what this node issues reaches the database, whatever dies, only with nodes that have these roles"
             );
         }
         tracing::info!(%address, engine = backend.engine.name(), place = %backend.place(&settings), "openrun serves");
         Ok(Self { address, backend, settings, server, serving, draining, crew })
+    }
+
+    /// Whether it answers members, and not only operators and probes.
+    #[must_use]
+    pub fn serves_api(&self) -> bool {
+        serves_api(&self.settings, &self.backend)
     }
 
     /// Stops: answers what was accepted, publishes what is in hand, and closes; all within the shutdown timeout.
@@ -76,6 +82,11 @@ impl Node {
     }
 }
 
+/// Whether members are answered. The embedded engine has nothing else to do.
+fn serves_api(settings: &Settings, backend: &Backend) -> bool {
+    backend.transport.is_none() || settings.roles.contains(&Role::Api)
+}
+
 /// What every handler shares.
 fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<AtomicBool>) -> AppState {
     let desk = CouponDesk::new(
@@ -95,8 +106,7 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
         reconciler: crew.reconciler.clone(),
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
-        // The embedded engine has nothing else to do.
-        serves_api: backend.transport.is_none() || settings.roles.contains(&Role::Api),
+        serves_api: serves_api(settings, backend),
         draining,
     }
 }

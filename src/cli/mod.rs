@@ -10,6 +10,7 @@ mod dead_letters;
 mod demo;
 mod failure;
 mod migrate;
+mod place;
 mod reconcile;
 mod runtime;
 mod serve;

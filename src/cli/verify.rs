@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::args::VerifyArgs;
 use super::bar::CompareBar;
 use super::failure::Failure;
+use super::place::{Placed, write_place};
 use super::runtime;
 use super::table::{write_json, written};
 use crate::actors::{self, ProofReport};
@@ -26,14 +27,18 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
             report.dead_letters = bootstrap::dead_letters(url.into(), &args.amqp_namespace).await?;
         }
         let out = &mut io::stdout().lock();
-        written(if args.place.json { write_json(out, &report) } else { write_text(out, &report) })?;
+        written(if args.place.json {
+            write_json(out, &Placed::of(&settings, &report))
+        } else {
+            write_place(out, &settings).and_then(|()| write_text(out, &report))
+        })?;
         Ok(if report.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
 fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
-        writeln!(out, "{} ({} rows)", coupon.coupon_id, coupon.rows)?;
+        writeln!(out, "{} ({})", coupon.coupon_id, rows(coupon.rows))?;
         for promise in &coupon.promises {
             writeln!(out, "  {}  {}", if promise.held { "held  " } else { "BROKEN" }, promise.promise)?;
             for offender in &promise.offenders {
@@ -49,11 +54,19 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
         Some(letters) if letters > 0 => {
             writeln!(out, "{letters} dead letters wait: `openrun dead-letters list` shows them")?;
         }
-        _ => {}
+        Some(_) => writeln!(out, "0 dead letters wait.")?,
+        None => {}
     }
     match report.broken {
         0 => writeln!(out, "Every promise is held."),
         1 => writeln!(out, "1 promise is broken."),
         broken => writeln!(out, "{broken} promises are broken."),
+    }
+}
+
+fn rows(count: u64) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
     }
 }

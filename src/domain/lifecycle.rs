@@ -6,8 +6,8 @@ use super::inventory::Inventory;
 use super::time::Timestamp;
 use super::window::Window;
 
-/// What an operator has said of a coupon; stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an operator has said of a coupon; stored. In order of strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lifecycle {
     /// It may be issued inside its window.
     Active,

@@ -105,6 +105,7 @@ impl Keeper {
         let looked = match within(self.parts.engine.standing(handle.id())).await {
             Ok(standing) => {
                 self.lift_ceiling(handle, standing).await;
+                self.catch_up(handle, standing).await;
                 self.fit_gate(handle, standing).await
             }
             Err(error @ (EngineError::UnknownCoupon | EngineError::Fenced(_) | EngineError::Corrupt(_))) => {
@@ -140,6 +141,19 @@ impl Keeper {
             let coupon = handle.id();
             tracing::warn!(%coupon, ceiling, total, ?lifted, "the catalogue's total was below the engine's");
         }
+    }
+
+    /// A pause or a close of which the catalogue was not told, because it was away or the call was given up, would be
+    /// forgotten if the engine were rebuilt from it. Seen twice in a row it is no call that is just being carried out.
+    async fn catch_up(&self, handle: &CouponHandle, standing: Standing) {
+        let behind = standing.lifecycle > handle.coupon().lifecycle;
+        if !handle.is_behind_again(behind) {
+            return;
+        }
+        let change = CatalogChange { lifecycle: Some(standing.lifecycle), ..CatalogChange::default() };
+        let told = timeout(QUESTION_TIMEOUT, self.parts.catalog.change(handle.id(), &change)).await;
+        let (coupon, lifecycle) = (handle.id(), standing.lifecycle.as_str());
+        tracing::warn!(%coupon, lifecycle, ?told, "the catalogue had not heard of the operator's word");
     }
 
     async fn fit_gate(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {

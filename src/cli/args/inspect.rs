@@ -34,9 +34,9 @@ impl FromStr for Interval {
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct PlaceArgs {
-    /// Who decides: `embedded` or `redis-lua`
-    #[arg(long, env = "OPENRUN_ENGINE", default_value = "embedded")]
-    engine: EngineKind,
+    /// Who decides: `embedded` or `redis-lua` [default: redis-lua if a PostgreSQL is named, else embedded]
+    #[arg(long, env = "OPENRUN_ENGINE")]
+    engine: Option<EngineKind>,
 
     /// Directory of the embedded engine's file [default: ./openrun-data]
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
@@ -97,7 +97,9 @@ impl PlaceArgs {
         let given = |url: &Option<String>, name| {
             url.clone().filter(|url| !url.is_empty()).map(Into::into).ok_or(SettingsError::MissingUrl(name))
         };
-        Ok(match self.engine {
+        let is_named = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
+        let guessed = if is_named { EngineKind::RedisLua } else { EngineKind::Embedded };
+        Ok(match self.engine.unwrap_or(guessed) {
             EngineKind::Embedded => {
                 InspectionSettings::Embedded(self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR)))
             }

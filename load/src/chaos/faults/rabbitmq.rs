@@ -46,6 +46,8 @@ pub(super) async fn queue_deleted(arena: &mut Arena) -> Done {
 pub(super) async fn emptied(arena: &mut Arena) -> Done {
     arena.rabbitmq.wipe();
     arena.rabbitmq.restart().await;
+    // Dead letters live nowhere else. What was issued does not depend on them.
+    arena.planted.poison = 0;
     arena.linger(1_000, 3_000).await;
     settle(arena).await
 }
