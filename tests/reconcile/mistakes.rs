@@ -66,3 +66,21 @@ async fn an_interval_that_is_none() {
         assert!(told.code == 2 && told.stderr.contains("1 to 86400 seconds, or 'off'"), "{told:#?}");
     }
 }
+
+/// Whoever names a PostgreSQL means the data in it, and must see which data an answer is about.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_that_is_meant_is_looked_at_and_named() {
+    let stage = Stage::settled().await;
+    let all = stage.stack.settings();
+    let settings: Vec<_> = all.into_iter().filter(|(name, _)| *name != "OPENRUN_ENGINE").collect();
+    for command in ["reconcile", "verify"] {
+        let told = Told::by(&[command, "--json"], &settings).await;
+        let json = told.json();
+        assert_eq!((told.code, &json["engine"]), (0, &"redis-lua".into()), "{told:#?}");
+        assert_eq!(json["coupons"][0]["coupon_id"], stage.coupon.id.as_str(), "{told:#?}");
+        let place = json["place"].as_str().expect("a place");
+        assert!(place.starts_with("PostgreSQL 127.0.0.1/") && !place.contains('@'), "{place}");
+        let told = Told::by(&[command], &settings).await;
+        assert!(told.stdout.starts_with(&format!("redis-lua: {place}\n")), "{told:#?}");
+    }
+}

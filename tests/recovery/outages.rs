@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openrun_load::Told;
+use sqlx::{Connection, PgConnection};
 
 use crate::arrange::{messages, outbox_depth, start_at_home, until_trimmed};
 use crate::support::node::{NodeProcess, Stack};
@@ -111,4 +112,31 @@ async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() 
     rabbitmq.restart().await;
     node.restart().await;
     everything_arrives(&stack, node.address(), &coupon, &report.told).await;
+}
+
+/// The emergency brake needs nothing but the engine, and is not forgotten because the catalogue did not hear of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
+    let mut postgres = PrivatePostgres::start().await;
+    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let coupon = coupon_id();
+    races::create_coupon(node.address(), &coupon, TOTAL).await;
+    postgres.stop().await;
+    let pause = format!("http://{}/v1/coupons/{coupon}/pause", node.address());
+    let answer = races::http().post(pause).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503, "nobody can say that it is written down");
+    let (status, problem) = races::ask(node.address(), &coupon, "kim").await;
+    assert_eq!((status, problem["code"].as_str()), (503, Some("paused")), "{problem}");
+    postgres.restart().await;
+    races::until("a catalogue that knows of it", async || {
+        let mut connection = PgConnection::connect(&postgres.url()).await.ok()?;
+        let lifecycle: String = sqlx::query_scalar("SELECT lifecycle FROM coupons WHERE id = $1")
+            .bind(&coupon)
+            .fetch_one(&mut connection)
+            .await
+            .ok()?;
+        (lifecycle == "paused").then_some(())
+    })
+    .await;
 }
