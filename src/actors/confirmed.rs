@@ -63,6 +63,11 @@ impl Confirmed {
         self.lock().get(coupon).map_or(floor, |ranges| ranges.through(floor))
     }
 
+    /// The largest sequence that is confirmed, whatever lacks below it.
+    pub(super) fn last(&self, coupon: &CouponId) -> Option<Sequence> {
+        self.lock().get(coupon)?.0.last_key_value().map(|(_, last)| *last)
+    }
+
     /// Lets go of what the database holds.
     pub(super) fn forget_through(&self, coupon: &CouponId, through: Sequence) {
         if let Some(ranges) = self.lock().get_mut(coupon) {

@@ -134,7 +134,7 @@ impl SweepParts {
     /// Drops what the database holds; whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
         let asked = if planted::is(planted::TRIM_ON_CONFIRM) {
-            Ok(Ok(self.publisher.confirmed.through(coupon, progress.watermark)))
+            Ok(Ok(self.publisher.confirmed.last(coupon).unwrap_or(0).max(progress.watermark)))
         } else {
             timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
         };

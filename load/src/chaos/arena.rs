@@ -124,6 +124,8 @@ impl Arena {
             ("OPENRUN_DATABASE_URL", database_url(links.postgres.port())),
             ("OPENRUN_AMQP_NAMESPACE", NAMESPACE.to_owned()),
             ("OPENRUN_LOG_FORMAT", "json".to_owned()),
+            // What is lost must show, and not be repaired behind the checker's back.
+            ("OPENRUN_RECONCILE_INTERVAL", "off".to_owned()),
             ("OPENRUN_WORKERS", "2".to_owned()),
             ("OPENRUN_DATABASE_CONNECTIONS", "5".to_owned()),
             // Shorter than the clients' patience, so that the node is the one to say that nobody knows.

@@ -25,7 +25,7 @@ const EVERYSEC: &str = "everysec";
 /// How much slower the disk is on which that shows.
 const SLOW_SYNC: Duration = Duration::from_millis(500);
 /// What is lost does not come, however long one waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All of them.
 pub const PLANTED_BUGS: &[PlantedBug] = &[
