@@ -94,8 +94,7 @@ impl Peers {
     pub(super) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let begun = Instant::now();
         let aware = self.state().aware;
-        let beat = timeout(QUESTION_TIMEOUT, self.cluster.beat(&self.node, aware)).await;
-        let beat = beat.unwrap_or_else(|_| Err(ClusterError("no answer in time".into())));
+        let beat = bounded(self.cluster.beat(&self.node, aware)).await;
         let mut state = self.state();
         if beat.is_err() || state.last_beat.is_some_and(|last| begun - last > BEAT_LATE_AFTER) {
             state.steady_since = None;

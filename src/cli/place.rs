@@ -4,25 +4,30 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::table::write_json;
 use crate::bootstrap::InspectionSettings;
 
 /// An answer and where it comes from.
 #[derive(Debug, Serialize)]
-pub(super) struct Placed<'a, T> {
+struct Placed<'a, T> {
     engine: &'static str,
     place: String,
     #[serde(flatten)]
     report: &'a T,
 }
 
-impl<'a, T: Serialize> Placed<'a, T> {
-    pub(super) fn of(settings: &InspectionSettings, report: &'a T) -> Self {
-        let (engine, place) = settings.place();
-        Self { engine, place, report }
-    }
-}
-
-pub(super) fn write_place(out: &mut impl Write, settings: &InspectionSettings) -> io::Result<()> {
+/// Writes an answer about the data at `settings`, as JSON or as `text` has it.
+pub(super) fn write_placed<T: Serialize, O: Write>(
+    out: &mut O,
+    settings: &InspectionSettings,
+    json: bool,
+    report: &T,
+    text: impl FnOnce(&mut O, &T) -> io::Result<()>,
+) -> io::Result<()> {
     let (engine, place) = settings.place();
-    writeln!(out, "{engine}: {place}\n")
+    if json {
+        return write_json(out, &Placed { engine, place, report });
+    }
+    writeln!(out, "{engine}: {place}\n")?;
+    text(out, report)
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::args::ReconcileArgs;
 use super::bar::CompareBar;
 use super::failure::Failure;
-use super::place::{Placed, write_place};
+use super::place::write_placed;
 use super::runtime;
-use super::table::{write_json, write_table, written};
+use super::table::{write_table, written};
 use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
 use crate::telemetry::Metrics;
@@ -27,11 +27,7 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
         inspection.close().await;
         let report = outcome.map_err(Failure::operator)?;
         let out = &mut io::stdout().lock();
-        written(if args.place.json {
-            write_json(out, &Placed::of(&settings, &report))
-        } else {
-            write_place(out, &settings).and_then(|()| write_text(out, &report))
-        })?;
+        written(write_placed(out, &settings, args.place.json, &report, write_text))?;
         Ok(if report.unrepaired == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use super::args::VerifyArgs;
 use super::bar::CompareBar;
 use super::failure::Failure;
-use super::place::{Placed, write_place};
+use super::place::write_placed;
 use super::runtime;
-use super::table::{write_json, written};
+use super::table::written;
 use crate::actors::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
 
@@ -27,11 +27,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
             report.dead_letters = bootstrap::dead_letters(url.into(), &args.amqp_namespace).await?;
         }
         let out = &mut io::stdout().lock();
-        written(if args.place.json {
-            write_json(out, &Placed::of(&settings, &report))
-        } else {
-            write_place(out, &settings).and_then(|()| write_text(out, &report))
-        })?;
+        written(write_placed(out, &settings, args.place.json, &report, write_text))?;
         Ok(if report.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

@@ -96,6 +96,15 @@ impl Stage {
         Self::with(10, 5, 5).await
     }
 
+    /// Puts a row there that the engine knows nothing of: sequence 7, held by eve.
+    pub(crate) async fn insert_a_strangers_row(&self) {
+        self.sql(
+            "INSERT INTO coupon_issuances VALUES
+        (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
+        )
+        .await;
+    }
+
     /// Runs statements as somebody who may do anything, also what triggers forbid.
     pub(crate) async fn sql(&self, statements: &str) {
         let mut connection =

@@ -20,12 +20,7 @@ async fn finds(stage: &Stage, expected: &[(&str, Option<u64>, Option<&str>)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_of_a_stranger_is_extra() {
     let stage = Stage::settled().await;
-    stage
-        .sql(
-            "INSERT INTO coupon_issuances VALUES
-        (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
-        )
-        .await;
+    stage.insert_a_strangers_row().await;
     finds(&stage, &[("extra", Some(7), Some("eve"))]).await;
 }
 
@@ -133,12 +128,7 @@ async fn a_coupon_that_the_engine_lost_is_not_compared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_says_it_in_a_sentence_and_names_coupon_member_sequence_and_code() {
     let stage = Stage::settled().await;
-    stage
-        .sql(
-            "INSERT INTO coupon_issuances VALUES
-        (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
-        )
-        .await;
+    stage.insert_a_strangers_row().await;
     let told = stage.run("reconcile", &["--coupon", stage.coupon.id.as_str()]).await;
     assert_eq!(told.code, 1, "{told:#?}");
     for word in

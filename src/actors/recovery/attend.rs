@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Open, Recoveries, RecoveryError, within};
 use crate::actors::handle::CouponHandle;
 use crate::domain::{CouponId, IssuedCoupon};
-use crate::ports::{EngineError, Evidence, OpenRecovery, OutboxEntry};
+use crate::ports::{EngineError, Evidence, OpenRecovery, OutboxEntry, Testimony};
 
 /// Rows written at a time.
 const WRITE_PAGE: usize = 256;
@@ -56,8 +56,7 @@ impl Recoveries {
     async fn testify_and_resume(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
         let _turn = self.turns.acquire().await.ok();
         let id = handle.id();
-        let testimony = self.parts.engine.testify(id);
-        self.write_down(handle, &testimony.decided).await?;
+        self.stop(handle).await?;
         match within("the engine", self.parts.engine.resume(id)).await {
             Ok(()) => {
                 self.forget(id);
@@ -75,11 +74,17 @@ impl Recoveries {
         Ok(Some(open))
     }
 
+    /// Lets this node tell nothing more, and writes down what it told; gives what it knows.
+    async fn stop(&self, handle: &Arc<CouponHandle>) -> Result<Testimony, RecoveryError> {
+        let testimony = self.parts.engine.testify(handle.id());
+        self.write_down(handle, &testimony.decided).await?;
+        Ok(testimony)
+    }
+
     async fn testify(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
         let _turn = self.turns.acquire().await.ok();
         let id = handle.id();
-        let testimony = self.parts.engine.testify(id);
-        self.write_down(handle, &testimony.decided).await?;
+        let testimony = self.stop(handle).await?;
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
         let evidence = Evidence { epoch: testimony.epoch, issued: testimony.issued };
         let said = self.parts.peers.cluster().testify(&recovery, self.parts.peers.node(), evidence);
