@@ -18,7 +18,7 @@ use crate::ports::NodeId;
 use crate::telemetry::Metrics;
 
 /// How long the right to sweep lasts: so much later another node sweeps after a dead one.
-const SWEEP_PERIOD: Duration = Duration::from_secs(4);
+const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 
 /// The actors of one node and what they share.
 pub(super) struct Crew {

@@ -1,71 +1,35 @@
-//! OutboxActor: trims each coupon's outbox up to what the database holds, and offers again what has been in it for too
-//! long. One node at a time does so, for all.
+//! One round through all outboxes: what the database holds goes, what is overdue is offered again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
-use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::contain::Contained;
-use super::fail_point;
-use super::handle::CouponHandle;
-use super::publisher::{PublisherInbox, WINDOW};
-use super::registry::CouponRegistry;
-use super::right::Right;
-use super::supervisor::{Child, DeathNote, Leave};
+use super::KIND;
+use super::progress::Progress;
+use crate::actors::fail_point;
+use crate::actors::handle::CouponHandle;
+use crate::actors::publisher::{PublisherInbox, WINDOW};
+use crate::actors::registry::CouponRegistry;
+use crate::actors::right::Right;
 use crate::domain::{CouponId, Sequence};
 use crate::ports::{EventBus, IssuanceStore, Outbox};
 use crate::sabotage::planted;
 use crate::telemetry::Metrics;
 
-/// The actor's kind in metrics and lists.
-const KIND: &str = "outbox";
 /// How often the outboxes are gone through when there is nothing to catch up with.
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while there is.
 const CATCH_UP_ROUND: Duration = Duration::from_millis(20);
-/// How long an entry may be in the outbox before it is offered again.
-const OVERDUE_AFTER: Duration = Duration::from_secs(3);
+/// How often it is looked after that.
+const FOUND_ROUND: Duration = Duration::from_millis(100);
 /// How long nothing may arrive in the database, though the queue is empty, before confirmed events count as lost.
 const LOST_AFTER: Duration = Duration::from_secs(20);
 /// The most doublings of that time: no more than once in ten minutes.
 const LOSSES_MAX: u32 = 5;
 /// How long one question may take before the round goes on without it.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What is known of one coupon's outbox.
-struct Progress {
-    /// The database holds every sequence up to this.
-    watermark: Sequence,
-    /// When the watermark last moved.
-    moved: Instant,
-    /// How often in a row everything was taken for lost; each time it takes twice as long until the next.
-    losses: u32,
-    /// What had been issued when; tells the age of an entry without comparing clocks of different machines.
-    seen: VecDeque<(Instant, Sequence)>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { watermark: 0, moved: Instant::now(), losses: 0, seen: VecDeque::new() }
-    }
-
-    /// Notes what is issued now; gives the largest sequence that is overdue.
-    fn overdue(&mut self, now: Instant, issued: Sequence) -> Sequence {
-        if self.seen.back().is_none_or(|(_, last)| *last != issued) {
-            self.seen.push_back((now, issued));
-        }
-        let is_old = |(at, _): &(Instant, Sequence)| now.duration_since(*at) >= OVERDUE_AFTER;
-        while self.seen.len() > 1 && self.seen.get(1).is_some_and(is_old) {
-            self.seen.pop_front();
-        }
-        self.seen.front().filter(|seen| is_old(seen)).map_or(0, |(_, sequence)| *sequence)
-    }
-}
 
 /// What a sweep works with.
 #[derive(Clone)]
@@ -87,38 +51,76 @@ pub struct SweepParts {
 }
 
 /// The sweep's logic, without the actor around it.
-struct Sweep {
+pub(super) struct Sweep {
     parts: SweepParts,
     coupons: HashMap<CouponId, Progress>,
+    /// Whether it has been round once.
+    has_begun: bool,
+}
+
+/// What became of what is overdue in one outbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offered {
+    /// It cannot be offered now.
+    Nothing,
+    /// There is more.
+    Some,
+    /// Nothing is overdue any more.
+    All,
 }
 
 impl Sweep {
-    /// Once through all outboxes; whether there is more to catch up with.
-    async fn round(&mut self) -> bool {
+    /// A sweep that has seen nothing yet.
+    pub(super) fn new(parts: SweepParts) -> Self {
+        Self { parts, coupons: HashMap::new(), has_begun: false }
+    }
+
+    /// Once through all outboxes; gives how long to rest.
+    pub(super) async fn round(&mut self) -> Duration {
         fail_point::visit(KIND, "round");
-        if let Some(right) = &mut self.parts.right
-            && !right.is_held().await
-        {
-            return false;
-        }
-        let mut more = false;
+        let sweeps_for_all = match &mut self.parts.right {
+            Some(right) => right.is_held().await,
+            None => true,
+        };
+        let mut rest = ROUND;
         for handle in self.parts.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
-            more |= self.parts.sweep(&handle, progress).await;
+            // Also noted by who does not sweep now: should the one that does die, it is known what is overdue.
+            let (now, issued) = (Instant::now(), handle.issued_seen());
+            if !self.has_begun {
+                progress.found(now, issued);
+            }
+            let overdue = progress.overdue(now, issued);
+            if !sweeps_for_all && !progress.has_found() {
+                continue;
+            }
+            if self.parts.sweep(&handle, progress, overdue).await == Offered::Some {
+                rest = CATCH_UP_ROUND;
+            } else if progress.has_found() {
+                rest = rest.min(FOUND_ROUND);
+            }
         }
-        more
+        self.has_begun = true;
+        rest
+    }
+
+    /// Lets another node sweep at once.
+    pub(super) async fn stand_down(&mut self) {
+        if let Some(right) = &mut self.parts.right {
+            right.give_back().await;
+        }
     }
 }
 
 impl SweepParts {
-    async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress) -> bool {
+    async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> Offered {
         let issued = handle.issued_seen();
-        let overdue = progress.overdue(Instant::now(), issued);
         let depth = |progress: &Progress| u64::from(issued.saturating_sub(progress.watermark));
         self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
         if issued <= progress.watermark {
             progress.moved = Instant::now();
-            return false;
+            progress.found_is_done(progress.moved, true);
+            return Offered::All;
         }
         let database_answers = self.trim(handle.id(), progress).await;
         self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
@@ -128,7 +130,10 @@ impl SweepParts {
         } else if progress.watermark < issued {
             self.look_for_losses(handle.id(), progress).await;
         }
-        self.offer_overdue(handle, progress.watermark, overdue).await
+        let offered = self.offer_overdue(handle, progress.watermark, overdue).await;
+        let is_old_enough = overdue > 0;
+        progress.found_is_done(Instant::now(), is_old_enough && offered == Offered::All);
+        offered
     }
 
     /// Drops what the database holds; whether the database answered.
@@ -171,22 +176,25 @@ impl SweepParts {
         handle: &Arc<CouponHandle>,
         watermark: Sequence,
         overdue: Sequence,
-    ) -> bool {
+    ) -> Offered {
         let confirmed = &self.publisher.confirmed;
         let from = confirmed.through(handle.id(), watermark);
         // A publisher that is behind or cannot reach the broker still has at hand what is overdue: more would not help it.
-        if from >= overdue || self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
-            return false;
+        if from >= overdue {
+            return Offered::All;
+        }
+        if self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
+            return Offered::Nothing;
         }
         // What other nodes have published is not known here. As long as a window of messages waits in the queue, persisters
         // are behind, and publishing more would only make it longer.
         let backlog = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await;
         if !matches!(backlog, Ok(Ok(waiting)) if waiting < WINDOW as u64) {
-            return false;
+            return Offered::Nothing;
         }
         let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await
         else {
-            return false;
+            return Offered::Nothing;
         };
         let is_full = page.len() == WINDOW;
         let open = |sequence| sequence <= overdue && !confirmed.contains(handle.id(), sequence);
@@ -196,92 +204,6 @@ impl SweepParts {
             tracing::info!(coupon = %handle.id(), events = page.len(), "overdue events are published again");
             self.publisher.offer(handle, page);
         }
-        is_full
-    }
-}
-
-/// The shell around the sweep.
-pub struct OutboxActor {
-    sweep: Option<(Sweep, Leave)>,
-    note: DeathNote,
-}
-
-impl OutboxActor {
-    /// What the supervisor needs to keep a sweep alive on `arbiter`; it ends when `stopping` becomes true.
-    #[must_use]
-    pub fn child(parts: SweepParts, stopping: watch::Sender<bool>, arbiter: ArbiterHandle) -> impl Child {
-        OutboxChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
-    }
-}
-
-impl Contained for OutboxActor {
-    fn failed(&mut self, why: String) {
-        self.note.because(why);
-    }
-}
-
-impl Actor for OutboxActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((mut sweep, mut leave)) = self.sweep.take() else { return ctx.stop() };
-        self.run_contained(ctx, async move {
-            while !leave.is_due() {
-                let more = sweep.round().await;
-                let rest = if more { CATCH_UP_ROUND } else { ROUND };
-                let _rested_or_leaving = timeout(rest, leave.due()).await;
-            }
-            if let Some(mut right) = sweep.parts.right {
-                right.give_back().await;
-            }
-        });
-    }
-}
-
-struct OutboxChild {
-    parts: SweepParts,
-    stopping: watch::Sender<bool>,
-    arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<OutboxActor>>,
-}
-
-impl Child for OutboxChild {
-    fn name(&self) -> String {
-        KIND.to_owned()
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn start(&self, note: DeathNote) {
-        let leave = Leave::of(&self.stopping, &note);
-        let sweep = (Sweep { parts: self.parts.clone(), coupons: HashMap::new() }, leave);
-        let address =
-            OutboxActor::start_in_arbiter(&self.arbiter, move |_| OutboxActor { sweep: Some(sweep), note });
-        self.address.store(Some(Arc::new(address)));
-    }
-
-    fn is_alive(&self) -> bool {
-        self.address.load().as_deref().is_some_and(Addr::connected)
-    }
-
-    fn waiting(&self) -> usize {
-        0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Duration, Instant, OVERDUE_AFTER, Progress};
-
-    #[test]
-    fn an_entry_is_overdue_when_it_was_seen_long_enough_ago() {
-        let (mut progress, begin) = (Progress::new(), Instant::now());
-        assert_eq!(progress.overdue(begin, 5), 0);
-        assert_eq!(progress.overdue(begin + Duration::from_secs(1), 9), 0);
-        assert_eq!(progress.overdue(begin + OVERDUE_AFTER, 9), 5);
-        assert_eq!(progress.overdue(begin + OVERDUE_AFTER + Duration::from_secs(1), 9), 9);
-        assert!(progress.seen.len() <= 2, "what is settled is forgotten");
+        if is_full { Offered::Some } else { Offered::All }
     }
 }
