@@ -12,7 +12,8 @@ use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
 };
 use crate::persistence::postgres::{
-    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresStore,
+    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresLostNumbers,
+    PostgresStore,
 };
 use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
 use crate::persistence::sqlite::{
@@ -20,7 +21,7 @@ use crate::persistence::sqlite::{
 };
 use crate::ports::{
     AdmissionEngine, Cluster, CouponCatalog, DeadLetters, EngineError, EngineRecovery, EventBus, EventSource,
-    IssuanceStore, Outbox,
+    IssuanceStore, LostNumbers, Outbox,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -78,6 +79,7 @@ pub(super) struct Transport {
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) cluster: Arc<dyn Cluster>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) lost: Arc<dyn LostNumbers>,
 }
 
 /// What stands behind the ports.
@@ -149,6 +151,7 @@ impl Backend {
                 bus: Arc::new(bus),
                 source,
                 letters,
+                lost: Arc::new(PostgresLostNumbers::new(database.clone())),
                 recovery: engine,
                 cluster: Arc::new(PostgresCluster::new(meeting.clone())),
             }),

@@ -193,6 +193,7 @@ fn recovery_parts(
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),
         store: Arc::clone(&backend.store),
+        lost: Arc::clone(&transport.lost),
         bus: Arc::clone(&transport.bus),
         metrics: Arc::clone(metrics),
     }

@@ -99,6 +99,7 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
         registry: Arc::clone(&crew.registry),
         desk,
         actors: ActorDesk::new(crew.supervisor.clone(), crew.failed.clone()),
+        lost: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
         letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
         engine: Arc::clone(&backend.engine),
         acks: acks(settings, backend, crew),

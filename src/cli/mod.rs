@@ -9,6 +9,7 @@ mod coupons;
 mod dead_letters;
 mod demo;
 mod failure;
+mod lost_numbers;
 mod migrate;
 mod place;
 mod reconcile;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Coupons(args) => coupons::run(&args),
         Command::Actors(args) => actors::run(&args),
         Command::DeadLetters(args) => dead_letters::run(&args),
+        Command::LostNumbers(args) => lost_numbers::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Verify(args) => verify::run(&args),
     }

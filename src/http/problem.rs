@@ -189,6 +189,23 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no_such_letter", "There is no such dead letter", detail)
     }
 
+    /// The coupon lacks no number.
+    pub(super) fn nothing_lost() -> Self {
+        let detail = "no number of this coupon is lost; see /v1/admin/lost-numbers";
+        Self::new(StatusCode::CONFLICT, "nothing_lost", "Nothing is lost", detail)
+    }
+
+    /// The operator gives up more or less than is lost.
+    pub(super) fn other_count(count: u32, first: u32) -> Self {
+        let detail = format!("{count} numbers are lost, from {first} on: say exactly that count");
+        Self::new(StatusCode::CONFLICT, "other_count", "Not as many are lost", detail)
+    }
+
+    /// An operator's reason cannot be kept.
+    pub(super) fn invalid_reason(detail: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_reason", "The reason cannot be kept", detail)
+    }
+
     /// Why a member gets no coupon.
     fn rejected(rejection: Rejection) -> Self {
         let (status, code, title, detail) = match rejection {

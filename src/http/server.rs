@@ -142,6 +142,11 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
         // Names have slashes, which may be given plainly.
         .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)))
+        .service(get("/v1/admin/lost-numbers").route(web::get().to(admin::lost_numbers::list)))
+        .service(
+            post("/v1/admin/lost-numbers/{coupon_id}/write-off")
+                .route(web::post().to(admin::lost_numbers::write_off)),
+        )
         .service(post("/v1/admin/reconcile").route(web::post().to(admin::reconcile::reconcile)));
 }
 

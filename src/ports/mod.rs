@@ -8,6 +8,7 @@ mod engine_recovery;
 mod event_bus;
 mod event_source;
 mod issuance_store;
+mod lost_numbers;
 mod outbox;
 
 /// The cause behind a port's error, whatever technology it came from.
@@ -24,4 +25,5 @@ pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
+pub use lost_numbers::{Loss, LossError, LostNumbers, Permission};
 pub use outbox::{Outbox, OutboxEntry};

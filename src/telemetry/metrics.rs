@@ -80,6 +80,8 @@ pub struct Metrics {
     pub persisted_again: IntCounter,
     /// Issuances that contradict a row: each one is an alarm.
     pub conflicts: IntCounter,
+    /// Lost numbers that an operator had written off.
+    pub written_off: IntCounter,
     /// Messages sent to the dead letters.
     pub dead_lettered: IntCounter,
     /// Dead letters that an operator sent on their way again.
@@ -143,6 +145,7 @@ impl Metrics {
             persisted: add.counter("persisted_total", "Rows written to the database"),
             persisted_again: add.counter("persisted_again_total", "Issuances whose row was there already"),
             conflicts: add.counter("conflicts_total", "Issuances that contradict a row"),
+            written_off: add.counter("written_off_total", "Lost numbers that an operator had written off"),
             dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
             letters_replayed: add.counter(
                 "dead_letters_replayed_total",

@@ -5,6 +5,8 @@ mod support;
 
 mod acks;
 mod arrange;
+#[cfg(feature = "test-panics")]
+mod lost_numbers;
 mod messages;
 mod node_killed;
 mod outages;

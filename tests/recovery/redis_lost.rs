@@ -67,7 +67,7 @@ impl Pair {
     }
 }
 
-async fn flush(url: &str) {
+pub(crate) async fn flush(url: &str) {
     let client = redis::Client::open(url).expect("the URL is good");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
     connection.flushall().await.expect("it is ours");

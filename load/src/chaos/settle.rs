@@ -32,12 +32,37 @@ async fn missing(arena: &Arena) -> Option<u64> {
     Some(told.iter().map(missing).sum())
 }
 
-/// Waits until everything that was told when it looks has arrived; whether that was within the bound.
+/// How many issuances of each coupon Redis has decided on, told or not.
+async fn decided(arena: &Arena) -> Option<HashMap<String, u32>> {
+    const COUNT: &str = "local counts = {}
+        for _, key in ipairs(redis.call('KEYS', 'coupon:*:participants')) do
+            counts[#counts + 1] = string.match(key, '{(.*)}') .. '|' .. redis.call('HLEN', key)
+        end
+        return counts";
+    let counts = arena.redis_says(&["EVAL", COUNT, "0"]).await.ok()?;
+    let count = |line: &str| {
+        let (coupon, count) = line.rsplit_once('|')?;
+        Some((coupon.to_owned(), count.parse().ok()?))
+    };
+    Some(counts.lines().filter_map(count).collect())
+}
+
+/// Waits until everything that Redis had decided on when it was first asked, and everything that was told when it looks,
+/// has arrived; whether that was within the bound. What a node that died had decided and told nobody counts as well:
+/// until it has arrived, the next fault would be the second one at once.
 pub(super) async fn until_arrived(arena: &Arena, bound: Duration) -> bool {
     let deadline = Instant::now() + bound;
+    let mut expected = None;
     loop {
-        if missing(arena).await == Some(0) {
-            return true;
+        if expected.is_none() {
+            expected = decided(arena).await;
+        }
+        if let (Some(expected), Ok(rows), Some(0)) = (&expected, rows(arena).await, missing(arena).await) {
+            let has_arrived =
+                |(coupon, count): (&String, &u32)| rows.get(coupon).copied().unwrap_or(0) >= *count;
+            if expected.iter().all(has_arrived) {
+                return true;
+            }
         }
         if Instant::now() >= deadline {
             return false;

@@ -37,11 +37,11 @@ impl Recoveries {
         let (epoch, how) = match within("the engine", self.parts.engine.verify(&coupon, evidence)).await {
             Ok(epoch) => (epoch, "verified"),
             Err(RecoveryError::Engine(EngineError::Fenced(why) | EngineError::Corrupt(why))) => {
-                (self.rebuild(&coupon, evidence, highest, &why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, &why).await?, "rebuilt")
             }
             Err(RecoveryError::Engine(EngineError::UnknownCoupon)) => {
                 let why = "the engine does not know it";
-                (self.rebuild(&coupon, evidence, highest, why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, why).await?, "rebuilt")
             }
             Err(other) => return Err(other),
         };
@@ -75,21 +75,19 @@ impl Recoveries {
     /// Rebuilds the engine once the database holds everything that anybody knows of, and nothing more is on its way.
     async fn rebuild(
         &self,
+        handle: &Arc<CouponHandle>,
+        open: &OpenRecovery,
         coupon: &Coupon,
         evidence: Evidence,
-        highest: Sequence,
         why: &str,
     ) -> Result<Epoch, RecoveryError> {
+        let highest = within("the database", self.parts.store.highest(&coupon.id)).await?;
         self.wait_until_quiet(coupon, highest).await?;
         let watermark = within("the database", self.parts.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {
-            let missing = watermark + 1;
-            return Err(RecoveryError::Waiting(format!(
-                "{} issuances are known, but the database lacks sequence {missing}, and nobody who lives knows who holds it",
-                evidence.issued
-            )));
+            self.account_for_lost(handle, open, watermark, evidence.issued).await?;
         }
-        tracing::warn!(coupon = %coupon.id, why, issued = watermark, "the engine is rebuilt from the database");
+        tracing::warn!(coupon = %coupon.id, why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
         // Another node may come to lead meanwhile, which does no harm: of two who rebuild, the engine lets only the later
         // one finish.
         Ok(self.parts.engine.rebuild(coupon, evidence, &*self.parts.store).await?)

@@ -7,6 +7,7 @@
 
 mod attend;
 mod lead;
+mod lost;
 mod quiet;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::lost::LossDisplay;
 use self::quiet::Quiet;
 use super::contain::contain_async;
 use super::handle::CouponHandle;
@@ -26,7 +28,7 @@ use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
     BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus, Evidence,
-    IssuanceStore, OpenRecovery, Round, StoreError,
+    IssuanceStore, Loss, LossError, LostNumbers, OpenRecovery, Round, StoreError,
 };
 use crate::telemetry::Metrics;
 
@@ -52,6 +54,8 @@ pub struct RecoveryParts {
     pub catalog: Arc<dyn CouponCatalog>,
     /// Against which it is verified, and from which it is rebuilt.
     pub store: Arc<dyn IssuanceStore>,
+    /// The account of what nobody knows any more.
+    pub lost: Arc<dyn LostNumbers>,
     /// Asked whether anything is still on its way into the database.
     pub bus: Arc<dyn EventBus>,
     /// What is counted.
@@ -112,6 +116,10 @@ enum RecoveryError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Bus(#[from] BusError),
+    #[error(transparent)]
+    Account(#[from] LossError),
+    #[error("{}", LossDisplay(.0))]
+    Lost(Loss),
     #[error("{0} did not answer in time")]
     Silent(&'static str),
     #[error("{0}")]

@@ -6,6 +6,7 @@ mod coupons;
 mod dead_letters;
 mod demo;
 mod inspect;
+mod lost_numbers;
 mod migrate;
 mod operator;
 mod serve;
@@ -18,6 +19,7 @@ pub(super) use coupons::{CouponsArgs, CouponsCall, CreateArgs};
 pub(super) use dead_letters::{DeadLettersArgs, DeadLettersCall};
 pub(super) use demo::DemoArgs;
 pub(super) use inspect::{ReconcileArgs, VerifyArgs};
+pub(super) use lost_numbers::{LostNumbersArgs, LostNumbersCall};
 pub(super) use migrate::MigrateArgs;
 pub(super) use serve::NodeArgs;
 
@@ -43,6 +45,8 @@ pub(super) enum Command {
     Actors(ActorsArgs),
     /// List what could not be written, and send it on its way again or drop it
     DeadLetters(DeadLettersArgs),
+    /// List numbers nobody knows the holder of, and write them off
+    LostNumbers(LostNumbersArgs),
     /// Compare engine, outbox and database once, and repair what is safe; exit code 1 if something remains
     Reconcile(ReconcileArgs),
     /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken

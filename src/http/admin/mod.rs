@@ -3,4 +3,5 @@
 pub(super) mod actors;
 pub(super) mod dead_letters;
 mod letter_bodies;
+pub(super) mod lost_numbers;
 pub(super) mod reconcile;

@@ -62,6 +62,8 @@ const TESTIMONIES: &str = "WITH said AS (
 const RECOVERED: &str = "WITH ended AS (
         UPDATE coupon_recoveries SET is_open = false, epoch = GREATEST(epoch, $3)
         WHERE coupon_id = $1 AND round = $2 AND is_open
+    ), accounted AS (
+        DELETE FROM lost_numbers WHERE coupon_id = $1 AND round <= $2
     )
     DELETE FROM coupon_testimonies WHERE coupon_id = $1 AND round <= $2";
 

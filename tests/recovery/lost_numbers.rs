@@ -1,0 +1,124 @@
+//! Redis is wiped while a node dies that alone knew who holds a number: nobody gets that number again, and an operator can
+//! write it off.
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::arrange::start_at_home;
+use crate::redis_lost::flush;
+use crate::support::node::{NodeProcess, Stack, openrun};
+use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::services::PrivateRedis;
+
+/// Calls an operator's route of `node`; gives status and body.
+async fn operate(node: &NodeProcess, path: &str, body: Option<Value>) -> (u16, Value) {
+    let url = format!("http://{}/v1/admin/lost-numbers{path}", node.address());
+    let request = match body {
+        Some(body) => races::http().post(url).json(&body),
+        None => races::http().get(url),
+    };
+    let answer = request.send().await.expect("the node answers");
+    (answer.status().as_u16(), answer.json().await.expect("an operator is answered in JSON"))
+}
+
+/// Somebody asks a node that dies of it.
+async fn ask_the_dying(node: &NodeProcess, member: &str) {
+    let url = format!("http://{}/v1/coupons/drop/issuances", node.address());
+    let answer = races::http().post(url).json(&json!({ "member_id": member })).send().await;
+    assert!(answer.is_err(), "the node was to die between deciding and telling: {answer:?}");
+}
+
+async fn written_off(database_url: &str) -> Vec<(i32, String, String)> {
+    let mut database = sqlx::PgConnection::connect(database_url).await.expect("PostgreSQL answers");
+    let query = "SELECT sequence, status, reason FROM coupon_issuances JOIN issuance_write_offs USING (coupon_id, sequence)
+        WHERE member_id LIKE 'written-off-%'";
+    sqlx::query_as(query).fetch_all(&mut database).await.expect("the tables are there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is_written_off() {
+    let redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let node = start_at_home(NodeProcess::redis_lua(&stack)).await;
+    let dying = NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "admitted:1").start().await;
+    races::create_coupon(node.address(), "drop", 3).await;
+    assert_eq!(ask(node.address(), "drop", "first").await.1["sequence"], 1);
+    until_persisted(&stack.database_url, "drop", 1).await;
+    assert_eq!(operate(&node, "", None).await, (200, json!([])));
+    let (status, refused) = operate(&node, "/drop/write-off", Some(json!({ "count": 1 }))).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("nothing_lost")));
+
+    until("the other node to know the coupon", async || {
+        let url = format!("http://{}/v1/coupons/drop", dying.address());
+        let answer = races::http().get(url).send().await.expect("it lives");
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    ask_the_dying(&dying, "lost").await;
+    assert_eq!(ask(node.address(), "drop", "third").await.1["sequence"], 3);
+    flush(&redis.url()).await;
+
+    let lost = until("the loss to be noticed", async || {
+        let answer = ask(node.address(), "drop", "third").await;
+        assert!(answer.0 == 503 || answer.1["sequence"] == 3, "{answer:?}");
+        operate(&node, "", None).await.1.as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!((&lost["coupon_id"], &lost["count"], &lost["first"]), (&json!("drop"), &json!(1), &json!(2)));
+    assert_eq!((&lost["last"], &lost["permitted"]), (&json!(3), &json!(false)));
+    assert_eq!(ask(node.address(), "drop", "fourth").await.1["code"], "recovering");
+    let (status, refused) = operate(&node, "/drop/write-off", Some(json!({ "count": 2 }))).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("other_count")));
+    assert_eq!(operate(&node, "", None).await.1[0]["permitted"], false);
+
+    let server = format!("http://{}", node.address());
+    let call =
+        ["lost-numbers", "write-off", "drop", "--count", "1", "--reason", "both died", "--server", &server];
+    let said = openrun(&call).output().expect("the command runs");
+    assert!(said.status.success(), "{said:?}");
+    let (_, third) = until("the coupon to open", async || {
+        let answer = ask(node.address(), "drop", "third").await;
+        (answer.0 == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(third["sequence"], 3, "who was told one keeps it");
+    assert_eq!(
+        ask(node.address(), "drop", "lost").await.1["code"],
+        "sold_out",
+        "never one more than the total"
+    );
+    assert_eq!(operate(&node, "", None).await, (200, json!([])));
+    let expected = vec![(2, "EXPIRED".to_owned(), "both died".to_owned())];
+    assert_eq!(written_off(&stack.database_url).await, expected);
+
+    let settings = stack.settings();
+    let verify = openrun(&["verify"]).envs(settings).output().expect("the command runs");
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+    let raised = races::http()
+        .patch(format!("{server}/v1/coupons/drop"))
+        .json(&json!({ "total": 4 }))
+        .send()
+        .await
+        .expect("the node answers");
+    assert_eq!(raised.status().as_u16(), 200);
+    assert_eq!(ask(node.address(), "drop", "lost").await.1["sequence"], 4, "as many again for those who ask");
+}
+
+/// Whoever has the right to sweep may be dead, as here, where it is nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_starting_node_finds_is_published_whoever_has_the_right_to_sweep() {
+    let redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let mut node =
+        start_at_home(NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "admitted:1")).await;
+    races::create_coupon(node.address(), "drop", 3).await;
+    ask_the_dying(&node, "first").await;
+    let mut database = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL answers");
+    let lease =
+        "INSERT INTO leases (what, node, ends_at) VALUES ('sweep', 'nobody', now() + interval '1 hour')
+        ON CONFLICT (what) DO UPDATE SET node = EXCLUDED.node, ends_at = EXCLUDED.ends_at";
+    sqlx::query(lease).execute(&mut database).await.expect("the table is there");
+    node.restart().await;
+    let rows = until_persisted(&stack.database_url, "drop", 1).await;
+    assert_eq!(rows.len(), 1);
+}
