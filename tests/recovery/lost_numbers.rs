@@ -109,8 +109,9 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
 async fn what_a_starting_node_finds_is_published_whoever_has_the_right_to_sweep() {
     let redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
-    let mut node =
-        start_at_home(NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "admitted:1")).await;
+    // Without it the reconciler would publish it, after a minute.
+    let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_RECONCILE_INTERVAL", "off");
+    let mut node = start_at_home(builder.set("OPENRUN_TEST_ABORT", "admitted:1")).await;
     races::create_coupon(node.address(), "drop", 3).await;
     ask_the_dying(&node, "first").await;
     let mut database = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL answers");
