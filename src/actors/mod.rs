@@ -12,6 +12,7 @@ mod desk;
 pub mod fail_point;
 mod gate_keeper;
 mod handle;
+mod looping;
 mod outbox;
 mod peers;
 mod persister;
@@ -31,20 +32,21 @@ pub use coupon_event::CouponEventActor;
 pub use desk::{CouponDesk, DeskError};
 pub use gate_keeper::{FirstRoundError, GateKeeperActor, GateKeeperChild, KeeperParts, KeeperSignal};
 pub use handle::{CouponHandle, here_now};
+pub use looping::{LoopActor, LoopWork};
 pub use outbox::{OutboxActor, SweepParts};
 pub use peers::{NotHeard, Peers};
 pub use persister::PersisterActor;
-pub use presence::PresenceActor;
+pub use presence::{PresenceActor, PresenceParts};
 pub use publisher::{PublisherActor, PublisherInbox};
 pub use reconciler::{
     CouponProof, CouponReport, DriftKind, DriftReport, Finding, Promise, ProofReport, ReconcileError,
-    ReconcileParts, Reconciler, ReconcilerActor, RepairMode, Unwatched, Watch, verify,
+    ReconcileParts, ReconcileSchedule, Reconciler, ReconcilerActor, RepairMode, Unwatched, Watch, verify,
 };
 pub use recovery::{Recoveries, RecoveryParts};
 pub use registry::{CouponRegistry, Limits};
 pub use right::Right;
 pub use shards::Shards;
 pub use supervisor::{
-    ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Observe, Restart,
-    StandDown, Supervise, SupervisorActor,
+    ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Leave, Observe,
+    Restart, StandDown, Supervise, SupervisorActor,
 };

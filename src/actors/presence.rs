@@ -3,34 +3,35 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
-use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::contain::Contained;
 use super::fail_point;
+use super::looping::{LoopActor, LoopWork};
 use super::peers::Peers;
 use super::recovery::Recoveries;
 use super::registry::CouponRegistry;
-use super::supervisor::{Child, DeathNote, Leave};
+use super::supervisor::Leave;
 
-/// The actor's kind in metrics and lists.
-const KIND: &str = "presence";
 /// How often this node says that it lives.
 const BEAT: Duration = Duration::from_millis(500);
 
+/// Keeps this node in the others' minds.
+pub type PresenceActor = LoopActor<PresenceParts>;
+
 /// What the actor works with.
 #[derive(Clone)]
-struct Parts {
-    peers: Arc<Peers>,
-    recoveries: Arc<Recoveries>,
-    registry: Arc<CouponRegistry>,
+pub struct PresenceParts {
+    /// This node among the others.
+    pub peers: Arc<Peers>,
+    /// What it takes part in.
+    pub recoveries: Arc<Recoveries>,
+    /// Its coupons.
+    pub registry: Arc<CouponRegistry>,
 }
 
-impl Parts {
+impl PresenceParts {
     async fn beat(&self) {
-        fail_point::visit(KIND, "beat");
+        fail_point::visit(Self::KIND, "beat");
         let begun = Instant::now();
         match self.peers.beat().await {
             Ok(open) => {
@@ -46,79 +47,17 @@ impl Parts {
     }
 }
 
-/// The shell around the beat.
-pub struct PresenceActor {
-    body: Option<(Parts, Leave)>,
-    note: DeathNote,
-}
+impl LoopWork for PresenceParts {
+    const KIND: &'static str = "presence";
 
-impl PresenceActor {
-    /// What the supervisor needs to keep the beat going on `arbiter`; it ends when `stopping` becomes true.
-    #[must_use]
-    pub fn child(
-        peers: Arc<Peers>,
-        recoveries: Arc<Recoveries>,
-        registry: Arc<CouponRegistry>,
-        stopping: watch::Sender<bool>,
-        arbiter: ArbiterHandle,
-    ) -> impl Child {
-        let parts = Parts { peers, recoveries, registry };
-        PresenceChild { parts, stopping, arbiter, address: ArcSwapOption::empty() }
-    }
-}
-
-impl Contained for PresenceActor {
-    fn failed(&mut self, why: String) {
-        self.note.because(why);
-    }
-}
-
-impl Actor for PresenceActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((parts, mut leave)) = self.body.take() else { return ctx.stop() };
-        self.run_contained(ctx, async move {
-            while !leave.is_due() {
-                parts.beat().await;
-                let _rested_or_leaving = timeout(BEAT, leave.due()).await;
-            }
-            if leave.is_for_good() {
-                parts.recoveries.stand_down().await;
-                parts.peers.leave().await;
-            }
-        });
-    }
-}
-
-struct PresenceChild {
-    parts: Parts,
-    stopping: watch::Sender<bool>,
-    arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<PresenceActor>>,
-}
-
-impl Child for PresenceChild {
-    fn name(&self) -> String {
-        KIND.to_owned()
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn start(&self, note: DeathNote) {
-        let body = (self.parts.clone(), Leave::of(&self.stopping, &note));
-        let address =
-            PresenceActor::start_in_arbiter(&self.arbiter, move |_| PresenceActor { body: Some(body), note });
-        self.address.store(Some(Arc::new(address)));
-    }
-
-    fn is_alive(&self) -> bool {
-        self.address.load().as_deref().is_some_and(Addr::connected)
-    }
-
-    fn waiting(&self) -> usize {
-        0
+    async fn run(self, mut leave: Leave) {
+        while !leave.is_due() {
+            self.beat().await;
+            let _rested_or_leaving = timeout(BEAT, leave.due()).await;
+        }
+        if leave.is_for_good() {
+            self.recoveries.stand_down().await;
+            self.peers.leave().await;
+        }
     }
 }

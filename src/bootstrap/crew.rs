@@ -10,8 +10,9 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use crate::actors::{
     Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, OutboxActor, Peers,
-    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries,
-    RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts,
+    PersisterActor, PresenceActor, PresenceParts, PublisherActor, PublisherInbox, ReconcileSchedule,
+    Reconciler, ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise, SupervisorActor,
+    SweepParts,
 };
 use crate::gate::Trust;
 use crate::ports::NodeId;
@@ -133,16 +134,16 @@ impl Crew {
 
     async fn start_presence(&self) {
         let Some((peers, recoveries)) = self.peers.clone().zip(self.recoveries.clone()) else { return };
-        let (registry, arbiter) = (Arc::clone(&self.registry), self.shards.housekeeping());
-        let child = PresenceActor::child(peers, recoveries, registry, self.stopping.clone(), arbiter);
+        let parts = PresenceParts { peers, recoveries, registry: Arc::clone(&self.registry) };
+        let child = PresenceActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
 
     async fn start_reconciler(&self, interval: Duration) {
         // So long that who has it keeps it from one run to the next.
         let right = self.right("reconcile", interval * 2);
-        let (stopping, arbiter) = (self.stopping.clone(), self.shards.housekeeping());
-        let child = ReconcilerActor::child(self.reconciler.clone(), interval, right, stopping, arbiter);
+        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, right };
+        let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
 

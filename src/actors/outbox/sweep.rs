@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::KIND;
 use super::progress::Progress;
 use crate::actors::fail_point;
 use crate::actors::handle::CouponHandle;
+use crate::actors::looping::LoopWork as _;
 use crate::actors::publisher::{PublisherInbox, WINDOW};
 use crate::actors::registry::CouponRegistry;
 use crate::actors::right::Right;
@@ -77,7 +77,7 @@ impl Sweep {
 
     /// Once through all outboxes; gives how long to rest.
     pub(super) async fn round(&mut self) -> Duration {
-        fail_point::visit(KIND, "round");
+        fail_point::visit(SweepParts::KIND, "round");
         let sweeps_for_all = match &mut self.parts.right {
             Some(right) => right.is_held().await,
             None => true,

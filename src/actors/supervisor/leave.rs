@@ -8,7 +8,7 @@ use super::child::DeathNote;
 
 /// Held by an actor that runs a loop of its own, which looks at it wherever it may end.
 #[derive(Debug)]
-pub(in crate::actors) struct Leave {
+pub struct Leave {
     /// Its node's; that it lives tells the node that the actor does.
     node: watch::Receiver<bool>,
     /// Its own.
