@@ -1,5 +1,7 @@
 //! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
 
+mod admin;
+
 use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
@@ -176,17 +178,6 @@ impl Problem {
         let title = "Some of the node is down";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "actors_failed", title, detail);
         Self { actors, ..problem }.retry_after(RETRY_SOON_S)
-    }
-
-    /// The node has no actor of that name.
-    pub(super) fn no_such_actor() -> Self {
-        let detail = "no actor of this node has that name; see /v1/admin/actors";
-        Self::new(StatusCode::NOT_FOUND, "no_such_actor", "There is no such actor", detail)
-    }
-
-    /// No dead letter has that id.
-    pub(super) fn no_such_letter(detail: &'static str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_such_letter", "There is no such dead letter", detail)
     }
 
     /// Why a member gets no coupon.

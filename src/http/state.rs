@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::operators::Operators;
 use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
-use crate::ports::{AdmissionEngine, DeadLetters};
+use crate::ports::{AdmissionEngine, DeadLetters, Quarantine};
 use crate::telemetry::Metrics;
 
 /// What every handler shares; cheap to clone.
@@ -20,6 +20,8 @@ pub struct AppState {
     pub actors: ActorDesk,
     /// What could not be written; none where there is no queue.
     pub letters: Option<Arc<dyn DeadLetters>>,
+    /// What contradicts the database.
+    pub quarantine: Arc<dyn Quarantine>,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
     /// How far an issuance must have got before its member is told.

@@ -9,6 +9,7 @@ mod event_bus;
 mod event_source;
 mod issuance_store;
 mod outbox;
+mod quarantine;
 
 /// The cause behind a port's error, whatever technology it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -25,3 +26,4 @@ pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
 pub use outbox::{Outbox, OutboxEntry};
+pub use quarantine::{ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts};

@@ -15,7 +15,7 @@ pub(super) fn moment(timestamp: Timestamp) -> OffsetDateTime {
 }
 
 /// The moment of a `timestamptz`; finer digits, which only a stranger can have written, are cut off.
-fn timestamp(moment: OffsetDateTime) -> sqlx::Result<Timestamp> {
+pub(super) fn timestamp(moment: OffsetDateTime) -> sqlx::Result<Timestamp> {
     let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
     i64::try_from(ms).map(Timestamp::from_ms).map_err(|error| sqlx::Error::Decode(error.into()))
 }
