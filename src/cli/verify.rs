@@ -49,7 +49,7 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     match report.dead_letters {
         // They are no broken promise: whoever they belong to may have the coupon by now.
         Some(letters) if letters > 0 => {
-            writeln!(out, "{letters} dead letters wait: `openrun dead-letters list` shows them")?;
+            writeln!(out, "{letters} dead letters wait, copies counted: `openrun dead-letters list` shows them")?;
         }
         Some(_) => writeln!(out, "0 dead letters wait.")?,
         None => {}
