@@ -21,6 +21,7 @@ use self::hold::{Hold, unavailable};
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
+use crate::sabotage::abort;
 
 pub(super) use self::history::with as with_history;
 
@@ -162,6 +163,7 @@ async fn send_again(hold: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
         let published = timeout(session.reply_timeout, window::publish(&channel, &exchange, &messages));
         published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
     }
+    abort::visit(abort::REPLAYED);
     Ok(())
 }
 
