@@ -11,14 +11,14 @@ CREATE TABLE lost_numbers (
     noticed_at timestamptz NOT NULL DEFAULT now(),
     -- As many may be written off, and no more.
     permitted integer NOT NULL DEFAULT 0,
-    reason text NOT NULL DEFAULT ''
+    note text NOT NULL DEFAULT ''
 );
 
 -- Which rows of coupon_issuances stand for a number that was written off. They keep it from being given to anybody else.
 CREATE TABLE issuance_write_offs (
     coupon_id text COLLATE "C" NOT NULL,
     sequence integer NOT NULL,
-    reason text NOT NULL,
+    note text NOT NULL,
     written_off_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (coupon_id, sequence),
     FOREIGN KEY (coupon_id, sequence) REFERENCES coupon_issuances (coupon_id, sequence)

@@ -46,8 +46,8 @@ impl BatchWriter {
                 Ok(report) => {
                     self.metrics.persisted.inc_by(report.inserted as u64);
                     self.metrics.persisted_again.inc_by(report.same as u64);
-                    self.metrics.conflicts.inc_by(report.conflicts.len() as u64);
-                    for conflict in &report.conflicts {
+                    for conflict in report.alarms() {
+                        self.metrics.conflicts.inc();
                         let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
                         let held = &conflict.held;
                         tracing::error!(%coupon_id, sequence, ?member_id, %held, "an issuance contradicts the database");

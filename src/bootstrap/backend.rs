@@ -21,7 +21,7 @@ use crate::persistence::sqlite::{
 };
 use crate::ports::{
     AdmissionEngine, Cluster, CouponCatalog, DeadLetters, EngineError, EngineRecovery, EventBus, EventSource,
-    IssuanceStore, LostNumbers, Outbox,
+    IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -91,6 +91,8 @@ pub struct Backend {
     pub catalog: Arc<dyn CouponCatalog>,
     /// Where issuances end up.
     pub store: Arc<dyn IssuanceStore>,
+    /// What contradicts what ended up there.
+    pub quarantine: Arc<dyn Quarantine>,
     pub(super) transport: Option<Transport>,
     connections: Connections,
 }
@@ -120,6 +122,7 @@ impl Backend {
             engine: Arc::new(EmbeddedEngine::new(database.clone())),
             catalog: Arc::new(SqliteCatalog::new(database.clone())),
             store: Arc::new(SqliteIssuanceStore::new(database.clone())),
+            quarantine: Arc::new(SqliteIssuanceStore::new(database.clone())),
             transport: None,
             connections: Connections::Sqlite(database),
         })
@@ -146,6 +149,7 @@ impl Backend {
             engine: Arc::clone(&engine) as _,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
+            quarantine: Arc::new(PostgresStore::new(database.clone())),
             transport: Some(Transport {
                 outbox,
                 bus: Arc::new(bus),
@@ -165,6 +169,7 @@ impl Backend {
             engine: Arc::clone(&self.engine),
             catalog: Arc::clone(&self.catalog),
             store: Arc::clone(&self.store),
+            quarantine: Arc::clone(&self.quarantine),
             outbox: self.transport.as_ref().map(|transport| Arc::clone(&transport.outbox)),
         }
     }

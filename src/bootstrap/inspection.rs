@@ -74,6 +74,7 @@ impl Inspection {
                     engine: Arc::new(EmbeddedEngine::new(database.clone())),
                     catalog: Arc::new(SqliteCatalog::new(database.clone())),
                     store: Arc::new(SqliteIssuanceStore::new(database.clone())),
+                    quarantine: Arc::new(SqliteIssuanceStore::new(database.clone())),
                     outbox: None,
                 };
                 Ok(Self { parts, opened: Opened::Sqlite(database) })
@@ -92,6 +93,7 @@ impl Inspection {
                     engine: Arc::new(engine),
                     catalog: Arc::new(PostgresCatalog::new(database.clone())),
                     store: Arc::new(PostgresStore::new(database.clone())),
+                    quarantine: Arc::new(PostgresStore::new(database.clone())),
                     outbox: Some(outbox),
                 };
                 Ok(Self { parts, opened: Opened::Postgres(Box::new(database)) })

@@ -101,6 +101,7 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
         actors: ActorDesk::new(crew.supervisor.clone(), crew.failed.clone()),
         lost: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
         letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
+        quarantine: Arc::clone(&backend.quarantine),
         engine: Arc::clone(&backend.engine),
         acks: acks(settings, backend, crew),
         metrics: Arc::clone(&crew.metrics),

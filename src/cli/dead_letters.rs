@@ -11,11 +11,12 @@ use super::failure::Failure;
 use super::runtime;
 
 /// The columns of a list.
-const LIST: [Column; 6] = [
+const LIST: [Column; 7] = [
     Column::text("id"),
     Column::text("coupon_id"),
     Column::text("member_id"),
     Column::number("sequence"),
+    Column::number("copies"),
     Column::text("died_at"),
     Column::text("reason"),
 ];

@@ -33,9 +33,9 @@ async fn call(client: &ApiClient, call: &LostNumbersCall) -> Result<Value, Failu
     const AT: &str = "/v1/admin/lost-numbers";
     match call {
         LostNumbersCall::List => client.get(AT).await,
-        LostNumbersCall::WriteOff { coupon, count, reason } => {
+        LostNumbersCall::WriteOff { coupon, count, note } => {
             let id = CouponId::parse(coupon).map_err(Failure::operator)?;
-            let wanted = json!({ "count": count, "reason": reason.as_deref().unwrap_or_default() });
+            let wanted = json!({ "count": count, "note": note });
             client.post(&format!("{AT}/{id}/write-off"), Some(&wanted)).await
         }
     }

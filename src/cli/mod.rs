@@ -5,6 +5,7 @@ mod answer;
 mod api_client;
 mod args;
 mod bar;
+mod conflicts;
 mod coupons;
 mod dead_letters;
 mod demo;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => migrate::run(args),
         Command::Coupons(args) => coupons::run(&args),
         Command::Actors(args) => actors::run(&args),
+        Command::Conflicts(args) => conflicts::run(&args),
         Command::DeadLetters(args) => dead_letters::run(&args),
         Command::LostNumbers(args) => lost_numbers::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),

@@ -9,7 +9,7 @@ use super::bar::CompareBar;
 use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
-use super::table::{write_table, written};
+use super::table::{write_settled, write_table, written};
 use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
 use crate::telemetry::Metrics;
@@ -47,6 +47,7 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
             writeln!(out, "  and {} more", coupon.unnamed)?;
         }
     }
+    write_settled(out, report.coupons.iter().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
     match (report.repaired, report.unrepaired) {
         (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
         (repaired, 0) => writeln!(out, "\nThey agree again: {repaired} repaired."),

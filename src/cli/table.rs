@@ -25,6 +25,18 @@ pub(super) fn write_table<const N: usize>(out: &mut impl Write, rows: &[[String;
     Ok(())
 }
 
+/// Says of which coupons contradictions were settled, and how many: they are not counted as wrong.
+pub(super) fn write_settled<'a>(
+    out: &mut impl Write,
+    coupons: impl Iterator<Item = (&'a str, u64)>,
+) -> io::Result<()> {
+    for (coupon, settled) in coupons.filter(|(_, settled)| *settled > 0) {
+        let which = format!("`openrun conflicts list --coupon {coupon} --settled`");
+        writeln!(out, "\n{coupon}: contradictions that are settled and not counted: {settled}; see {which}")?;
+    }
+    Ok(())
+}
+
 /// Whoever reads may have seen enough, such as `head`; anything else is a mistake of the surroundings.
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {

@@ -8,7 +8,7 @@ use super::bar::CompareBar;
 use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
-use super::table::written;
+use super::table::{write_settled, written};
 use crate::actors::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
 
@@ -45,10 +45,14 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
             }
         }
     }
+    write_settled(out, report.coupons.iter().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
     match report.dead_letters {
         // They are no broken promise: whoever they belong to may have the coupon by now.
         Some(letters) if letters > 0 => {
-            writeln!(out, "{letters} dead letters wait: `openrun dead-letters list` shows them")?;
+            writeln!(
+                out,
+                "{letters} dead letters wait, copies counted: `openrun dead-letters list` shows them"
+            )?;
         }
         Some(_) => writeln!(out, "0 dead letters wait.")?,
         None => {}

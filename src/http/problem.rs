@@ -1,5 +1,7 @@
 //! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
 
+mod admin;
+
 use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
@@ -176,34 +178,6 @@ impl Problem {
         let title = "Some of the node is down";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "actors_failed", title, detail);
         Self { actors, ..problem }.retry_after(RETRY_SOON_S)
-    }
-
-    /// The node has no actor of that name.
-    pub(super) fn no_such_actor() -> Self {
-        let detail = "no actor of this node has that name; see /v1/admin/actors";
-        Self::new(StatusCode::NOT_FOUND, "no_such_actor", "There is no such actor", detail)
-    }
-
-    /// No dead letter has that id.
-    pub(super) fn no_such_letter(detail: &'static str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_such_letter", "There is no such dead letter", detail)
-    }
-
-    /// The coupon lacks no number.
-    pub(super) fn nothing_lost() -> Self {
-        let detail = "no number of this coupon is lost; see /v1/admin/lost-numbers";
-        Self::new(StatusCode::CONFLICT, "nothing_lost", "Nothing is lost", detail)
-    }
-
-    /// The operator gives up more or less than is lost.
-    pub(super) fn other_count(count: u32, first: u32) -> Self {
-        let detail = format!("{count} numbers are lost, from {first} on: say exactly that count");
-        Self::new(StatusCode::CONFLICT, "other_count", "Not as many are lost", detail)
-    }
-
-    /// An operator's reason cannot be kept.
-    pub(super) fn invalid_reason(detail: String) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_reason", "The reason cannot be kept", detail)
     }
 
     /// Why a member gets no coupon.

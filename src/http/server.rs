@@ -139,6 +139,9 @@ fn admin_routes(config: &mut web::ServiceConfig) {
             post("/v1/admin/dead-letters/{id}/replay").route(web::post().to(admin::dead_letters::replay)),
         )
         .service(letter)
+        .service(get("/v1/admin/conflicts").route(web::get().to(admin::conflicts::list)))
+        .service(get("/v1/admin/conflicts/{id}").route(web::get().to(admin::conflicts::show)))
+        .service(post("/v1/admin/conflicts/{id}/settle").route(web::post().to(admin::conflicts::settle)))
         .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
         // Names have slashes, which may be given plainly.
         .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::operators::Operators;
 use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
-use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers};
+use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers, Quarantine};
 use crate::telemetry::Metrics;
 
 /// What every handler shares; cheap to clone.
@@ -22,6 +22,8 @@ pub struct AppState {
     pub letters: Option<Arc<dyn DeadLetters>>,
     /// Numbers nobody knows the holder of; none where the engine cannot lose any.
     pub lost: Option<Arc<dyn LostNumbers>>,
+    /// What contradicts the database.
+    pub quarantine: Arc<dyn Quarantine>,
     /// Who decides; asked directly only for reads.
     pub engine: Arc<dyn AdmissionEngine>,
     /// How far an issuance must have got before its member is told.

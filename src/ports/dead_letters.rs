@@ -69,6 +69,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// Everything that happened to it, the oldest first.
     pub history: Vec<LetterEvent>,
+    /// How many messages it is: one, and one more for each time that somebody died while setting it aside or replaying it.
+    pub copies: usize,
     /// How many bytes it has.
     pub payload_bytes: usize,
     /// Its payload, if it is text; cut off where it is too long to be shown.
@@ -78,7 +80,7 @@ pub struct DeadLetter {
 /// What an operator's call did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// How many letters were dealt with; a letter may have copies.
+    /// How many letters were dealt with, each with all its copies.
     pub done: usize,
     /// How many there are besides.
     pub left: usize,
@@ -98,7 +100,7 @@ pub enum DeadLetterError {
 /// The dead letters, for operators.
 ///
 /// Looking at letters loses none and changes neither their order nor what they say, however often it is done and whatever
-/// dies meanwhile. A letter leaves only when it was replayed and that was confirmed, or discarded. One operator at a time
+/// dies meanwhile. A message that was set aside several times is one letter with copies. A letter leaves only when it was replayed and that was confirmed, or discarded. One operator at a time
 /// holds them, on whichever node; the next waits, so that nobody takes a letter that is being looked at for gone.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
@@ -108,8 +110,8 @@ pub trait DeadLetters: Send + Sync {
     /// The first letter of this id.
     async fn find(&self, id: &str) -> Result<Option<DeadLetter>, DeadLetterError>;
 
-    /// Sends the letter of this id, and every copy of it, on its way again. `None` if there is none. A crash in between
-    /// makes a copy at worst, and the database takes an issuance once however often it comes.
+    /// Sends the letter of this id on its way again, once, and takes every copy of it away. `None` if there is none. A
+    /// crash in between makes a copy at worst, and the database takes an issuance once however often it comes.
     async fn replay(&self, id: &str) -> Result<Option<Settled>, DeadLetterError>;
 
     /// The same for the oldest letters, at most `limit`. One that fails again comes back, with a longer history.

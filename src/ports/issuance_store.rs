@@ -26,6 +26,8 @@ pub struct Conflict {
     pub arrived: IssuedCoupon,
     /// What the database holds, in words.
     pub held: String,
+    /// Whether an operator has settled the very same before: then it is kept apart as ever, but no news.
+    pub is_settled: bool,
 }
 
 /// What became of a batch.
@@ -37,6 +39,13 @@ pub struct InsertReport {
     pub same: usize,
     /// Those that contradict a row; they have been written to the quarantine.
     pub conflicts: Vec<Conflict>,
+}
+
+impl InsertReport {
+    /// The contradictions that somebody has to look at: all but the settled ones.
+    pub fn alarms(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts.iter().filter(|conflict| !conflict.is_settled)
+    }
 }
 
 /// Keeps issuances for good.
@@ -67,7 +76,4 @@ pub trait IssuanceStore: Send + Sync {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<IssuedCoupon>, StoreError>;
-
-    /// What is in the quarantine of a coupon, at most `limit`, in order of sequence.
-    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError>;
 }

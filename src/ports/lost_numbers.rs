@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Cause, OpenRecovery};
-use crate::domain::{CouponId, IssuedCoupon, Sequence, Timestamp};
+use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 
 /// Numbers that an open recovery lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub trait LostNumbers: Send + Sync {
     ) -> Result<Option<Loss>, LossError>;
 
     /// Permits to write off what is lost of `coupon`, which must be `count` numbers.
-    async fn permit(&self, coupon: &CouponId, count: u32, reason: &str) -> Result<Permission, LossError>;
+    async fn permit(&self, coupon: &CouponId, count: u32, note: &Note) -> Result<Permission, LossError>;
 
     /// The lost numbers above `after`, up to `last`, at most `limit`, in order, each with the earliest moment at which it can
     /// have been issued: when the one before it was, or the coupon opened.

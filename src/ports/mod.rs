@@ -10,6 +10,7 @@ mod event_source;
 mod issuance_store;
 mod lost_numbers;
 mod outbox;
+mod quarantine;
 
 /// The cause behind a port's error, whatever technology it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -27,3 +28,4 @@ pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceEr
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
 pub use lost_numbers::{Loss, LossError, LostNumbers, Permission};
 pub use outbox::{Outbox, OutboxEntry};
+pub use quarantine::{ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts};

@@ -14,6 +14,10 @@ pub const PUBLISHED: &str = "published";
 pub const CONFIRMED: &str = "confirmed";
 /// The database has committed a batch, and the broker does not know.
 pub const COMMITTED: &str = "committed";
+/// A message lies with the dead letters, and is still in its own queue.
+pub const BURIED: &str = "buried";
+/// Dead letters are in the queue again, and still dead.
+pub const REPLAYED: &str = "replayed";
 
 #[cfg(feature = "test-panics")]
 mod armed {

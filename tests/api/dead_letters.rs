@@ -21,7 +21,7 @@ on_both_engines! {
 }
 
 /// An issuance that nobody has decided.
-fn issuance(coupon: &str, sequence: u32) -> IssuedCoupon {
+pub(crate) fn issuance(coupon: &str, sequence: u32) -> IssuedCoupon {
     let coupon_id = CouponId::parse(coupon).expect("an id");
     let member_id = MemberId::parse(&format!("m{sequence}")).expect("an id");
     IssuedCoupon {
@@ -51,7 +51,7 @@ async fn publish(stack: &Stack, id: Option<&str>, payload: &[u8]) {
     connection.close(200, "done".into()).await.expect("it ends");
 }
 
-async fn publish_issuance(stack: &Stack, issuance: &IssuedCoupon) {
+pub(crate) async fn publish_issuance(stack: &Stack, issuance: &IssuedCoupon) {
     let payload = encode(&CouponIssued { issuance: issuance.clone(), traceparent: None });
     publish(stack, Some(issuance.code.as_str()), &payload).await;
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::arrange::{Answer, Api, Engine};
 
 /// Every path of the contract, its methods, and whether the call takes a body, names a coupon, and is an operator's.
-const CONTRACT: [(&str, &str, bool, bool, bool); 22] = [
+const CONTRACT: [(&str, &str, bool, bool, bool); 25] = [
     ("post", "/v1/coupons", true, false, true),
     ("get", "/v1/coupons", false, false, false),
     ("get", "/v1/coupons/{coupon_id}", false, true, false),
@@ -19,6 +19,9 @@ const CONTRACT: [(&str, &str, bool, bool, bool); 22] = [
     ("get", "/v1/coupons/{coupon_id}/issuances/{member_id}", false, true, false),
     ("get", "/v1/admin/actors", false, false, true),
     ("post", "/v1/admin/actors/{name}/restart", false, false, true),
+    ("get", "/v1/admin/conflicts", false, false, true),
+    ("get", "/v1/admin/conflicts/{id}", false, false, true),
+    ("post", "/v1/admin/conflicts/{id}/settle", true, false, true),
     ("get", "/v1/admin/dead-letters", false, false, true),
     ("get", "/v1/admin/dead-letters/{id}", false, false, true),
     ("delete", "/v1/admin/dead-letters/{id}", false, false, true),

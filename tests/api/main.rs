@@ -9,6 +9,7 @@ mod amending;
 mod arrange;
 mod bodies;
 mod command_line;
+mod conflicts;
 mod coupons;
 mod dead_letters;
 mod demo;

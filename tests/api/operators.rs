@@ -18,6 +18,7 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
         at(Method::POST, &format!("/{coupon}/close")),
         api.request(Method::GET, "/v1/admin/actors"),
         api.request(Method::POST, "/v1/admin/actors/gate-keeper/restart"),
+        api.request(Method::GET, "/v1/admin/conflicts"),
         api.request(Method::GET, "/v1/admin/dead-letters"),
         api.request(Method::POST, "/v1/admin/dead-letters/replay"),
         api.request(Method::POST, "/v1/admin/reconcile"),
@@ -51,9 +52,15 @@ async fn with_a_token_operators_must_have_it() {
     }
     let shown = api.shown("drop").await;
     assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Who is no operator does not learn which letters there are.
-    for (method, path) in [(Method::GET, "x"), (Method::DELETE, "x"), (Method::POST, "x/replay")] {
-        let call = api.request(method, &format!("/v1/admin/dead-letters/{path}"));
+    // Who is no operator does not learn which letters and contradictions there are.
+    for (method, path) in [
+        (Method::GET, "dead-letters/x"),
+        (Method::DELETE, "dead-letters/x"),
+        (Method::POST, "dead-letters/x/replay"),
+        (Method::GET, "conflicts/1"),
+        (Method::POST, "conflicts/1/settle"),
+    ] {
+        let call = api.request(method, &format!("/v1/admin/{path}"));
         Answer::to(call).await.problem(401, "unauthorized");
     }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");

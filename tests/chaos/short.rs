@@ -8,7 +8,9 @@ const SEED: u64 = 20_261_121;
 /// Those that are over soon. `openrun-load chaos` without `--faults` does them all.
 const FAULTS: &[&str] = &[
     "abort-admitted",
+    "abort-buried",
     "abort-committed",
+    "abort-replayed",
     "contradiction",
     "node-killed",
     "poison",

@@ -5,7 +5,7 @@ use openrun::domain::{
     Terms, Timestamp, Window,
 };
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore, migrate};
-use openrun::ports::CouponCatalog;
+use openrun::ports::{CouponCatalog, KeptConflict, Quarantine, WhichConflicts};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::shared;
@@ -49,6 +49,12 @@ impl Stage {
         let mut connection = PgConnection::connect(self.home.url()).await.expect("the database is there");
         sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("it is a query for one number")
     }
+}
+
+/// What contradicts `drop`, and is settled or not.
+pub(crate) async fn conflicts(stage: &Stage, are_settled: bool) -> Vec<KeptConflict> {
+    let which = WhichConflicts { coupon: Some(id("drop")), are_settled, after: 0, limit: 10 };
+    stage.store.conflicts(&which).await.expect("the database answers")
 }
 
 pub(crate) async fn by_hand(url: &str, statement: &str) -> sqlx::Result<u64> {

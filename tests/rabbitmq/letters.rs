@@ -4,7 +4,9 @@ use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
 use openrun::domain::MemberId;
 use openrun::messaging::rabbitmq::{CONTENT_TYPE, RabbitLetters, encode};
-use openrun::ports::{DeadLetter, DeadLetters, EventBus, EventStream, LetterEventKind, Settled};
+use openrun::ports::{
+    CouponIssued, DeadLetter, DeadLetters, EventBus, EventStream, LetterEventKind, Settled,
+};
 
 use crate::fixtures::{Stage, event, next, nothing, window};
 
@@ -143,13 +145,45 @@ async fn a_discarded_letter_is_gone_with_its_copies_but_no_other_of_its_id() {
     sent.await.unwrap().await.unwrap();
     let letters = letters(&stage);
     let (letter, settled) = letters.discard(&code(1)).await.unwrap().expect("it is there");
-    assert_eq!((letter.sequence, settled), (Some(1), Settled { done: 2, left: 2 }));
+    assert_eq!((letter.sequence, letter.copies, settled), (Some(1), 2, Settled { done: 1, left: 2 }));
     let left = letters.list(100).await.unwrap();
     assert_eq!(ids(&left), [code(2), code(1)]);
     assert_eq!(left[1].payload.as_deref(), Some("another"));
     assert!(letters.discard(&code(1)).await.unwrap().is_some());
     assert_eq!(letters.discard(&code(1)).await.unwrap(), None);
     hand.until_ready(&dead, 1).await;
+}
+
+#[tokio::test]
+async fn a_letter_with_copies_is_one_letter_which_is_replayed_once_and_leaves_whole() {
+    let stage = Stage::shared();
+    bury(&stage, 1..=3, "for the test").await;
+    bury(&stage, 1..=2, "once more").await;
+    // Published by the sweep, which knows no trace.
+    let untraced = CouponIssued { traceparent: None, ..event(1) };
+    stage.bus().publish(&[untraced]).await.unwrap();
+    let mut stream = stage.stream(10).await;
+    let delivery = next(&mut stream).await;
+    stream.reject(delivery.tag, "once more").await.unwrap();
+    let (letters, hand) = (letters(&stage), stage.hand().await);
+    let copies = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.copies).collect::<Vec<_>>();
+    let found = letters.list(100).await.unwrap();
+    assert_eq!((ids(&found), copies(&found)), (vec![&*code(1), &*code(2), &*code(3)], vec![3, 2, 1]));
+    assert_eq!(ids(&letters.list(2).await.unwrap()), [code(1), code(2)], "a limit counts letters");
+    assert_eq!(letters.find(&code(1)).await.unwrap().map(|letter| letter.copies), Some(3));
+
+    assert_eq!(letters.replay(&code(1)).await.unwrap(), Some(Settled { done: 1, left: 2 }));
+    let again = next(&mut stream).await;
+    assert_eq!(again.event.unwrap().issuance, event(1).issuance);
+    nothing(&mut stream).await;
+    stream.ack(&[again.tag]).await.unwrap();
+    hand.until_ready(&stage.names.dead_letters(), 3).await;
+    assert_eq!(letters.replay_all(1).await.unwrap(), Settled { done: 1, left: 1 });
+    hand.until_ready(&stage.names.dead_letters(), 1).await;
+    let again = next(&mut stream).await;
+    assert_eq!(again.event.unwrap().issuance, event(2).issuance);
+    nothing(&mut stream).await;
+    assert_eq!(ids(&letters.list(100).await.unwrap()), [code(3)]);
 }
 
 /// Eight operators at once, each on a node of their own: nobody misses a letter, and each leaves once.

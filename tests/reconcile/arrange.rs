@@ -4,12 +4,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use openrun::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, Sequence,
+    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, Note, Sequence,
     Terms, Timestamp, Window,
 };
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore};
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
-use openrun::ports::{AdmissionEngine, AdmissionRequest, CouponCatalog, IssuanceStore, Outbox, Verdict};
+use openrun::ports::{
+    AdmissionEngine, AdmissionRequest, CouponCatalog, IssuanceStore, KeptConflict, Outbox, Quarantine,
+    Verdict, WhichConflicts,
+};
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -132,6 +135,21 @@ impl Stage {
 
     pub(crate) async fn rows(&self) -> Vec<IssuedCoupon> {
         self.store.list(&self.coupon.id, 0, 10_000).await.expect("they can be read")
+    }
+
+    /// What contradicts a row and nobody has settled.
+    pub(crate) async fn contradictions(&self) -> Vec<KeptConflict> {
+        let coupon = Some(self.coupon.id.clone());
+        let which = WhichConflicts { coupon, are_settled: false, after: 0, limit: 10 };
+        self.store.conflicts(&which).await.expect("they can be read")
+    }
+
+    /// Settles all of it.
+    pub(crate) async fn settle_contradictions(&self) {
+        let note = Note::parse("seen").expect("a note");
+        for kept in self.contradictions().await {
+            self.store.settle(kept.id, &note).await.expect("an answer").expect("it is there");
+        }
     }
 
     /// Waits until nothing counts as in flight any more.

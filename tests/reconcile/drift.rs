@@ -1,6 +1,6 @@
 //! What is lost or late, and comes back.
 
-use openrun::ports::{IssuanceStore, Outbox};
+use openrun::ports::Outbox;
 
 use crate::arrange::Stage;
 
@@ -98,8 +98,13 @@ async fn what_contradicts_a_row_is_not_written_over_it() {
         "{told:#?}"
     );
     assert_eq!(stage.rows().await, before, "what was there stays");
-    let quarantined = stage.store.quarantined(&stage.coupon.id, 10).await.expect("it can be read");
+    let quarantined = stage.contradictions().await;
     assert_eq!(quarantined.len(), 2, "{quarantined:#?}");
+    // Settling hides no disagreement of engine and rows.
+    stage.settle_contradictions().await;
+    let told = stage.reconcile(&[]).await;
+    assert_eq!((told.code, &told.coupon()["settled"]), (1, &2.into()), "{told:#?}");
+    assert_eq!(told.findings().len(), 3, "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

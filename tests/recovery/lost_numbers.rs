@@ -30,7 +30,7 @@ async fn ask_the_dying(node: &NodeProcess, member: &str) {
 
 async fn written_off(database_url: &str) -> Vec<(i32, String, String)> {
     let mut database = sqlx::PgConnection::connect(database_url).await.expect("PostgreSQL answers");
-    let query = "SELECT sequence, status, reason FROM coupon_issuances JOIN issuance_write_offs USING (coupon_id, sequence)
+    let query = "SELECT sequence, status, note FROM coupon_issuances JOIN issuance_write_offs USING (coupon_id, sequence)
         WHERE member_id LIKE 'written-off-%'";
     sqlx::query_as(query).fetch_all(&mut database).await.expect("the tables are there")
 }
@@ -45,7 +45,8 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     assert_eq!(ask(node.address(), "drop", "first").await.1["sequence"], 1);
     until_persisted(&stack.database_url, "drop", 1).await;
     assert_eq!(operate(&node, "", None).await, (200, json!([])));
-    let (status, refused) = operate(&node, "/drop/write-off", Some(json!({ "count": 1 }))).await;
+    let (status, refused) =
+        operate(&node, "/drop/write-off", Some(json!({ "count": 1, "note": "both died" }))).await;
     assert_eq!((status, &refused["code"]), (409, &json!("nothing_lost")));
 
     until("the other node to know the coupon", async || {
@@ -67,13 +68,14 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     assert_eq!((&lost["coupon_id"], &lost["count"], &lost["first"]), (&json!("drop"), &json!(1), &json!(2)));
     assert_eq!((&lost["last"], &lost["permitted"]), (&json!(3), &json!(false)));
     assert_eq!(ask(node.address(), "drop", "fourth").await.1["code"], "recovering");
-    let (status, refused) = operate(&node, "/drop/write-off", Some(json!({ "count": 2 }))).await;
+    let (status, refused) =
+        operate(&node, "/drop/write-off", Some(json!({ "count": 2, "note": "both died" }))).await;
     assert_eq!((status, &refused["code"]), (409, &json!("other_count")));
     assert_eq!(operate(&node, "", None).await.1[0]["permitted"], false);
 
     let server = format!("http://{}", node.address());
     let call =
-        ["lost-numbers", "write-off", "drop", "--count", "1", "--reason", "both died", "--server", &server];
+        ["lost-numbers", "write-off", "drop", "--count", "1", "--note", "both died", "--server", &server];
     let said = openrun(&call).output().expect("the command runs");
     assert!(said.status.success(), "{said:?}");
     let (_, third) = until("the coupon to open", async || {

@@ -12,10 +12,10 @@ use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, metric, postgres_rows, until, until_persisted};
 use crate::support::shared::coupon_id;
 
-const TOTAL: u32 = 100;
+pub(crate) const TOTAL: u32 = 100;
 
 /// The message of an issuance that nobody has decided.
-fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
+pub(crate) fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
     let (coupon_id, member_id) =
         (CouponId::parse(coupon).expect("an id"), MemberId::parse(member).expect("an id"));
     let issuance = IssuedCoupon {
@@ -29,7 +29,7 @@ fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
     encode(&CouponIssued { issuance, traceparent: None })
 }
 
-async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {
+pub(crate) async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {
     let exchange = format!("{}.issuances", stack.amqp_namespace);
     let properties = BasicProperties::default().with_delivery_mode(2).with_content_type(CONTENT_TYPE.into());
     let options = BasicPublishOptions::default();
@@ -38,7 +38,7 @@ async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {
 }
 
 /// What the dead-letter queue holds, in its order.
-async fn dead_letters(channel: &Channel, stack: &Stack, count: usize) -> Vec<Vec<u8>> {
+pub(crate) async fn dead_letters(channel: &Channel, stack: &Stack, count: usize) -> Vec<Vec<u8>> {
     let queue = format!("{}.dead-letters", stack.amqp_namespace);
     let mut found = Vec::new();
     until(&format!("{count} dead letters"), async || {

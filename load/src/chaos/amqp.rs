@@ -88,12 +88,29 @@ impl Broker {
 
     /// Which issuances wait in the queue: coupon and sequence. They go back when the connection ends.
     pub(super) async fn issuances_waiting(self) -> Result<BTreeSet<(String, u32)>, String> {
-        let (queue, mut found) = (issuances(), BTreeSet::new());
-        loop {
-            let got = self.channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await;
-            let Some(message) = got.map_err(text)? else { return Ok(found) };
-            if let Ok(Message { data }) = serde_json::from_slice(&message.delivery.data) {
+        let mut found = BTreeSet::new();
+        self.each(&issuances(), |payload| {
+            if let Ok(Message { data }) = serde_json::from_slice(payload) {
                 found.insert((data.coupon_id, data.sequence));
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// What the messages in the queue say. They go back when the connection ends.
+    pub(super) async fn texts(self, queue: &str) -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        self.each(queue, |payload| found.push(String::from_utf8_lossy(payload).into_owned())).await?;
+        Ok(found)
+    }
+
+    async fn each(&self, queue: &str, mut see: impl FnMut(&[u8])) -> Result<(), String> {
+        loop {
+            let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+            match got.map_err(text)? {
+                Some(message) => see(&message.delivery.data),
+                None => return Ok(()),
             }
         }
     }

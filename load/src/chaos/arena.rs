@@ -50,8 +50,8 @@ pub(super) struct Arena {
 pub(super) struct Planted {
     /// Coupon, sequence and member of those that contradict a row.
     pub(super) conflicts: Vec<(String, u32, String)>,
-    /// How many that nobody can read.
-    pub(super) poison: u64,
+    /// Those that nobody can read, each of its own text.
+    pub(super) poison: Vec<String>,
 }
 
 impl Arena {

@@ -1,9 +1,9 @@
-//! What a node counts, as it says itself.
+//! What a node counts, as it says itself, and calls of which nobody keeps the answer.
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::HOST;
+use hyper::{Method, Request};
 
 use super::asking::PATIENCE;
 use crate::connection::Connection;
@@ -15,6 +15,15 @@ pub(super) async fn get(target: &Target, path: &str) -> Option<Bytes> {
     let reply =
         Connection::new(target.clone(), PATIENCE).ask(request.body(Full::default()).ok()?).await.ok()?;
     reply.status.is_success().then_some(reply.body)
+}
+
+/// Calls a path that changes something, whatever becomes of it.
+pub(super) async fn post(target: &Target, path: &str) {
+    let request = Request::builder().method(Method::POST).uri(path).header(HOST, target.host().clone());
+    if let Ok(request) = request.body(Full::default()) {
+        // Who calls it looks at what it does, not at what it says.
+        let _answered = Connection::new(target.clone(), PATIENCE).ask(request).await;
+    }
 }
 
 /// All metrics of a node.

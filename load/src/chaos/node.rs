@@ -81,6 +81,14 @@ impl Node {
     /// It ended, or took too long; with the end of its log.
     pub(super) async fn restart(&mut self) -> Result<(), String> {
         self.launch(&[]);
+        self.until_serving().await
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Errors
+    /// It ended, or took too long; with the end of its log.
+    pub(super) async fn until_serving(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_BOUND;
         while let Some(process) = &mut self.process {
             if process.logged().contains(SERVES) {

@@ -197,7 +197,7 @@ async fn evidence(arena: &Arena, crowd: &Crowd, injected: &[Injected]) -> Result
         conflicts: truth::conflicts(arena).await?,
         dead_letters: truth::dead(arena).await?,
         planted_conflicts: arena.planted.conflicts.clone(),
-        planted_poison: arena.planted.poison,
+        planted_poison: arena.planted.poison.clone(),
         faults_us: injected.iter().map(|done| (done.from_us, done.to_us)).collect(),
     })
 }

@@ -36,7 +36,7 @@ pub(super) async fn conflicts(arena: &Arena) -> Result<Vec<(String, u32, String)
     Ok(text.lines().filter_map(conflict).collect())
 }
 
-/// How many letters are dead.
-pub(super) async fn dead(arena: &Arena) -> Result<u64, String> {
-    Broker::connect(arena).await?.waiting(&dead_letters()).await
+/// The texts of the dead letters, copies and all.
+pub(super) async fn dead(arena: &Arena) -> Result<Vec<String>, String> {
+    Broker::connect(arena).await?.texts(&dead_letters()).await
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{AckBoard, BatchWriter, DeliveryTag, IssuanceStore, IssuedCoupon, Item, StoreError};
 use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Sequence, Timestamp};
-use crate::ports::{Conflict, InsertReport};
+use crate::ports::InsertReport;
 use crate::telemetry::Metrics;
 
 /// Rejects every batch with one of these sequences, and is away while `away`.
@@ -49,10 +49,6 @@ impl IssuanceStore for PickyStore {
     }
 
     async fn list(&self, _: &CouponId, _: Sequence, _: u32) -> Result<Vec<IssuedCoupon>, StoreError> {
-        unreachable!("a writer only inserts")
-    }
-
-    async fn quarantined(&self, _: &CouponId, _: u32) -> Result<Vec<Conflict>, StoreError> {
         unreachable!("a writer only inserts")
     }
 }

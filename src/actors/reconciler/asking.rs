@@ -9,7 +9,7 @@ use super::report::{DriftKind, Finding};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{
     AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, Outbox, OutboxEntry,
-    StoreError,
+    Quarantine, QuarantineError, StoreError,
 };
 
 /// How long one question may take.
@@ -28,6 +28,8 @@ pub struct ReconcileParts {
     pub catalog: Arc<dyn CouponCatalog>,
     /// Where issuances end up.
     pub store: Arc<dyn IssuanceStore>,
+    /// What was kept apart because it contradicts a row.
+    pub quarantine: Arc<dyn Quarantine>,
     /// What is on its way; absent where nothing has to travel.
     pub outbox: Option<Arc<dyn Outbox>>,
 }
@@ -68,6 +70,12 @@ impl From<EngineError> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
+        Self::Failed(ReconcileError::Unavailable(error.to_string()))
+    }
+}
+
+impl From<QuarantineError> for Stop {
+    fn from(error: QuarantineError) -> Self {
         Self::Failed(ReconcileError::Unavailable(error.to_string()))
     }
 }

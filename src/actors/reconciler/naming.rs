@@ -10,7 +10,7 @@ use super::examine::Examination;
 use super::report::{DriftKind, Finding, NAMED_MAX, Place, Remedy};
 use super::slice::{HeldSlice, Runs, is_genuine};
 use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{Grant, OutboxEntry};
+use crate::ports::{Grant, KeptConflict, OutboxEntry, WhichConflicts};
 
 /// How often totals that differ are looked at before that is drift: somebody may be changing them.
 const TOTAL_LOOKS: u32 = 3;
@@ -193,11 +193,14 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Names what the database keeps apart because it contradicts a row.
+    /// Names what the database keeps apart because it contradicts a row, and counts what operators have settled of it.
     pub(super) async fn read_quarantine(&mut self) -> Result<(), Stop> {
         let limit = u32::try_from(NAMED_MAX).unwrap_or(u32::MAX);
-        let asked = self.parts.store.quarantined(&self.coupon.id, limit);
-        for conflict in within("the database", asked).await? {
+        let coupon = Some(self.coupon.id.clone());
+        let which = WhichConflicts { coupon, are_settled: false, after: 0, limit };
+        let quarantine = &self.parts.quarantine;
+        self.report.settled = within("the database", quarantine.settled(&self.coupon.id)).await?;
+        for KeptConflict { conflict, .. } in within("the database", quarantine.conflicts(&which)).await? {
             let detail = format!("it arrived and is in the quarantine: {}", conflict.held);
             let finding = Finding::new(DriftKind::Conflicting, detail).found_in(Place::Quarantine);
             self.report.found(finding.about(&conflict.arrived));

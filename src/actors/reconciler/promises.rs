@@ -51,6 +51,8 @@ pub struct CouponProof {
     pub coupon_id: String,
     /// How many rows were read.
     pub rows: u64,
+    /// Contradictions in the quarantine that operators have settled; they break no promise.
+    pub settled: u64,
     /// Every promise.
     pub promises: Vec<Promise>,
 }
@@ -78,9 +80,11 @@ pub async fn verify(
     let mut report = ProofReport::default();
     for coupon in parts.coupons(only).await? {
         let (count, mut promises) = of_rows(parts, &coupon).await?;
-        promises.extend(of_the_whole(&parts.examined(&coupon, watch).await?));
+        let examined = parts.examined(&coupon, watch).await?;
+        promises.extend(of_the_whole(&examined));
         report.broken += promises.iter().filter(|promise| !promise.held).count() as u64;
-        report.coupons.push(CouponProof { coupon_id: coupon.id.to_string(), rows: count, promises });
+        let (coupon_id, settled) = (coupon.id.to_string(), examined.settled);
+        report.coupons.push(CouponProof { coupon_id, rows: count, settled, promises });
     }
     Ok(report)
 }

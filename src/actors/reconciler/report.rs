@@ -156,6 +156,8 @@ pub struct CouponReport {
     pub rows: u64,
     /// Issued so short a time ago that their rows are not expected yet.
     pub in_flight: u64,
+    /// Contradictions in the quarantine that operators have settled; they are no findings.
+    pub settled: u64,
     /// Where they disagree.
     pub findings: Vec<Finding>,
     /// Disagreements beyond those that are told by name.
@@ -172,6 +174,7 @@ impl CouponReport {
             outbox: 0,
             rows: 0,
             in_flight: 0,
+            settled: 0,
             findings: Vec::new(),
             unnamed: 0,
         }

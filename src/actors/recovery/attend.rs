@@ -106,7 +106,7 @@ impl Recoveries {
             let rows: Vec<IssuedCoupon> =
                 page.iter().map(|entry| handle.issuance(&entry.member, entry.grant)).collect();
             let report = within("the database", self.parts.store.insert(&rows)).await?;
-            for conflict in &report.conflicts {
+            for conflict in report.alarms() {
                 self.parts.metrics.conflicts.inc();
                 tracing::error!(arrived = ?conflict.arrived, held = conflict.held, "two issuances contradict each other");
             }

@@ -58,7 +58,7 @@ impl std::fmt::Display for LossDisplay<'_> {
             f,
             "{last} issuances are known, but {count} of them, from sequence {first} on, are not in the database, and \
              nobody who lives knows who holds them: put Redis's files back, or write them off with \
-             `openrun lost-numbers write-off {coupon} --count {count}`"
+             `openrun lost-numbers write-off {coupon} --count {count} --note TEXT`"
         )
     }
 }

@@ -26,6 +26,6 @@ pub(in crate::cli) enum LostNumbersCall {
         count: u32,
         /// Why, for the record
         #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        note: String,
     },
 }

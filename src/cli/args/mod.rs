@@ -2,6 +2,7 @@
 
 mod actors;
 mod common;
+mod conflicts;
 mod coupons;
 mod dead_letters;
 mod demo;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 pub(super) use actors::{ActorsArgs, ActorsCall};
 pub(super) use common::CommonArgs;
+pub(super) use conflicts::{ConflictsArgs, ConflictsCall};
 pub(super) use coupons::{CouponsArgs, CouponsCall, CreateArgs};
 pub(super) use dead_letters::{DeadLettersArgs, DeadLettersCall};
 pub(super) use demo::DemoArgs;
@@ -47,6 +49,8 @@ pub(super) enum Command {
     DeadLetters(DeadLettersArgs),
     /// List numbers nobody knows the holder of, and write them off
     LostNumbers(LostNumbersArgs),
+    /// List what contradicts the database, and settle it once it has been dealt with
+    Conflicts(ConflictsArgs),
     /// Compare engine, outbox and database once, and repair what is safe; exit code 1 if something remains
     Reconcile(ReconcileArgs),
     /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken

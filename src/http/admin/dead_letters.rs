@@ -128,7 +128,7 @@ pub(in crate::http) async fn replay(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let done = letters(&state)?.replay(&path).await?.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
-    tracing::warn!(letter = %path, copies = done.done, "an operator replays a dead letter");
+    tracing::warn!(letter = %path, "an operator replays a dead letter");
     state.metrics.letters_replayed.inc_by(done.done as u64);
     Ok(HttpResponse::Ok().json(ReplayedBody::from(done)))
 }
@@ -187,7 +187,7 @@ pub(in crate::http) async fn discard(
     let (letter, done) = discarded.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
     tracing::warn!(
         letter = letter.id, coupon = ?letter.coupon_id, member = ?letter.member_id, sequence = letter.sequence,
-        died_of = letter.reason, copies = done.done, reason, "an operator discards a dead letter"
+        died_of = letter.reason, copies = letter.copies, reason, "an operator discards a dead letter"
     );
     state.metrics.letters_discarded.inc_by(done.done as u64);
     Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, done)))

@@ -25,6 +25,9 @@ pub(in crate::http) struct LetterSummary {
     reason: String,
     /// Everything that happened to it, the oldest first.
     history: Vec<LetterEventBody>,
+    /// How many copies of it there are: 1, unless somebody died while setting it aside or replaying it.
+    #[schema(example = 1)]
+    copies: usize,
     /// How many bytes it has.
     payload_bytes: usize,
 }
@@ -59,7 +62,7 @@ pub(in crate::http) struct LetterEventBody {
 /// What a replay did.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(in crate::http) struct ReplayedBody {
-    /// How many letters are on their way again; a letter may have copies.
+    /// How many letters are on their way again, each once, however many copies it had.
     replayed: usize,
     /// How many are left.
     left: usize,
@@ -70,7 +73,7 @@ pub(in crate::http) struct ReplayedBody {
 pub(in crate::http) struct DiscardedBody {
     #[serde(flatten)]
     letter: LetterBody,
-    /// How many letters are gone; a letter may have copies.
+    /// How many letters are gone, with all their copies.
     discarded: usize,
     /// How many are left.
     left: usize,
@@ -93,6 +96,7 @@ impl From<DeadLetter> for LetterSummary {
             died_at: letter.died_at,
             reason: letter.reason,
             history: letter.history.into_iter().map(Into::into).collect(),
+            copies: letter.copies,
             payload_bytes: letter.payload_bytes,
         }
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::Timestamp;
+use crate::domain::{Note, Timestamp};
 use crate::http::extract;
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};
@@ -13,8 +13,6 @@ use crate::ports::{Loss, LossError, Permission};
 
 /// The most coupons in one answer.
 const LIST_MAX: u32 = 1_000;
-/// The most characters of an operator's reason.
-const REASON_MAX: usize = 500;
 
 /// What one coupon's recovery lacks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,9 +51,8 @@ impl From<Loss> for LossBody {
 pub(in crate::http) struct WriteOff {
     /// How many are lost, as the list says: another number is refused.
     count: u32,
-    /// Why, for the record; up to 500 characters.
-    #[serde(default)]
-    reason: String,
+    /// Why, for the record: one line of up to 500 characters.
+    note: String,
 }
 
 impl From<LossError> for Problem {
@@ -95,7 +92,7 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
         (status = 202, description = "It is permitted, and will be done within seconds", body = LossBody),
         (status = 409, description = "`nothing_lost`, `other_count`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_reason`", body = ProblemBody,
+        (status = 422, description = "`invalid_note`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -109,18 +106,15 @@ pub(in crate::http) async fn write_off(
 ) -> Result<HttpResponse, Problem> {
     let coupon = extract::coupon_id(&path)?;
     let body = extract::body(&request, payload).await?;
-    let WriteOff { count, reason } = extract::json(&body)?;
-    if reason.chars().count() > REASON_MAX || reason.contains('\0') {
-        let detail = format!("a reason has at most {REASON_MAX} characters, none of them NUL");
-        return Err(Problem::invalid_reason(detail));
-    }
+    let WriteOff { count, note } = extract::json(&body)?;
+    let note = Note::parse(&note).map_err(|error| Problem::invalid_note(error.to_string()))?;
     let permission = match &state.lost {
-        Some(lost) => lost.permit(&coupon, count, &reason).await?,
+        Some(lost) => lost.permit(&coupon, count, &note).await?,
         None => Permission::NothingLost,
     };
     match permission {
         Permission::Given(loss) => {
-            tracing::warn!(%coupon, count, first = loss.first, reason, "an operator writes lost numbers off");
+            tracing::warn!(%coupon, count, first = loss.first, note = note.as_str(), "an operator writes lost numbers off");
             Ok(HttpResponse::Accepted().json(LossBody::from(loss)))
         }
         Permission::OtherCount(loss) => Err(Problem::other_count(loss.count, loss.first)),

@@ -16,6 +16,7 @@ use super::message;
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, LetterEventKind, SourceError};
+use crate::sabotage::abort;
 
 /// Opens streams, each on a connection of its own, so that one that is lost takes no other with it.
 #[derive(Debug, Clone)]
@@ -107,11 +108,12 @@ impl EventStream for RabbitStream {
 
     /// Publishes it to the dead letters together with the reason, and acknowledges it when the broker has confirmed that.
     /// `basic.reject` would lose the reason; a table for reasons would be a second thing that may be away. A crash in
-    /// between makes a copy, which is why letters of one id are dealt with together.
+    /// between makes a copy, which is no other letter (see `letters`).
     async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError> {
         let Some((payload, properties)) = self.originals.remove(&tag.0) else { return Ok(()) };
         let properties = with_history(&properties, LetterEventKind::Rejected, reason);
         self.bury(OutgoingMessage::new(payload, properties)).await?;
+        abort::visit(abort::BURIED);
         self.ack(&[tag]).await
     }
 }

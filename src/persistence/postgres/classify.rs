@@ -61,7 +61,8 @@ pub(super) fn classify(batch: &[IssuedCoupon], held: &Held<'_>) -> Classified {
         }
         classified.conflicting += 1;
         if told.insert(identity(arrived)) {
-            classified.conflicts.push(Conflict { arrived: arrived.clone(), held: describe(&rivals) });
+            let held = describe(&rivals);
+            classified.conflicts.push(Conflict { arrived: arrived.clone(), held, is_settled: false });
         }
     }
     classified

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 
 use super::database::Database;
 use super::rows::{self, Columns};
-use crate::domain::{CouponId, IssuedCoupon, Sequence, Timestamp};
+use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 use crate::ports::{Loss, LossError, LostNumbers, OpenRecovery, Permission};
 
 const LIST: &str = "SELECT lost.coupon_id, count, first, last, noticed_at, count <= permitted AS permitted
@@ -26,7 +26,7 @@ const NOTE: &str = "WITH held AS (
         noticed_at = CASE WHEN lost.round = EXCLUDED.round THEN lost.noticed_at ELSE now() END
     RETURNING coupon_id, count, first, last, noticed_at, count <= permitted AS permitted";
 
-const PERMIT: &str = "UPDATE lost_numbers AS lost SET permitted = count, reason = $3
+const PERMIT: &str = "UPDATE lost_numbers AS lost SET permitted = count, note = $3
     FROM coupon_recoveries AS open
     WHERE lost.coupon_id = $1 AND lost.count = $2
         AND open.coupon_id = lost.coupon_id AND open.round = lost.round AND open.is_open";
@@ -51,8 +51,8 @@ const WRITE_OFF: &str = "WITH written AS (
         ON CONFLICT DO NOTHING
         RETURNING coupon_id, sequence
     )
-    INSERT INTO issuance_write_offs (coupon_id, sequence, reason)
-    SELECT coupon_id, sequence, COALESCE(reason, '') FROM written LEFT JOIN lost_numbers USING (coupon_id)";
+    INSERT INTO issuance_write_offs (coupon_id, sequence, note)
+    SELECT coupon_id, sequence, COALESCE(note, '') FROM written LEFT JOIN lost_numbers USING (coupon_id)";
 
 const WRITTEN_OFF: &str = "SELECT count(*) FROM issuance_write_offs WHERE coupon_id = $1";
 
@@ -105,12 +105,12 @@ impl LostNumbers for PostgresLostNumbers {
         work.await.map_err(failed)?.as_ref().map(loss).transpose().map_err(failed)
     }
 
-    async fn permit(&self, coupon: &CouponId, count: u32, reason: &str) -> Result<Permission, LossError> {
-        let (id, number, reason) = (coupon.to_string(), rows::integer(count), reason.to_owned());
+    async fn permit(&self, coupon: &CouponId, count: u32, note: &Note) -> Result<Permission, LossError> {
+        let (id, number, note) = (coupon.to_string(), rows::integer(count), note.as_str().to_owned());
         let work = self.database.run(move |connection| {
-            Box::pin(async move {
-                sqlx::query(PERMIT).bind(id).bind(number).bind(reason).execute(connection).await
-            })
+            Box::pin(
+                async move { sqlx::query(PERMIT).bind(id).bind(number).bind(note).execute(connection).await },
+            )
         });
         work.await.map_err(failed)?;
         Ok(match self.find(coupon).await? {

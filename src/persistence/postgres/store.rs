@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use super::classify::{Held, classify};
 use super::database::Database;
 use super::errors::{Fault, fault, refusal};
-use super::quarantine::{quarantine, quarantined};
+use super::quarantine::quarantine;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
+use crate::ports::{InsertReport, IssuanceStore, StoreError};
 use crate::sabotage::planted;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
@@ -52,7 +52,7 @@ const WATERMARK_PAGE: u32 = 10_000;
 /// Keeps issuances in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    database: Database,
+    pub(super) database: Database,
 }
 
 impl PostgresStore {
@@ -155,14 +155,6 @@ impl IssuanceStore for PostgresStore {
             .map_err(failed)?;
         found.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
     }
-
-    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError> {
-        let id = coupon.clone();
-        self.database
-            .run(move |connection| Box::pin(async move { quarantined(connection, &id, limit).await }))
-            .await
-            .map_err(failed)
-    }
 }
 
 /// Inserts what can be inserted. When rows were skipped, every one of the batch is compared with what is held now: the
@@ -195,13 +187,13 @@ async fn insert(
         .fetch_all(&mut *connection)
         .await?;
     let held = found.iter().map(rows::issuance).collect::<sqlx::Result<Vec<_>>>()?;
-    let classified = classify(batch, &Held::new(&held));
+    let mut classified = classify(batch, &Held::new(&held));
     if classified.vanished > 0 {
         // Somebody deleted rows between the two statements; the next try inserts them.
         return Err(sqlx::Error::RowNotFound);
     }
     if !classified.conflicts.is_empty() {
-        quarantine(connection, &classified.conflicts).await?;
+        quarantine(connection, &mut classified.conflicts).await?;
     }
     let same = batch.len() - inserted - classified.conflicting;
     Ok(InsertReport { inserted, same, conflicts: classified.conflicts })

@@ -7,6 +7,7 @@ mod database;
 mod engine;
 mod failure;
 mod open;
+mod quarantine;
 mod reading;
 mod reconfigure;
 mod revision;

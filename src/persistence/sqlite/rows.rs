@@ -73,10 +73,12 @@ pub(super) fn nonsense(cause: impl Into<Box<dyn std::error::Error + Send + Sync 
     sqlx::Error::Decode(cause.into())
 }
 
-fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
+/// A column that is a moment.
+pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
     Ok(Timestamp::from_ms(row.try_get(column)?))
 }
 
-fn optional_moment(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+/// The same, where there may be none.
+pub(super) fn optional_moment(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_ms))
 }

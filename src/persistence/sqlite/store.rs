@@ -3,10 +3,11 @@
 
 use async_trait::async_trait;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use super::database::SqliteDatabase;
 use super::failure::store_error;
+use super::quarantine::quarantine;
 use super::rows;
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence, Timestamp};
 use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
@@ -14,7 +15,7 @@ use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
 /// Keeps issuances in SQLite.
 #[derive(Debug, Clone)]
 pub struct SqliteIssuanceStore {
-    database: SqliteDatabase,
+    pub(super) database: SqliteDatabase,
 }
 
 impl SqliteIssuanceStore {
@@ -85,16 +86,6 @@ impl IssuanceStore for SqliteIssuanceStore {
         let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
         found.iter().map(rows::issuance).collect::<Result<_, _>>().map_err(store_error)
     }
-
-    async fn quarantined(&self, coupon: &CouponId, limit: u32) -> Result<Vec<Conflict>, StoreError> {
-        let sql = "SELECT * FROM issuance_quarantine WHERE coupon_id = $1 ORDER BY sequence, id LIMIT $2";
-        let query = sqlx::query(sql).bind(coupon.as_str()).bind(limit);
-        let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
-        let conflict = |row: &SqliteRow| {
-            Ok(Conflict { arrived: rows::issuance(row)?, held: row.try_get::<String, _>("held")? })
-        };
-        found.iter().map(conflict).collect::<Result<_, sqlx::Error>>().map_err(store_error)
-    }
 }
 
 async fn insert(
@@ -105,8 +96,8 @@ async fn insert(
     let json = as_json(batch)?;
     let inserted = insert_new(connection, &json).await?;
     count_issued(connection, &json).await?;
-    let conflicts = conflicts(connection, &json, batch).await?;
-    for conflict in &conflicts {
+    let mut conflicts = conflicts(connection, &json, batch).await?;
+    for conflict in &mut conflicts {
         quarantine(connection, conflict, now).await?;
     }
     let same = batch.len() - inserted - conflicts.len();
@@ -168,31 +159,7 @@ async fn conflicts(
             let place = usize::try_from(row.try_get::<i64, _>("place")?).map_err(rows::nonsense)?;
             let arrived =
                 batch.get(place).ok_or_else(|| rows::nonsense("a place outside the batch"))?.clone();
-            Ok(Conflict { arrived, held: row.try_get("held")? })
+            Ok(Conflict { arrived, held: row.try_get("held")?, is_settled: false })
         })
         .collect()
-}
-
-async fn quarantine(
-    connection: &mut SqliteConnection,
-    conflict: &Conflict,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO issuance_quarantine
-            (coupon_id, sequence, member_id, code, status, issued_at_ms, held, arrived_at_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (coupon_id, sequence, member_id, code, status, issued_at_ms) DO NOTHING";
-    let arrived = &conflict.arrived;
-    sqlx::query(sql)
-        .bind(arrived.coupon_id.as_str())
-        .bind(arrived.sequence)
-        .bind(arrived.member_id.as_str())
-        .bind(arrived.code.as_str())
-        .bind(arrived.status.as_str())
-        .bind(arrived.issued_at.as_ms())
-        .bind(&conflict.held)
-        .bind(now.as_ms())
-        .execute(connection)
-        .await?;
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Opening, closing and reopening a data directory.
 
-use openrun::persistence::sqlite::{OpenError, SqliteDatabase};
-use openrun::ports::{EngineError, Verdict};
+use openrun::persistence::sqlite::{OpenError, SqliteDatabase, SqliteIssuanceStore};
+use openrun::ports::{EngineError, Quarantine, Verdict};
 use sqlx::Row;
 
 use super::{database, engine, intruder};
@@ -89,8 +89,28 @@ async fn a_newer_schema_is_not_touched() {
         VALUES (9001, 'from the future', true, x'00', 0)";
     sqlx::query(newer).execute(&mut intruder(directory.path()).await).await.unwrap();
     let error = SqliteDatabase::open(directory.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 9001, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 9001, .. }), "{error:?}");
     assert!(error.to_string().contains("newer openrun (schema 9001"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_first_version_is_brought_up_to_date_with_what_is_in_it() {
+    let (database, directory) = database().await;
+    database.close().await;
+    drop(database);
+    let mut intruder = intruder(directory.path()).await;
+    for undone in [
+        "ALTER TABLE issuance_quarantine DROP COLUMN settled_note",
+        "ALTER TABLE issuance_quarantine DROP COLUMN settled_at_ms",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+        "INSERT INTO issuance_quarantine
+            VALUES (7, 'drop', 1, 'kim', '00000-00000-00000-00000', 'UNUSED', 1, 'lee', 2)",
+    ] {
+        sqlx::query(undone).execute(&mut intruder).await.unwrap();
+    }
+    let database = SqliteDatabase::open(directory.path()).await.unwrap();
+    let kept = SqliteIssuanceStore::new(database).conflict(7).await.unwrap().expect("it is still there");
+    assert_eq!((kept.conflict.held.as_str(), kept.settlement), ("lee", None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +156,8 @@ async fn reading_makes_nothing_and_says_what_it_lacks() {
     database.close().await;
     let mut intruder = intruder(directory.path()).await;
     for (version, expected) in [(99, "newer"), (0, "older")] {
-        let sql = "UPDATE _sqlx_migrations SET version = $1";
+        let sql = "UPDATE _sqlx_migrations SET version = $1
+            WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
         sqlx::query(sql).bind(version).execute(&mut intruder).await.unwrap();
         let error = SqliteDatabase::open_read_only(directory.path()).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");

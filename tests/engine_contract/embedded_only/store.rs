@@ -1,8 +1,8 @@
 //! The store of issuances: what the engine decided can be read, and what comes from elsewhere is taken once.
 
-use openrun::domain::{IssuanceStatus, IssuedCoupon, Sequence, Timestamp};
+use openrun::domain::{IssuanceStatus, IssuedCoupon, Note, Sequence, Timestamp};
 use openrun::persistence::sqlite::SqliteIssuanceStore;
-use openrun::ports::{IssuanceStore, StoreError};
+use openrun::ports::{IssuanceStore, Quarantine, StoreError, WhichConflicts};
 use sqlx::Row;
 
 use super::{database, engine, intruder};
@@ -94,12 +94,38 @@ async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
     let sql = "SELECT count(*) FROM issuance_quarantine";
     let kept = sqlx::query(sql).fetch_one(&mut intruder(directory.path()).await).await.unwrap();
     assert_eq!(kept.get::<i64, _>(0), 4, "each contradiction once");
-    let kept = store.quarantined(&id("drop"), 10).await.unwrap();
-    let mut sorted = contradictions.to_vec();
-    sorted.sort_by_key(|arrived| arrived.sequence);
-    assert_eq!(kept.into_iter().map(|conflict| conflict.arrived).collect::<Vec<_>>(), sorted);
-    assert_eq!(store.quarantined(&id("drop"), 3).await.unwrap().len(), 3, "no more than asked for");
+    let which = WhichConflicts { coupon: Some(id("drop")), are_settled: false, after: 0, limit: 10 };
+    let kept = store.conflicts(&which).await.unwrap();
+    let arrived: Vec<_> = kept.iter().map(|kept| kept.conflict.arrived.clone()).collect();
+    assert_eq!(arrived, contradictions, "in the order in which they came");
+    let page = WhichConflicts { coupon: None, after: kept[0].id, limit: 2, ..which.clone() };
+    assert_eq!(store.conflicts(&page).await.unwrap(), kept[1..3], "no more than asked for");
     assert_eq!(issued(ask(&*engine, &id("drop"), &member("next")).await).sequence, 4, "the engine goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
+    let (database, _directory) = database().await;
+    let store = SqliteIssuanceStore::new(database.clone());
+    engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
+    let batch = [issuance(1, "kim"), issuance(1, "lee"), issuance(2, "kim")];
+    assert_eq!(store.insert(&batch).await.unwrap().alarms().count(), 2);
+    let which = WhichConflicts { coupon: None, are_settled: false, after: 0, limit: 10 };
+    let first = store.conflicts(&which).await.unwrap().remove(0);
+    let note = Note::parse("seen; ticket 7").unwrap();
+    let settled = store.settle(first.id, &note).await.unwrap().expect("it is there");
+    assert_eq!(settled.settlement.as_ref().map(|said| said.note.as_str()), Some("seen; ticket 7"));
+    assert_eq!(store.conflict(first.id).await.unwrap().as_ref(), Some(&settled));
+    assert_eq!(store.settled(&id("drop")).await.unwrap(), 1);
+    assert_eq!(store.settle(first.id, &Note::parse("otherwise").unwrap()).await.unwrap(), Some(settled));
+    assert_eq!(store.settle(99, &note).await.unwrap(), None);
+    let report = store.insert(&batch).await.unwrap();
+    let alarms: Vec<_> = report.alarms().map(|conflict| conflict.arrived.clone()).collect();
+    assert_eq!((alarms, report.conflicts.len()), (vec![batch[2].clone()], 2));
+    for (are_settled, count) in [(true, 1), (false, 1)] {
+        let which = WhichConflicts { are_settled, ..which.clone() };
+        assert_eq!(store.conflicts(&which).await.unwrap().len(), count);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

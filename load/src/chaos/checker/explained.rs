@@ -19,11 +19,14 @@ pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
         let what = format!("{conflict:?} contradicts a row, and nobody planted it");
         violations.push(Violation::new("nothing_contradicts", what));
     }
-    if evidence.dead_letters != evidence.planted_poison {
-        let what = format!(
-            "{} letters are dead, and {} were planted",
-            evidence.dead_letters, evidence.planted_poison
-        );
+    let poison: BTreeSet<_> = evidence.planted_poison.iter().collect();
+    let dead: BTreeSet<_> = evidence.dead_letters.iter().collect();
+    for letter in poison.difference(&dead) {
+        let what = format!("{letter:?} was planted, and is not among the dead letters");
+        violations.push(Violation::new("dead_letters_are_explained", what));
+    }
+    for letter in dead.difference(&poison) {
+        let what = format!("the letter {letter:?} is dead, and nobody planted it");
         violations.push(Violation::new("dead_letters_are_explained", what));
     }
     for op in &evidence.ops {

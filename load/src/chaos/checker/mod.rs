@@ -49,12 +49,12 @@ pub struct Evidence {
     pub rows: Vec<Row>,
     /// What the database keeps in quarantine: coupon, sequence and member of what arrived.
     pub conflicts: Vec<(String, u32, String)>,
-    /// How many letters are dead.
-    pub dead_letters: u64,
+    /// The texts of all dead letters; copies of one are the same letter.
+    pub dead_letters: Vec<String>,
     /// What the run itself put on the queue to contradict rows, as in `conflicts`.
     pub planted_conflicts: Vec<(String, u32, String)>,
-    /// How many messages the run put on the queue that nobody can read.
-    pub planted_poison: u64,
+    /// The texts of the messages that the run put on the queue and nobody can read.
+    pub planted_poison: Vec<String>,
     /// When something was broken, from and to, in microseconds since the start.
     pub faults_us: Vec<(u64, u64)>,
 }

@@ -204,11 +204,15 @@ fn denying_a_coupon_that_exists_is_found() {
 #[test]
 fn unexplained_letters_and_contradictions_are_found() {
     let mut dead = honest();
-    dead.0.dead_letters = 1;
+    dead.0.dead_letters = vec!["poison".to_owned()];
     assert_eq!(dead.broken(), ["dead_letters_are_explained"]);
-    dead.0.planted_poison = 1;
+    dead.0.planted_poison = vec!["poison".to_owned()];
     assert_eq!(dead.broken(), Vec::<&str>::new());
-    dead.0.dead_letters = 0;
+    dead.0.dead_letters.push("poison".to_owned());
+    assert_eq!(dead.broken(), Vec::<&str>::new(), "copies are the same letter");
+    dead.0.dead_letters = vec!["another".to_owned(), "poison".to_owned()];
+    assert_eq!(dead.broken(), ["dead_letters_are_explained"], "as many, but not the same");
+    dead.0.dead_letters.clear();
     assert_eq!(dead.broken(), ["dead_letters_are_explained"], "poison must not vanish");
 
     let ghost = (COUPON.to_owned(), 1, "ghost".to_owned());

@@ -32,7 +32,8 @@ pub(super) async fn contradiction(arena: &mut Arena) -> Done {
 }
 
 pub(super) async fn poison(arena: &mut Arena) -> Done {
-    Broker::connect(arena).await?.publish(b"not even JSON").await?;
-    arena.planted.poison += 1;
+    let text = format!("not even JSON, number {}", arena.planted.poison.len());
+    Broker::connect(arena).await?.publish(text.as_bytes()).await?;
+    arena.planted.poison.push(text);
     Ok(())
 }

@@ -87,6 +87,12 @@ pub const FAULTS: &[Fault] = &[
     fault!("abort-committed", CALM, "a node dies after COMMIT, before the ack", |arena| {
         aborts::at(arena, aborts::COMMITTED)
     }),
+    fault!("abort-buried", CALM, "a node dies after burying poison, before the ack", |arena| {
+        aborts::buried(arena)
+    }),
+    fault!("abort-replayed", CALM, "a node dies after replaying a letter, before the ack", |arena| {
+        aborts::replayed(arena)
+    }),
     fault!("redis-killed", CALM, "Redis is killed and started again", |arena| redis::killed(arena)),
     fault!("redis-frozen", CALM, "Redis stops for seconds, and goes on", |arena| redis::frozen(arena)),
     fault!("redis-power-lost", CALM, "Redis is killed and loses what it had not synced", |arena| {

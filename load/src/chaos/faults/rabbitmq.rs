@@ -47,7 +47,7 @@ pub(super) async fn emptied(arena: &mut Arena) -> Done {
     arena.rabbitmq.wipe();
     arena.rabbitmq.restart().await;
     // Dead letters live nowhere else. What was issued does not depend on them.
-    arena.planted.poison = 0;
+    arena.planted.poison.clear();
     arena.linger(1_000, 3_000).await;
     settle(arena).await
 }

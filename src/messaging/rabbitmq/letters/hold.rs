@@ -28,8 +28,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// Letters in hand, on a connection of their own. If it ends in whatever way, the broker puts them back.
 pub(super) struct Hold {
     pub(super) session: Session,
-    /// The letters, the oldest first.
-    pub(super) letters: Vec<Delivery>,
+    /// The letters and their copies, the oldest first.
+    pub(super) messages: Vec<Delivery>,
     /// How many there were in the queue, those in hand included.
     pub(super) total: usize,
     /// The channel that the letters came over; none if there were none.
@@ -41,7 +41,7 @@ impl Hold {
     pub(super) async fn take(settings: &RabbitSettings) -> Result<Self, DeadLetterError> {
         let session = Session::open(settings, "openrun dead letters").await.map_err(unavailable)?;
         turn(&session).await?;
-        let mut hold = Self { session, letters: Vec::new(), total: 0, channel: None };
+        let mut hold = Self { session, messages: Vec::new(), total: 0, channel: None };
         hold.fill(settings.reply_timeout()).await.map_err(unavailable)?;
         Ok(hold)
     }
@@ -60,8 +60,8 @@ impl Hold {
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         let consuming = channel.basic_consume(queue.as_str().into(), "letters".into(), options, none);
         let mut consumer = self.session.bounded("starting to consume", consuming).await?;
-        while self.letters.len() < usize::from(count) {
-            self.letters
+        while self.messages.len() < usize::from(count) {
+            self.messages
                 .push(within(patience, "reading the dead letters", next(&mut consumer, &queue)).await?);
         }
         // Without this, what goes back would come at once again.
@@ -89,7 +89,7 @@ impl Hold {
             let acknowledged = channel.basic_ack(*tag, BasicAckOptions::default());
             self.session.bounded("acknowledging", acknowledged).await?;
         }
-        if gone.len() < self.letters.len() {
+        if gone.len() < self.messages.len() {
             // Tag 0 means all that are left.
             let back = channel.basic_nack(0, BasicNackOptions { multiple: true, requeue: true });
             self.session.bounded("putting letters back", back).await?;

@@ -51,6 +51,7 @@ pub(super) fn read(properties: &BasicProperties, payload: &[u8]) -> DeadLetter {
         died_at,
         reason,
         history,
+        copies: 1,
         payload_bytes: payload.len(),
         payload: shown(payload),
     }

@@ -4,6 +4,7 @@
 //! delivery: so it has no limit on deliveries that could ever be reached (see `topology`). Whoever holds the letters holds
 //! a queue of their own that nobody else can declare meanwhile; the broker frees both when the connection ends.
 
+mod copies;
 mod history;
 mod hold;
 mod letter;
@@ -15,10 +16,12 @@ use async_trait::async_trait;
 use lapin::message::Delivery;
 use tokio::time::timeout;
 
+use self::copies::Copies;
 use self::hold::{Hold, unavailable};
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
+use crate::sabotage::abort;
 
 pub(super) use self::history::with as with_history;
 
@@ -66,7 +69,7 @@ type Held<T> = Result<T, DeadLetterError>;
 impl DeadLetters for RabbitLetters {
     async fn list(&self, limit: usize) -> Held<Vec<DeadLetter>> {
         self.holding(async move |hold| {
-            let letters = hold.letters.iter().take(limit).map(read).collect();
+            let letters = Copies::among(&hold.messages).iter().take(limit).map(Copies::read).collect();
             hold.settle(&[]).await.map_err(unavailable)?;
             Ok(letters)
         })
@@ -76,7 +79,8 @@ impl DeadLetters for RabbitLetters {
     async fn find(&self, id: &str) -> Held<Option<DeadLetter>> {
         let id = id.to_owned();
         self.holding(async move |hold| {
-            let found = copies(&hold, &id).first().map(|letter| read(letter));
+            let letters = Copies::among(&hold.messages);
+            let found = letters.iter().find(|letter| letter.id == id).map(Copies::read);
             hold.settle(&[]).await.map_err(unavailable)?;
             Ok(found)
         })
@@ -86,22 +90,26 @@ impl DeadLetters for RabbitLetters {
     async fn replay(&self, id: &str) -> Held<Option<Settled>> {
         let id = id.to_owned();
         self.holding(async move |hold| {
-            let copies = copies(&hold, &id);
-            if copies.is_empty() {
+            let letters = Copies::among(&hold.messages);
+            let wanted: Vec<_> = letters.iter().filter(|letter| letter.id == id).take(1).collect();
+            if wanted.is_empty() {
                 hold.settle(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             }
-            let tags = send_again(&hold, &copies).await?;
-            settled(hold, tags).await.map(Some)
+            send_again(&hold, &wanted).await?;
+            let leaving = Leaving::of(&wanted, letters.len());
+            leaving.settled(hold).await.map(Some)
         })
         .await
     }
 
     async fn replay_all(&self, limit: usize) -> Held<Settled> {
         self.holding(async move |hold| {
-            let oldest: Vec<&Delivery> = hold.letters.iter().take(limit).collect();
-            let tags = send_again(&hold, &oldest).await?;
-            settled(hold, tags).await
+            let letters = Copies::among(&hold.messages);
+            let oldest: Vec<_> = letters.iter().take(limit).collect();
+            send_again(&hold, &oldest).await?;
+            let leaving = Leaving::of(&oldest, letters.len());
+            leaving.settled(hold).await
         })
         .await
     }
@@ -109,56 +117,61 @@ impl DeadLetters for RabbitLetters {
     async fn discard(&self, id: &str) -> Held<Option<(DeadLetter, Settled)>> {
         let id = id.to_owned();
         self.holding(async move |hold| {
-            let copies = copies(&hold, &id);
-            let Some(letter) = copies.first().map(|letter| read(letter)) else {
+            let letters = Copies::among(&hold.messages);
+            let Some(wanted) = letters.iter().find(|letter| letter.id == id) else {
                 hold.settle(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             };
-            let tags = copies.iter().map(|letter| letter.delivery_tag).collect();
-            Ok(Some((letter, settled(hold, tags).await?)))
+            let letter = wanted.read();
+            let leaving = Leaving::of(&[wanted], letters.len());
+            Ok(Some((letter, leaving.settled(hold).await?)))
         })
         .await
     }
 }
 
-fn read(letter: &Delivery) -> DeadLetter {
-    letter::read(&letter.properties, &letter.data)
+/// Letters in hand that are about to leave for good, each with all its copies.
+struct Leaving {
+    tags: Vec<u64>,
+    done: usize,
+    /// Letters in hand that stay.
+    staying: usize,
 }
 
-/// The first letter of this id and those that are the same byte by byte. Another message of the same id is another letter,
-/// which nobody has looked at yet: its turn comes when these are gone.
-fn copies<'a>(hold: &'a Hold, id: &str) -> Vec<&'a Delivery> {
-    let mut same = hold.letters.iter().filter(|letter| letter::id(&letter.properties, &letter.data) == id);
-    let Some(first) = same.next() else { return Vec::new() };
-    [first].into_iter().chain(same.filter(|letter| letter.data == first.data)).collect()
+impl Leaving {
+    fn of(letters: &[&Copies<'_>], in_hand: usize) -> Self {
+        let tags = letters.iter().flat_map(|letter| letter.tags()).collect();
+        Self { tags, done: letters.len(), staying: in_hand - letters.len() }
+    }
+
+    async fn settled(self, hold: Hold) -> Held<Settled> {
+        // Of what is not in hand nobody knows how much of it is copies.
+        let beyond = hold.total.saturating_sub(hold.messages.len());
+        hold.settle(&self.tags).await.map_err(unavailable)?;
+        Ok(Settled { done: self.done, left: self.staying + beyond })
+    }
 }
 
-async fn settled(hold: Hold, gone: Vec<u64>) -> Held<Settled> {
-    let settled = Settled { done: gone.len(), left: hold.total.saturating_sub(gone.len()) };
-    hold.settle(&gone).await.map_err(unavailable)?;
-    Ok(settled)
-}
-
-/// Publishes the letters to where they came from; gives their tags once the broker has confirmed them all. What happens
-/// before they are acknowledged makes copies at worst.
-async fn send_again(hold: &Hold, letters: &[&Delivery]) -> Held<Vec<u64>> {
+/// Publishes each letter once to where it came from, and returns when the broker has confirmed them all. What happens
+/// before they and their copies are acknowledged makes one copy more at worst.
+async fn send_again(hold: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
     let session = &hold.session;
     let channel = session.confirming_channel().await.map_err(unavailable)?;
     let exchange = session.topology.issuances();
     for window in letters.chunks(WINDOW) {
-        let messages: Vec<OutgoingMessage> = window
-            .iter()
-            .map(|letter| {
-                let kind = LetterEventKind::Replayed;
-                let properties =
-                    with_history(&letter.properties, kind, "an operator sent it on its way again");
-                OutgoingMessage::new(letter.data.clone(), properties)
-            })
-            .collect();
+        let messages: Vec<OutgoingMessage> = window.iter().map(|letter| again(letter.fullest())).collect();
         let published = timeout(session.reply_timeout, window::publish(&channel, &exchange, &messages));
         published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
     }
-    Ok(letters.iter().map(|letter| letter.delivery_tag).collect())
+    abort::visit(abort::REPLAYED);
+    Ok(())
+}
+
+/// The letter as it goes on its way again.
+fn again(letter: &Delivery) -> OutgoingMessage {
+    let why = "an operator sent it on its way again";
+    let properties = with_history(&letter.properties, LetterEventKind::Replayed, why);
+    OutgoingMessage::new(letter.data.clone(), properties)
 }
 
 fn refused(error: BusError) -> DeadLetterError {

@@ -1,0 +1,122 @@
+//! What contradicts the database, as operators see and settle it, over HTTP and from the command line.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::dead_letters::{issuance, publish_issuance};
+use crate::program::{Ended, run};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::races::until_persisted;
+
+const AT: &str = "/v1/admin/conflicts";
+
+on_both_engines! {
+    where_nothing_contradicts_there_are_no_contradictions,
+    what_is_of_a_wrong_shape_is_refused,
+}
+
+async fn settle(api: &Api, id: &str, body: &Value) -> Answer {
+    Answer::to(api.request(Method::POST, &format!("{AT}/{id}/settle")).json(body)).await
+}
+
+async fn where_nothing_contradicts_there_are_no_contradictions(engine: Engine) {
+    let (node, api) = engine.node().await;
+    for query in ["", "?settled=true", "?coupon_id=nothing", "?after=7&limit=1000"] {
+        assert_eq!(api.get(&format!("{AT}{query}")).await.json(200), json!([]));
+    }
+    for id in ["1", "-1", "0", "nobody", "99999999999999999999"] {
+        api.get(&format!("{AT}/{id}")).await.problem(404, "no_such_conflict");
+        settle(&api, id, &json!({ "note": "x" })).await.problem(404, "no_such_conflict");
+    }
+    let list = run(&["conflicts", "list", "--json"], &[("OPENRUN_SERVER", &node.url(""))]).await;
+    assert_eq!((list.code, list.stdout.as_str(), list.stderr.as_str()), (Some(0), "[]\n", ""));
+}
+
+async fn what_is_of_a_wrong_shape_is_refused(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    for query in ["limit=0", "limit=1001", "limit=x", "after=x", "settled=maybe", "coupon_id=a%20b", "more=1"]
+    {
+        api.get(&format!("{AT}?{query}")).await.problem(400, "invalid_parameter");
+    }
+    for body in [json!({}), json!([]), json!({ "note": 7 }), json!({ "note": "x", "more": 1 })] {
+        settle(&api, "1", &body).await.problem(400, "invalid_body");
+    }
+    for note in ["", "  ", "two\nlines", &"x".repeat(501)] {
+        settle(&api, "1", &json!({ "note": note })).await.problem(422, "invalid_note");
+    }
+}
+
+async fn listed(api: &Api) -> Vec<Value> {
+    api.get(AT).await.json(200).as_array().expect("a list").clone()
+}
+
+/// From an alarm to a note, after which the very same is no alarm any more, but another one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contradiction_is_listed_until_it_is_settled_and_then_comes_again_in_silence() {
+    let stack = Stack::shared().await;
+    let mut node = NodeProcess::redis_lua(&stack).set("OPENRUN_PERSISTERS", "1").start().await;
+    let (api, server) = (Api::of(&node), node.url(""));
+    let conflicts = async |arguments: &[&str]| -> Ended {
+        run(&[&["conflicts"], arguments].concat(), &[("OPENRUN_SERVER", &server)]).await
+    };
+    let printed = |ended: &Ended| -> Value {
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {ended:#?}"))
+    };
+    api.post("/v1/coupons", &json!({ "id": "drop", "total": 9 })).await.json(201);
+    publish_issuance(&stack, &issuance("drop", 1)).await;
+    until_persisted(&stack.database_url, "drop", 1).await;
+    // The member of the second, with the place of the first.
+    let mut rival = issuance("drop", 2);
+    rival.sequence = 1;
+    publish_issuance(&stack, &rival).await;
+    until("it is noticed", EVENT_BOUND, async || listed(&api).await.len() == 1).await;
+    let found = listed(&api).await.remove(0);
+    assert_eq!(
+        (&found["coupon_id"], &found["member_id"], &found["sequence"]),
+        (&json!("drop"), &json!("m2"), &json!(1))
+    );
+    assert_eq!(
+        (&found["code"], &found["settled_at"], &found["note"]),
+        (&json!(rival.code.as_str()), &Value::Null, &Value::Null)
+    );
+    assert!(found["held"].as_str().is_some_and(|held| held.contains("\"m1\"")), "{found}");
+    let id = found["id"].to_string();
+    assert_eq!(printed(&conflicts(&["show", &id]).await), found);
+    let table = conflicts(&["list", "--coupon", "drop"]).await;
+    assert!(table.stdout.starts_with("ID") && table.stdout.contains("m2"), "{table:#?}");
+    assert_eq!(printed(&conflicts(&["list", "--coupon", "other", "--json"]).await), json!([]));
+    assert_eq!(printed(&conflicts(&["list", "--after", &id, "--json"]).await), json!([]));
+
+    let settled = printed(&conflicts(&["settle", &id, "--note", "m2 got another; ticket 7", "--json"]).await);
+    assert_eq!((&settled["id"], &settled["note"]), (&found["id"], &json!("m2 got another; ticket 7")));
+    assert!(settled["settled_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{settled}");
+    let again = json!({ "note": "m2 got another; ticket 7" });
+    assert_eq!(settle(&api, &id, &again).await.json(200), settled, "repeating it is safe");
+    settle(&api, &id, &json!({ "note": "otherwise" })).await.problem(409, "already_settled");
+    assert_eq!(listed(&api).await, Vec::<Value>::new());
+    assert_eq!(printed(&conflicts(&["list", "--settled", "--json"]).await), json!([settled]));
+
+    // The same again, one that nobody knows, and when that is there, one that is right: one persister takes them in this
+    // order, so that when the last is a row, everything of the others has been said.
+    let mut other = issuance("drop", 3);
+    other.sequence = 1;
+    let alarms = api.metric("openrun_conflicts_total").await;
+    publish_issuance(&stack, &rival).await;
+    publish_issuance(&stack, &other).await;
+    until("it is noticed", EVENT_BOUND, async || listed(&api).await.len() == 1).await;
+    assert_eq!(listed(&api).await[0]["member_id"], "m3");
+    publish_issuance(&stack, &issuance("drop", 4)).await;
+    until_persisted(&stack.database_url, "drop", 2).await;
+    let more = api.metric("openrun_conflicts_total").await - alarms;
+    assert!((more - 1.0).abs() < 0.5, "{more} alarms");
+    for wrong in [&["settle", "1"][..], &["settle", "x", "--note", "x"], &["list", "--limit", "0"], &["show"]]
+    {
+        assert_eq!(conflicts(wrong).await.code, Some(2), "{wrong:?}");
+    }
+    let nobody = conflicts(&["settle", "99", "--note", "x"]).await;
+    assert!(nobody.one_line(1).starts_with("no_such_conflict"));
+    node.terminate().await;
+    assert!(node.log().contains("ticket 7"), "it is logged with its note");
+}

@@ -1,0 +1,90 @@
+//! What contradicts a row is kept for good, and is news until an operator has settled it.
+
+use openrun::domain::Note;
+use openrun::ports::{IssuanceStore, Quarantine, WhichConflicts};
+
+use crate::fixtures::{Stage, by_hand, conflicts, id, issuance};
+use crate::support::shared;
+
+fn note(text: &str) -> Note {
+    Note::parse(text).expect("it is valid")
+}
+
+#[tokio::test]
+async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
+    let stage = Stage::new(10).await;
+    stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
+    let (first, second) = (issuance("lee", 1), issuance("kim", 2));
+    let report = stage.store.insert(&[first.clone(), second.clone()]).await.unwrap();
+    assert_eq!(report.alarms().count(), 2);
+    let open = conflicts(&stage, false).await;
+    let of_first = open.iter().find(|kept| kept.conflict.arrived == first).expect("it is kept");
+    assert_eq!((of_first.settlement.as_ref(), open.len()), (None, 2));
+    assert!(of_first.noticed_at.as_ms() > 1_700_000_000_000, "{of_first:?}");
+
+    let settled =
+        stage.store.settle(of_first.id, &note("seen; ticket 7")).await.unwrap().expect("it is there");
+    let settlement = settled.settlement.clone().expect("it is settled");
+    assert_eq!((settled.id, settlement.note.as_str()), (of_first.id, "seen; ticket 7"));
+    assert!(settlement.at >= of_first.noticed_at, "{settled:?}");
+    assert_eq!(stage.store.conflict(of_first.id).await.unwrap().as_ref(), Some(&settled));
+    assert_eq!(conflicts(&stage, true).await, [settled.clone()]);
+    assert_eq!(stage.store.settled(&id("drop")).await.unwrap(), 1);
+    assert_eq!(stage.store.settled(&id("other")).await.unwrap(), 0);
+
+    // In whatever company: the first is known, the second is as much an alarm as before.
+    for batch in [vec![first.clone()], vec![second.clone(), first.clone(), issuance("max", 3)]] {
+        let report = stage.store.insert(&batch).await.unwrap();
+        let alarms: Vec<_> = report.alarms().map(|conflict| conflict.arrived.clone()).collect();
+        assert_eq!(alarms, if batch.len() == 1 { vec![] } else { vec![second.clone()] });
+        assert!(
+            report.conflicts.iter().any(|conflict| conflict.arrived == first),
+            "it has no row: {report:?}"
+        );
+    }
+    assert_eq!(stage.number("SELECT count(*) FROM issuance_conflicts").await, 2);
+    // The first word stays.
+    let again = stage.store.settle(of_first.id, &note("something else")).await.unwrap();
+    assert_eq!(again, Some(settled));
+    assert_eq!(stage.store.settle(-1, &note("nobody")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn contradictions_come_page_by_page_in_the_order_in_which_they_were_noticed() {
+    let stage = Stage::new(10).await;
+    stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
+    let rivals = ["max", "lee", "eve"].map(|member| issuance(member, 1));
+    for rival in &rivals {
+        stage.store.insert(std::slice::from_ref(rival)).await.unwrap();
+    }
+    let (mut after, mut seen) = (0, Vec::new());
+    loop {
+        let which = WhichConflicts { coupon: None, are_settled: false, after, limit: 2 };
+        let page = stage.store.conflicts(&which).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 2, "no more than asked for");
+        after = last.id;
+        seen.extend(page.into_iter().map(|kept| kept.conflict.arrived));
+    }
+    assert_eq!(seen, rivals);
+    let other = WhichConflicts { coupon: Some(id("other")), are_settled: false, after: 0, limit: 10 };
+    assert_eq!(stage.store.conflicts(&other).await.unwrap(), []);
+}
+
+/// What an earlier version has kept is numbered and not settled.
+#[tokio::test]
+async fn what_was_there_before_can_be_settled_too() {
+    const BEFORE: &str = include_str!("../../migrations/postgres/0001_coupons.sql");
+    const AFTER: &str = include_str!("../../migrations/postgres/0003_settled_conflicts.sql");
+    let home = shared::Database::create().await;
+    by_hand(home.url(), BEFORE).await.unwrap();
+    let old = "INSERT INTO issuance_conflicts (coupon_id, sequence, member_id, code, issued_at, held)
+        SELECT 'drop', n, 'kim', '00000-00000-00000-00000', now(), 'lee' FROM generate_series(1, 3) AS n";
+    assert_eq!(by_hand(home.url(), old).await.unwrap(), 3);
+    by_hand(home.url(), AFTER).await.unwrap();
+    let numbered =
+        "UPDATE issuance_conflicts SET settled_note = 'x', settled_at = now() WHERE id BETWEEN 1 AND 3";
+    assert_eq!(by_hand(home.url(), numbered).await.unwrap(), 3);
+    let half = "UPDATE issuance_conflicts SET settled_at = NULL WHERE id = 1";
+    assert!(by_hand(home.url(), half).await.is_err(), "a note without a time");
+}
