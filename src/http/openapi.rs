@@ -1,9 +1,9 @@
 //! The contract as OpenAPI 3.1, generated from the handlers, and a page to read and try it without the internet.
 
 use actix_web::HttpResponse;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{admin, coupons, health, issuances};
@@ -57,7 +57,7 @@ impl Modify for OperatorScheme {
     }
 }
 
-/// What goes wrong the same way wherever there is a body, a coupon in the path, or an operator.
+/// What goes wrong the same way wherever there is a body, a coupon in the path, a query, or an operator.
 struct CommonProblems;
 
 const OF_BODIES: &[(&str, &str)] = &[
@@ -67,7 +67,9 @@ const OF_BODIES: &[(&str, &str)] = &[
     ("415", "`unsupported_media_type`"),
 ];
 const OF_COUPONS: &[(&str, &str)] = &[("400", "`invalid_parameter`"), ("404", "`no_such_coupon`")];
-const OF_OPERATORS: &[(&str, &str)] = &[("401", "`unauthorized`"), ("403", "`forbidden`")];
+const OF_QUERIES: &[(&str, &str)] = &[("400", "`invalid_parameter`")];
+const OF_OPERATORS: &[(&str, &str)] =
+    &[("401", "`unauthorized`"), ("403", "`forbidden`"), ("503", "`unavailable`")];
 
 impl Modify for CommonProblems {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
@@ -76,13 +78,21 @@ impl Modify for CommonProblems {
             let PathItem { get, post, patch, delete, .. } = item;
             for operation in [get, post, patch, delete].into_iter().flatten() {
                 let has_body = operation.request_body.is_some();
+                let has_query = takes_query(operation);
                 let is_operators = operation.security.is_some();
                 add(operation, has_body, OF_BODIES);
                 add(operation, names_coupon, OF_COUPONS);
+                add(operation, has_query, OF_QUERIES);
                 add(operation, is_operators, OF_OPERATORS);
             }
         }
     }
+}
+
+fn takes_query(operation: &Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    let is_query = |place: &ParameterIn| *place == ParameterIn::Query;
+    parameters.any(|parameter| matches!(parameter, RefOr::T(found) if is_query(&found.parameter_in)))
 }
 
 /// Adds what the operation does not say by itself.

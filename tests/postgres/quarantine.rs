@@ -28,7 +28,7 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
     assert_eq!((settled.id, settlement.note.as_str()), (of_first.id, "seen; ticket 7"));
     assert!(settlement.at >= of_first.noticed_at, "{settled:?}");
     assert_eq!(stage.store.conflict(of_first.id).await.unwrap().as_ref(), Some(&settled));
-    assert_eq!(conflicts(&stage, true).await, [settled.clone()]);
+    assert_eq!(conflicts(&stage, true).await, std::slice::from_ref(&settled));
     assert_eq!(stage.store.settled(&id("drop")).await.unwrap(), 1);
     assert_eq!(stage.store.settled(&id("other")).await.unwrap(), 0);
 

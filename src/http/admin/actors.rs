@@ -63,7 +63,6 @@ impl From<ActorDeskError> for Problem {
     get, path = "/v1/admin/actors", tag = "operators", security(("operator" = [])),
     responses(
         (status = 200, description = "All of them, in the order of their names", body = [ActorBody]),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Result<HttpResponse, Problem> {
@@ -82,7 +81,6 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
         (status = 200, description = "The actor as it is now", body = ActorBody),
         (status = 404, description = "`no_such_actor`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn restart(

@@ -62,9 +62,6 @@ fn number(path: &str) -> Result<ConflictId, Problem> {
     get, path = "/v1/admin/conflicts", tag = "operators", security(("operator" = [])), params(ConflictsQuery),
     responses(
         (status = 200, description = "The oldest first", body = [ConflictBody]),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn list(
@@ -84,7 +81,6 @@ pub(in crate::http) async fn list(
         (status = 200, description = "The contradiction", body = ConflictBody),
         (status = 404, description = "`no_such_conflict`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -110,7 +106,6 @@ pub(in crate::http) async fn show(
         (status = 409, description = "`already_settled`, with another note", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_note`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn settle(

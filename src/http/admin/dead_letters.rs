@@ -71,9 +71,6 @@ const NOT_THIS: &str = "there is no dead letter of this id; see /v1/admin/dead-l
     get, path = "/v1/admin/dead-letters", tag = "operators", security(("operator" = [])), params(LimitQuery),
     responses(
         (status = 200, description = "The oldest first", body = [LetterSummary]),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn list(
@@ -97,7 +94,6 @@ pub(in crate::http) async fn list(
         (status = 200, description = "The letter", body = LetterBody),
         (status = 404, description = "`no_such_letter`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -119,7 +115,6 @@ pub(in crate::http) async fn show(
         (status = 200, description = "It is in the queue again", body = ReplayedBody),
         (status = 404, description = "`no_such_letter`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn replay(
@@ -139,9 +134,6 @@ pub(in crate::http) async fn replay(
     params(LimitQuery),
     responses(
         (status = 200, description = "They are in the queue again", body = ReplayedBody),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn replay_all(
@@ -165,11 +157,8 @@ pub(in crate::http) async fn replay_all(
     params(("id" = String, Path, description = "The letter's id"), ReasonQuery),
     responses(
         (status = 200, description = "What is gone", body = DiscardedBody),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
         (status = 404, description = "`no_such_letter`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn discard(

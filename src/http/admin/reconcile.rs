@@ -28,13 +28,10 @@ pub(in crate::http) struct ReconcileQuery {
     post, path = "/v1/admin/reconcile", tag = "admin", params(ReconcileQuery), security(("operator" = [])),
     responses(
         (status = 200, description = "What was found", body = DriftReport),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 409, description = "`busy`: another run is under way on this node", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn reconcile(
