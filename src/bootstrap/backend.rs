@@ -50,6 +50,9 @@ pub enum StartError {
     /// The tables are not the ones this program was built for.
     #[error(transparent)]
     Schema(#[from] postgres::SchemaError),
+    /// The database's user may not do what a node does.
+    #[error("{0} (OPENRUN_DATABASE_URL)")]
+    Rights(#[from] postgres::RightsError),
     /// The engine does not answer.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -126,6 +129,7 @@ impl Backend {
     async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
         let database = database(&urls.database, settings.database_connections).await?;
         postgres::check(&database).await?;
+        postgres::check_rights(&database).await?;
         // Whoever waits for a connection to write must not keep this node from saying that it lives.
         let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;

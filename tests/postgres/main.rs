@@ -10,6 +10,7 @@ mod connecting;
 mod fixtures;
 mod holders;
 mod outage;
+mod rights;
 mod rules;
 mod schema;
 mod store;
