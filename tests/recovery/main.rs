@@ -5,6 +5,7 @@ mod support;
 
 mod acks;
 mod arrange;
+mod in_hand;
 mod messages;
 mod node_killed;
 mod outages;
