@@ -42,7 +42,7 @@ pub enum StartError {
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
-    #[error("{0} (OPENRUN_AMQP_URL)")]
+    #[error("{0} ({setting})", setting = setting_of(.0))]
     Broker(#[from] BrokerError),
     /// PostgreSQL cannot be used.
     #[error("{0} (OPENRUN_DATABASE_URL)")]
@@ -67,6 +67,15 @@ pub enum StartError {
         /// The operating system's word.
         cause: std::io::Error,
     },
+}
+
+/// Which setting is to blame for it.
+fn setting_of(error: &BrokerError) -> &'static str {
+    if matches!(error, BrokerError::InvalidNamespace(_)) {
+        "OPENRUN_AMQP_NAMESPACE"
+    } else {
+        "OPENRUN_AMQP_URL"
+    }
 }
 
 /// Connections to PostgreSQL by which nodes meet.

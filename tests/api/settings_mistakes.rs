@@ -40,6 +40,15 @@ async fn a_service_that_is_not_named() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
+    let stack = Stack::shared().await;
+    for namespace in ["a b", "amq.x", "쿠폰"] {
+        let line = serve(&stack, &[("OPENRUN_AMQP_NAMESPACE", namespace)]).await.one_line(2);
+        assert!(line.contains("OPENRUN_AMQP_NAMESPACE") && !line.contains("OPENRUN_AMQP_URL"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there() {
     let stack = Stack::shared().await;
     let nobody = free_port();
