@@ -23,9 +23,21 @@ local function whole(text)
 end
 
 -- Milliseconds since 1970, as the digits to store. One call a script: a batch is decided at one moment.
+local now_told
 local function now_digits()
-  local time = redis.call('TIME')
-  return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
+  if not now_told then
+    local time = redis.call('TIME')
+    now_told = time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
+  end
+  return now_told
+end
+
+-- An epoch is the moment of a loading, or one more than the epoch before. One that is a hundred years ahead was written by
+-- hand: above 2^53 the next number is the same again, and no later epoch could be told from it. The bound moves on with
+-- the clock, so that there is always a next one. The node has the same one (persistence/redis/epoch.rs).
+local EPOCH_AHEAD_MAX_MS = 3155760000000
+local function is_epoch(text)
+  return text and string.match(text, '^[1-9]%d*$') and tonumber(text) <= tonumber(now_digits()) + EPOCH_AHEAD_MAX_MS
 end
 
 -- Names the very process that answers: a server that restarted or was replaced has another one.
@@ -51,8 +63,11 @@ local function read_meta()
     run_id = field[6],
   }
   local closes_known = field[3] == '' or meta.closes_at_ms
-  if not (meta.total and meta.opens_at_ms and closes_known and meta.lifecycle and whole(meta.epoch) and meta.run_id) then
+  if not (meta.total and meta.opens_at_ms and closes_known and meta.lifecycle and meta.epoch and meta.run_id) then
     return nil, { 'CORRUPT', 'the meta hash lacks a field, or has one that is no number' }
+  end
+  if not is_epoch(meta.epoch) then
+    return nil, { 'CORRUPT', 'the epoch is no moment at which the coupon can have been loaded' }
   end
   meta.opens_digits, meta.closes_digits = field[2], field[3]
   return meta

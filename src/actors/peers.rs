@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use super::hands::Hands;
 use crate::gate::Trust;
 use crate::ports::{Cluster, ClusterError, EngineError, EngineRecovery, NodeId, OpenRecovery, Stamp};
 
@@ -45,6 +46,8 @@ pub struct Peers {
     cluster: Arc<dyn Cluster>,
     engine: Arc<dyn EngineRecovery>,
     trust: Arc<Trust>,
+    /// What this node's persisters have in hand.
+    hands: Hands,
     state: Mutex<State>,
 }
 
@@ -68,7 +71,7 @@ impl Peers {
         engine: Arc<dyn EngineRecovery>,
         trust: Arc<Trust>,
     ) -> Arc<Self> {
-        Arc::new(Self { node, cluster, engine, trust, state: Mutex::default() })
+        Arc::new(Self { node, cluster, engine, trust, hands: Hands::default(), state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,6 +90,12 @@ impl Peers {
         &self.cluster
     }
 
+    /// What this node's persisters have in hand: every beat says whether anything is for long.
+    #[must_use]
+    pub fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
     /// Says that this node lives, and what it knows of; gives the recoveries that wait for it.
     ///
     /// # Errors
@@ -94,7 +103,8 @@ impl Peers {
     pub(super) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let begun = Instant::now();
         let aware = self.state().aware;
-        let beat = bounded(self.cluster.beat(&self.node, aware)).await;
+        let free = self.reading().filter(|_| self.hands.are_free(begun));
+        let beat = bounded(self.cluster.beat(&self.node, aware, free)).await;
         let mut state = self.state();
         if beat.is_err() || state.last_beat.is_some_and(|last| begun - last > BEAT_LATE_AFTER) {
             state.steady_since = None;

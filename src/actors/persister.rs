@@ -6,11 +6,13 @@ use std::time::Duration;
 use actix::prelude::*;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
 use super::acks::AckBoard;
 use super::contain::Contained;
 use super::fail_point;
+use super::hands::{Hands, Held};
 use super::persister_batch::{BatchWriter, Item};
 use super::supervisor::{Child, DeathNote, Leave};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
@@ -35,6 +37,8 @@ const TOTAL_LAGS_MAX: Duration = Duration::from_secs(5);
 struct Persister {
     source: Arc<dyn EventSource>,
     writer: BatchWriter,
+    /// Told of every batch, which has left the queue and is no row yet.
+    hands: Hands,
     /// Says when it should finish and end.
     leave: Leave,
 }
@@ -59,14 +63,30 @@ impl Persister {
 
     /// Writes batch after batch until it has to end.
     async fn drain(&mut self, stream: &mut dyn EventStream) -> Result<(), SourceError> {
+        let mut held: Option<Held> = None;
         loop {
-            let first = tokio::select! {
-                delivery = stream.next() => delivery?,
-                () = self.leave.due() => return Ok(()),
+            let first = match at_once(stream).await {
+                Some(delivery) => delivery?,
+                None => {
+                    if let Some(held) = held.take() {
+                        held.settled();
+                    }
+                    tokio::select! {
+                        delivery = stream.next() => delivery?,
+                        () = self.leave.due() => return Ok(()),
+                    }
+                }
             };
+            let held = held.get_or_insert_with(|| self.hands.hold());
             fail_point::visit(KIND, "delivery");
-            let batch = gather(stream, first).await?;
-            if !self.settle(stream, batch).await? {
+            let gathered = gather(stream, first).await?;
+            if !self.settle(stream, gathered.batch).await? {
+                return Ok(());
+            }
+            if let Some(moment) = gathered.none_left {
+                held.settled_before(moment);
+            }
+            if self.leave.is_due() {
                 return Ok(());
             }
         }
@@ -149,17 +169,36 @@ impl Persister {
     }
 }
 
+/// The next delivery if it is there already.
+async fn at_once(stream: &mut dyn EventStream) -> Option<Result<Delivery, SourceError>> {
+    // Unconstrained, so that what is there is not kept back for other tasks to have a turn.
+    tokio::select! {
+        biased;
+        delivery = unconstrained(stream.next()) => Some(delivery),
+        () = std::future::ready(()) => None,
+    }
+}
+
+/// Deliveries to be written together.
+struct Gathered {
+    batch: Vec<Delivery>,
+    /// When no other delivery was there; `None` if the batch was full before.
+    none_left: Option<std::time::Instant>,
+}
+
 /// The first delivery and those that come with it.
-async fn gather(stream: &mut dyn EventStream, first: Delivery) -> Result<Vec<Delivery>, SourceError> {
+async fn gather(stream: &mut dyn EventStream, first: Delivery) -> Result<Gathered, SourceError> {
     let mut batch = vec![first];
     let until = Instant::now() + LINGER;
     while batch.len() < BATCH_MAX {
+        // What comes after this moment may wait in the client.
+        let asked = std::time::Instant::now();
         match timeout_at(until, stream.next()).await {
             Ok(delivery) => batch.push(delivery?),
-            Err(_elapsed) => break,
+            Err(_elapsed) => return Ok(Gathered { batch, none_left: Some(asked) }),
         }
     }
-    Ok(batch)
+    Ok(Gathered { batch, none_left: None })
 }
 
 /// The shell around a persister.
@@ -178,11 +217,12 @@ impl PersisterActor {
         store: Arc<dyn IssuanceStore>,
         metrics: Arc<Metrics>,
         acks: AckBoard,
+        hands: Hands,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
         let writer = BatchWriter { store, metrics, acks };
-        PersisterChild { number, source, writer, stopping, arbiter, address: ArcSwapOption::empty() }
+        PersisterChild { number, source, writer, hands, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
 
@@ -205,6 +245,7 @@ struct PersisterChild {
     number: usize,
     source: Arc<dyn EventSource>,
     writer: BatchWriter,
+    hands: Hands,
     /// Its receivers are the persisters that live, so that a node can wait for the last of them.
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
@@ -224,6 +265,7 @@ impl Child for PersisterChild {
         let persister = Persister {
             source: Arc::clone(&self.source),
             writer: self.writer.clone(),
+            hands: self.hands.clone(),
             leave: Leave::of(&self.stopping, &note),
         };
         let address = PersisterActor::start_in_arbiter(&self.arbiter, move |_| PersisterActor {

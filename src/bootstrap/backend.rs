@@ -43,7 +43,7 @@ pub enum StartError {
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
-    #[error("{0} (OPENRUN_AMQP_URL)")]
+    #[error("{0} ({setting})", setting = setting_of(.0))]
     Broker(#[from] BrokerError),
     /// PostgreSQL cannot be used.
     #[error("{0} (OPENRUN_DATABASE_URL)")]
@@ -51,6 +51,9 @@ pub enum StartError {
     /// The tables are not the ones this program was built for.
     #[error(transparent)]
     Schema(#[from] postgres::SchemaError),
+    /// The database's user may not do what a node does.
+    #[error("{0} (OPENRUN_DATABASE_URL)")]
+    Rights(#[from] postgres::RightsError),
     /// The engine does not answer.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -65,6 +68,15 @@ pub enum StartError {
         /// The operating system's word.
         cause: std::io::Error,
     },
+}
+
+/// Which setting is to blame for it.
+fn setting_of(error: &BrokerError) -> &'static str {
+    if matches!(error, BrokerError::InvalidNamespace(_)) {
+        "OPENRUN_AMQP_NAMESPACE"
+    } else {
+        "OPENRUN_AMQP_URL"
+    }
 }
 
 /// Connections to PostgreSQL by which nodes meet.
@@ -131,6 +143,7 @@ impl Backend {
     async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
         let database = database(&urls.database, settings.database_connections).await?;
         postgres::check(&database).await?;
+        postgres::check_rights(&database).await?;
         // Whoever waits for a connection to write must not keep this node from saying that it lives.
         let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;

@@ -168,6 +168,8 @@ impl Crew {
     }
 
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
+        // Without others nobody asks.
+        let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
         for number in 1..=count {
             let child = PersisterActor::child(
                 number,
@@ -175,6 +177,7 @@ impl Crew {
                 Arc::clone(&backend.store),
                 Arc::clone(&self.metrics),
                 self.publisher.acks().clone(),
+                hands.clone(),
                 self.stopping.clone(),
                 self.shards.of(&format!("persister/{number}")),
             );

@@ -10,4 +10,5 @@ mod shutdown;
 pub use backend::{Backend, Migration, StartError, migrate};
 pub use inspection::{Inspection, InspectionSettings, dead_letters};
 pub use node::Node;
+pub(crate) use settings::is_sendable;
 pub use settings::{EngineKind, Role, Settings, SettingsError, StackUrls};

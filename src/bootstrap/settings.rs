@@ -136,10 +136,21 @@ pub enum SettingsError {
         "OPENRUN_ADMIN_TOKEN has fewer than 16 characters: use a longer one, such as from `openssl rand -hex 24`"
     )]
     WeakToken,
+    /// A token that nobody could ever give.
+    #[error(
+        "OPENRUN_ADMIN_TOKEN has a character that no header carries, such as a line break: use visible ASCII characters, \
+         such as from `openssl rand -hex 24`"
+    )]
+    UnsendableToken,
 }
 
 /// The shortest token that is taken.
 pub(super) const TOKEN_MIN_CHARS: usize = 16;
+
+/// Whether an `Authorization` header carries `token` as it is: visible ASCII, and spaces between.
+pub(crate) fn is_sendable(token: &str) -> bool {
+    token.trim() == token && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
 
 impl Settings {
     /// The roles that another node must have for what this one issues to arrive in the database.
@@ -161,6 +172,7 @@ impl Settings {
             Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => {
                 Err(SettingsError::WeakToken)
             }
+            Some(token) if !is_sendable(token.expose_secret()) => Err(SettingsError::UnsendableToken),
             _ => Ok(()),
         }
     }

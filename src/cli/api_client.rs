@@ -6,6 +6,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::bootstrap::{SettingsError, is_sendable};
 
 /// How long a node may take for one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -29,6 +30,9 @@ impl ApiClient {
         }
         let http = Client::builder().timeout(CALL_TIMEOUT).no_proxy().build().map_err(Failure::operator)?;
         let token = token.filter(|token| !token.is_empty());
+        if token.as_deref().is_some_and(|token| !is_sendable(token)) {
+            return Err(SettingsError::UnsendableToken.into());
+        }
         Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })
     }
 

@@ -49,14 +49,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A value that is none is the mistake of whoever set it, and told like any other; the rest is told as clap tells it.
+/// What was typed and cannot be understood is told in one line like any other mistake; help that was asked for, or that
+/// says what there is to ask for, is told as clap tells it.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
         error.exit();
     }
-    let text = error.to_string();
-    let said = text.split("For more information").next().unwrap_or(&text);
-    Failure::operator(said.strip_prefix("error: ").unwrap_or(said)).report()
+    Failure::operator(one_line(&error.to_string())).report()
+}
+
+/// What clap says before it tells the usage, and the command whose help tells all of it.
+fn one_line(text: &str) -> String {
+    let said = text.split("For more information").next().unwrap_or(text);
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let Some((said, usage)) = said.split_once("\nUsage: ") else { return said.to_owned() };
+    let is_command = |word: &&str| word.starts_with(|first: char| first.is_ascii_lowercase());
+    let command: Vec<&str> = usage.split_whitespace().take_while(is_command).collect();
+    format!("{}; see `{} --help`", said.trim_end(), command.join(" "))
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -71,5 +85,19 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::LostNumbers(args) => lost_numbers::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Verify(args) => verify::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn the_usage_becomes_a_hint() {
+        let text = "error: unexpected argument '-1' found\n\n  tip: to pass '-1'\n\nUsage: openrun coupons list \
+                    [OPTIONS]\n\nFor more information, try '--help'.\n";
+        let line = "unexpected argument '-1' found\n\n  tip: to pass '-1'; see `openrun coupons list --help`";
+        assert_eq!(one_line(text), line);
+        assert_eq!(one_line("error: no number\n\nFor more information, try '--help'.\n"), "no number\n\n");
     }
 }

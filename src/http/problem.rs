@@ -132,6 +132,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no_such_route", "Nothing is here", detail)
     }
 
+    /// Nothing but what every node serves is at this one.
+    pub(super) fn no_api_here() -> Self {
+        let detail = "this node does not have the role api: ask one that has (OPENRUN_SERVER or --server for openrun's own commands)";
+        Self::new(StatusCode::NOT_FOUND, "no_such_route", "Nothing is here", detail)
+    }
+
     /// The path is served, but not by this method.
     pub(super) fn method_not_allowed() -> Self {
         let detail = "this path does not take this method; see /openapi.json";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, Service as _};
 use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
-use actix_web::{App, HttpServer, Resource, ResponseError, web};
+use actix_web::{App, HttpRequest, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -175,6 +175,11 @@ async fn wrong_method(methods: &'static str) -> actix_web::HttpResponse {
     response
 }
 
-async fn nothing_here() -> actix_web::HttpResponse {
-    Problem::no_such_route().error_response()
+/// On a node without the api, whoever asks for coupons has come to the wrong one.
+async fn nothing_here(request: HttpRequest) -> actix_web::HttpResponse {
+    let state = request.app_data::<web::Data<AppState>>();
+    let lacks_api = state.is_some_and(|state| !state.serves_api);
+    let is_of_the_api = request.path() == "/v1/coupons" || request.path().starts_with("/v1/coupons/");
+    let problem = if lacks_api && is_of_the_api { Problem::no_api_here() } else { Problem::no_such_route() };
+    problem.error_response()
 }

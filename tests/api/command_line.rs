@@ -171,3 +171,53 @@ async fn the_help_of_every_command_names_its_settings() {
     assert_eq!(run(&[], &[]).await.code, Some(2), "nothing to do is a mistake");
     assert_eq!(run(&["server"], &[]).await.code, Some(2));
 }
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_told_in_one_line_that_says_where_the_help_is() {
+    for (arguments, said, help) in [
+        (vec!["serve", "--persisters", "-1"], "'-1'", "`openrun serve --help`"),
+        (vec!["serve", "extra"], "'extra'", "`openrun serve --help`"),
+        (vec!["serve", "--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0"], "--bind", "`openrun serve --help`"),
+        (vec!["serve", "--bnd", "127.0.0.1:0"], "--bnd", "`openrun serve --help`"),
+        (vec!["serve", "--bind"], "--bind", ""),
+        (vec!["coupons", "create", "x"], "--total", "`openrun coupons create --help`"),
+        (vec!["coupons", "show"], "<", "`openrun coupons show --help`"),
+        (vec!["coupons", "shw", "x"], "'shw'", "`openrun coupons --help`"),
+        (vec!["server"], "'server'", "`openrun --help`"),
+        (vec!["serve", "--workers", "many"], "'many'", ""),
+    ] {
+        let line = run(&arguments, &[]).await.one_line(2);
+        assert!(line.contains(said) && line.contains(help), "{arguments:?}: {line}");
+    }
+}
+
+/// No header carries it, so nobody could ever give it.
+#[tokio::test]
+async fn a_token_that_cannot_be_sent_is_refused_by_the_node_and_by_the_command() {
+    for token in [
+        "correct-horse\nbattery-staple",
+        "correct-horse-battery\u{7f}",
+        "correct-horse-battery-쿠폰",
+        " correct-horse-battery",
+    ] {
+        let settings = [("OPENRUN_ADMIN_TOKEN", token), ("OPENRUN_BIND", "127.0.0.1:0")];
+        for arguments in [vec!["serve"], vec!["coupons", "list"]] {
+            let ended = run(&arguments, &settings).await;
+            assert!(ended.one_line(2).contains("OPENRUN_ADMIN_TOKEN"), "{token:?}: {ended:#?}");
+            assert!(!ended.stderr.contains("correct-horse"), "{ended:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_the_api_says_so_to_whoever_asks_it_for_coupons() {
+    let stack = crate::support::node::Stack::shared().await;
+    let worker = crate::support::node::NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "persister");
+    let worker = worker.start().await;
+    for arguments in [vec!["list"], vec!["show", "x"], vec!["create", "x", "--total", "1"]] {
+        let line = coupons(&worker.url(""), &arguments).await.one_line(1);
+        for part in ["no_such_route", "role api", "OPENRUN_SERVER"] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::arrange::Engine;
 use crate::program::{Ended, run};
@@ -39,6 +40,15 @@ async fn a_service_that_is_not_named() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
+    let stack = Stack::shared().await;
+    for namespace in ["a b", "amq.x", "쿠폰"] {
+        let line = serve(&stack, &[("OPENRUN_AMQP_NAMESPACE", namespace)]).await.one_line(2);
+        assert!(line.contains("OPENRUN_AMQP_NAMESPACE") && !line.contains("OPENRUN_AMQP_URL"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there() {
     let stack = Stack::shared().await;
     let nobody = free_port();
@@ -54,6 +64,24 @@ async fn a_service_that_is_not_there() {
             let line = serve(&stack, &[(name, &url)]).await.one_line(2);
             assert!(line.contains(name), "{url}: {line}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_database_user_who_may_only_read() {
+    let stack = Stack::shared().await;
+    let mut url = url::Url::parse(&stack.database_url).expect("it is a URL");
+    let user = format!("reader_{}", uuid::Uuid::new_v4().simple());
+    let statement = format!(
+        "CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}"
+    );
+    let mut owner = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
+    owner.execute(sqlx::AssertSqlSafe(statement)).await.expect("a role can be made");
+    url.set_username(&user).expect("it can have a user");
+    url.set_password(Some(PASSWORD)).expect("it can have a password");
+    let line = serve(&stack, &[("OPENRUN_DATABASE_URL", url.as_str())]).await.one_line(2);
+    for part in [user.as_str(), "GRANT INSERT, UPDATE ON coupon_issuances TO", "OPENRUN_DATABASE_URL"] {
+        assert!(line.contains(part), "{part}: {line}");
     }
 }
 

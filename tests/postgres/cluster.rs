@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openrun::persistence::postgres::PostgresCluster;
-use openrun::ports::{Cluster, Evidence, NodeId, OpenRecovery};
+use openrun::ports::{Cluster, Evidence, NodeId, OpenRecovery, Stamp};
 
 use crate::fixtures::{Stage, id};
 
@@ -48,16 +48,16 @@ async fn of_many_who_ask_at_once_one_has_the_right() {
 #[tokio::test]
 async fn a_recovery_is_told_to_every_beat_until_it_ends_and_the_next_one_is_another() {
     let (_stage, cluster, one, other) = nodes().await;
-    assert_eq!(cluster.beat(&one, None).await.unwrap().open, []);
+    assert_eq!(cluster.beat(&one, None, None).await.unwrap().open, []);
     let round = cluster.recovery(&id("drop")).await.unwrap();
     assert_eq!(cluster.recovery(&id("drop")).await.unwrap(), round, "one at a time");
     let open = OpenRecovery { coupon: id("drop"), round };
     for node in [&one, &other, &one] {
-        assert_eq!(cluster.beat(node, None).await.unwrap().open, std::slice::from_ref(&open));
+        assert_eq!(cluster.beat(node, None, None).await.unwrap().open, std::slice::from_ref(&open));
     }
     cluster.recovered(&open, 7).await.unwrap();
     assert!(!cluster.is_open(&open).await.unwrap());
-    assert_eq!(cluster.beat(&one, None).await.unwrap().open, []);
+    assert_eq!(cluster.beat(&one, None, None).await.unwrap().open, []);
     assert!(cluster.recovery(&id("drop")).await.unwrap() > round);
     assert!(!cluster.is_open(&open).await.unwrap(), "a new one does not open the old one");
 }
@@ -65,8 +65,8 @@ async fn a_recovery_is_told_to_every_beat_until_it_ends_and_the_next_one_is_anot
 #[tokio::test]
 async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
     let (_stage, cluster, one, other) = nodes().await;
-    cluster.beat(&one, None).await.unwrap();
-    cluster.beat(&other, None).await.unwrap();
+    cluster.beat(&one, None, None).await.unwrap();
+    cluster.beat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 2);
     cluster.testify(&open, &one, evidence(5, 9)).await.unwrap();
@@ -80,14 +80,14 @@ async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
 #[tokio::test]
 async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
     let (_stage, cluster, one, other) = nodes().await;
-    cluster.beat(&one, None).await.unwrap();
-    cluster.beat(&other, None).await.unwrap();
+    cluster.beat(&one, None, None).await.unwrap();
+    cluster.beat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
     cluster.leave(&other).await.unwrap();
     assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 1);
     tokio::time::sleep(SHORT * 2).await;
     assert_eq!(cluster.testimonies(&open, SHORT).await.unwrap().missing, 0);
-    cluster.beat(&one, None).await.unwrap();
+    cluster.beat(&one, None, None).await.unwrap();
     assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 1);
 }
 
@@ -107,16 +107,38 @@ async fn the_life_after_a_recovery_is_remembered_and_what_was_said_in_it_is_not(
 #[tokio::test]
 async fn who_lives_and_has_not_read_the_catalogue_since_is_unaware() {
     let (_stage, cluster, one, other) = nodes().await;
-    let before = cluster.beat(&one, None).await.unwrap().now;
-    cluster.beat(&other, None).await.unwrap();
+    let before = cluster.beat(&one, None, None).await.unwrap().now;
+    cluster.beat(&other, None, None).await.unwrap();
     let raised = cluster.now().await.unwrap();
     assert!(before < raised, "one clock, which goes on");
     assert_eq!(cluster.unaware(raised, LONG).await.unwrap(), 2);
-    cluster.beat(&one, Some(before)).await.unwrap();
+    cluster.beat(&one, Some(before), None).await.unwrap();
     assert_eq!(cluster.unaware(raised, LONG).await.unwrap(), 2, "it has read too early");
-    let after = cluster.beat(&one, Some(before)).await.unwrap().now;
-    cluster.beat(&one, Some(after)).await.unwrap();
+    let after = cluster.beat(&one, Some(before), None).await.unwrap().now;
+    cluster.beat(&one, Some(after), None).await.unwrap();
     assert_eq!(cluster.unaware(raised, LONG).await.unwrap(), 1);
     cluster.leave(&other).await.unwrap();
     assert_eq!(cluster.unaware(raised, LONG).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_lives_and_has_not_said_lately_that_its_hands_are_free_is_busy() {
+    let (stage, cluster, one, other) = nodes().await;
+    let early = cluster.beat(&one, None, None).await.unwrap().now;
+    cluster.beat(&other, None, None).await.unwrap();
+    let empty = cluster.now().await.unwrap();
+    assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 2);
+    cluster.beat(&one, None, Some(early)).await.unwrap();
+    assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 2, "that was before");
+    // Ahead of the clock, so that it stays lately however slow the test is.
+    let now = Stamp(empty.0 + 60_000_000);
+    cluster.beat(&one, None, Some(now)).await.unwrap();
+    assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 1);
+    cluster.beat(&one, None, None).await.unwrap();
+    assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 2, "it has been held up since");
+    cluster.beat(&one, None, Some(now)).await.unwrap();
+    cluster.leave(&other).await.unwrap();
+    assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 0);
+    stage.by_hand("UPDATE nodes SET hands_free = hands_free - 70000000").await.unwrap();
+    assert_eq!(cluster.busy(Stamp(0), LONG).await.unwrap(), 1, "it was said long ago");
 }

@@ -11,6 +11,7 @@ mod fixtures;
 mod holders;
 mod outage;
 mod quarantine;
+mod rights;
 mod rules;
 mod schema;
 mod store;

@@ -5,6 +5,7 @@ mod support;
 
 mod acks;
 mod arrange;
+mod in_hand;
 mod letters;
 #[cfg(feature = "test-panics")]
 mod lost_numbers;

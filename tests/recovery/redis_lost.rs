@@ -3,6 +3,7 @@
 
 use openrun_load::RaceReport;
 use redis::AsyncTypedCommands;
+use redis::aio::MultiplexedConnection;
 
 use crate::arrange::start_at_home;
 use crate::support::node::{NodeProcess, Stack};
@@ -67,10 +68,17 @@ impl Pair {
     }
 }
 
-pub(crate) async fn flush(url: &str) {
+async fn connect(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).expect("the URL is good");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
-    connection.flushall().await.expect("it is ours");
+    client.get_multiplexed_async_connection().await.expect("Redis answers")
+}
+
+pub(crate) async fn flush(url: &str) {
+    connect(url).await.flushall().await.expect("it is ours");
+}
+
+async fn set_epoch(url: &str, epoch: &str) {
+    connect(url).await.hset("coupon:{drop}:meta", "epoch", epoch).await.expect("it is a hash");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +126,46 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
     assert_rows(&rows, &reports[0].told, TOTAL);
     assert_rows(&rows, &reports[1].told, TOTAL);
     assert!(pair.logs().contains("rebuilt"), "it was an older copy");
+}
+
+/// Somebody writes by hand what no clock gives. It is neither adopted nor counted up from.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absurd_epoch_is_not_believed_and_everybody_keeps_what_they_were_told() {
+    let mut pair = Pair::start().await;
+    let mut next = 1;
+    for absurd in ["9007199254740993", "9223372036854775807", "99999999999999999999"] {
+        let members = [format!("{absurd}-here"), format!("{absurd}-there")];
+        assert_eq!(ask(pair.one.address(), "drop", &members[0]).await.1["sequence"], next);
+        assert_eq!(ask(pair.other.address(), "drop", &members[1]).await.1["sequence"], next + 1);
+        let rebuilt = pair.logs().matches("trusted again").count();
+        set_epoch(&pair.redis.url(), absurd).await;
+        until("a rebuilt coupon", async || {
+            (pair.logs().matches("trusted again").count() > rebuilt).then_some(())
+        })
+        .await;
+        for (node, sequence) in [(&pair.other, next), (&pair.one, next)] {
+            let again = until("the same coupon", async || {
+                let (status, body) = ask(node.address(), "drop", &members[0]).await;
+                assert!(matches!(status, 200 | 503), "{absurd}: {status} {body}");
+                (status == 200).then_some(body)
+            })
+            .await;
+            assert_eq!(again["sequence"], sequence, "{absurd}");
+        }
+        next += 2;
+    }
+    // A node that has no memory of its own believes it no more than they do.
+    let held = until_persisted(&pair.stack.database_url, "drop", next - 1).await;
+    pair.one.kill();
+    pair.other.kill();
+    set_epoch(&pair.redis.url(), "9223372036854775807").await;
+    pair.one.restart().await;
+    let first = until("an answer", async || {
+        let (status, body) = ask(pair.one.address(), "drop", &held[0].1).await;
+        (status == 200).then_some(body)
+    })
+    .await;
+    assert_eq!(first["sequence"], 1);
 }
 
 /// Nobody remembers anything but the database.

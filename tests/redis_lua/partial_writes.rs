@@ -1,7 +1,7 @@
 //! Lua does not roll back. Whatever a script meets, it writes all or nothing.
 
 use openrun::domain::CouponId;
-use openrun::ports::{AdmissionEngine, EngineError, Reconfiguration};
+use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery, Reconfiguration};
 
 use crate::arrange::{Node, coupon, key, sequences};
 use crate::support::services::PrivateRedis;
@@ -53,6 +53,26 @@ async fn a_number_that_is_none_changes_nothing() {
         node.raw::<()>(&["HSET", &key(&coupon.id, "meta"), field, "soon"]).await;
         assert!(node.admit(&coupon.id, &["new"]).await.is_err(), "{field}");
         assert_eq!(node.raw::<u32>(&["HLEN", &key(&coupon.id, "participants")]).await, 1, "{field}");
+    }
+}
+
+/// Not even who knows no other epoch takes it up, and the next rebuilding is above every one that can be.
+#[tokio::test]
+async fn an_epoch_that_no_clock_gave_is_none() {
+    let node = Node::at(&redis_url()).await;
+    let (beyond, max, too_long) = ("9007199254740992", "9223372036854775807", "99999999999999999999");
+    for epoch in [beyond, max, too_long, "18446744073709551615", "0", "01700000000000", "-1", "1e12", ""] {
+        let coupon = node.open_coupon(5).await;
+        let id = &coupon.id;
+        node.admit(id, &["a"]).await.unwrap();
+        node.raw::<()>(&["HSET", &key(id, "meta"), "epoch", epoch]).await;
+        assert_corrupt_and_unchanged(&node, id, epoch).await;
+        let answer = Node::at(&redis_url()).await.admit(id, &["a"]).await;
+        assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{epoch}: {answer:?}");
+        let told = node.engine.testify(id).epoch;
+        assert!(node.engine.resume(id).await.is_err(), "{epoch}");
+        assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "{epoch}");
+        assert_eq!(node.engine.testify(id).epoch, told, "{epoch}");
     }
 }
 

@@ -64,6 +64,23 @@ async fn whoever_held_one_holds_the_same_and_numbering_goes_on() {
     assert_eq!(node.engine.verify(&coupon, evidence(2_501)).await.unwrap(), epoch);
 }
 
+/// As an older program may have written it into the database.
+#[tokio::test]
+async fn a_new_life_does_not_begin_above_an_epoch_that_can_be_none() {
+    let node = Node::at(&redis_url()).await;
+    let coupon = node.open_coupon(9).await;
+    let rows = Rows::of(&coupon, 1..=2).await;
+    for absurd in [1 << 53, u64::try_from(i64::MAX).unwrap(), u64::MAX] {
+        node.engine.testify(&coupon.id);
+        let evidence = Evidence { epoch: absurd, issued: 2 };
+        let epoch = node.engine.rebuild(&coupon, evidence, &rows.store).await.unwrap();
+        assert!(epoch < 1 << 53, "{epoch}");
+        node.engine.resume(&coupon.id).await.unwrap();
+        assert_eq!(node.engine.verify(&coupon, evidence).await.unwrap(), epoch);
+    }
+    assert_eq!(sequences(&node.admit(&coupon.id, &["m3", "m1"]).await.unwrap()), [3, 1]);
+}
+
 #[tokio::test]
 async fn nobody_holds_one_of_a_coupon_that_has_no_rows() {
     let node = Node::at(&redis_url()).await;

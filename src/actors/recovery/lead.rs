@@ -93,18 +93,27 @@ impl Recoveries {
         Ok(self.parts.engine.rebuild(coupon, evidence, &*self.parts.store).await?)
     }
 
+    /// Nothing is on its way into the database any more: the queue is empty and stays so, and everybody who lives has said
+    /// since then that their persisters hold nothing that was in it.
     async fn wait_until_quiet(&self, coupon: &Coupon, highest: Sequence) -> Result<(), RecoveryError> {
+        let (id, cluster) = (&coupon.id, self.parts.peers.cluster());
         let backlog = within("the broker", self.parts.bus.backlog()).await?;
         if backlog > 0 {
+            self.state().quiet.remove(id);
             return Err(RecoveryError::Waiting(format!("{backlog} messages are still in the queue")));
         }
-        let mut state = self.state();
-        let quiet = Quiet::seen(state.quiet.get(&coupon.id).copied(), highest, Instant::now());
-        state.quiet.insert(coupon.id.clone(), quiet);
-        if quiet.lasts(Instant::now()) {
-            Ok(())
-        } else {
-            Err(RecoveryError::Waiting("persisters may have something in hand".to_owned()))
+        let before = self.state().quiet.get(id).copied().filter(|quiet| quiet.goes_on(highest));
+        let quiet = match before {
+            Some(quiet) => quiet,
+            None => Quiet::begun(highest, within("the database", cluster.now()).await?),
+        };
+        self.state().quiet.insert(id.clone(), quiet);
+        let busy = cluster.busy(quiet.told_from(), self.parts.peers.patience());
+        match within("the database", busy).await? {
+            0 => Ok(()),
+            busy => Err(RecoveryError::Waiting(format!(
+                "the persisters of {busy} nodes may have something in hand that is not in the database"
+            ))),
         }
     }
 }

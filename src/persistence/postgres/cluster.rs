@@ -15,8 +15,9 @@ use crate::ports::{
 
 /// Who has been silent for an hour is swept away on the way.
 const BEAT: &str = "WITH beat AS (
-        INSERT INTO nodes (id, seen_at, aware) VALUES ($1, now(), $2)
-        ON CONFLICT (id) DO UPDATE SET seen_at = now(), aware = EXCLUDED.aware
+        INSERT INTO nodes (id, seen_at, aware, hands_free) VALUES ($1, now(), $2, $3)
+        ON CONFLICT (id) DO UPDATE
+            SET seen_at = now(), aware = EXCLUDED.aware, hands_free = EXCLUDED.hands_free
     ), gone AS (
         DELETE FROM nodes WHERE seen_at < now() - interval '1 hour' AND id <> $1
     )
@@ -27,6 +28,11 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::big
 
 const UNAWARE: &str = "SELECT count(*) FROM nodes
     WHERE seen_at > now() - $2 * interval '1 millisecond' AND COALESCE(aware, 0) < $1";
+
+/// What was said more than two seconds ago, four beats, no longer counts.
+const BUSY: &str = "SELECT count(*) FROM nodes
+    WHERE seen_at > now() - $2 * interval '1 millisecond'
+        AND COALESCE(hands_free, 0) < GREATEST($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 2000000)";
 
 const LEAVE: &str = "DELETE FROM nodes WHERE id = $1";
 
@@ -82,14 +88,33 @@ impl PostgresCluster {
     pub fn new(database: Database) -> Self {
         Self { database }
     }
+
+    /// How many nodes `query` finds since then, but for those silent for `silence`.
+    async fn count(&self, query: &'static str, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+        let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+        let work = self.database.run(move |connection| {
+            Box::pin(async move {
+                sqlx::query_scalar(query).bind(since.0).bind(silence_ms).fetch_one(connection).await
+            })
+        });
+        let count: i64 = work.await.map_err(failed)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
 }
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn beat(&self, node: &NodeId, aware: Option<Stamp>) -> Result<Heard, ClusterError> {
-        let (node, aware) = (node.to_string(), aware.map(|stamp| stamp.0));
+    async fn beat(
+        &self,
+        node: &NodeId,
+        aware: Option<Stamp>,
+        free: Option<Stamp>,
+    ) -> Result<Heard, ClusterError> {
+        let (node, aware, free) = (node.to_string(), aware.map(|stamp| stamp.0), free.map(|stamp| stamp.0));
         let work = self.database.run(move |connection| {
-            Box::pin(async move { sqlx::query(BEAT).bind(node).bind(aware).fetch_all(connection).await })
+            Box::pin(async move {
+                sqlx::query(BEAT).bind(node).bind(aware).bind(free).fetch_all(connection).await
+            })
         });
         heard(&work.await.map_err(failed)?).map_err(failed)
     }
@@ -102,14 +127,11 @@ impl Cluster for PostgresCluster {
     }
 
     async fn unaware(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
-        let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-        let work = self.database.run(move |connection| {
-            Box::pin(async move {
-                sqlx::query_scalar(UNAWARE).bind(since.0).bind(silence_ms).fetch_one(connection).await
-            })
-        });
-        let count: i64 = work.await.map_err(failed)?;
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        self.count(UNAWARE, since, silence).await
+    }
+
+    async fn busy(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+        self.count(BUSY, since, silence).await
     }
 
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use redis::{ScriptInvocation, Value, cmd, from_redis_value};
 
 use super::connection::RedisConnection;
+use super::epoch;
 use super::keys;
 use super::known::{Known, KnownCoupons};
 use super::outbox::RedisOutbox;
@@ -51,7 +52,7 @@ impl Shared {
         }
         let epoch: Option<String> =
             self.connection.query(cmd("HGET").arg(keys::meta(coupon)).arg("epoch")).await?;
-        let epoch = epoch.ok_or(EngineError::UnknownCoupon)?.parse().map_err(corrupt_because)?;
+        let epoch = epoch::parse(&epoch.ok_or(EngineError::UnknownCoupon)?)?;
         Ok(self.known.learn(coupon, epoch))
     }
 

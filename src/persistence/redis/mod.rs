@@ -3,6 +3,7 @@
 mod connection;
 mod durability;
 mod engine;
+mod epoch;
 mod failure;
 #[cfg(feature = "planted-bugs")]
 mod hand_back;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::engine::{RedisLuaEngine, window_digits};
+use super::epoch::{self, believable};
 use super::outbox;
 use super::reply::Reply;
 use super::scripts::on;
@@ -32,7 +33,8 @@ impl EngineRecovery for RedisLuaEngine {
     async fn suspend(&self, coupon: &CouponId) -> Result<Epoch, EngineError> {
         let run = on(&self.shared.scripts.suspend, coupon);
         let epoch: String = Reply::accepted(self.shared.connection.invoke(&run).await?)?.next()?;
-        Ok(epoch.parse().unwrap_or(0))
+        // One that cannot be says nothing: the coupon will be rebuilt.
+        Ok(epoch::parse(&epoch).unwrap_or(0))
     }
 
     async fn undelivered(
@@ -48,7 +50,7 @@ impl EngineRecovery for RedisLuaEngine {
     async fn verify(&self, coupon: &Coupon, evidence: Evidence) -> Result<Epoch, EngineError> {
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut run = on(&self.shared.scripts.verify, &coupon.id);
-        run.arg(evidence.issued).arg(evidence.epoch).arg(coupon.inventory.total());
+        run.arg(evidence.issued).arg(believable(evidence.epoch)).arg(coupon.inventory.total());
         run.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
         Ok(self.shared.seen(&run).await?.epoch)
     }
@@ -77,7 +79,7 @@ impl EngineRecovery for RedisLuaEngine {
 
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut finish = on(&shared.scripts.rebuild_finish, id);
-        finish.arg(&token).arg(issued).arg(evidence.epoch).arg(coupon.inventory.total());
+        finish.arg(&token).arg(issued).arg(believable(evidence.epoch)).arg(coupon.inventory.total());
         finish.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
         let epoch = shared.seen(&finish).await?.epoch;
         shared.announce().await?;

@@ -4,6 +4,7 @@ use std::vec;
 
 use redis::{FromRedisValue, Value, from_redis_value};
 
+use super::epoch;
 use crate::domain::{Inventory, Lifecycle, Standing, Timestamp, Window};
 use crate::ports::{EngineError, Epoch, Grant};
 
@@ -55,7 +56,7 @@ impl Reply {
 
     /// The coupon, which every script tells in the same words.
     pub(super) fn coupon(&mut self) -> Result<Seen, EngineError> {
-        let epoch = self.next()?;
+        let epoch = epoch::parse(&self.next::<String>()?)?;
         let (total, stock): (u32, u32) = (self.next()?, self.next()?);
         let (opens_at_ms, closes_at): (i64, String) = (self.next()?, self.next()?);
         let (lifecycle, now_ms): (String, i64) = (self.next()?, self.next()?);
@@ -126,6 +127,7 @@ mod tests {
             &["HELLO"],
             &["OK", "1", "10"],
             &["OK", "1", "10", "11", "5", "", "active", "7"],
+            &["OK", "9223372036854775807", "10", "4", "5", "", "active", "7"],
             &["OK", "1", "0", "0", "5", "", "active", "7"],
             &["OK", "1", "10", "4", "5", "5", "active", "7"],
             &["OK", "1", "10", "4", "5", "", "asleep", "7"],
