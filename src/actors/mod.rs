@@ -37,7 +37,7 @@ pub use hands::Hands;
 pub use looping::{LoopActor, LoopWork};
 pub use outbox::{OutboxActor, SweepParts};
 pub use peers::{NotHeard, Peers};
-pub use persister::PersisterActor;
+pub use persister::{PersisterActor, PersisterParts};
 pub use presence::{PresenceActor, PresenceParts};
 pub use publisher::{PublisherActor, PublisherInbox};
 pub use reconciler::{

@@ -3,25 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
-use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
 use super::acks::AckBoard;
-use super::contain::Contained;
 use super::fail_point;
 use super::hands::{Hands, Held};
+use super::looping::{LoopActor, LoopWork};
 use super::persister_batch::{BatchWriter, Item};
-use super::supervisor::{Child, DeathNote, Leave};
+use super::supervisor::Leave;
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
 use crate::sabotage::{abort, planted};
 use crate::telemetry::Metrics;
 
-/// The actor's kind in metrics and lists.
-const KIND: &str = "persister";
 /// Issuances in one insert.
 const BATCH_MAX: usize = 256;
 /// Deliveries at hand: one batch being written and one being gathered.
@@ -32,6 +27,39 @@ const LINGER: Duration = Duration::from_millis(5);
 /// How long an issuance above its coupon's total is kept in hand before it goes to the dead letters. The gate's keeper lifts
 /// a total that the catalogue lags behind within two seconds.
 const TOTAL_LAGS_MAX: Duration = Duration::from_secs(5);
+
+/// One of the pool. When it should end, it finishes what it has in hand.
+pub type PersisterActor = LoopActor<PersisterParts>;
+
+/// What a persister works with.
+#[derive(Clone)]
+pub struct PersisterParts {
+    /// Which of the pool it is, from 1.
+    pub number: usize,
+    /// Where deliveries come from.
+    pub source: Arc<dyn EventSource>,
+    /// Where they are written.
+    pub store: Arc<dyn IssuanceStore>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where it is written how far an issuance has got.
+    pub acks: AckBoard,
+    /// The hands of the node's persisters.
+    pub hands: Hands,
+}
+
+impl LoopWork for PersisterParts {
+    const KIND: &'static str = "persister";
+
+    fn name(&self) -> String {
+        format!("{}/{}", Self::KIND, self.number)
+    }
+
+    async fn run(self, leave: Leave) {
+        let Self { source, store, metrics, acks, hands, .. } = self;
+        Persister { source, writer: BatchWriter { store, metrics, acks }, hands, leave }.run().await;
+    }
+}
 
 /// The persister's logic, without the actor around it.
 struct Persister {
@@ -78,7 +106,7 @@ impl Persister {
                 }
             };
             let held = held.get_or_insert_with(|| self.hands.hold());
-            fail_point::visit(KIND, "delivery");
+            fail_point::visit(PersisterParts::KIND, "delivery");
             let gathered = gather(stream, first).await?;
             if !self.settle(stream, gathered.batch).await? {
                 return Ok(());
@@ -111,7 +139,7 @@ impl Persister {
         let mut retry = Retry::database();
         let mut early_until = None;
         while !items.is_empty() {
-            fail_point::visit(KIND, "write");
+            fail_point::visit(PersisterParts::KIND, "write");
             match self.writer.write(items.clone()).await {
                 Ok(written) => {
                     abort::visit(abort::COMMITTED);
@@ -199,87 +227,4 @@ async fn gather(stream: &mut dyn EventStream, first: Delivery) -> Result<Gathere
         }
     }
     Ok(Gathered { batch, none_left: None })
-}
-
-/// The shell around a persister.
-pub struct PersisterActor {
-    persister: Option<Persister>,
-    note: DeathNote,
-}
-
-impl PersisterActor {
-    /// What the supervisor needs to keep persister number `number` alive on `arbiter`. When `stopping` becomes true it
-    /// finishes what it has in hand and ends.
-    #[must_use]
-    pub fn child(
-        number: usize,
-        source: Arc<dyn EventSource>,
-        store: Arc<dyn IssuanceStore>,
-        metrics: Arc<Metrics>,
-        acks: AckBoard,
-        hands: Hands,
-        stopping: watch::Sender<bool>,
-        arbiter: ArbiterHandle,
-    ) -> impl Child {
-        let writer = BatchWriter { store, metrics, acks };
-        PersisterChild { number, source, writer, hands, stopping, arbiter, address: ArcSwapOption::empty() }
-    }
-}
-
-impl Contained for PersisterActor {
-    fn failed(&mut self, why: String) {
-        self.note.because(why);
-    }
-}
-
-impl Actor for PersisterActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(persister) = self.persister.take() else { return ctx.stop() };
-        self.run_contained(ctx, persister.run());
-    }
-}
-
-struct PersisterChild {
-    number: usize,
-    source: Arc<dyn EventSource>,
-    writer: BatchWriter,
-    hands: Hands,
-    /// Its receivers are the persisters that live, so that a node can wait for the last of them.
-    stopping: watch::Sender<bool>,
-    arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<PersisterActor>>,
-}
-
-impl Child for PersisterChild {
-    fn name(&self) -> String {
-        format!("{KIND}/{}", self.number)
-    }
-
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn start(&self, note: DeathNote) {
-        let persister = Persister {
-            source: Arc::clone(&self.source),
-            writer: self.writer.clone(),
-            hands: self.hands.clone(),
-            leave: Leave::of(&self.stopping, &note),
-        };
-        let address = PersisterActor::start_in_arbiter(&self.arbiter, move |_| PersisterActor {
-            persister: Some(persister),
-            note,
-        });
-        self.address.store(Some(Arc::new(address)));
-    }
-
-    fn is_alive(&self) -> bool {
-        self.address.load().as_deref().is_some_and(Addr::connected)
-    }
-
-    fn waiting(&self) -> usize {
-        0
-    }
 }

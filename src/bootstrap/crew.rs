@@ -9,10 +9,10 @@ use tokio::sync::watch;
 use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use crate::actors::{
-    Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, OutboxActor, Peers,
-    PersisterActor, PresenceActor, PresenceParts, PublisherActor, PublisherInbox, ReconcileSchedule,
-    Reconciler, ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise, SupervisorActor,
-    SweepParts,
+    Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, LoopWork as _, OutboxActor,
+    Peers, PersisterActor, PersisterParts, PresenceActor, PresenceParts, PublisherActor, PublisherInbox,
+    ReconcileSchedule, Reconciler, ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise,
+    SupervisorActor, SweepParts,
 };
 use crate::gate::Trust;
 use crate::ports::NodeId;
@@ -171,16 +171,16 @@ impl Crew {
         // Without others nobody asks.
         let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
         for number in 1..=count {
-            let child = PersisterActor::child(
+            let parts = PersisterParts {
                 number,
-                Arc::clone(&transport.source),
-                Arc::clone(&backend.store),
-                Arc::clone(&self.metrics),
-                self.publisher.acks().clone(),
-                hands.clone(),
-                self.stopping.clone(),
-                self.shards.of(&format!("persister/{number}")),
-            );
+                source: Arc::clone(&transport.source),
+                store: Arc::clone(&backend.store),
+                metrics: Arc::clone(&self.metrics),
+                acks: self.publisher.acks().clone(),
+                hands: hands.clone(),
+            };
+            let arbiter = self.shards.of(&parts.name());
+            let child = PersisterActor::child(parts, self.stopping.clone(), arbiter);
             self.supervise(child).await;
         }
     }
