@@ -35,7 +35,7 @@ pub use handle::{CouponHandle, here_now};
 pub use hands::Hands;
 pub use outbox::{OutboxActor, SweepParts};
 pub use peers::{NotHeard, Peers};
-pub use persister::PersisterActor;
+pub use persister::{PersisterActor, PersisterParts};
 pub use presence::PresenceActor;
 pub use publisher::{PublisherActor, PublisherInbox};
 pub use reconciler::{

@@ -201,6 +201,21 @@ async fn gather(stream: &mut dyn EventStream, first: Delivery) -> Result<Gathere
     Ok(Gathered { batch, none_left: None })
 }
 
+/// What a persister works with.
+#[derive(Clone)]
+pub struct PersisterParts {
+    /// Where issuances come from.
+    pub source: Arc<dyn EventSource>,
+    /// Where they go.
+    pub store: Arc<dyn IssuanceStore>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where those who wait on this node learn of it.
+    pub acks: AckBoard,
+    /// Told of what is in hand.
+    pub hands: Hands,
+}
+
 /// The shell around a persister.
 pub struct PersisterActor {
     persister: Option<Persister>,
@@ -213,14 +228,11 @@ impl PersisterActor {
     #[must_use]
     pub fn child(
         number: usize,
-        source: Arc<dyn EventSource>,
-        store: Arc<dyn IssuanceStore>,
-        metrics: Arc<Metrics>,
-        acks: AckBoard,
-        hands: Hands,
+        parts: PersisterParts,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> impl Child {
+        let PersisterParts { source, store, metrics, acks, hands } = parts;
         let writer = BatchWriter { store, metrics, acks };
         PersisterChild { number, source, writer, hands, stopping, arbiter, address: ArcSwapOption::empty() }
     }

@@ -10,8 +10,8 @@ use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use crate::actors::{
     Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, OutboxActor, Peers,
-    PersisterActor, PresenceActor, PublisherActor, PublisherInbox, Reconciler, ReconcilerActor, Recoveries,
-    RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts,
+    PersisterActor, PersisterParts, PresenceActor, PublisherActor, PublisherInbox, Reconciler,
+    ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts,
 };
 use crate::gate::Trust;
 use crate::ports::NodeId;
@@ -167,19 +167,17 @@ impl Crew {
     }
 
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
-        // Without others nobody asks.
-        let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
+        let parts = PersisterParts {
+            source: Arc::clone(&transport.source),
+            store: Arc::clone(&backend.store),
+            metrics: Arc::clone(&self.metrics),
+            acks: self.publisher.acks().clone(),
+            // Without others nobody asks.
+            hands: self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default(),
+        };
         for number in 1..=count {
-            let child = PersisterActor::child(
-                number,
-                Arc::clone(&transport.source),
-                Arc::clone(&backend.store),
-                Arc::clone(&self.metrics),
-                self.publisher.acks().clone(),
-                hands.clone(),
-                self.stopping.clone(),
-                self.shards.of(&format!("persister/{number}")),
-            );
+            let arbiter = self.shards.of(&format!("persister/{number}"));
+            let child = PersisterActor::child(number, parts.clone(), self.stopping.clone(), arbiter);
             self.supervise(child).await;
         }
     }
