@@ -57,14 +57,16 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
 
 fn cells(coupon: &CouponReport) -> [String; 8] {
     let findings = coupon.findings.len() as u64 + coupon.unnamed;
+    // Half a count would look like a loss.
+    let number = |number: u64| if coupon.compared { number.to_string() } else { "-".to_owned() };
     [
         coupon.coupon_id.clone(),
         coupon.total.to_string(),
-        coupon.issued.to_string(),
-        coupon.participants.to_string(),
-        coupon.outbox.to_string(),
-        coupon.rows.to_string(),
-        coupon.in_flight.to_string(),
+        number(coupon.issued.into()),
+        number(coupon.participants),
+        number(coupon.outbox),
+        number(coupon.rows),
+        number(coupon.in_flight),
         findings.to_string(),
     ]
 }

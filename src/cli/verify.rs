@@ -28,7 +28,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         }
         let out = &mut io::stdout().lock();
         written(write_placed(out, &settings, args.place.json, &report, write_text))?;
-        Ok(if report.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if report.broken + report.unproven == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
@@ -36,12 +36,17 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
         writeln!(out, "{} ({})", coupon.coupon_id, rows(coupon.rows))?;
         for promise in &coupon.promises {
-            writeln!(out, "  {}  {}", if promise.held { "held  " } else { "BROKEN" }, promise.promise)?;
+            let word = match promise.held {
+                Some(true) => "held      ",
+                Some(false) => "BROKEN    ",
+                None => "not proven",
+            };
+            writeln!(out, "  {word}  {}", promise.promise)?;
             for offender in &promise.offenders {
-                writeln!(out, "            {offender}")?;
+                writeln!(out, "                {offender}")?;
             }
             if promise.more > 0 {
-                writeln!(out, "            and {} more", promise.more)?;
+                writeln!(out, "                and {} more", promise.more)?;
             }
         }
     }
@@ -57,10 +62,18 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
         Some(_) => writeln!(out, "0 dead letters wait.")?,
         None => {}
     }
-    match report.broken {
-        0 => writeln!(out, "Every promise is held."),
-        1 => writeln!(out, "1 promise is broken."),
-        broken => writeln!(out, "{broken} promises are broken."),
+    if report.unproven > 0 {
+        let unproven = report.unproven;
+        writeln!(
+            out,
+            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open."
+        )?;
+    }
+    match (report.broken, report.unproven) {
+        (0, 0) => writeln!(out, "Every promise is held."),
+        (0, _) => writeln!(out, "No promise is known to be broken."),
+        (1, _) => writeln!(out, "1 promise is broken."),
+        (broken, _) => writeln!(out, "{broken} promises are broken."),
     }
 }
 

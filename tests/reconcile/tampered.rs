@@ -133,6 +133,14 @@ async fn a_coupon_that_the_engine_lost_is_not_compared() {
     let fenced = Stage::settled().await;
     fenced.redis("HSET", "meta", &["run_id", "another"]).await;
     finds(&fenced, &[("not_compared", None, None)]).await;
+    let (told, table) = (fenced.reconcile(&[]).await, fenced.run("reconcile", &[]).await);
+    assert_eq!(told.coupon()["compared"], false, "{told:#?}");
+    assert!(table.stdout.contains(" - "), "a number that was not counted is shown: {table:#?}");
+    let proven = fenced.verify(&[]).await;
+    assert_eq!((proven.code, proven.broken()), (1, vec![]), "what cannot be looked at is not broken");
+    assert_eq!(proven.json()["unproven"], 3);
+    let text = fenced.run("verify", &[]).await.stdout;
+    assert!(text.contains("not proven") && !text.contains("BROKEN"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

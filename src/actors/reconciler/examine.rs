@@ -55,7 +55,10 @@ impl<'a> Examination<'a> {
     pub(super) async fn run(mut self, watch: &mut dyn Watch) -> Result<CouponReport, super::ReconcileError> {
         match self.compare(watch).await {
             Ok(()) => {}
-            Err(Stop::Found(finding)) => self.report.found(finding),
+            Err(Stop::Found(finding)) => {
+                self.report.compared = false;
+                self.report.found(finding);
+            }
             Err(Stop::Failed(error)) => return Err(error),
         }
         self.report.findings.sort_by_key(|finding| finding.sequence);

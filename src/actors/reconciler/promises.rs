@@ -21,8 +21,8 @@ pub struct Promise {
     pub name: &'static str,
     /// What is promised, in words.
     pub promise: &'static str,
-    /// Whether nothing was found against it.
-    pub held: bool,
+    /// Whether nothing was found against it; none if it could not be looked at.
+    pub held: Option<bool>,
     /// The first of those who break it.
     pub offenders: Vec<String>,
     /// How many break it beyond those.
@@ -31,15 +31,23 @@ pub struct Promise {
 
 impl Promise {
     pub(super) fn new(name: &'static str, promise: &'static str) -> Self {
-        Self { name, promise, held: true, offenders: Vec::new(), more: 0 }
+        Self { name, promise, held: Some(true), offenders: Vec::new(), more: 0 }
     }
 
     pub(super) fn broken_by(&mut self, offender: impl FnOnce() -> String) {
-        self.held = false;
+        self.held = Some(false);
         if self.offenders.len() < OFFENDERS_MAX {
             self.offenders.push(offender());
         } else {
             self.more += 1;
+        }
+    }
+
+    /// Says why it could not be looked at, or not at all of it.
+    fn not_proven(&mut self, why: &str) {
+        if self.held == Some(true) {
+            self.held = None;
+            self.offenders.push(why.to_owned());
         }
     }
 }
@@ -64,6 +72,8 @@ pub struct ProofReport {
     pub coupons: Vec<CouponProof>,
     /// How many promises are broken.
     pub broken: u64,
+    /// How many could not be looked at.
+    pub unproven: u64,
     /// Messages in the dead-letter queue; absent where there is none, or it was not looked at.
     pub dead_letters: Option<u64>,
 }
@@ -82,7 +92,9 @@ pub async fn verify(
         let (count, mut promises) = of_rows(parts, &coupon).await?;
         let examined = parts.examined(&coupon, watch).await?;
         promises.extend(of_the_whole(&examined));
-        report.broken += promises.iter().filter(|promise| !promise.held).count() as u64;
+        let so_many = |held| promises.iter().filter(|promise| promise.held == held).count() as u64;
+        report.broken += so_many(Some(false));
+        report.unproven += so_many(None);
         let (coupon_id, settled) = (coupon.id.to_string(), examined.settled);
         report.coupons.push(CouponProof { coupon_id, rows: count, settled, promises });
     }
@@ -109,7 +121,7 @@ fn of_the_whole(report: &CouponReport) -> Vec<Promise> {
     let mut counts = Promise::new("counts_agree", "what is left is the total less what members hold");
     let mut outbox = Promise::new("outbox_is_true", "the outbox holds only what the engine has issued");
     let mut quarantine = Promise::new("nothing_contradicts", "nothing that arrived contradicts a row");
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| finding.kind != DriftKind::NotCompared) {
         let broken = match (finding.place, finding.kind) {
             (Place::Quarantine, _) => &mut quarantine,
             (Place::Outbox, _) => &mut outbox,
@@ -119,5 +131,10 @@ fn of_the_whole(report: &CouponReport) -> Vec<Promise> {
         broken.broken_by(|| Finding::sentence(finding));
     }
     same.more += report.unnamed;
+    if let Some(why) = report.findings.iter().find(|finding| finding.kind == DriftKind::NotCompared) {
+        for promise in [&mut same, &mut counts, &mut outbox] {
+            promise.not_proven(&why.detail);
+        }
+    }
     vec![same, counts, outbox, quarantine]
 }

@@ -144,6 +144,9 @@ impl Finding {
 pub struct CouponReport {
     /// Which coupon.
     pub coupon_id: String,
+    /// Whether engine, outbox and rows were compared to the end. Otherwise a finding says why not, and the numbers below are
+    /// only as far as it got.
+    pub compared: bool,
     /// How many exist by the catalogue.
     pub total: u32,
     /// How many are issued by the engine's count.
@@ -168,6 +171,7 @@ impl CouponReport {
     pub(super) fn new(coupon: &CouponId, total: u32) -> Self {
         Self {
             coupon_id: coupon.to_string(),
+            compared: true,
             total,
             issued: 0,
             participants: 0,

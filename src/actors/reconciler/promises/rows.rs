@@ -106,7 +106,12 @@ mod tests {
         let coupon = coupon();
         let mut promises = RowPromises::of(&coupon);
         rows.iter().for_each(|row| promises.see(row));
-        promises.finish().into_iter().filter(|promise| !promise.held).map(|promise| promise.name).collect()
+        promises
+            .finish()
+            .into_iter()
+            .filter(|promise| promise.held == Some(false))
+            .map(|promise| promise.name)
+            .collect()
     }
 
     #[test]
