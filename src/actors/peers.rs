@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::gate::Trust;
-use crate::ports::{Cluster, ClusterError, EngineError, EngineRecovery, NodeId, OpenRecovery, Stamp};
+use crate::ports::{AdmissionEngine, Cluster, ClusterError, EngineError, NodeId, OpenRecovery, Stamp};
 
 /// How long one question may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ pub enum NotHeard {
 pub struct Peers {
     node: NodeId,
     cluster: Arc<dyn Cluster>,
-    engine: Arc<dyn EngineRecovery>,
+    engine: Arc<dyn AdmissionEngine>,
     trust: Arc<Trust>,
     state: Mutex<State>,
 }
@@ -65,7 +65,7 @@ impl Peers {
     pub fn new(
         node: NodeId,
         cluster: Arc<dyn Cluster>,
-        engine: Arc<dyn EngineRecovery>,
+        engine: Arc<dyn AdmissionEngine>,
         trust: Arc<Trust>,
     ) -> Arc<Self> {
         Arc::new(Self { node, cluster, engine, trust, state: Mutex::default() })

@@ -24,7 +24,8 @@ const BEAT: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 struct Parts {
     peers: Arc<Peers>,
-    recoveries: Arc<Recoveries>,
+    /// Absent on an engine that cannot lose what it decided: then nobody ever doubts a coupon.
+    recoveries: Option<Arc<Recoveries>>,
     registry: Arc<CouponRegistry>,
 }
 
@@ -34,10 +35,11 @@ impl Parts {
         let begun = Instant::now();
         match self.peers.beat().await {
             Ok(open) => {
-                for coupon in self.recoveries.heard(open, begun) {
+                let Some(recoveries) = &self.recoveries else { return };
+                for coupon in recoveries.heard(open, begun) {
                     match self.registry.find(&coupon) {
-                        Some(handle) => self.recoveries.attend(&handle),
-                        None => self.recoveries.know_nothing_of(&coupon).await,
+                        Some(handle) => recoveries.attend(&handle),
+                        None => recoveries.know_nothing_of(&coupon).await,
                     }
                 }
             }
@@ -57,7 +59,7 @@ impl PresenceActor {
     #[must_use]
     pub fn child(
         peers: Arc<Peers>,
-        recoveries: Arc<Recoveries>,
+        recoveries: Option<Arc<Recoveries>>,
         registry: Arc<CouponRegistry>,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
@@ -84,7 +86,9 @@ impl Actor for PresenceActor {
                 let _rested_or_leaving = timeout(BEAT, leave.due()).await;
             }
             if leave.is_for_good() {
-                parts.recoveries.stand_down().await;
+                if let Some(recoveries) = &parts.recoveries {
+                    recoveries.stand_down().await;
+                }
                 parts.peers.leave().await;
             }
         });

@@ -76,7 +76,6 @@ pub(super) struct Transport {
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
     pub(super) recovery: Arc<dyn EngineRecovery>,
-    pub(super) cluster: Arc<dyn Cluster>,
     pub(super) letters: Arc<dyn DeadLetters>,
 }
 
@@ -89,7 +88,10 @@ pub struct Backend {
     pub catalog: Arc<dyn CouponCatalog>,
     /// Where issuances end up.
     pub store: Arc<dyn IssuanceStore>,
+    /// Absent where the engine's own step writes into the database.
     pub(super) transport: Option<Transport>,
+    /// Where nodes meet; absent on an engine that has one node only.
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
     connections: Connections,
 }
 
@@ -119,6 +121,7 @@ impl Backend {
             catalog: Arc::new(SqliteCatalog::new(database.clone())),
             store: Arc::new(SqliteIssuanceStore::new(database.clone())),
             transport: None,
+            cluster: None,
             connections: Connections::Sqlite(database),
         })
     }
@@ -150,8 +153,8 @@ impl Backend {
                 source,
                 letters,
                 recovery: engine,
-                cluster: Arc::new(PostgresCluster::new(meeting.clone())),
             }),
+            cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
             connections: Connections::Stack(Box::new([database, meeting])),
         })
     }

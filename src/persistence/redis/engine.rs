@@ -211,6 +211,10 @@ impl AdmissionEngine for RedisLuaEngine {
         let revision: Option<u64> = self.shared.connection.query(cmd("GET").arg(keys::REVISION)).await?;
         Ok(revision.unwrap_or(0))
     }
+
+    async fn announce(&self) -> Result<(), EngineError> {
+        self.shared.announce().await
+    }
 }
 
 pub(super) fn window_digits(window: Window) -> (String, String) {

@@ -1,6 +1,5 @@
 //! SQLite: the embedded engine, for which nothing else is installed.
 
-mod admission;
 mod catalog;
 mod clock;
 mod database;
@@ -8,7 +7,6 @@ mod engine;
 mod failure;
 mod open;
 mod reading;
-mod reconfigure;
 mod revision;
 mod rows;
 mod store;
