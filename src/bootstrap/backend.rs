@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
+use super::engine_kind::EngineKind;
+use super::settings::{Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
 };
 use crate::persistence::postgres::{
-    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresStore,
+    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
+    PostgresStore, Turns,
 };
 use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
 use crate::persistence::sqlite::{
@@ -98,7 +100,7 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Stack(Box<[Database; 2]>),
+    Postgres(Box<[Database; 2]>),
 }
 
 impl Backend {
@@ -107,10 +109,10 @@ impl Backend {
     /// # Errors
     /// [`StartError`], one sentence that says what to do.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
-        match (settings.engine, &settings.stack) {
-            (EngineKind::Embedded, _) => Self::embedded(settings).await,
-            (EngineKind::RedisLua, Some(urls)) => Self::stack(settings, urls).await,
-            (EngineKind::RedisLua, None) => Err(SettingsError::MissingUrl("OPENRUN_REDIS_URL").into()),
+        match settings.engine {
+            EngineKind::Embedded => Self::embedded(settings).await,
+            EngineKind::RedisLua => Self::stack(settings).await,
+            EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
         }
     }
 
@@ -126,11 +128,27 @@ impl Backend {
         })
     }
 
-    async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
-        let database = database(&urls.database, settings.database_connections).await?;
-        postgres::check(&database).await?;
-        // Whoever waits for a connection to write must not keep this node from saying that it lives.
-        let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
+    /// PostgreSQL alone.
+    async fn postgres(settings: &Settings, turns: Turns) -> Result<Self, StartError> {
+        let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_DATABASE_URL");
+        let url = settings.database.as_ref().ok_or_else(missing)?;
+        let [database, meeting] = databases(settings, url, DatabaseSettings::deciding(url.clone())).await?;
+        Ok(Self {
+            engine: Arc::new(PostgresEngine::new(database.clone(), turns)),
+            catalog: Arc::new(PostgresCatalog::new(database.clone())),
+            store: Arc::new(PostgresStore::new(database.clone())),
+            transport: None,
+            cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
+            connections: Connections::Postgres(Box::new([database, meeting])),
+        })
+    }
+
+    /// Redis, RabbitMQ and PostgreSQL.
+    async fn stack(settings: &Settings) -> Result<Self, StartError> {
+        let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_REDIS_URL");
+        let urls: &StackUrls = settings.stack.as_ref().ok_or_else(missing)?;
+        let [database, meeting] =
+            databases(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -147,15 +165,9 @@ impl Backend {
             engine: Arc::clone(&engine) as _,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
-            transport: Some(Transport {
-                outbox,
-                bus: Arc::new(bus),
-                source,
-                letters,
-                recovery: engine,
-            }),
+            transport: Some(Transport { outbox, bus: Arc::new(bus), source, letters, recovery: engine }),
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Stack(Box::new([database, meeting])),
+            connections: Connections::Postgres(Box::new([database, meeting])),
         })
     }
 
@@ -173,7 +185,7 @@ impl Backend {
     pub(super) fn place(&self, settings: &Settings) -> String {
         match &self.connections {
             Connections::Sqlite(_) => settings.data_dir.display().to_string(),
-            Connections::Stack(_) => "PostgreSQL".to_owned(),
+            Connections::Postgres(_) => "PostgreSQL".to_owned(),
         }
     }
 
@@ -184,13 +196,26 @@ impl Backend {
         }
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
-            Connections::Stack(databases) => {
+            Connections::Postgres(databases) => {
                 for database in databases.iter() {
                     database.close().await;
                 }
             }
         }
     }
+}
+
+/// Connections to work with, and a few by which nodes meet: whoever waits for a connection to write must not keep this node
+/// from saying that it lives.
+async fn databases(
+    settings: &Settings,
+    url: &SecretString,
+    bounds: DatabaseSettings,
+) -> Result<[Database; 2], StartError> {
+    let bounds = DatabaseSettings { max_connections: settings.database_connections, ..bounds };
+    let database = Database::connect(&bounds).await?;
+    postgres::check(&database).await?;
+    Ok([database, self::database(url, MEETING_CONNECTIONS).await?])
 }
 
 async fn database(url: &SecretString, max_connections: u32) -> Result<Database, DatabaseError> {

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_every_engine, until};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::services::PrivateRedis;
 
-on_both_engines! {
+on_every_engine! {
     a_node_that_serves_is_alive_and_ready,
     every_answer_is_counted_under_its_outcome,
 }

@@ -12,4 +12,6 @@ mod house;
 
 mod embedded;
 mod embedded_only;
+mod postgres;
+mod postgres_only;
 mod redis_lua;

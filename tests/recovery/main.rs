@@ -8,6 +8,7 @@ mod arrange;
 mod messages;
 mod node_killed;
 mod outages;
+mod postgres_decides;
 mod race;
 mod redis_lost;
 mod roles;

@@ -1,9 +1,10 @@
-//! PostgreSQL: the catalogue and the issuances of a full stack.
+//! PostgreSQL: the catalogue and the issuances of a full stack, where nodes meet, and the engines that decide in it.
 
 mod catalog;
 mod classify;
 mod cluster;
 mod database;
+mod engine;
 mod errors;
 mod quarantine;
 mod rows;
@@ -13,6 +14,7 @@ mod store;
 pub use catalog::PostgresCatalog;
 pub use cluster::PostgresCluster;
 pub use database::{Database, DatabaseSettings};
+pub use engine::{PostgresEngine, Turns};
 pub use errors::DatabaseError;
 pub use schema::{SchemaError, check, migrate};
 pub use store::PostgresStore;
