@@ -16,7 +16,9 @@ use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
     PostgresStore, Turns,
 };
-use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
+use crate::persistence::redis::{
+    ConnectError, Durability, RedisConnection, RedisLockEngine, RedisLuaEngine, ServerReport,
+};
 use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
@@ -111,7 +113,7 @@ impl Backend {
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
         match settings.engine {
             EngineKind::Embedded => Self::embedded(settings).await,
-            EngineKind::RedisLua => Self::stack(settings).await,
+            EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
             EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
         }
     }
@@ -157,15 +159,25 @@ impl Backend {
         };
         let bus = RabbitBus::new(broker.clone());
         bus.connect().await?;
-        let engine = Arc::new(RedisLuaEngine::new(redis));
-        let outbox = Arc::new(engine.outbox());
+        let lua = RedisLuaEngine::new(redis);
+        let outbox = Arc::new(lua.outbox());
+        let engine: Arc<dyn AdmissionEngine> = match settings.engine {
+            EngineKind::RedisLock => Arc::new(RedisLockEngine::new(lua.clone())),
+            _ => Arc::new(lua.clone()),
+        };
         let source = Arc::new(RabbitSource::new(broker.clone()));
         let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
-            engine: Arc::clone(&engine) as _,
+            engine,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
-            transport: Some(Transport { outbox, bus: Arc::new(bus), source, letters, recovery: engine }),
+            transport: Some(Transport {
+                outbox,
+                bus: Arc::new(bus),
+                source,
+                letters,
+                recovery: Arc::new(lua),
+            }),
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
             connections: Connections::Postgres(Box::new([database, meeting])),
         })

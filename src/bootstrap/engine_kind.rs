@@ -11,14 +11,17 @@ pub enum EngineKind {
     Embedded,
     /// Redis decides, RabbitMQ carries, PostgreSQL keeps.
     RedisLua,
+    /// The same, but Redis decides under a lock and not in a script.
+    RedisLock,
     /// PostgreSQL decides and keeps.
     Postgres(Turns),
 }
 
 impl EngineKind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Embedded,
         Self::RedisLua,
+        Self::RedisLock,
         Self::Postgres(Turns::Pessimistic),
         Self::Postgres(Turns::Optimistic),
     ];
@@ -29,6 +32,7 @@ impl EngineKind {
         match self {
             Self::Embedded => "embedded",
             Self::RedisLua => "redis-lua",
+            Self::RedisLock => "redis-lock",
             Self::Postgres(Turns::Pessimistic) => "postgres-pessimistic",
             Self::Postgres(Turns::Optimistic) => "postgres-optimistic",
         }
@@ -37,7 +41,7 @@ impl EngineKind {
     /// Whether it needs the full stack: Redis, RabbitMQ and PostgreSQL.
     #[must_use]
     pub fn needs_stack(self) -> bool {
-        self == Self::RedisLua
+        matches!(self, Self::RedisLua | Self::RedisLock)
     }
 }
 

@@ -27,6 +27,8 @@ pub enum InspectionSettings {
     Embedded(PathBuf),
     /// The full stack's. The broker is not asked: what it carries is in the outbox.
     Stack {
+        /// Which of the engines on it.
+        engine: EngineKind,
         /// `redis://...`
         redis: SecretString,
         /// `postgres://...`
@@ -49,7 +51,7 @@ impl InspectionSettings {
     pub fn place(&self) -> (&'static str, String) {
         match self {
             Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
-            Self::Stack { database, .. } => (EngineKind::RedisLua.name(), of_postgres(database)),
+            Self::Stack { engine, database, .. } => (engine.name(), of_postgres(database)),
             Self::Postgres { turns, database } => {
                 (EngineKind::Postgres(*turns).name(), of_postgres(database))
             }
@@ -95,7 +97,8 @@ impl Inspection {
                 };
                 Ok(Self { parts, opened: Opened::Sqlite(database) })
             }
-            InspectionSettings::Stack { redis, database, may_write } => {
+            InspectionSettings::Stack { redis, database, may_write, .. } => {
+                // What is in Redis is the same for all engines on the full stack.
                 let database = open(database, !may_write).await?;
                 let engine = RedisLuaEngine::new(RedisConnection::connect(redis).await?);
                 let outbox = Arc::new(engine.outbox());

@@ -75,7 +75,7 @@ impl CommonArgs {
             EngineKind::Postgres(_) => {
                 given(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL").map(Some)
             }
-            EngineKind::Embedded | EngineKind::RedisLua => Ok(None),
+            EngineKind::Embedded | EngineKind::RedisLua | EngineKind::RedisLock => Ok(None),
         }
     }
 

@@ -27,7 +27,7 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
     let mine = format!("coupon-event/{id}");
     let names: Vec<&str> = actors.iter().map(|actor| actor["name"].as_str().expect("a name")).collect();
     let mut expected = vec![mine.as_str(), "gate-keeper"];
-    if engine == Engine::RedisLua {
+    if engine.is_on_the_full_stack() {
         expected.extend(["outbox", "persister/1", "persister/2", "presence", "publisher"]);
     }
     if matches!(engine, Engine::PostgresPessimistic | Engine::PostgresOptimistic) {

@@ -21,6 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Engine {
     Embedded,
     RedisLua,
+    RedisLock,
     PostgresPessimistic,
     PostgresOptimistic,
 }
@@ -31,7 +32,9 @@ impl Engine {
         match self {
             Self::Embedded => NodeProcess::embedded(),
             Self::RedisLua => NodeProcess::redis_lua(&Stack::shared().await),
-            Self::PostgresPessimistic | Self::PostgresOptimistic => self.over(&Stack::shared().await),
+            Self::RedisLock | Self::PostgresPessimistic | Self::PostgresOptimistic => {
+                self.over(&Stack::shared().await)
+            }
         }
     }
 
@@ -40,9 +43,15 @@ impl Engine {
         match self {
             Self::Embedded => panic!("the embedded engine has one node only"),
             Self::RedisLua => NodeProcess::redis_lua(stack),
+            Self::RedisLock => NodeProcess::redis_lock(stack),
             Self::PostgresPessimistic => NodeProcess::postgres("postgres-pessimistic", stack),
             Self::PostgresOptimistic => NodeProcess::postgres("postgres-optimistic", stack),
         }
+    }
+
+    /// Whether it needs Redis and RabbitMQ.
+    pub(crate) fn is_on_the_full_stack(self) -> bool {
+        matches!(self, Self::RedisLua | Self::RedisLock)
     }
 
     /// A node of one's own and a client for it.
@@ -71,6 +80,7 @@ pub(crate) use on_both_engines;
 macro_rules! on_every_engine {
     ($($case:ident),+ $(,)?) => {
         crate::arrange::on_both_engines! { $($case),+ }
+        crate::arrange::on_engine! { redis_lock: RedisLock: $($case),+ }
         crate::arrange::on_engine! { postgres_pessimistic: PostgresPessimistic: $($case),+ }
         crate::arrange::on_engine! { postgres_optimistic: PostgresOptimistic: $($case),+ }
     };

@@ -35,6 +35,10 @@ fn of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
     match engine {
         Engine::Embedded => Vec::new(),
         Engine::RedisLua => stack.settings().to_vec(),
+        Engine::RedisLock => {
+            let others = stack.settings().into_iter().filter(|(name, _)| *name != "OPENRUN_ENGINE");
+            others.chain([("OPENRUN_ENGINE", "redis-lock")]).collect()
+        }
         Engine::PostgresPessimistic => on_postgres("postgres-pessimistic"),
         Engine::PostgresOptimistic => on_postgres("postgres-optimistic"),
     }

@@ -33,6 +33,7 @@ macro_rules! on_two_nodes {
 }
 on_two_nodes! {
     two_on_redis_lua: RedisLua,
+    two_on_redis_lock: RedisLock,
     two_on_postgres_pessimistic: PostgresPessimistic,
     two_on_postgres_optimistic: PostgresOptimistic,
 }

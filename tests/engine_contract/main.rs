@@ -14,4 +14,5 @@ mod embedded;
 mod embedded_only;
 mod postgres;
 mod postgres_only;
+mod redis_lock;
 mod redis_lua;

@@ -21,6 +21,12 @@ async fn members_who_click_on_two_nodes_at_once_hold_one_coupon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn so_they_do_on_redis_lock() {
+    let stack = Stack::shared().await;
+    clicks_on_two_nodes(&stack, [NodeProcess::redis_lock(&stack), NodeProcess::redis_lock(&stack)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_they_do_on_postgres_pessimistic() {
     let stack = Stack::shared().await;
     clicks_on_two_nodes(&stack, ["postgres-pessimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))

@@ -163,6 +163,11 @@ impl NodeProcess {
         NodeBuilder { stack: Some(Arc::clone(stack)), ..builder }
     }
 
+    /// A node on the full stack that decides under a lock.
+    pub(crate) fn redis_lock(stack: &Arc<Stack>) -> NodeBuilder {
+        Self::redis_lua(stack).set("OPENRUN_ENGINE", "redis-lock")
+    }
+
     /// A node on an engine that decides in PostgreSQL, which is told of nothing else. Several may share it.
     pub(crate) fn postgres(engine: &str, stack: &Arc<Stack>) -> NodeBuilder {
         let builder = NodeBuilder::new()

@@ -42,7 +42,7 @@ pub(in crate::cli) struct PlaceArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Redis, such as redis://localhost:6379 (redis-lua)
+    /// Redis, such as redis://localhost:6379 (redis-*)
     #[arg(long, env = "OPENRUN_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
 
@@ -75,7 +75,7 @@ pub(in crate::cli) struct ReconcileArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// RabbitMQ, to count the dead letters; they are left out without it (redis-lua)
+    /// RabbitMQ, to count the dead letters; they are left out without it (redis-*)
     #[arg(long, env = "OPENRUN_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) amqp_url: Option<String>,
 
@@ -102,7 +102,8 @@ impl PlaceArgs {
             EngineKind::Embedded => {
                 InspectionSettings::Embedded(self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR)))
             }
-            EngineKind::RedisLua => InspectionSettings::Stack {
+            EngineKind::RedisLua | EngineKind::RedisLock => InspectionSettings::Stack {
+                engine,
                 redis: given(self.redis_url.as_ref(), engine, "OPENRUN_REDIS_URL")?,
                 database: database()?,
                 may_write,

@@ -223,7 +223,7 @@ pub(super) fn window_digits(window: Window) -> (String, String) {
 }
 
 /// What members of a batch are going to be told that they hold.
-fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
+pub(super) fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
     batch.iter().zip(verdicts).filter_map(|(request, verdict)| match verdict {
         Verdict::Issued(grant) | Verdict::Again(grant) => Some(OutboxEntry {
             member: request.member.clone(),
