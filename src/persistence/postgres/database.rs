@@ -29,9 +29,9 @@ pub struct DatabaseSettings {
     pub acquire_timeout_ms: u64,
     /// After which the server cuts a statement short.
     pub statement_timeout_ms: u64,
-    /// For an engine that decides here: how long a step waits for the one before it. So long, too, a node may fall silent
-    /// in the middle of a step before the server undoes it, so that others get their turn. Without it only the bound on
-    /// statements holds.
+    /// For an engine that decides here: how long a step waits for the one before it. For half of that a node may fall silent
+    /// in the middle of a step before the server undoes it, so that those who wait still get their turn. Without it only
+    /// the bound on statements holds.
     pub turn_timeout_ms: Option<u64>,
     /// Whether the server refuses every statement that would write.
     pub read_only: bool,
@@ -91,9 +91,10 @@ impl Database {
         let mut options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
         if let Some(turn_timeout_ms) = settings.turn_timeout_ms {
             let turn_timeout = turn_timeout_ms.to_string();
+            let silence = (turn_timeout_ms / 2).to_string();
             options = options.options([
                 ("lock_timeout", turn_timeout.as_str()),
-                ("idle_in_transaction_session_timeout", turn_timeout.as_str()),
+                ("idle_in_transaction_session_timeout", silence.as_str()),
                 // A plan that was made when the table was empty would be kept when it has millions of rows.
                 ("plan_cache_mode", "force_custom_plan"),
             ]);

@@ -108,7 +108,7 @@ fn failed(error: sqlx::Error) -> EngineError {
     if matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) {
         return EngineError::Corrupt(error.to_string());
     }
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let undone = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE].contains(&&*code);
     match fault(&error) {
         Fault::Total => EngineError::Busy(refusal(&error).into()),
