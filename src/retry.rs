@@ -37,6 +37,18 @@ impl Retry {
         Self::new(50, 2_000)
     }
 
+    /// For a step that another node was before: soon, because that step is over by then.
+    #[must_use]
+    pub fn turn() -> Self {
+        Self::new(1, 50)
+    }
+
+    /// For a lock that another node has: it is given back within milliseconds.
+    #[must_use]
+    pub fn lock() -> Self {
+        Self::new(1, 5)
+    }
+
     /// For an actor that died: at once the first time, then ever more slowly.
     #[must_use]
     pub fn restart() -> Self {

@@ -155,6 +155,10 @@ impl Admission {
                 tracing::warn!(%coupon, %error, "a batch has no answer; its members are told to ask again");
                 AskError::Unknown
             }
+            EngineError::Busy(_) => {
+                tracing::warn!(%coupon, %error, "a batch was not decided; its members are told to ask again");
+                AskError::Overloaded
+            }
             EngineError::Corrupt(_) => {
                 tracing::error!(%coupon, %error, "a batch has no answer");
                 self.handle.look_again();

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::hands::Hands;
 use crate::gate::Trust;
-use crate::ports::{Cluster, ClusterError, EngineError, EngineRecovery, NodeId, OpenRecovery, Stamp};
+use crate::ports::{AdmissionEngine, Cluster, ClusterError, EngineError, NodeId, OpenRecovery, Stamp};
 
 /// How long one question may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub enum NotHeard {
 pub struct Peers {
     node: NodeId,
     cluster: Arc<dyn Cluster>,
-    engine: Arc<dyn EngineRecovery>,
+    engine: Arc<dyn AdmissionEngine>,
     trust: Arc<Trust>,
     /// What this node's persisters have in hand.
     hands: Hands,
@@ -68,7 +68,7 @@ impl Peers {
     pub fn new(
         node: NodeId,
         cluster: Arc<dyn Cluster>,
-        engine: Arc<dyn EngineRecovery>,
+        engine: Arc<dyn AdmissionEngine>,
         trust: Arc<Trust>,
     ) -> Arc<Self> {
         Arc::new(Self { node, cluster, engine, trust, hands: Hands::default(), state: Mutex::default() })

@@ -23,8 +23,8 @@ pub type PresenceActor = LoopActor<PresenceParts>;
 pub struct PresenceParts {
     /// This node among the others.
     pub peers: Arc<Peers>,
-    /// What it takes part in.
-    pub recoveries: Arc<Recoveries>,
+    /// What it takes part in; absent on an engine that cannot lose what it decided: then nobody ever doubts a coupon.
+    pub recoveries: Option<Arc<Recoveries>>,
     /// Its coupons.
     pub registry: Arc<CouponRegistry>,
 }
@@ -35,10 +35,11 @@ impl PresenceParts {
         let begun = Instant::now();
         match self.peers.beat().await {
             Ok(open) => {
-                for coupon in self.recoveries.heard(open, begun) {
+                let Some(recoveries) = &self.recoveries else { return };
+                for coupon in recoveries.heard(open, begun) {
                     match self.registry.find(&coupon) {
-                        Some(handle) => self.recoveries.attend(&handle),
-                        None => self.recoveries.know_nothing_of(&coupon).await,
+                        Some(handle) => recoveries.attend(&handle),
+                        None => recoveries.know_nothing_of(&coupon).await,
                     }
                 }
             }
@@ -56,7 +57,9 @@ impl LoopWork for PresenceParts {
             let _rested_or_leaving = timeout(BEAT, leave.due()).await;
         }
         if leave.is_for_good() {
-            self.recoveries.stand_down().await;
+            if let Some(recoveries) = &self.recoveries {
+                recoveries.stand_down().await;
+            }
             self.peers.leave().await;
         }
     }

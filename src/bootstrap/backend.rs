@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::settings::{EngineKind, Settings, SettingsError, StackUrls};
+use super::engine_kind::EngineKind;
+use super::settings::{Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
 };
 use crate::persistence::postgres::{
-    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresLostNumbers,
-    PostgresStore,
+    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
+    PostgresLostNumbers, PostgresStore, Turns,
 };
-use crate::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
+use crate::persistence::redis::{
+    ConnectError, Durability, RedisConnection, RedisLockEngine, RedisLuaEngine, ServerReport,
+};
 use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
@@ -89,7 +92,6 @@ pub(super) struct Transport {
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
     pub(super) recovery: Arc<dyn EngineRecovery>,
-    pub(super) cluster: Arc<dyn Cluster>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
 }
@@ -105,14 +107,17 @@ pub struct Backend {
     pub store: Arc<dyn IssuanceStore>,
     /// What contradicts what ended up there.
     pub quarantine: Arc<dyn Quarantine>,
+    /// Absent where the engine's own step writes into the database.
     pub(super) transport: Option<Transport>,
+    /// Where nodes meet; absent on an engine that has one node only.
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
     connections: Connections,
 }
 
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Stack(Box<[Database; 2]>),
+    Postgres(Box<[Database; 2]>),
 }
 
 impl Backend {
@@ -121,10 +126,10 @@ impl Backend {
     /// # Errors
     /// [`StartError`], one sentence that says what to do.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
-        match (settings.engine, &settings.stack) {
-            (EngineKind::Embedded, _) => Self::embedded(settings).await,
-            (EngineKind::RedisLua, Some(urls)) => Self::stack(settings, urls).await,
-            (EngineKind::RedisLua, None) => Err(SettingsError::MissingUrl("OPENRUN_REDIS_URL").into()),
+        match settings.engine {
+            EngineKind::Embedded => Self::embedded(settings).await,
+            EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
+            EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
         }
     }
 
@@ -136,16 +141,33 @@ impl Backend {
             store: Arc::new(SqliteIssuanceStore::new(database.clone())),
             quarantine: Arc::new(SqliteIssuanceStore::new(database.clone())),
             transport: None,
+            cluster: None,
             connections: Connections::Sqlite(database),
         })
     }
 
-    async fn stack(settings: &Settings, urls: &StackUrls) -> Result<Self, StartError> {
-        let database = database(&urls.database, settings.database_connections).await?;
-        postgres::check(&database).await?;
-        postgres::check_rights(&database).await?;
-        // Whoever waits for a connection to write must not keep this node from saying that it lives.
-        let meeting = self::database(&urls.database, MEETING_CONNECTIONS).await?;
+    /// PostgreSQL alone.
+    async fn postgres(settings: &Settings, turns: Turns) -> Result<Self, StartError> {
+        let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_DATABASE_URL");
+        let url = settings.database.as_ref().ok_or_else(missing)?;
+        let [database, meeting] = databases(settings, url, DatabaseSettings::deciding(url.clone())).await?;
+        Ok(Self {
+            engine: Arc::new(PostgresEngine::new(database.clone(), turns)),
+            catalog: Arc::new(PostgresCatalog::new(database.clone())),
+            store: Arc::new(PostgresStore::new(database.clone())),
+            quarantine: Arc::new(PostgresStore::new(database.clone())),
+            transport: None,
+            cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
+            connections: Connections::Postgres(Box::new([database, meeting])),
+        })
+    }
+
+    /// Redis, RabbitMQ and PostgreSQL.
+    async fn stack(settings: &Settings) -> Result<Self, StartError> {
+        let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_REDIS_URL");
+        let urls: &StackUrls = settings.stack.as_ref().ok_or_else(missing)?;
+        let [database, meeting] =
+            databases(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -154,12 +176,16 @@ impl Backend {
         };
         let bus = RabbitBus::new(broker.clone());
         bus.connect().await?;
-        let engine = Arc::new(RedisLuaEngine::new(redis));
-        let outbox = Arc::new(engine.outbox());
+        let lua = RedisLuaEngine::new(redis);
+        let outbox = Arc::new(lua.outbox());
+        let engine: Arc<dyn AdmissionEngine> = match settings.engine {
+            EngineKind::RedisLock => Arc::new(RedisLockEngine::new(lua.clone())),
+            _ => Arc::new(lua.clone()),
+        };
         let source = Arc::new(RabbitSource::new(broker.clone()));
         let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
-            engine: Arc::clone(&engine) as _,
+            engine,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             quarantine: Arc::new(PostgresStore::new(database.clone())),
@@ -169,10 +195,10 @@ impl Backend {
                 source,
                 letters,
                 lost: Arc::new(PostgresLostNumbers::new(database.clone())),
-                recovery: engine,
-                cluster: Arc::new(PostgresCluster::new(meeting.clone())),
+                recovery: Arc::new(lua),
             }),
-            connections: Connections::Stack(Box::new([database, meeting])),
+            cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
+            connections: Connections::Postgres(Box::new([database, meeting])),
         })
     }
 
@@ -191,7 +217,7 @@ impl Backend {
     pub(super) fn place(&self, settings: &Settings) -> String {
         match &self.connections {
             Connections::Sqlite(_) => settings.data_dir.display().to_string(),
-            Connections::Stack(_) => "PostgreSQL".to_owned(),
+            Connections::Postgres(_) => "PostgreSQL".to_owned(),
         }
     }
 
@@ -202,13 +228,27 @@ impl Backend {
         }
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
-            Connections::Stack(databases) => {
+            Connections::Postgres(databases) => {
                 for database in databases.iter() {
                     database.close().await;
                 }
             }
         }
     }
+}
+
+/// Connections to work with, and a few by which nodes meet: whoever waits for a connection to write must not keep this node
+/// from saying that it lives.
+async fn databases(
+    settings: &Settings,
+    url: &SecretString,
+    bounds: DatabaseSettings,
+) -> Result<[Database; 2], StartError> {
+    let bounds = DatabaseSettings { max_connections: settings.database_connections, ..bounds };
+    let database = Database::connect(&bounds).await?;
+    postgres::check(&database).await?;
+    postgres::check_rights(&database).await?;
+    Ok([database, self::database(url, MEETING_CONNECTIONS).await?])
 }
 
 async fn database(url: &SecretString, max_connections: u32) -> Result<Database, DatabaseError> {

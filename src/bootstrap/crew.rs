@@ -46,7 +46,7 @@ impl Crew {
         let failed = FailedActors::default();
         let supervisor =
             SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
-        let trust = backend.transport.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
+        let trust = backend.cluster.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
         let trust = Arc::new(trust);
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
         let registry = Arc::new(CouponRegistry::new(
@@ -59,9 +59,8 @@ impl Crew {
             Arc::clone(&trust),
         ));
         let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
-        let peers = backend.transport.as_ref().map(|transport| {
-            let (cluster, engine) = (Arc::clone(&transport.cluster), Arc::clone(&transport.recovery));
-            Peers::new(NodeId::random(), cluster, engine, trust)
+        let peers = backend.cluster.as_ref().map(|cluster| {
+            Peers::new(NodeId::random(), Arc::clone(cluster), Arc::clone(&backend.engine), trust)
         });
         let recoveries =
             backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
@@ -133,8 +132,9 @@ impl Crew {
     }
 
     async fn start_presence(&self) {
-        let Some((peers, recoveries)) = self.peers.clone().zip(self.recoveries.clone()) else { return };
-        let parts = PresenceParts { peers, recoveries, registry: Arc::clone(&self.registry) };
+        let Some(peers) = self.peers.clone() else { return };
+        let (recoveries, registry) = (self.recoveries.clone(), Arc::clone(&self.registry));
+        let parts = PresenceParts { peers, recoveries, registry };
         let child = PresenceActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }

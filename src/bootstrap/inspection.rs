@@ -6,11 +6,15 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::backend::StartError;
+use super::engine_kind::EngineKind;
 use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
-use crate::persistence::postgres::{self, Database, DatabaseSettings, PostgresCatalog, PostgresStore};
+use crate::persistence::postgres::{
+    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresStore, Turns,
+};
 use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
 use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
+use crate::ports::{AdmissionEngine, Outbox};
 
 /// One statement at a time is asked.
 const CONNECTIONS: u32 = 2;
@@ -23,6 +27,8 @@ pub enum InspectionSettings {
     Embedded(PathBuf),
     /// The full stack's. The broker is not asked: what it carries is in the outbox.
     Stack {
+        /// Which of the engines on it.
+        engine: EngineKind,
         /// `redis://...`
         redis: SecretString,
         /// `postgres://...`
@@ -30,23 +36,36 @@ pub enum InspectionSettings {
         /// Whether the database may be written to; if not, it refuses that by itself.
         may_write: bool,
     },
+    /// That of an engine which decides in PostgreSQL. Engine and database are one there, too.
+    Postgres {
+        /// How the engine takes its turns.
+        turns: Turns,
+        /// `postgres://...`
+        database: SecretString,
+    },
 }
 
 impl InspectionSettings {
     /// The engine's name, and where its data is, without secrets.
     #[must_use]
     pub fn place(&self) -> (&'static str, String) {
-        use secrecy::ExposeSecret as _;
         match self {
-            Self::Embedded(data_dir) => ("embedded", data_dir.display().to_string()),
-            Self::Stack { database, .. } => {
-                let url = url::Url::parse(database.expose_secret()).ok();
-                let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("?");
-                let path = url.as_ref().map_or("", url::Url::path);
-                ("redis-lua", format!("PostgreSQL {host}{path}"))
+            Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
+            Self::Stack { engine, database, .. } => (engine.name(), of_postgres(database)),
+            Self::Postgres { turns, database } => {
+                (EngineKind::Postgres(*turns).name(), of_postgres(database))
             }
         }
     }
+}
+
+/// Where a PostgreSQL is, without user and password.
+fn of_postgres(database: &SecretString) -> String {
+    use secrecy::ExposeSecret as _;
+    let url = url::Url::parse(database.expose_secret()).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("?");
+    let path = url.as_ref().map_or("", url::Url::path);
+    format!("PostgreSQL {host}{path}")
 }
 
 /// Connections to everything that is compared.
@@ -79,26 +98,30 @@ impl Inspection {
                 };
                 Ok(Self { parts, opened: Opened::Sqlite(database) })
             }
-            InspectionSettings::Stack { redis, database, may_write } => {
-                let settings = DatabaseSettings {
-                    max_connections: CONNECTIONS,
-                    read_only: !may_write,
-                    ..DatabaseSettings::new(database.clone())
-                };
-                let database = Database::connect(&settings).await?;
-                postgres::check(&database).await?;
+            InspectionSettings::Stack { redis, database, may_write, .. } => {
+                // What is in Redis is the same for all engines on the full stack.
+                let database = open(database, !may_write).await?;
                 let engine = RedisLuaEngine::new(RedisConnection::connect(redis).await?);
                 let outbox = Arc::new(engine.outbox());
-                let parts = ReconcileParts {
-                    engine: Arc::new(engine),
-                    catalog: Arc::new(PostgresCatalog::new(database.clone())),
-                    store: Arc::new(PostgresStore::new(database.clone())),
-                    quarantine: Arc::new(PostgresStore::new(database.clone())),
-                    outbox: Some(outbox),
-                };
-                Ok(Self { parts, opened: Opened::Postgres(Box::new(database)) })
+                Ok(Self::of(database, Arc::new(engine), Some(outbox)))
+            }
+            InspectionSettings::Postgres { turns, database } => {
+                let database = open(database, true).await?;
+                let engine = Arc::new(PostgresEngine::new(database.clone(), *turns));
+                Ok(Self::of(database, engine, None))
             }
         }
+    }
+
+    fn of(database: Database, engine: Arc<dyn AdmissionEngine>, outbox: Option<Arc<dyn Outbox>>) -> Self {
+        let parts = ReconcileParts {
+            engine,
+            catalog: Arc::new(PostgresCatalog::new(database.clone())),
+            store: Arc::new(PostgresStore::new(database.clone())),
+            quarantine: Arc::new(PostgresStore::new(database.clone())),
+            outbox,
+        };
+        Self { parts, opened: Opened::Postgres(Box::new(database)) }
     }
 
     /// Closes every connection.
@@ -108,6 +131,14 @@ impl Inspection {
             Opened::Postgres(database) => database.close().await,
         }
     }
+}
+
+async fn open(url: &SecretString, read_only: bool) -> Result<Database, StartError> {
+    let settings =
+        DatabaseSettings { max_connections: CONNECTIONS, read_only, ..DatabaseSettings::new(url.clone()) };
+    let database = Database::connect(&settings).await?;
+    postgres::check(&database).await?;
+    Ok(database)
 }
 
 /// How many dead letters the broker at `url` has; `None` if it has no queue for them.

@@ -2,13 +2,15 @@
 
 mod backend;
 mod crew;
+mod engine_kind;
 mod inspection;
 mod node;
 mod settings;
 mod shutdown;
 
 pub use backend::{Backend, Migration, StartError, migrate};
+pub use engine_kind::EngineKind;
 pub use inspection::{Inspection, InspectionSettings, dead_letters};
 pub use node::Node;
 pub(crate) use settings::is_sendable;
-pub use settings::{EngineKind, Role, Settings, SettingsError, StackUrls};
+pub use settings::{Role, Settings, SettingsError, StackUrls};

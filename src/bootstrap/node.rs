@@ -82,9 +82,9 @@ impl Node {
     }
 }
 
-/// Whether members are answered. The embedded engine has nothing else to do.
+/// Whether members are answered. A node without others has nothing else to do.
 fn serves_api(settings: &Settings, backend: &Backend) -> bool {
-    backend.transport.is_none() || settings.roles.contains(&Role::Api)
+    backend.cluster.is_none() || settings.roles.contains(&Role::Api)
 }
 
 /// What every handler shares.

@@ -8,28 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::engine_kind::EngineKind;
 use crate::domain::AckLevel;
-
-/// Who decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineKind {
-    /// SQLite in the data directory; nothing else is needed.
-    Embedded,
-    /// Redis decides, RabbitMQ carries, PostgreSQL keeps.
-    RedisLua,
-}
-
-impl FromStr for EngineKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "embedded" => Ok(Self::Embedded),
-            "redis-lua" => Ok(Self::RedisLua),
-            _ => Err("an engine is 'embedded' or 'redis-lua'".to_owned()),
-        }
-    }
-}
 
 /// What a node does on the full stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +68,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The services of the full stack; present if the engine needs them.
     pub stack: Option<StackUrls>,
+    /// `postgres://...`, present if the engine decides there.
+    pub database: Option<SecretString>,
     /// Whether weaker persistence of Redis is accepted, with the coupons it may lose.
     pub accept_redis_data_loss: bool,
     /// What the node does on the full stack.
@@ -119,9 +101,9 @@ pub struct Settings {
 /// Settings that cannot work together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// A service of the full stack is not named.
-    #[error("--engine redis-lua needs {0}: set it, or leave --engine away to use the embedded engine")]
-    MissingUrl(&'static str),
+    /// A service that the engine needs is not named.
+    #[error("--engine {engine} needs {setting}: set it, or leave --engine away to use the embedded engine", engine = .0.name(), setting = .1)]
+    MissingUrl(EngineKind, &'static str),
     /// A level that there is not.
     #[error("OPENRUN_ACK '{0}' is no level: use granted, queued or persisted")]
     UnknownAck(String),
@@ -156,9 +138,15 @@ impl Settings {
     /// The roles that another node must have for what this one issues to arrive in the database.
     #[must_use]
     pub fn left_to_others(&self) -> Vec<&'static str> {
-        let issues = self.engine == EngineKind::RedisLua && self.roles.contains(&Role::Api);
+        let issues = self.engine.needs_stack() && self.roles.contains(&Role::Api);
         let lacking = Role::CARRIERS.into_iter().filter(|(role, _)| issues && !self.roles.contains(role));
         lacking.map(|(_, name)| name).collect()
+    }
+
+    /// The PostgreSQL in which issuances end up, unless the embedded engine keeps them.
+    #[must_use]
+    pub fn database_url(&self) -> Option<&SecretString> {
+        self.database.as_ref().or(self.stack.as_ref().map(|stack| &stack.database))
     }
 
     /// Looks for settings that cannot work together.

@@ -14,13 +14,13 @@ pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
     telemetry::init_logging(LogFormat::Pretty, "info,sqlx=warn").map_err(Failure::operator)?;
     let url = args.database_url.filter(|url| !url.is_empty());
     let (migration, what) = match (args.engine, url) {
-        (None | Some(EngineKind::RedisLua), Some(url)) => (Migration::Postgres(url.into()), "PostgreSQL"),
-        (Some(EngineKind::RedisLua), None) => {
-            return Err(SettingsError::MissingUrl("OPENRUN_DATABASE_URL").into());
-        }
-        (None | Some(EngineKind::Embedded), _) => {
+        (None | Some(EngineKind::Embedded), None) | (Some(EngineKind::Embedded), Some(_)) => {
             let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
             (Migration::Embedded(data_dir), "the embedded engine")
+        }
+        (_, Some(url)) => (Migration::Postgres(url.into()), "PostgreSQL"),
+        (Some(engine), None) => {
+            return Err(SettingsError::MissingUrl(engine, "OPENRUN_DATABASE_URL").into());
         }
     };
     runtime::run(async {

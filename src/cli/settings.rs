@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::args::CommonArgs;
 use super::failure::Failure;
 use crate::bootstrap::{EngineKind, Settings, SettingsError, StackUrls};
@@ -12,6 +14,16 @@ use crate::telemetry;
 
 /// Where the embedded engine keeps its file unless told otherwise.
 pub(super) const DATA_DIR: &str = "openrun-data";
+
+/// The URL of a service that `engine` needs.
+pub(super) fn given(
+    url: Option<&String>,
+    engine: EngineKind,
+    setting: &'static str,
+) -> Result<SecretString, SettingsError> {
+    let url = url.filter(|url| !url.is_empty());
+    url.map(|url| url.clone().into()).ok_or(SettingsError::MissingUrl(engine, setting))
+}
 
 impl CommonArgs {
     /// The settings of a node that listens on `bind` and, unless told otherwise, keeps its file in `data_dir`.
@@ -22,6 +34,7 @@ impl CommonArgs {
             engine: self.engine,
             data_dir,
             stack: self.stack()?,
+            database: self.database()?,
             accept_redis_data_loss: self.accept_redis_data_loss,
             roles: self.roles.iter().copied().collect(),
             ack: self.ack()?,
@@ -45,18 +58,25 @@ impl CommonArgs {
     }
 
     fn stack(&self) -> Result<Option<StackUrls>, SettingsError> {
-        if self.engine == EngineKind::Embedded {
+        if !self.engine.needs_stack() {
             return Ok(None);
         }
-        let given = |url: &Option<String>, name| {
-            url.clone().filter(|url| !url.is_empty()).map(Into::into).ok_or(SettingsError::MissingUrl(name))
-        };
         Ok(Some(StackUrls {
-            redis: given(&self.redis_url, "OPENRUN_REDIS_URL")?,
-            amqp: given(&self.amqp_url, "OPENRUN_AMQP_URL")?,
-            database: given(&self.database_url, "OPENRUN_DATABASE_URL")?,
+            redis: given(self.redis_url.as_ref(), self.engine, "OPENRUN_REDIS_URL")?,
+            amqp: given(self.amqp_url.as_ref(), self.engine, "OPENRUN_AMQP_URL")?,
+            database: given(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL")?,
             amqp_namespace: self.amqp_namespace.clone(),
         }))
+    }
+
+    /// The PostgreSQL of an engine that decides there.
+    fn database(&self) -> Result<Option<SecretString>, SettingsError> {
+        match self.engine {
+            EngineKind::Postgres(_) => {
+                given(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL").map(Some)
+            }
+            EngineKind::Embedded | EngineKind::RedisLua | EngineKind::RedisLock => Ok(None),
+        }
     }
 
     /// Begins to write log lines; `default` is the filter unless told otherwise.

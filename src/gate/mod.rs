@@ -102,6 +102,12 @@ impl Gate {
         }
     }
 
+    /// Whether the engine is not trusted at the moment.
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
+        matches!(**self.view.load(), GateView::Recovering)
+    }
+
     /// How many winners a halted gate lets through.
     #[must_use]
     pub fn winners(&self) -> usize {

@@ -1,5 +1,8 @@
-//! What is kept: one folder a technology. They never import one another.
+//! What is kept: one folder a technology. They never import one another. Beside the folders are the rules that every
+//! engine goes by which decides outside its store.
 
+mod admission;
 pub mod postgres;
+mod reconfigure;
 pub mod redis;
 pub mod sqlite;

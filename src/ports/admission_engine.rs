@@ -61,6 +61,9 @@ pub enum EngineError {
     /// It could not be asked, or did not answer in time. **The outcome is unknown**: the step may have run.
     #[error("the engine did not answer: {0}")]
     Unavailable(#[source] Cause),
+    /// Others were before it for as long as it may wait. **Nothing was decided.**
+    #[error("the engine did not get its turn: {0}")]
+    Busy(#[source] Cause),
     /// It answered something that cannot be: a defect, or foreign data.
     #[error("the engine answered nonsense: {0}")]
     Corrupt(String),
@@ -146,6 +149,9 @@ pub trait AdmissionEngine: Send + Sync {
     /// A number that grows whenever a coupon is loaded or reconfigured through any node, so that nodes notice by one
     /// cheap question.
     async fn revision(&self) -> Result<u64, EngineError>;
+
+    /// Bumps [`AdmissionEngine::revision`], so that every node looks at what has changed elsewhere.
+    async fn announce(&self) -> Result<(), EngineError>;
 }
 
 impl BatchAnswer {

@@ -76,9 +76,6 @@ pub trait EngineRecovery: Send + Sync {
         store: &dyn IssuanceStore,
     ) -> Result<Epoch, EngineError>;
 
-    /// Makes every node look at what has changed, as [`AdmissionEngine::revision`](super::AdmissionEngine::revision) tells.
-    async fn announce(&self) -> Result<(), EngineError>;
-
     /// Lets this node decide again, in the life in which the engine is now.
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::arrange::{Answer, Api, Engine, on_both_engines};
+use crate::arrange::{Answer, Api, Engine, on_every_engine};
 use crate::program::{Ended, run};
 
-on_both_engines! {
+on_every_engine! {
     every_actor_is_listed_with_its_state,
     an_actor_is_made_anew_by_its_name_however_it_is_written,
     operators_do_the_same_from_the_command_line,
@@ -27,8 +27,11 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
     let mine = format!("coupon-event/{id}");
     let names: Vec<&str> = actors.iter().map(|actor| actor["name"].as_str().expect("a name")).collect();
     let mut expected = vec![mine.as_str(), "gate-keeper"];
-    if engine == Engine::RedisLua {
+    if engine.is_on_the_full_stack() {
         expected.extend(["outbox", "persister/1", "persister/2", "presence", "publisher"]);
+    }
+    if matches!(engine, Engine::PostgresPessimistic | Engine::PostgresOptimistic) {
+        expected.push("presence");
     }
     expected.push("reconciler");
     // The Redis of the run has coupons of other tests.

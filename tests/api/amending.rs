@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::arrange::{Answer, Engine, on_both_engines};
+use crate::arrange::{Answer, Engine, on_every_engine};
 
-on_both_engines! {
+on_every_engine! {
     before_the_first_issuance_everything_may_change,
     null_takes_an_end_away,
     the_total_rises_and_sinks_but_never_below_what_is_issued,

@@ -1,6 +1,7 @@
 //! What every case begins with: a node on one of the engines, and a client that looks closely at every answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder};
@@ -20,6 +21,9 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Engine {
     Embedded,
     RedisLua,
+    RedisLock,
+    PostgresPessimistic,
+    PostgresOptimistic,
 }
 
 impl Engine {
@@ -28,7 +32,26 @@ impl Engine {
         match self {
             Self::Embedded => NodeProcess::embedded(),
             Self::RedisLua => NodeProcess::redis_lua(&Stack::shared().await),
+            Self::RedisLock | Self::PostgresPessimistic | Self::PostgresOptimistic => {
+                self.over(&Stack::shared().await)
+            }
         }
+    }
+
+    /// One of several nodes that share `stack`, not started yet.
+    pub(crate) fn over(self, stack: &Arc<Stack>) -> NodeBuilder {
+        match self {
+            Self::Embedded => panic!("the embedded engine has one node only"),
+            Self::RedisLua => NodeProcess::redis_lua(stack),
+            Self::RedisLock => NodeProcess::redis_lock(stack),
+            Self::PostgresPessimistic => NodeProcess::postgres("postgres-pessimistic", stack),
+            Self::PostgresOptimistic => NodeProcess::postgres("postgres-optimistic", stack),
+        }
+    }
+
+    /// Whether it needs Redis and RabbitMQ.
+    pub(crate) fn is_on_the_full_stack(self) -> bool {
+        matches!(self, Self::RedisLua | Self::RedisLock)
     }
 
     /// A node of one's own and a client for it.
@@ -47,21 +70,35 @@ pub(crate) async fn started(builder: NodeBuilder) -> (NodeProcess, Api) {
 /// Makes one test a case and engine of `async fn case(engine: Engine)`.
 macro_rules! on_both_engines {
     ($($case:ident),+ $(,)?) => {
-        mod embedded {
+        crate::arrange::on_engine! { embedded: Embedded: $($case),+ }
+        crate::arrange::on_engine! { redis_lua: RedisLua: $($case),+ }
+    };
+}
+pub(crate) use on_both_engines;
+
+/// The same for all engines there are.
+macro_rules! on_every_engine {
+    ($($case:ident),+ $(,)?) => {
+        crate::arrange::on_both_engines! { $($case),+ }
+        crate::arrange::on_engine! { redis_lock: RedisLock: $($case),+ }
+        crate::arrange::on_engine! { postgres_pessimistic: PostgresPessimistic: $($case),+ }
+        crate::arrange::on_engine! { postgres_optimistic: PostgresOptimistic: $($case),+ }
+    };
+}
+pub(crate) use on_every_engine;
+
+/// Makes one test a case of `async fn case(engine: Engine)`, on one engine.
+macro_rules! on_engine {
+    ($name:ident: $engine:ident: $($case:ident),+ $(,)?) => {
+        mod $name {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                super::$case($crate::arrange::Engine::Embedded).await;
-            })+
-        }
-        mod redis_lua {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                super::$case($crate::arrange::Engine::RedisLua).await;
+                super::$case($crate::arrange::Engine::$engine).await;
             })+
         }
     };
 }
-pub(crate) use on_both_engines;
+pub(crate) use on_engine;
 
 /// A client of one node.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::arrange::{Engine, on_both_engines};
+use crate::arrange::{Engine, on_every_engine};
 use crate::program::{Ended, run};
 use crate::support::node::Stack;
 
-on_both_engines! {
+on_every_engine! {
     the_promise_holds_and_the_report_says_so,
     the_promise_holds_when_only_what_is_persisted_is_told,
 }
@@ -29,6 +29,21 @@ fn entries(path: &Path) -> Vec<String> {
     listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
+/// What a demo on this engine is told.
+fn of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
+    let on_postgres = |name| vec![("OPENRUN_ENGINE", name), ("OPENRUN_DATABASE_URL", &*stack.database_url)];
+    match engine {
+        Engine::Embedded => Vec::new(),
+        Engine::RedisLua => stack.settings().to_vec(),
+        Engine::RedisLock => {
+            let others = stack.settings().into_iter().filter(|(name, _)| *name != "OPENRUN_ENGINE");
+            others.chain([("OPENRUN_ENGINE", "redis-lock")]).collect()
+        }
+        Engine::PostgresPessimistic => on_postgres("postgres-pessimistic"),
+        Engine::PostgresOptimistic => on_postgres("postgres-optimistic"),
+    }
+}
+
 async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
     run(&[&RACE[..], &["--report", text(report)]].concat(), settings).await
 }
@@ -36,12 +51,9 @@ async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
 async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
     let (folder, temporary) = (folder(), folder());
     let report = folder.path().join("report.json");
-    let stack = match engine {
-        Engine::Embedded => None,
-        Engine::RedisLua => Some(Stack::shared().await),
-    };
+    let stack = Stack::shared().await;
     let mut settings = vec![("TMPDIR", text(temporary.path()))];
-    settings.extend(stack.iter().flat_map(|stack| stack.settings()));
+    settings.extend(of(engine, &stack));
     let ended = race(&report, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(entries(temporary.path()), Vec::<String>::new(), "the temporary folder is removed");
@@ -70,10 +82,10 @@ async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
 /// Everybody is told of what is in the database already; the verdict is read from it.
 async fn the_promise_holds_when_only_what_is_persisted_is_told(engine: Engine) {
     let (folder, stack) = (folder(), Stack::shared().await);
-    let settings: &[_] = if engine == Engine::RedisLua { &stack.settings() } else { &[] };
+    let settings = of(engine, &stack);
     let report = folder.path().join("report.json");
     let arguments = [&RACE[..], &["--ack", "persisted", "--report", text(&report)]].concat();
-    let ended = run(&arguments, settings).await;
+    let ended = run(&arguments, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let report: Value =
         serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");

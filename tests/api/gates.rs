@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_engine, on_every_engine, until};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::services::PrivateRedis;
@@ -13,9 +13,29 @@ use crate::support::services::PrivateRedis;
 /// Half a second is promised; the rest is for machines that do several things at once.
 const REOPEN_BOUND: Duration = Duration::from_secs(2);
 
-on_both_engines! {
+on_every_engine! {
     a_raised_total_opens_the_gate,
     a_resumed_coupon_opens_the_gate,
+}
+
+macro_rules! on_two_nodes {
+    ($($name:ident: $engine:ident),+ $(,)?) => {
+        $(on_engine! { $name: $engine:
+            a_raised_total_opens_the_gate_of_the_other_node,
+            a_resumed_coupon_opens_the_gate_of_the_other_node,
+            a_pause_or_a_close_on_one_node_holds_on_the_other_at_once,
+            a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once,
+            a_coupon_created_again_on_the_other_node_is_the_same_one,
+            nodes_give_a_member_the_same_coupon,
+            a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node,
+        })+
+    };
+}
+on_two_nodes! {
+    two_on_redis_lua: RedisLua,
+    two_on_redis_lock: RedisLock,
+    two_on_postgres_pessimistic: PostgresPessimistic,
+    two_on_postgres_optimistic: PostgresOptimistic,
 }
 
 async fn a_raised_total_opens_the_gate(engine: Engine) {
@@ -28,21 +48,18 @@ async fn a_resumed_coupon_opens_the_gate(engine: Engine) {
     resuming_reopens(&api, &api).await;
 }
 
-#[tokio::test]
-async fn a_raised_total_opens_the_gate_of_the_other_node() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_raised_total_opens_the_gate_of_the_other_node(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     raising_reopens(&one, &other).await;
 }
 
-#[tokio::test]
-async fn a_resumed_coupon_opens_the_gate_of_the_other_node() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_resumed_coupon_opens_the_gate_of_the_other_node(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     resuming_reopens(&one, &other).await;
 }
 
-#[tokio::test]
-async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(5).await;
     other.ask(&id, "kim").await.json(201);
     one.call(&id, "pause").await.json(200);
@@ -53,9 +70,8 @@ async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once() {
         .await;
 }
 
-#[tokio::test]
-async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     for number in 1..=10 {
         let id = one.coupon(2).await;
         assert_eq!(other.ask(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
@@ -67,18 +83,16 @@ async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once() {
 }
 
 /// The answer to the first call may be lost, and the second one reach another node.
-#[tokio::test]
-async fn a_coupon_created_again_on_the_other_node_is_the_same_one() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_coupon_created_again_on_the_other_node_is_the_same_one(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(2).await;
     let again = other.post("/v1/coupons", &json!({ "id": id, "total": 2 })).await.json(200);
     assert_eq!(again["opens_at"], one.shown(&id).await["opens_at"]);
     other.post("/v1/coupons", &json!({ "id": id, "total": 3 })).await.problem(409, "coupon_exists");
 }
 
-#[tokio::test]
-async fn nodes_give_a_member_the_same_coupon() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn nodes_give_a_member_the_same_coupon(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(1).await;
     let won = one.ask(&id, "kim").await.json(201);
     assert_eq!(other.ask(&id, "kim").await.json(200), won);
@@ -142,9 +156,8 @@ async fn assert_winners_are_never_told_sold_out(one: &Api, other: &Api, rounds: 
     }
 }
 
-#[tokio::test]
-async fn a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node() {
-    let (_nodes, [one, other]) = two_nodes().await;
+async fn a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node(engine: Engine) {
+    let (_nodes, [one, other]) = two_nodes(engine).await;
     assert_winners_are_never_told_sold_out(&one, &other, 8).await;
 }
 
@@ -172,9 +185,31 @@ async fn nor_by_one_that_alone_has_lost_redis() {
     until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
 }
 
-async fn two_nodes() -> ([NodeProcess; 2], [Api; 2]) {
+/// Where the same database decides and lets nodes meet, whoever loses it asks in vain.
+#[tokio::test]
+async fn nor_by_one_that_alone_has_lost_the_postgresql_that_decides() {
     let stack = Stack::shared().await;
-    let builder = NodeProcess::redis_lua(&stack);
+    let mut url = url::Url::parse(&stack.database_url).expect("a URL");
+    let proxy = Proxy::start(url.port().expect("a port")).await;
+    url.set_port(Some(proxy.port())).expect("it can have a port");
+    let builder = Engine::PostgresPessimistic.over(&stack);
+    let one = builder.clone().start().await;
+    let apart = builder.set("OPENRUN_DATABASE_URL", url).start().await;
+    let (one, apart) = (Api::of(&one), Api::of(&apart));
+    let id = one.coupon(1).await;
+    one.ask(&id, "first").await.json(201);
+    apart.until_halted(&id).await;
+    proxy.set(Mode::Cut).await;
+    one.patch(&id, &json!({ "total": 2 })).await.json(200);
+    one.ask(&id, "second").await.json(201);
+    let answer = apart.ask(&id, "second").await;
+    assert_eq!(answer.status, 503, "a winner was told {}", answer.text());
+    proxy.set(Mode::Pass).await;
+    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
+}
+
+async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
+    let builder = engine.over(&Stack::shared().await);
     let nodes = [builder.clone().start().await, builder.start().await];
     let apis = [Api::of(&nodes[0]), Api::of(&nodes[1])];
     (nodes, apis)

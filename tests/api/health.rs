@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::arrange::{Api, EVENT_BOUND, Engine, on_both_engines, until};
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_every_engine, until};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::services::PrivateRedis;
 
-on_both_engines! {
+on_every_engine! {
     a_node_that_serves_is_alive_and_ready,
     every_answer_is_counted_under_its_outcome,
 }
@@ -59,7 +59,7 @@ async fn every_answer_is_counted_under_its_outcome(engine: Engine) {
     api.until_halted(&id).await;
     let remaining = format!("openrun_coupons_remaining{{coupon=\"{later}\"}}");
     until("what is left is measured", EVENT_BOUND, async || api.metric(&remaining).await > 0.5).await;
-    if engine == Engine::RedisLua {
+    if engine.is_on_the_full_stack() {
         for name in ["openrun_published_total", "openrun_persisted_total"] {
             until(name, EVENT_BOUND, async || api.metric(name).await > 0.5).await;
         }

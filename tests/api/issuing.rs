@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::arrange::{Engine, issuance_of, on_both_engines};
+use crate::arrange::{Engine, issuance_of, on_every_engine};
 
-on_both_engines! {
+on_every_engine! {
     a_member_gets_a_coupon_and_keeps_it,
     sequences_are_dense_and_in_the_order_of_the_answers,
     a_member_may_hold_one_of_each_coupon,

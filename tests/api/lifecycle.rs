@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::arrange::{Engine, issuance_of, on_both_engines};
+use crate::arrange::{Engine, issuance_of, on_every_engine};
 
-on_both_engines! {
+on_every_engine! {
     a_paused_coupon_waits_for_its_operator,
     a_closed_coupon_is_over,
     winners_are_told_the_same_in_every_state,

@@ -49,6 +49,29 @@ async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
 }
 
 #[tokio::test]
+async fn an_engine_that_is_none_or_lacks_its_database() {
+    let ended = run(&["serve"], &[("OPENRUN_ENGINE", "postgres")]).await;
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    for name in ["embedded", "redis-lua", "redis-lock", "postgres-pessimistic", "postgres-optimistic"] {
+        assert!(ended.stderr.contains(name), "{name}: {ended:#?}");
+    }
+    for name in ["postgres-pessimistic", "postgres-optimistic"] {
+        for command in ["serve", "migrate", "reconcile", "verify", "demo"] {
+            let line = run(&[command], &[("OPENRUN_ENGINE", name)]).await.one_line(2);
+            assert!(line.contains(name) && line.contains("OPENRUN_DATABASE_URL"), "{command}: {line}");
+        }
+    }
+    let empty = Database::create().await;
+    let settings = [
+        ("OPENRUN_ENGINE", "postgres-pessimistic"),
+        ("OPENRUN_DATABASE_URL", empty.url()),
+        ("OPENRUN_BIND", "127.0.0.1:0"),
+    ];
+    let line = run(&["serve"], &settings).await.one_line(2);
+    assert!(line.contains("openrun migrate"), "{line}");
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there() {
     let stack = Stack::shared().await;
     let nobody = free_port();

@@ -3,10 +3,10 @@
 use openrun::domain::Timestamp;
 use serde_json::json;
 
-use crate::arrange::{EVENT_BOUND, Engine, on_both_engines, until};
+use crate::arrange::{EVENT_BOUND, Engine, on_every_engine, until};
 use crate::support::shared::coupon_id;
 
-on_both_engines! {
+on_every_engine! {
     before_its_opening_members_are_told_when_to_come,
     a_coupon_opens_by_itself,
     a_coupon_closes_by_itself,

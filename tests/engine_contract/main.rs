@@ -12,4 +12,7 @@ mod house;
 
 mod embedded;
 mod embedded_only;
+mod postgres;
+mod postgres_only;
+mod redis_lock;
 mod redis_lua;

@@ -34,6 +34,7 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         engine: EngineKind::Embedded,
         data_dir: data_dir.to_owned(),
         stack: None,
+        database: None,
         accept_redis_data_loss: false,
         roles: [Role::Api, Role::Publisher, Role::Persister].into(),
         ack: AckLevel::Granted,

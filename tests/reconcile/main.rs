@@ -8,6 +8,7 @@ mod drift;
 mod embedded;
 mod live;
 mod mistakes;
+mod postgres;
 mod proofs;
 mod schedule;
 mod tampered;

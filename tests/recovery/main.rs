@@ -12,6 +12,7 @@ mod lost_numbers;
 mod messages;
 mod node_killed;
 mod outages;
+mod postgres_decides;
 mod race;
 mod redis_lost;
 mod roles;

@@ -5,9 +5,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::arrange::{kill_at, start_at_home, until_trimmed};
-use crate::support::node::{NodeProcess, Stack};
+use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::races::{
-    self, assert_promise_kept, assert_rows, sqlite_rows, until_issued, until_persisted, winners,
+    self, assert_promise_kept, assert_rows, postgres_rows, sqlite_rows, until_issued, until_persisted,
+    winners,
 };
 use crate::support::shared::coupon_id;
 
@@ -50,11 +51,40 @@ async fn survives_on_sqlite(kills: u32) {
 }
 
 async fn survives_on_the_full_stack(kills: u32) {
-    let (stack, coupon) = (Stack::shared().await, coupon_id());
-    let mut node = start_at_home(NodeProcess::redis_lua(&stack)).await;
+    let stack = Stack::shared().await;
+    survives_on(&stack, NodeProcess::redis_lua(&stack), kills).await;
+}
+
+async fn survives_on(stack: &Stack, node: NodeBuilder, kills: u32) {
+    let coupon = coupon_id();
+    let mut node = start_at_home(node).await;
     let report = race_with_kills(&mut node, &coupon, kills).await;
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
     until_trimmed(&stack.redis_url, &coupon).await;
+}
+
+async fn survives_on_postgres(engine: &str, kills: u32) {
+    let (stack, coupon) = (Stack::shared().await, coupon_id());
+    let mut node = start_at_home(NodeProcess::postgres(engine, &stack)).await;
+    let report = race_with_kills(&mut node, &coupon, kills).await;
+    // What is told is a row already.
+    assert_rows(&postgres_rows(&stack.database_url, &coupon).await, &report.told, TOTAL);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_at_random_moments_lose_nothing_on_redis_lock() {
+    let stack = Stack::shared().await;
+    survives_on(&stack, NodeProcess::redis_lock(&stack), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_at_random_moments_lose_nothing_on_postgres_pessimistic() {
+    survives_on_postgres("postgres-pessimistic", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_at_random_moments_lose_nothing_on_postgres_optimistic() {
+    survives_on_postgres("postgres-optimistic", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::node::{NodeProcess, Stack};
+use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
     self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
@@ -16,9 +16,40 @@ const CLIENTS: usize = 128;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_who_click_on_two_nodes_at_once_hold_one_coupon() {
-    let (stack, coupon) = (Stack::shared().await, coupon_id());
-    let (one, other) =
-        tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
+    let stack = Stack::shared().await;
+    clicks_on_two_nodes(&stack, [NodeProcess::redis_lua(&stack), NodeProcess::redis_lua(&stack)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_they_do_on_redis_lock() {
+    let stack = Stack::shared().await;
+    clicks_on_two_nodes(&stack, [NodeProcess::redis_lock(&stack), NodeProcess::redis_lock(&stack)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_they_do_on_postgres_pessimistic() {
+    let stack = Stack::shared().await;
+    clicks_on_two_nodes(&stack, ["postgres-pessimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_they_do_on_postgres_optimistic() {
+    let stack = Stack::shared().await;
+    clicks_on_two_nodes(&stack, ["postgres-optimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_they_do_on_both_engines_of_postgres_at_once() {
+    let stack = Stack::shared().await;
+    let names = ["postgres-pessimistic", "postgres-optimistic"];
+    clicks_on_two_nodes(&stack, names.map(|name| NodeProcess::postgres(name, &stack))).await;
+}
+
+async fn clicks_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
+    let coupon = coupon_id();
+    let (one, other) = tokio::join!(one.start(), other.start());
     races::create_coupon(one.address(), &coupon, TOTAL).await;
     let race = |node: &NodeProcess| races::spawn(races::config(node.address(), &coupon, MEMBERS, CLIENTS));
     let (here, there) = tokio::join!(race(&one), race(&other));

@@ -6,6 +6,7 @@ mod support;
 mod arrange;
 mod connecting;
 mod fences;
+mod lock;
 mod memory;
 mod outbox;
 mod partial_writes;

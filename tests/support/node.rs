@@ -163,6 +163,19 @@ impl NodeProcess {
         NodeBuilder { stack: Some(Arc::clone(stack)), ..builder }
     }
 
+    /// A node on the full stack that decides under a lock.
+    pub(crate) fn redis_lock(stack: &Arc<Stack>) -> NodeBuilder {
+        Self::redis_lua(stack).set("OPENRUN_ENGINE", "redis-lock")
+    }
+
+    /// A node on an engine that decides in PostgreSQL, which is told of nothing else. Several may share it.
+    pub(crate) fn postgres(engine: &str, stack: &Arc<Stack>) -> NodeBuilder {
+        let builder = NodeBuilder::new()
+            .set("OPENRUN_ENGINE", engine)
+            .set("OPENRUN_DATABASE_URL", &*stack.database_url);
+        NodeBuilder { stack: Some(Arc::clone(stack)), ..builder }
+    }
+
     /// Where it listens; another port after each start.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

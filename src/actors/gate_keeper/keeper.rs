@@ -109,7 +109,7 @@ impl Keeper {
                 self.fit_gate(handle, standing).await
             }
             Err(error @ (EngineError::UnknownCoupon | EngineError::Fenced(_) | EngineError::Corrupt(_))) => {
-                self.doubt(handle, &error);
+                self.doubt(handle, &error).await;
                 Err(error)
             }
             // The gate stays as it is: sold out remains true while the engine is away.
@@ -121,13 +121,31 @@ impl Keeper {
     }
 
     /// An engine that has lost a coupon, or may have, is recovered by all nodes together.
-    fn doubt(&self, handle: &Arc<CouponHandle>, error: &EngineError) {
-        let Some(recoveries) = &self.parts.recoveries else { return handle.gate().set(GateView::Recovering) };
+    async fn doubt(&self, handle: &Arc<CouponHandle>, error: &EngineError) {
+        let Some(recoveries) = &self.parts.recoveries else { return self.halt_or_load(handle, error).await };
         // Another node may just be creating it.
         if matches!(error, EngineError::UnknownCoupon) && !recoveries.is_lost(handle) {
             return handle.look_later();
         }
         recoveries.attend(handle);
+    }
+
+    /// An engine that keeps its data where the catalogue is cannot have lost a coupon that is there. If it does not know
+    /// one, then whoever created it died between the two, or is just about to load it.
+    async fn halt_or_load(&self, handle: &CouponHandle, error: &EngineError) {
+        if !handle.gate().is_recovering() {
+            tracing::warn!(coupon = %handle.id(), %error, "nothing is issued of a coupon that the engine does not vouch for");
+        }
+        handle.gate().set(GateView::Recovering);
+        if !matches!(error, EngineError::UnknownCoupon) {
+            return;
+        }
+        let found = timeout(QUESTION_TIMEOUT, self.parts.catalog.find(handle.id())).await;
+        let Ok(Ok(coupon)) = found else { return };
+        match within(self.parts.engine.load(&coupon)).await {
+            Ok(()) => handle.look_later(),
+            Err(error) => tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be loaded"),
+        }
     }
 
     /// The database refuses what is above the catalogue's total. Two nodes that change the total at the same moment may

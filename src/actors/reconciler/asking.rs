@@ -63,7 +63,9 @@ impl From<EngineError> for Stop {
                 Self::Found(Finding::new(DriftKind::NotCompared, error.to_string()))
             }
             EngineError::Corrupt(_) => Self::Found(Finding::new(DriftKind::Counts, error.to_string())),
-            EngineError::Unavailable(_) => Self::Failed(ReconcileError::Unavailable(error.to_string())),
+            EngineError::Unavailable(_) | EngineError::Busy(_) => {
+                Self::Failed(ReconcileError::Unavailable(error.to_string()))
+            }
         }
     }
 }

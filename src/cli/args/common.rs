@@ -12,7 +12,8 @@ use crate::telemetry::LogFormat;
 /// What `serve` and `demo` have in common.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct CommonArgs {
-    /// Who decides: `embedded` (nothing else to install) or `redis-lua` (Redis, RabbitMQ, PostgreSQL)
+    /// Who decides: `embedded` (nothing else to install), `redis-lua` or `redis-lock` (Redis, RabbitMQ, PostgreSQL),
+    /// or with PostgreSQL alone `postgres-pessimistic` or `postgres-optimistic`
     #[arg(long, env = "OPENRUN_ENGINE", default_value = "embedded")]
     pub(in crate::cli) engine: EngineKind,
 
@@ -20,15 +21,15 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     pub(in crate::cli) data_dir: Option<PathBuf>,
 
-    /// Redis, such as redis://localhost:6379 (redis-lua)
+    /// Redis, such as redis://localhost:6379 (redis-*)
     #[arg(long, env = "OPENRUN_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) redis_url: Option<String>,
 
-    /// RabbitMQ, such as amqp://user:password@localhost:5672/%2f (redis-lua)
+    /// RabbitMQ, such as amqp://user:password@localhost:5672/%2f (redis-*)
     #[arg(long, env = "OPENRUN_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) amqp_url: Option<String>,
 
-    /// PostgreSQL, such as postgres://user:password@localhost:5432/openrun (redis-lua)
+    /// PostgreSQL, such as postgres://user:password@localhost:5432/openrun (all but embedded)
     #[arg(long, env = "OPENRUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) database_url: Option<String>,
 
@@ -48,7 +49,7 @@ pub(in crate::cli) struct CommonArgs {
     )]
     pub(in crate::cli) accept_redis_data_loss: bool,
 
-    /// What this node does (redis-lua): any of api, publisher, persister, reconciler
+    /// What this node does: any of api, publisher, persister (redis-*), reconciler
     #[arg(
         long,
         env = "OPENRUN_ROLES",
@@ -67,7 +68,7 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(in crate::cli) admin_token: Option<String>,
 
-    /// Persisters that write to PostgreSQL at a time (redis-lua)
+    /// Persisters that write to PostgreSQL at a time (redis-*)
     #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(in crate::cli) persisters: u16,
@@ -76,7 +77,7 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_RECONCILE_INTERVAL", default_value = "60", value_name = "SECONDS")]
     pub(in crate::cli) reconcile_interval: Interval,
 
-    /// Most connections to PostgreSQL (redis-lua)
+    /// Most connections to PostgreSQL (all but embedded)
     #[arg(long, env = "OPENRUN_DATABASE_CONNECTIONS", default_value_t = 10, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(in crate::cli) database_connections: u32,

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::bootstrap::{EngineKind, InspectionSettings, SettingsError};
 use crate::cli::failure::Failure;
-use crate::cli::settings::DATA_DIR;
+use crate::cli::settings::{DATA_DIR, given};
 use crate::domain::CouponId;
 use crate::telemetry::{self, LogFormat};
 
@@ -34,7 +34,7 @@ impl FromStr for Interval {
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct PlaceArgs {
-    /// Who decides: `embedded` or `redis-lua` [default: redis-lua if a PostgreSQL is named, else embedded]
+    /// Who decides, as for `serve` [default: redis-lua if a PostgreSQL is named, else embedded]
     #[arg(long, env = "OPENRUN_ENGINE")]
     engine: Option<EngineKind>,
 
@@ -42,11 +42,11 @@ pub(in crate::cli) struct PlaceArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Redis, such as redis://localhost:6379 (redis-lua)
+    /// Redis, such as redis://localhost:6379 (redis-*)
     #[arg(long, env = "OPENRUN_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
 
-    /// PostgreSQL, such as postgres://user:password@localhost:5432/openrun (redis-lua)
+    /// PostgreSQL, such as postgres://user:password@localhost:5432/openrun (all but embedded)
     #[arg(long, env = "OPENRUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
 
@@ -75,7 +75,7 @@ pub(in crate::cli) struct ReconcileArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// RabbitMQ, to count the dead letters; they are left out without it (redis-lua)
+    /// RabbitMQ, to count the dead letters; they are left out without it (redis-*)
     #[arg(long, env = "OPENRUN_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) amqp_url: Option<String>,
 
@@ -94,20 +94,21 @@ fn coupon(text: &str) -> Result<CouponId, String> {
 impl PlaceArgs {
     /// Where the data is, if enough has been said.
     pub(in crate::cli) fn settings(&self, may_write: bool) -> Result<InspectionSettings, SettingsError> {
-        let given = |url: &Option<String>, name| {
-            url.clone().filter(|url| !url.is_empty()).map(Into::into).ok_or(SettingsError::MissingUrl(name))
-        };
         let is_named = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
         let guessed = if is_named { EngineKind::RedisLua } else { EngineKind::Embedded };
-        Ok(match self.engine.unwrap_or(guessed) {
+        let engine = self.engine.unwrap_or(guessed);
+        let database = || given(self.database_url.as_ref(), engine, "OPENRUN_DATABASE_URL");
+        Ok(match engine {
             EngineKind::Embedded => {
                 InspectionSettings::Embedded(self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR)))
             }
-            EngineKind::RedisLua => InspectionSettings::Stack {
-                redis: given(&self.redis_url, "OPENRUN_REDIS_URL")?,
-                database: given(&self.database_url, "OPENRUN_DATABASE_URL")?,
+            EngineKind::RedisLua | EngineKind::RedisLock => InspectionSettings::Stack {
+                engine,
+                redis: given(self.redis_url.as_ref(), engine, "OPENRUN_REDIS_URL")?,
+                database: database()?,
                 may_write,
             },
+            EngineKind::Postgres(turns) => InspectionSettings::Postgres { turns, database: database()? },
         })
     }
 

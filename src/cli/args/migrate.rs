@@ -16,7 +16,7 @@ pub(in crate::cli) struct MigrateArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     pub(in crate::cli) data_dir: Option<PathBuf>,
 
-    /// Who decides: `embedded` or `redis-lua` [default: redis-lua if a PostgreSQL is named, else embedded]
+    /// Who decides, as for `serve`: PostgreSQL is brought up to date for all but `embedded` [default: whatever is named]
     #[arg(long, env = "OPENRUN_ENGINE")]
     pub(in crate::cli) engine: Option<EngineKind>,
 }

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use crate::bootstrap::{self, EngineKind, Migration, Node};
+use crate::bootstrap::{self, Migration, Node};
 use crate::cli::api_client::ApiClient;
 use crate::cli::args::DemoArgs;
 use crate::cli::failure::Failure;
@@ -30,8 +30,8 @@ impl Stage {
             }
         };
         let settings = args.common.settings(args.bind, data_dir)?;
-        if let (EngineKind::RedisLua, Some(stack)) = (settings.engine, &settings.stack) {
-            bootstrap::migrate(&Migration::Postgres(stack.database.clone())).await?;
+        if let Some(database) = settings.database_url() {
+            bootstrap::migrate(&Migration::Postgres(database.clone())).await?;
         }
         let node = Node::start(settings).await?;
         let coupon = fresh_id()?;

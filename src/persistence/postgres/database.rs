@@ -29,9 +29,17 @@ pub struct DatabaseSettings {
     pub acquire_timeout_ms: u64,
     /// After which the server cuts a statement short.
     pub statement_timeout_ms: u64,
+    /// For an engine that decides here: how long a step waits for the one before it. For half of that a node may fall silent
+    /// in the middle of a step before the server undoes it, so that those who wait still get their turn. Without it only
+    /// the bound on statements holds.
+    pub turn_timeout_ms: Option<u64>,
     /// Whether the server refuses every statement that would write.
     pub read_only: bool,
 }
+
+/// How long a step of an engine waits for the one before it: longer than a slow disk takes to commit, and shorter than a
+/// member waits.
+const TURN_TIMEOUT_MS: u64 = 2_500;
 
 impl DatabaseSettings {
     /// The usual bounds for the database at `url`.
@@ -42,8 +50,15 @@ impl DatabaseSettings {
             max_connections: 10,
             acquire_timeout_ms: 3_000,
             statement_timeout_ms: 10_000,
+            turn_timeout_ms: None,
             read_only: false,
         }
+    }
+
+    /// The bounds for an engine that decides in the database at `url`.
+    #[must_use]
+    pub fn deciding(url: SecretString) -> Self {
+        Self { turn_timeout_ms: Some(TURN_TIMEOUT_MS), ..Self::new(url) }
     }
 }
 
@@ -74,6 +89,16 @@ impl Database {
         let unbounded = parse(settings.url.expose_secret())?;
         let statement_timeout = settings.statement_timeout_ms.to_string();
         let mut options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
+        if let Some(turn_timeout_ms) = settings.turn_timeout_ms {
+            let turn_timeout = turn_timeout_ms.to_string();
+            let silence = (turn_timeout_ms / 2).to_string();
+            options = options.options([
+                ("lock_timeout", turn_timeout.as_str()),
+                ("idle_in_transaction_session_timeout", silence.as_str()),
+                // A plan that was made when the table was empty would be kept when it has millions of rows.
+                ("plan_cache_mode", "force_custom_plan"),
+            ]);
+        }
         if settings.read_only {
             // Otherwise the server's own word holds: it may have been made read-only.
             options = options.options([("default_transaction_read_only", "on")]);

@@ -1,9 +1,10 @@
-//! PostgreSQL: the catalogue and the issuances of a full stack.
+//! PostgreSQL: the catalogue and the issuances of a full stack, where nodes meet, and the engines that decide in it.
 
 mod catalog;
 mod classify;
 mod cluster;
 mod database;
+mod engine;
 mod errors;
 mod lost_numbers;
 mod quarantine;
@@ -15,6 +16,7 @@ mod store;
 pub use catalog::PostgresCatalog;
 pub use cluster::PostgresCluster;
 pub use database::{Database, DatabaseSettings};
+pub use engine::{PostgresEngine, Turns};
 pub use errors::DatabaseError;
 pub use lost_numbers::PostgresLostNumbers;
 pub use rights::{RightsError, check_rights};

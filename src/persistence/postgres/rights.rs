@@ -5,9 +5,11 @@ use super::errors::DatabaseError;
 
 /// What is done to each table. Lowering a total locks the issuances against inserts (`migrations/postgres`), which takes
 /// the right to update them.
-const NEEDED: [(&str, &[&str]); 9] = [
+const NEEDED: [(&str, &[&str]); 11] = [
     ("coupons", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_issuances", &["SELECT", "INSERT", "UPDATE"]),
+    ("coupon_admissions", &["SELECT", "INSERT", "UPDATE"]),
+    ("engine_revision", &["SELECT", "UPDATE"]),
     ("issuance_conflicts", &["SELECT", "INSERT", "UPDATE"]),
     ("issuance_write_offs", &["SELECT", "INSERT"]),
     ("nodes", &["SELECT", "INSERT", "UPDATE", "DELETE"]),

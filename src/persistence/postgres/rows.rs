@@ -8,6 +8,7 @@ use crate::domain::{
     CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle, MemberId,
     Sequence, Terms, Timestamp, Window,
 };
+use crate::ports::Grant;
 
 /// A moment as `timestamptz`, whose microseconds hold milliseconds exactly.
 pub(super) fn moment(timestamp: Timestamp) -> OffsetDateTime {
@@ -31,7 +32,7 @@ pub(super) fn sequence(stored: Option<i32>) -> sqlx::Result<Sequence> {
 }
 
 /// Says which column holds what the domain does not know.
-fn corrupt(column: &str) -> sqlx::Error {
+pub(super) fn corrupt(column: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("column {column} holds what openrun never writes").into())
 }
 
@@ -51,6 +52,12 @@ pub(super) fn issuance(row: &PgRow) -> sqlx::Result<IssuedCoupon> {
 pub(super) fn holder(row: &PgRow) -> sqlx::Result<(Sequence, MemberId)> {
     let member = MemberId::parse(row.try_get("member_id")?).map_err(|_| corrupt("member_id"))?;
     Ok((sequence(Some(row.try_get("sequence")?))?, member))
+}
+
+/// What somebody holds, of the columns `sequence, issued_at`.
+pub(super) fn grant(row: &PgRow) -> sqlx::Result<Grant> {
+    let issued_at = timestamp(row.try_get("issued_at")?)?;
+    Ok(Grant { sequence: sequence(Some(row.try_get("sequence")?))?, issued_at })
 }
 
 /// A coupon of all columns of `coupons`, and `issued`.

@@ -212,6 +212,10 @@ impl AdmissionEngine for RedisLuaEngine {
         let revision: Option<u64> = self.shared.connection.query(cmd("GET").arg(keys::REVISION)).await?;
         Ok(revision.unwrap_or(0))
     }
+
+    async fn announce(&self) -> Result<(), EngineError> {
+        self.shared.announce().await
+    }
 }
 
 pub(super) fn window_digits(window: Window) -> (String, String) {
@@ -220,7 +224,7 @@ pub(super) fn window_digits(window: Window) -> (String, String) {
 }
 
 /// What members of a batch are going to be told that they hold.
-fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
+pub(super) fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
     batch.iter().zip(verdicts).filter_map(|(request, verdict)| match verdict {
         Verdict::Issued(grant) | Verdict::Again(grant) => Some(OutboxEntry {
             member: request.member.clone(),

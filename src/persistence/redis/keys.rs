@@ -17,14 +17,35 @@ pub(super) fn meta(coupon: &CouponId) -> String {
     meta
 }
 
+/// The key of who holds what, which is also read without a script by who has the lock.
+pub(super) fn participants(coupon: &CouponId) -> String {
+    let [_, _, participants, _] = of_coupon(coupon);
+    participants
+}
+
+/// The key of the lock under which `redis-lock` decides.
+pub(super) fn lock(coupon: &CouponId) -> String {
+    format!("coupon:{{{coupon}}}:lock")
+}
+
+/// The key of how often that lock has been taken.
+pub(super) fn turn(coupon: &CouponId) -> String {
+    format!("coupon:{{{coupon}}}:turn")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CouponId, meta, of_coupon};
+    use super::{CouponId, lock, meta, of_coupon, participants, turn};
 
     #[test]
     fn the_keys_are_those_of_the_contract() {
         let coupon = CouponId::parse("drop-1").unwrap();
         assert_eq!(meta(&coupon), "coupon:{drop-1}:meta");
+        assert_eq!(participants(&coupon), "coupon:{drop-1}:participants");
+        assert_eq!(
+            (lock(&coupon), turn(&coupon)),
+            ("coupon:{drop-1}:lock".into(), "coupon:{drop-1}:turn".into())
+        );
         assert_eq!(
             of_coupon(&coupon),
             [

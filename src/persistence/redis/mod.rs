@@ -1,4 +1,4 @@
-//! Redis: the engine whose every decision is one Lua script, and its outbox.
+//! Redis: the engine whose every decision is one Lua script, the one that decides under a lock, and their outbox.
 
 mod connection;
 mod durability;
@@ -9,6 +9,8 @@ mod failure;
 mod hand_back;
 mod keys;
 mod known;
+mod lock;
+mod lock_engine;
 mod outbox;
 mod recovery;
 mod reply;
@@ -17,4 +19,5 @@ mod scripts;
 pub use connection::{ConnectError, RedisConnection};
 pub use durability::{Durability, ServerReport};
 pub use engine::RedisLuaEngine;
+pub use lock_engine::RedisLockEngine;
 pub use outbox::RedisOutbox;

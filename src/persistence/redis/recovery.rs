@@ -86,10 +86,6 @@ impl EngineRecovery for RedisLuaEngine {
         Ok(epoch)
     }
 
-    async fn announce(&self) -> Result<(), EngineError> {
-        self.shared.announce().await
-    }
-
     async fn resume(&self, coupon: &CouponId) -> Result<(), EngineError> {
         let before = self.shared.known.find(coupon);
         let (epoch, issued) = before.map_or((0, 0), |known| (known.epoch, known.issued()));

@@ -1,4 +1,4 @@
-//! The scripts of `lua/`, each with what all of them begin with set before it.
+//! The scripts of `lua/`, each that looks at a coupon with what all of those begin with set before it.
 
 use redis::{Script, ScriptInvocation};
 
@@ -19,10 +19,13 @@ macro_rules! script {
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) admit: Script,
+    pub(super) admit_held: Script,
     pub(super) depth: Script,
     pub(super) find: Script,
     pub(super) holders: Script,
     pub(super) load: Script,
+    pub(super) lock_release: Script,
+    pub(super) lock_take: Script,
     pub(super) pending: Script,
     pub(super) rebuild_begin: Script,
     pub(super) rebuild_finish: Script,
@@ -38,10 +41,13 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             admit: script!("admit"),
+            admit_held: script!("admit_held"),
             depth: script!("depth"),
             find: script!("find"),
             holders: script!("holders"),
             load: script!("load"),
+            lock_release: Script::new(include_str!("../../../lua/lock_release.lua")),
+            lock_take: Script::new(include_str!("../../../lua/lock_take.lua")),
             pending: script!("pending"),
             rebuild_begin: script!("rebuild_begin"),
             rebuild_finish: script!("rebuild_finish"),

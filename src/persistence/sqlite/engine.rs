@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::admission::{Decision, decide};
 use super::catalog::insert_coupon;
 use super::database::SqliteDatabase;
 use super::failure::engine_error;
-use super::{reconfigure, revision, rows};
+use super::{revision, rows};
 use crate::domain::{
     AmendmentError, Coupon, CouponId, IssuanceStatus, MemberId, Sequence, Standing, Timestamp,
 };
+use crate::persistence::admission::{Decision, decide};
+use crate::persistence::reconfigure;
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, Reconfiguration,
 };
@@ -115,6 +116,10 @@ impl AdmissionEngine for EmbeddedEngine {
 
     async fn revision(&self) -> Result<u64, EngineError> {
         revision::read(self.database.readers()).await.map_err(engine_error)
+    }
+
+    async fn announce(&self) -> Result<(), EngineError> {
+        self.database.write(|c| Box::pin(revision::bump(c))).await.map_err(engine_error)
     }
 }
 

@@ -1,6 +1,5 @@
 //! SQLite: the embedded engine, for which nothing else is installed.
 
-mod admission;
 mod catalog;
 mod clock;
 mod database;
@@ -9,7 +8,6 @@ mod failure;
 mod open;
 mod quarantine;
 mod reading;
-mod reconfigure;
 mod revision;
 mod rows;
 mod store;

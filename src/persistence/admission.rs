@@ -1,4 +1,4 @@
-//! Who of a batch gets a coupon: decided on plain values between the reading and the writing of one transaction.
+//! Who of a batch gets a coupon: decided on plain values between the reading and the writing of one step.
 
 use std::collections::HashMap;
 

@@ -1,0 +1,58 @@
+//! Which engines there are, and what each of them needs.
+
+use std::str::FromStr;
+
+use crate::persistence::postgres::Turns;
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// SQLite in the data directory; nothing else is needed.
+    Embedded,
+    /// Redis decides, RabbitMQ carries, PostgreSQL keeps.
+    RedisLua,
+    /// The same, but Redis decides under a lock and not in a script.
+    RedisLock,
+    /// PostgreSQL decides and keeps.
+    Postgres(Turns),
+}
+
+impl EngineKind {
+    const ALL: [Self; 5] = [
+        Self::Embedded,
+        Self::RedisLua,
+        Self::RedisLock,
+        Self::Postgres(Turns::Pessimistic),
+        Self::Postgres(Turns::Optimistic),
+    ];
+
+    /// The engine's name in settings, and what it calls itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::RedisLua => "redis-lua",
+            Self::RedisLock => "redis-lock",
+            Self::Postgres(Turns::Pessimistic) => "postgres-pessimistic",
+            Self::Postgres(Turns::Optimistic) => "postgres-optimistic",
+        }
+    }
+
+    /// Whether it needs the full stack: Redis, RabbitMQ and PostgreSQL.
+    #[must_use]
+    pub fn needs_stack(self) -> bool {
+        matches!(self, Self::RedisLua | Self::RedisLock)
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        named.ok_or_else(|| {
+            let names = Self::ALL.map(|kind| format!("'{}'", kind.name()));
+            format!("an engine is one of {}", names.join(", "))
+        })
+    }
+}
