@@ -6,6 +6,8 @@
 //! scenario that does so ([`chaos`]).
 
 pub mod api;
+pub mod bare;
+pub mod bench;
 pub mod chaos;
 pub mod connection;
 mod dice;

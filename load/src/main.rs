@@ -1,5 +1,7 @@
 //! The command line of the load generator: parse, race, print, and say by the exit code whether the promise held.
 
+mod bare_command;
+mod bench_command;
 mod chaos_command;
 mod outage_command;
 mod run_command;
@@ -13,6 +15,8 @@ use std::{
 };
 
 use anyhow::Context;
+use bare_command::BareArgs;
+use bench_command::{BenchArgs, HoldArgs};
 use chaos_command::ChaosArgs;
 use clap::{Args, Parser, Subcommand};
 use openrun_load::{Bar, Figures, RaceConfig, Report, Target, Verdict, preflight, race, report};
@@ -44,6 +48,15 @@ enum Scenario {
     Chaos(ChaosArgs),
     /// Members come at a steady rate while PostgreSQL is away for minutes; compares what they notice with the time before.
     Outage(OutageArgs),
+    /// Measures every engine beside handlers that do next to nothing, in rounds, and prints medians and ratios.
+    ///
+    /// Everything is started for this run alone, and gone afterwards.
+    Bench(BenchArgs),
+    /// Holds connections for `bench --idle`.
+    #[command(hide = true)]
+    Hold(HoldArgs),
+    /// Serves a handler that does next to nothing, to compare with.
+    Bare(BareArgs),
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +96,10 @@ fn main() -> ExitCode {
         Scenario::Run(args) => block_on(run_command::run(args)),
         Scenario::Chaos(args) => block_on(chaos_command::run(args)),
         Scenario::Outage(args) => block_on(outage_command::run(args)),
+        Scenario::Bench(args) => block_on(bench_command::run(args)),
+        Scenario::Hold(args) => block_on(bench_command::hold(args)),
+        // It has threads of its own.
+        Scenario::Bare(args) => bare_command::run(args),
     };
     match held {
         Ok(true) => ExitCode::SUCCESS,

@@ -34,3 +34,21 @@ fn a_mistake_of_a_run_is_told_in_one_line() {
         "the rows cannot be read",
     );
 }
+
+#[test]
+fn a_mistake_of_a_bench_is_told_in_one_line() {
+    refused(&["bench", "--variant", "fast"], "is no variant");
+    refused(&["bench", "--openrun", "/no/such/openrun", "--engines", "embedded"], "/no/such/openrun");
+    refused(&["bench", "--participants", "1,2"], "--growth");
+    refused(
+        &["bench", "--openrun", "/bin/true", "--growth", "--participants", "1"],
+        "few and many are two numbers",
+    );
+    refused(&["bench", "--openrun", "/bin/true", "--burst", "1000000"], "raise `ulimit -n`");
+}
+
+#[test]
+fn a_bare_handler_says_what_it_lacks() {
+    refused(&["bare", "--kind", "evalsha", "--redis-url", "redis://127.0.0.1:9"], "nothing is served");
+    refused(&["bare", "--kind", "fixed", "--answer", "/no/such/file"], "/no/such/file cannot be read");
+}
