@@ -124,9 +124,13 @@ impl Server {
         PathBuf::from(format!("/proc/{}/{file}", self.process.id()))
     }
 
-    /// The processor time that it has used; `None` where the system does not tell.
+    /// The processor time that it and its children have used; `None` where the system does not tell.
     pub(super) fn cpu(&self) -> Option<Duration> {
-        cpu(&std::fs::read_to_string(self.proc("stat")).ok()?)
+        let id = self.process.id();
+        let own = cpu(&std::fs::read_to_string(self.proc("stat")).ok()?)?;
+        let children = std::fs::read_to_string(self.proc(&format!("task/{id}/children"))).unwrap_or_default();
+        let stat = |child: &str| cpu(&std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?);
+        Some(own + children.split_whitespace().filter_map(stat).sum::<Duration>())
     }
 
     /// The memory that it holds, in bytes; `None` where the system does not tell.
