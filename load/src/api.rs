@@ -83,6 +83,9 @@ struct Problem<'a> {
 pub struct Coupon {
     /// How many there are.
     pub total: u32,
+    /// How many have been issued.
+    #[serde(default)]
+    pub issued: u32,
 }
 
 impl<'a> Answer<'a> {

@@ -153,7 +153,7 @@ async fn until_interrupted(config: Config) -> anyhow::Result<Report> {
     }
 }
 
-fn reason(panicked: tokio::task::JoinError) -> String {
+pub(crate) fn reason(panicked: tokio::task::JoinError) -> String {
     let payload = panicked.into_panic();
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()

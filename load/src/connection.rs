@@ -6,6 +6,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::target::Target;
 
@@ -57,6 +58,9 @@ pub enum Failure {
 pub struct Connection {
     target: Target,
     timeout: Duration,
+    /// The local address that it comes from; the system chooses without one.
+    source: Option<IpAddr>,
+    opened: u32,
     /// Taken out while a request is under way: a request that is dropped half-way takes its connection with it, and the
     /// next one can never read the answer of the last.
     live: Option<Live>,
@@ -73,12 +77,25 @@ struct Live {
 impl Connection {
     /// A connection that is not open yet.
     pub fn new(target: Target, timeout: Duration) -> Self {
-        Self { target, timeout, live: None }
+        Self { target, timeout, source: None, opened: 0, live: None }
+    }
+
+    /// The same, coming from this local address.
+    #[must_use]
+    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// How often it has been opened, successfully or not: more than once, if it was lost or closed in between.
+    #[must_use]
+    pub fn opened(&self) -> u32 {
+        self.opened
     }
 
     /// Opens the connection now, so that the first request does not have to.
     pub async fn open(&mut self) -> Result<(), Failure> {
-        let opening = tokio::time::timeout(self.timeout, Live::open(&self.target)).await;
+        self.opened += 1;
+        let opening = tokio::time::timeout(self.timeout, Live::open(&self.target, self.source)).await;
         self.live = Some(opening.map_err(|_| Failure::TimedOut(self.timeout))??);
         Ok(())
     }
@@ -97,7 +114,10 @@ impl Connection {
         };
         let mut live = match kept {
             Some(live) => live,
-            None => Live::open(&self.target).await?,
+            None => {
+                self.opened += 1;
+                Live::open(&self.target, self.source).await?
+            }
         };
         let reply = live.exchange(request).await?;
         if !live.ended {
@@ -108,8 +128,8 @@ impl Connection {
 }
 
 impl Live {
-    async fn open(target: &Target) -> Result<Self, Failure> {
-        let stream = TcpStream::connect(target.addr()).await.map_err(Failure::Unreachable)?;
+    async fn open(target: &Target, source: Option<IpAddr>) -> Result<Self, Failure> {
+        let stream = connect(target.addr(), source).await.map_err(Failure::Unreachable)?;
         stream.set_nodelay(true).map_err(Failure::Unreachable)?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (sender, driver) = handshake.map_err(|e| Failure::Unreachable(io::Error::other(e)))?;
@@ -135,6 +155,13 @@ impl Live {
         });
         answer.await.unwrap_or_else(|| Err(Failure::Lost("the connection ended".into())))
     }
+}
+
+async fn connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(to).await };
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(to).await
 }
 
 /// Polls `work` and the connection it depends on, in one task. `None`: the connection ended, and `work` never will.

@@ -19,6 +19,12 @@ const BAR_COLUMNS: usize = 40;
 /// Eighths of a column, so that a small count is still seen.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
+/// Where the curve of a latency is read, in percent: finer towards the end, which is where members complain.
+const CURVE: [f64; 20] = [
+    0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.9,
+    99.99, 99.999, 100.0,
+];
+
 /// A histogram of latencies in microseconds. It grows with the values, not with their number.
 #[derive(Clone, Debug)]
 pub struct Latency(Option<Histogram<u64>>);
@@ -80,6 +86,23 @@ impl Latency {
             max: histogram.max() as f64 / 1e3,
             mean: histogram.mean().round() / 1e3,
         }
+    }
+
+    /// The latency in milliseconds at each percentile of a curve, up to the first that is the slowest answer; empty when
+    /// nothing was recorded.
+    pub fn curve_ms(&self) -> Vec<(f64, f64)> {
+        let Some(histogram) = self.0.as_ref().filter(|h| !h.is_empty()) else { return Vec::new() };
+        let slowest = histogram.max();
+        let mut curve = Vec::new();
+        for percent in CURVE {
+            let us = histogram.value_at_quantile(percent / 100.0).clamp(histogram.min(), slowest);
+            curve.push((percent, us as f64 / 1e3));
+            // Beyond one answer in so many there is nothing more to be read.
+            if (1.0 - percent / 100.0) * (self.count() as f64) < 1.0 {
+                break;
+            }
+        }
+        curve
     }
 
     /// Draws it, one line for each step of 1, 2, 5, 10 and so on, at most 72 columns wide.
@@ -147,6 +170,31 @@ mod tests {
         assert!((ms.p50 - 1.0).abs() < 0.01 && (ms.p90 - 1.0).abs() < 0.01, "{ms:?}");
         assert!((ms.p99 - 20.0).abs() < 0.1 && (ms.max - 20.0).abs() < 0.1, "{ms:?}");
         assert!((ms.mean - 2.9).abs() < 0.05, "{ms:?}");
+    }
+
+    #[test]
+    fn percentiles_are_those_of_known_data() {
+        let mut latency = Latency::default();
+        for us in 1..=100_000 {
+            latency.record(Duration::from_micros(us));
+        }
+        let ms = latency.ms();
+        let near = |found: f64, true_ms: f64| (found - true_ms).abs() <= true_ms * 0.001;
+        assert!(
+            near(ms.p50, 50.0) && near(ms.p90, 90.0) && near(ms.p99, 99.0) && near(ms.max, 100.0),
+            "{ms:?}"
+        );
+        assert!(near(ms.mean, 50.0), "{ms:?}");
+        let curve = latency.curve_ms();
+        assert!(curve.iter().skip(1).all(|(percent, ms)| near(*ms, *percent)), "{curve:?}");
+        assert!((curve.last().unwrap().1 - 100.0).abs() < 0.1, "{curve:?}");
+    }
+
+    #[test]
+    fn a_curve_ends_where_single_answers_begin() {
+        let curve = recorded(&[(1_000, 9), (50_000, 1)]).curve_ms();
+        assert_eq!(curve.last().map(|(percent, _)| *percent), Some(95.0), "{curve:?}");
+        assert!(recorded(&[]).curve_ms().is_empty());
     }
 
     #[test]

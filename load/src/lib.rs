@@ -6,16 +6,23 @@
 //! scenario that does so ([`chaos`]).
 
 pub mod api;
+pub mod bare;
+pub mod bench;
 pub mod chaos;
 pub mod connection;
 mod dice;
+pub mod drive;
 pub mod fleet;
 pub mod format;
 pub mod latency;
+pub mod operator;
+pub mod page;
 pub mod preflight;
 pub mod progress;
 pub mod race;
 pub mod report;
+pub mod rows;
+pub mod run;
 pub mod target;
 pub mod told;
 

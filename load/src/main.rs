@@ -1,7 +1,10 @@
 //! The command line of the load generator: parse, race, print, and say by the exit code whether the promise held.
 
+mod bare_command;
+mod bench_command;
 mod chaos_command;
 mod outage_command;
+mod run_command;
 
 use std::{
     fs::File,
@@ -12,10 +15,13 @@ use std::{
 };
 
 use anyhow::Context;
+use bare_command::BareArgs;
+use bench_command::{BenchArgs, HoldArgs};
 use chaos_command::ChaosArgs;
 use clap::{Args, Parser, Subcommand};
 use openrun_load::{Bar, Figures, RaceConfig, Report, Target, Verdict, preflight, race, report};
 use outage_command::OutageArgs;
+use run_command::RunArgs;
 
 /// Something was promised and not kept.
 const BROKEN: u8 = 1;
@@ -32,6 +38,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Puts a load on a service that is there, and compares what members were told with what is so.
+    Run(RunArgs),
     /// Many members race for one coupon, some of them clicking twice at the same moment.
     Race(RaceArgs),
     /// Breaks Redis, RabbitMQ, PostgreSQL, nodes and the ways between them while members ask, and checks every answer.
@@ -40,6 +48,15 @@ enum Scenario {
     Chaos(ChaosArgs),
     /// Members come at a steady rate while PostgreSQL is away for minutes; compares what they notice with the time before.
     Outage(OutageArgs),
+    /// Measures every engine beside handlers that do next to nothing, in rounds, and prints medians and ratios.
+    ///
+    /// Everything is started for this run alone, and gone afterwards.
+    Bench(BenchArgs),
+    /// Holds connections for `bench --idle`.
+    #[command(hide = true)]
+    Hold(HoldArgs),
+    /// Serves a handler that does next to nothing, to compare with.
+    Bare(BareArgs),
 }
 
 #[derive(Debug, Args)]
@@ -73,12 +90,16 @@ struct RaceArgs {
     report: Option<PathBuf>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let held = match Cli::parse().scenario {
-        Scenario::Race(args) => run_race(args).await.map(|verdict| verdict == Verdict::Holds),
-        Scenario::Chaos(args) => chaos_command::run(args).await,
-        Scenario::Outage(args) => outage_command::run(args).await,
+        Scenario::Race(args) => block_on(run_race(args)).map(|verdict| verdict == Verdict::Holds),
+        Scenario::Run(args) => block_on(run_command::run(args)),
+        Scenario::Chaos(args) => block_on(chaos_command::run(args)),
+        Scenario::Outage(args) => block_on(outage_command::run(args)),
+        Scenario::Bench(args) => block_on(bench_command::run(args)),
+        Scenario::Hold(args) => block_on(bench_command::hold(args)),
+        // It has threads of its own.
+        Scenario::Bare(args) => bare_command::run(args),
     };
     match held {
         Ok(true) => ExitCode::SUCCESS,
@@ -89,6 +110,10 @@ async fn main() -> ExitCode {
             ExitCode::from(USAGE)
         }
     }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Runtime::new().context("no runtime can be started")?.block_on(work)
 }
 
 async fn run_race(args: RaceArgs) -> anyhow::Result<Verdict> {

@@ -64,6 +64,36 @@ impl Bar {
     }
 }
 
+/// A bar for a load that lasts a known time, on standard error; it draws nothing where that is no terminal.
+#[derive(Debug)]
+pub struct Clock(ProgressBar);
+
+impl Clock {
+    /// A bar for a load that takes so long.
+    pub fn new(lasts: Duration) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(ms(lasts)), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed:>4} {bar:24} {percent:>3}%  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉▊▋▌▍▎▏ "));
+        Self(bar)
+    }
+
+    /// So many requests have ended, so long after the beginning.
+    pub fn show(&self, elapsed: Duration, requests: u64) {
+        let per_second = requests as f64 / elapsed.as_secs_f64().max(1e-3);
+        self.0.set_message(format!("{} requests, {}/s", thousands(requests), thousands(per_second as u64)));
+        self.0.set_position(ms(elapsed));
+    }
+
+    /// Takes the bar away, so that what follows begins on a clean line.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Progress for Bar {
     fn show(&self, now: &Snapshot) {
         self.0.set_message(format!(

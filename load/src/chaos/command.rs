@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Runs it without holding up the clients; gives what it printed, or what went wrong in one sentence.
-pub(super) async fn output(mut command: Command) -> Result<String, String> {
+pub(crate) async fn output(mut command: Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let ran = tokio::task::spawn_blocking(move || command.output()).await;
     let output = ran.map_err(|error| error.to_string())?.map_err(|error| format!("{name}: {error}"))?;

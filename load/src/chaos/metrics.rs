@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::target::Target;
 
 /// Asks for a path that answers with text; `None` unless it is there.
-pub(super) async fn get(target: &Target, path: &str) -> Option<Bytes> {
+pub(crate) async fn get(target: &Target, path: &str) -> Option<Bytes> {
     let request = Request::builder().uri(path).header(HOST, target.host().clone());
     let reply =
         Connection::new(target.clone(), PATIENCE).ask(request.body(Full::default()).ok()?).await.ok()?;

@@ -39,7 +39,7 @@ pub(super) struct Node {
 }
 
 /// The binary without any setting that the caller's own environment happens to hold.
-pub(super) fn openrun(program: &Path) -> Command {
+pub(crate) fn openrun(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OPENRUN_") {

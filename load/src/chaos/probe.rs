@@ -13,7 +13,7 @@ const AT_START: &str = "started:1";
 const NO_BUG: &str = "none-of-this-name";
 
 /// Whether there is such a program, in the words of an operator who mistyped it.
-pub(super) async fn is_openrun(program: &Path) -> Result<(), String> {
+pub(crate) async fn is_openrun(program: &Path) -> Result<(), String> {
     let status = status(program, None).await?;
     if status.success() { Ok(()) } else { Err(format!("{} --version fails", program.display())) }
 }

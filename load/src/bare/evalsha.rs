@@ -1,0 +1,96 @@
+//! One EVALSHA a request, over one multiplexed connection a worker: stock and participants, no outbox, no broker, no
+//! database.
+
+use std::cell::OnceCell;
+use std::io;
+use std::net::SocketAddr;
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Json, Path};
+use actix_web::{App, HttpResponse, HttpResponseBuilder, HttpServer};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Script};
+use serde::Serialize;
+
+use super::{Ask, BACKLOG};
+
+const ADMIT: &str = include_str!("admit.lua");
+
+/// As long as a code of the service.
+const CODE: &str = "BARE0-00000-00000-00000";
+/// As long as a time of the service.
+const ISSUED_AT: &str = "2026-11-21T00:00:00.000Z";
+
+/// The same fields as the service's, so that the answer costs as much to write, to send and to read.
+#[derive(Serialize)]
+struct Issuance<'a> {
+    coupon_id: &'a str,
+    member_id: &'a str,
+    sequence: u32,
+    code: &'static str,
+    status: &'static str,
+    issued_at: &'static str,
+    ack: &'static str,
+}
+
+struct Worker {
+    client: Client,
+    script: Script,
+    /// Made by the first request: connections belong to the thread that made them.
+    connection: OnceCell<MultiplexedConnection>,
+}
+
+/// The key of a coupon's stock.
+#[must_use]
+pub(crate) fn stock_key(coupon: &str) -> String {
+    format!("bare:{{{coupon}}}:stock")
+}
+
+pub(super) async fn bind(redis_url: &str, bind: SocketAddr) -> io::Result<(Server, SocketAddr)> {
+    let client = Client::open(redis_url).map_err(io::Error::other)?;
+    // Asked for once, so that an address where nobody is shows at the start.
+    client.get_multiplexed_async_connection().await.map_err(io::Error::other)?;
+    let server = HttpServer::new(move || {
+        let (client, connection) = (client.clone(), OnceCell::new());
+        let worker = Worker { client, script: Script::new(ADMIT), connection };
+        App::new()
+            .app_data(Data::new(worker))
+            .route("/v1/coupons/{coupon_id}/issuances", web::post().to(issue))
+    })
+    .backlog(BACKLOG)
+    .bind(bind)?;
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((server.run(), address))
+}
+
+async fn issue(worker: Data<Worker>, coupon: Path<String>, ask: Json<Ask>) -> HttpResponse {
+    match admit(&worker, &coupon, &ask.member_id).await {
+        Ok((0, _)) => HttpResponse::Conflict().finish(),
+        Ok((sequence, new)) => {
+            let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+            HttpResponseBuilder::new(status).json(Issuance {
+                coupon_id: &coupon,
+                member_id: &ask.member_id,
+                sequence,
+                code: CODE,
+                status: "UNUSED",
+                issued_at: ISSUED_AT,
+                ack: "granted",
+            })
+        }
+        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    }
+}
+
+async fn admit(worker: &Worker, coupon: &str, member: &str) -> redis::RedisResult<(u32, bool)> {
+    let mut connection = match worker.connection.get() {
+        Some(connection) => connection.clone(),
+        None => {
+            let made = worker.client.get_multiplexed_async_connection().await?;
+            worker.connection.get_or_init(|| made).clone()
+        }
+    };
+    let mut call = worker.script.key(stock_key(coupon));
+    call.key(format!("bare:{{{coupon}}}:participants")).arg(member).invoke_async(&mut connection).await
+}

@@ -1,0 +1,102 @@
+//! What a bench is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The engines that are measured unless others are named. Any name that `OPENRUN_ENGINE` takes can be.
+pub const ENGINES: &[&str] = &["embedded", "redis-lua"];
+
+/// The engine that needs no services. All others are given all of them, and take what they need.
+pub(super) const EMBEDDED: &str = "embedded";
+
+/// The same engines once more, with other settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// What is added to the names of the engines.
+    pub name: String,
+    /// Environment variables of the node.
+    pub settings: Vec<(String, String)>,
+}
+
+/// What a bench is asked to do.
+#[derive(Clone, Debug)]
+pub struct BenchConfig {
+    /// The binary under test.
+    pub openrun: PathBuf,
+    /// This program, for the bare handlers.
+    pub openrun_load: PathBuf,
+    /// The engines, by name.
+    pub engines: Vec<String>,
+    /// Each of them is also measured with these.
+    pub variants: Vec<Variant>,
+    /// How many rounds.
+    pub rounds: u32,
+    /// How long each measurement takes.
+    pub lasts: Duration,
+    /// How long each is warmed up before.
+    pub warm_up: Duration,
+    /// How many connections there are.
+    pub connections: usize,
+    /// How many threads put the load on.
+    pub threads: usize,
+    /// Whether the stack of the peers takes part.
+    pub peers: bool,
+    /// Whether "sold out" is measured by wrk, too.
+    pub wrk: bool,
+}
+
+impl BenchConfig {
+    /// A bench of these binaries, everything else as it is by default.
+    #[must_use]
+    pub fn new(openrun: PathBuf, openrun_load: PathBuf) -> Self {
+        Self {
+            openrun,
+            openrun_load,
+            engines: ENGINES.iter().map(|name| (*name).to_owned()).collect(),
+            variants: Vec::new(),
+            rounds: 5,
+            lasts: Duration::from_secs(5),
+            warm_up: Duration::from_secs(1),
+            connections: 64,
+            threads: 1,
+            peers: false,
+            wrk: false,
+        }
+    }
+}
+
+impl std::str::FromStr for Variant {
+    type Err = String;
+
+    /// Reads `NAME:SETTING=VALUE,SETTING=VALUE`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed =
+            || format!("`{text}` is no variant: write it as quiet:OPENRUN_LOG=error,OPENRUN_WORKERS=1");
+        let (name, settings) = text.split_once(':').ok_or_else(malformed)?;
+        let setting = |setting: &str| {
+            let (name, value) = setting.split_once('=')?;
+            name.starts_with("OPENRUN_").then(|| (name.to_owned(), value.to_owned()))
+        };
+        let settings: Option<Vec<_>> = settings.split(',').map(setting).collect();
+        match settings {
+            Some(settings) if !name.is_empty() => Ok(Self { name: name.to_owned(), settings }),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_is_a_name_and_settings() {
+        let variant: Variant = "traced:OPENRUN_A=0.01,OPENRUN_B=http://x:1/y=z".parse().unwrap();
+        assert_eq!(variant.name, "traced");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(variant.settings, [pair("OPENRUN_A", "0.01"), pair("OPENRUN_B", "http://x:1/y=z")]);
+        for text in ["", "name", "name:", ":OPENRUN_A=1", "name:OPENRUN_A", "name:PATH=/tmp"] {
+            assert!(text.parse::<Variant>().is_err(), "{text}");
+        }
+    }
+}

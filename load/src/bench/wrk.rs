@@ -1,0 +1,44 @@
+//! The same question by wrk, to show what our own generator costs beside it.
+
+use std::process::Command;
+
+use super::config::BenchConfig;
+use super::{BenchError, sentence};
+use crate::chaos::command::output;
+use crate::target::Target;
+
+/// wrk sends the same bytes again and again, which nobody can do for less.
+const SCRIPT: &str = r#"wrk.method = "POST"
+wrk.body = '{"member_id":"member-1234567"}'
+wrk.headers["content-type"] = "application/json"
+"#;
+
+/// Answers a second.
+pub(super) async fn measure(config: &BenchConfig, target: &Target, coupon: &str) -> Result<f64, BenchError> {
+    let script = tempfile::NamedTempFile::new().map_err(sentence)?;
+    std::fs::write(script.path(), SCRIPT).map_err(sentence)?;
+    let mut command = Command::new("wrk");
+    let seconds = config.lasts.as_secs().max(1);
+    command
+        .args(["-t", &config.threads.to_string(), "-c", &config.connections.to_string()])
+        .args(["-d", &format!("{seconds}s"), "-s"])
+        .arg(script.path())
+        .arg(format!("{target}/v1/coupons/{coupon}/issuances"));
+    let printed = output(command).await?;
+    per_second(&printed).ok_or_else(|| BenchError(format!("wrk says nothing of a rate: {printed}")))
+}
+
+fn per_second(printed: &str) -> Option<f64> {
+    printed.lines().find_map(|line| line.strip_prefix("Requests/sec:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_rate_is_read_from_what_wrk_prints() {
+        let printed =
+            "  64 connections\n  Non-2xx or 3xx responses: 9\nRequests/sec:  81234.56\nTransfer/sec: 1MB\n";
+        assert_eq!(super::per_second(printed), Some(81_234.56));
+        assert_eq!(super::per_second("unable to connect"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! The coupons of a run: those that were named, or new ones.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::config::{RunConfig, RunError, Scenario};
+use crate::operator::Operator;
+
+/// The coupons that members will ask for.
+pub(super) async fn coupons(config: &RunConfig, operator: &mut Operator) -> Result<Vec<String>, RunError> {
+    if config.coupons.is_empty() {
+        return make(config, operator).await;
+    }
+    for coupon in &config.coupons {
+        let terms = operator.show(coupon).await?;
+        if config.scenario == Scenario::SoldOut && terms.issued < terms.total {
+            return Err(RunError::StillThere(coupon.clone()));
+        }
+    }
+    Ok(config.coupons.clone())
+}
+
+async fn make(config: &RunConfig, operator: &mut Operator) -> Result<Vec<String>, RunError> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let count = if config.scenario == Scenario::Mixed { config.coupons_made.max(1) } else { 1 };
+    let ids: Vec<String> = (1..=count).map(|nth| format!("load-{}-{nth}", since_epoch.as_millis())).collect();
+    for id in &ids {
+        match config.scenario {
+            Scenario::SoldOut => operator.create_sold_out(id).await.map(drop)?,
+            _ => operator.create(id, config.stock).await?,
+        }
+    }
+    Ok(ids)
+}
