@@ -98,7 +98,7 @@ impl Latency {
             let us = histogram.value_at_quantile(percent / 100.0).clamp(histogram.min(), slowest);
             curve.push((percent, us as f64 / 1e3));
             // Beyond one answer in so many there is nothing more to be read.
-            if (1.0 - percent / 100.0) * (self.count() as f64) < 1.0 {
+            if (1.0 - percent / 100.0) * (self.count() as f64) < 1.0 - 1e-6 {
                 break;
             }
         }

@@ -1,8 +1,8 @@
 //! The bench: every engine, and handlers that do next to nothing, one after the other on this machine, in rounds, so that
 //! what the machine does meanwhile meets all of them alike.
 //!
-//! In reading order: who takes part ([`contender`]), what they stand on ([`ground`]), the process under measurement
-//! ([`server`]), one measurement ([`window`]), the rounds ([`rounds`]), what they come to ([`figures`], [`targets`])
+//! In reading order: who takes part (`contender`), what they stand on (`ground`), the process under measurement
+//! (`server`), one measurement (`window`), the rounds (`rounds`), what they come to ([`figures`], [`targets`])
 //! and how a person reads it ([`table`]). Beside them the measurements that are no rounds: [`growth`], [`burst`], [`idle`].
 
 pub mod burst;
