@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The engines that are measured unless others are named. Any name that `OPENRUN_ENGINE` takes can be.
-pub const ENGINES: &[&str] = &["embedded", "redis-lua"];
+pub const ENGINES: &[&str] =
+    &["embedded", "redis-lua", "redis-lock", "postgres-pessimistic", "postgres-optimistic"];
 
 /// The engine that needs no services. All others are given all of them, and take what they need.
 pub(super) const EMBEDDED: &str = "embedded";
