@@ -197,31 +197,41 @@ fn outcome_of_error(error: AskError) -> Outcome {
     params(
         ("coupon_id" = String, Path, description = "The coupon's id"),
         ("member_id" = String, Path, description = "The member's id, percent-encoded"),
+        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "How safe the coupon must be when \
+            this is answered, as when asking for one"),
     ),
     responses(
-        (status = 200, description = "The member holds this coupon", body = IssuanceView),
+        (status = 200, description = "The member holds this coupon", body = IssuanceView,
+            headers(("Preference-Applied" = String, description = "What was followed"))),
         (status = 400, description = "`invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`, `not_issued`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`, `overloaded`: ask again after Retry-After. `ack_pending`: issued, but \
+            not yet as safe as preferred", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn find(
     state: web::Data<AppState>,
     path: web::Path<(String, String)>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let deadline = Instant::now() + state.request_timeout;
     let (coupon_id, member_id) = path.into_inner();
     let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
     let coupon = state.registry.find_anew(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
+    // Who looks up is told no sooner than who asks.
+    let wish = prefer::ack(&request);
+    let level = state.acks.level(wish);
+    let place = state.acks.place(&coupon, &member, level)?;
     let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
     match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
         Ok(Some(grant)) => {
-            let issuance = coupon.issuance(&member, grant);
-            Ok(HttpResponse::Ok().json(IssuanceView::of(&issuance, state.acks.certain())))
+            let issued = Issued { coupon: coupon.issuance(&member, grant), again: true };
+            place.reached(&issued.coupon, deadline).await?;
+            Ok(told(&issued, level, wish).1)
         }
         Ok(None) => Err(Problem::not_issued()),
         Err(error) => {

@@ -49,6 +49,14 @@ async fn prefer(node: SocketAddr, coupon: &str, member: &str, level: &str) -> To
     Told { status: answer.status().as_u16(), body: answer.json().await.unwrap_or_default() }
 }
 
+/// One answer to somebody who only looks up what they hold.
+async fn look_up(node: SocketAddr, coupon: &str, member: &str, level: &str) -> Told {
+    let call = http().get(format!("http://{node}/v1/coupons/{coupon}/issuances/{member}"));
+    let answer = call.timeout(ANSWER_BOUND).header("Prefer", format!("ack={level}")).send().await;
+    let answer = answer.expect("an answer");
+    Told { status: answer.status().as_u16(), body: answer.json().await.unwrap_or_default() }
+}
+
 /// Asks until the level is reached, as a client does who is told to ask again; gives nothing else a chance to be said.
 async fn prefer_until(node: SocketAddr, coupon: &str, member: &str, level: &str) -> Told {
     until(&format!("{level} for {member}"), async || {
@@ -100,6 +108,8 @@ async fn nothing_is_called_persisted_before_its_row_is_there() {
     prefer(hasty.address(), &coupon, "kim", "persisted").await.assert_pending();
     prefer_until(hasty.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
     prefer(hasty.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
+    look_up(hasty.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
+    look_up(hasty.address(), &coupon, "kim", "persisted").await.assert_pending();
     prefer(patient.address(), &coupon, "lee", "queued").await.assert_ack(201, "queued");
     prefer(patient.address(), &coupon, "max", "granted").await.assert_ack(201, "granted");
     assert_eq!(postgres_rows(&stack.database_url, &coupon).await, []);
@@ -114,6 +124,7 @@ async fn nothing_is_called_persisted_before_its_row_is_there() {
     told.assert_ack(201, "persisted");
     assert!(rows.iter().any(|row| row.1 == "waits"), "{rows:?}");
     prefer_until(hasty.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
+    look_up(hasty.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
     // A node that has forgotten what was confirmed takes the database's word for it.
     hasty.restart().await;
     prefer_until(hasty.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");

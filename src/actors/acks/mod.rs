@@ -66,12 +66,6 @@ impl Acks {
         wish.map_or(self.floor, |wish| wish.max(self.floor))
     }
 
-    /// The level that is known of every issuance without asking anybody.
-    #[must_use]
-    pub fn certain(&self) -> AckLevel {
-        if self.sources.is_some() { AckLevel::Granted } else { self.floor }
-    }
-
     /// Takes a place among those who may wait for `level`. It is taken before the engine is asked, so that whom there is
     /// no room for has not been issued anything.
     ///

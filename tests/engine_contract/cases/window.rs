@@ -14,7 +14,7 @@ use crate::support::{
 const ASKS_MAX: u32 = 1_000;
 
 pub(crate) async fn the_window_is_kept_by_the_engines_own_clock(fixture: &mut dyn Fixture) {
-    let coupon = coupon_in("brief", ASKS_MAX, window(200, Some(600)));
+    let coupon = coupon_in("brief", ASKS_MAX, window(1_500, Some(2_100)));
     let (opens, closes) = (coupon.window.opens_at(), coupon.window.closes_at().expect("an end"));
     fixture.introduce(&coupon).await;
     let engine = fixture.engine();
