@@ -246,8 +246,9 @@ async fn databases(
 ) -> Result<[Database; 2], StartError> {
     let bounds = DatabaseSettings { max_connections: settings.database_connections, ..bounds };
     let database = Database::connect(&bounds).await?;
-    postgres::check(&database).await?;
+    // The schema is read, too.
     postgres::check_rights(&database).await?;
+    postgres::check(&database).await?;
     Ok([database, self::database(url, MEETING_CONNECTIONS).await?])
 }
 

@@ -137,6 +137,7 @@ async fn open(url: &SecretString, read_only: bool) -> Result<Database, StartErro
     let settings =
         DatabaseSettings { max_connections: CONNECTIONS, read_only, ..DatabaseSettings::new(url.clone()) };
     let database = Database::connect(&settings).await?;
+    postgres::check_rights_to_read(&database).await?;
     postgres::check(&database).await?;
     Ok(database)
 }
