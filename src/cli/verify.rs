@@ -66,7 +66,8 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
         let unproven = report.unproven;
         writeln!(
             out,
-            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open."
+            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open; if they stay \
+             closed, see `openrun lost-numbers list`."
         )?;
     }
     match (report.broken, report.unproven) {

@@ -141,6 +141,9 @@ async fn a_coupon_that_the_engine_lost_is_not_compared() {
     assert_eq!(proven.json()["unproven"], 3);
     let text = fenced.run("verify", &[]).await.stdout;
     assert!(text.contains("not proven") && !text.contains("BROKEN"), "{text}");
+    assert!(text.contains("if they stay closed, see `openrun lost-numbers list`."), "{text}");
+    let text = fenced.run("reconcile", &[]).await.stdout;
+    assert!(text.contains("; if that lasts, see `openrun lost-numbers list`"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

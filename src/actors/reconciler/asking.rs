@@ -60,7 +60,8 @@ impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::UnknownCoupon | EngineError::Fenced(_) => {
-                Self::Found(Finding::new(DriftKind::NotCompared, error.to_string()))
+                let detail = format!("{error}; if that lasts, see `openrun lost-numbers list`");
+                Self::Found(Finding::new(DriftKind::NotCompared, detail))
             }
             EngineError::Corrupt(_) => Self::Found(Finding::new(DriftKind::Counts, error.to_string())),
             EngineError::Unavailable(_) | EngineError::Busy(_) => {
