@@ -66,7 +66,7 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     })
     .await;
     assert_eq!((&lost["coupon_id"], &lost["count"], &lost["first"]), (&json!("drop"), &json!(1), &json!(2)));
-    assert_eq!((&lost["last"], &lost["permitted"]), (&json!(3), &json!(false)));
+    assert_eq!((&lost["issued"], &lost["permitted"]), (&json!(3), &json!(false)));
     assert_eq!(ask(node.address(), "drop", "fourth").await.1["code"], "recovering");
     let (status, refused) =
         operate(&node, "/drop/write-off", Some(json!({ "count": 2, "note": "both died" }))).await;

@@ -39,7 +39,7 @@ impl Recoveries {
             self.parts.metrics.written_off.inc_by(written.into());
         }
         let (count, first) = (loss.count, loss.first);
-        tracing::error!(coupon = %handle.id(), count, first, last, "lost numbers are written off: nobody gets them any more");
+        tracing::error!(coupon = %handle.id(), count, first, issued = last, "lost numbers are written off: nobody gets them any more");
         Ok(())
     }
 }
