@@ -213,14 +213,6 @@ impl Backend {
         }
     }
 
-    /// Where issuances end up, to be shown.
-    pub(super) fn place(&self, settings: &Settings) -> String {
-        match &self.connections {
-            Connections::Sqlite(_) => settings.data_dir.display().to_string(),
-            Connections::Postgres(_) => "PostgreSQL".to_owned(),
-        }
-    }
-
     /// Closes everything in an orderly way.
     pub async fn close(&self) {
         if let Some(transport) = &self.transport {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::backend::StartError;
 use super::engine_kind::EngineKind;
+use super::place;
 use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
 use crate::persistence::postgres::{
@@ -51,21 +52,12 @@ impl InspectionSettings {
     pub fn place(&self) -> (&'static str, String) {
         match self {
             Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
-            Self::Stack { engine, database, .. } => (engine.name(), of_postgres(database)),
+            Self::Stack { engine, database, redis, .. } => (engine.name(), place::of_stack(database, redis)),
             Self::Postgres { turns, database } => {
-                (EngineKind::Postgres(*turns).name(), of_postgres(database))
+                (EngineKind::Postgres(*turns).name(), place::of_postgres(database))
             }
         }
     }
-}
-
-/// Where a PostgreSQL is, without user and password.
-fn of_postgres(database: &SecretString) -> String {
-    use secrecy::ExposeSecret as _;
-    let url = url::Url::parse(database.expose_secret()).ok();
-    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("?");
-    let path = url.as_ref().map_or("", url::Url::path);
-    format!("PostgreSQL {host}{path}")
 }
 
 /// Connections to everything that is compared.
