@@ -210,6 +210,7 @@ impl Backend {
             store: Arc::clone(&self.store),
             quarantine: Arc::clone(&self.quarantine),
             outbox: self.transport.as_ref().map(|transport| Arc::clone(&transport.outbox)),
+            lost: self.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
         }
     }
 

@@ -11,7 +11,8 @@ use super::place;
 use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
 use crate::persistence::postgres::{
-    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresStore, Turns,
+    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresLostNumbers, PostgresStore,
+    Turns,
 };
 use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
 use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
@@ -87,6 +88,7 @@ impl Inspection {
                     store: Arc::new(SqliteIssuanceStore::new(database.clone())),
                     quarantine: Arc::new(SqliteIssuanceStore::new(database.clone())),
                     outbox: None,
+                    lost: None,
                 };
                 Ok(Self { parts, opened: Opened::Sqlite(database) })
             }
@@ -111,6 +113,8 @@ impl Inspection {
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             quarantine: Arc::new(PostgresStore::new(database.clone())),
+            // Numbers can be lost only where they travel.
+            lost: outbox.is_some().then(|| Arc::new(PostgresLostNumbers::new(database.clone())) as _),
             outbox,
         };
         Self { parts, opened: Opened::Postgres(Box::new(database)) }

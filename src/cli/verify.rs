@@ -8,7 +8,7 @@ use super::bar::CompareBar;
 use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
-use super::table::{write_settled, written};
+use super::table::{write_settled, write_written_off, written};
 use crate::actors::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
 
@@ -50,7 +50,9 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
             }
         }
     }
-    write_settled(out, report.coupons.iter().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    let coupons = || report.coupons.iter();
+    write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
     match report.dead_letters {
         // They are no broken promise: whoever they belong to may have the coupon by now.
         Some(letters) if letters > 0 => {

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::report::{DriftKind, Finding};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{
-    AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, Outbox, OutboxEntry,
-    Quarantine, QuarantineError, StoreError,
+    AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, LossError, LostNumbers,
+    Outbox, OutboxEntry, Quarantine, QuarantineError, StoreError,
 };
 
 /// How long one question may take.
@@ -32,6 +32,8 @@ pub struct ReconcileParts {
     pub quarantine: Arc<dyn Quarantine>,
     /// What is on its way; absent where nothing has to travel.
     pub outbox: Option<Arc<dyn Outbox>>,
+    /// The account of numbers that nobody holds; absent where none can be lost.
+    pub lost: Option<Arc<dyn LostNumbers>>,
 }
 
 /// Why nothing can be said.
@@ -79,6 +81,12 @@ impl From<StoreError> for Stop {
 
 impl From<QuarantineError> for Stop {
     fn from(error: QuarantineError) -> Self {
+        Self::Failed(ReconcileError::Unavailable(error.to_string()))
+    }
+}
+
+impl From<LossError> for Stop {
+    fn from(error: LossError) -> Self {
         Self::Failed(ReconcileError::Unavailable(error.to_string()))
     }
 }
@@ -149,6 +157,14 @@ impl ReconcileParts {
                 return Ok(());
             }
             after = end;
+        }
+    }
+
+    /// How many numbers were written off, which nobody holds.
+    pub(super) async fn written_off(&self, coupon: &CouponId) -> Result<u64, Stop> {
+        match &self.lost {
+            Some(lost) => within("the database", lost.written_off(coupon)).await.map(u64::from),
+            None => Ok(0),
         }
     }
 
