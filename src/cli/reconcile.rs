@@ -12,6 +12,7 @@ use super::runtime;
 use super::table::{write_settled, write_table, write_written_off, written};
 use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
+use crate::domain::counted;
 use crate::telemetry::Metrics;
 
 pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
@@ -53,7 +54,10 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
     match (report.repaired, report.unrepaired) {
         (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
         (repaired, 0) => writeln!(out, "\nThey agree again: {repaired} repaired."),
-        (repaired, unrepaired) => writeln!(out, "\nThey disagree: {unrepaired} remain, {repaired} repaired."),
+        (repaired, unrepaired) => {
+            let remain = counted(unrepaired, "remains", "remain");
+            writeln!(out, "\nThey disagree: {remain}, {repaired} repaired.")
+        }
     }
 }
 

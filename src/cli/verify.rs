@@ -11,6 +11,7 @@ use super::runtime;
 use super::table::{write_settled, write_written_off, written};
 use crate::actors::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
+use crate::domain::counted;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     args.place.begin_logging()?;
@@ -34,7 +35,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
 fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
-        writeln!(out, "{} ({})", coupon.coupon_id, rows(coupon.rows))?;
+        writeln!(out, "{} ({})", coupon.coupon_id, counted(coupon.rows, "row", "rows"))?;
         for promise in &coupon.promises {
             let word = match promise.held {
                 Some(true) => "held      ",
@@ -56,10 +57,8 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     match report.dead_letters {
         // They are no broken promise: whoever they belong to may have the coupon by now.
         Some(letters) if letters > 0 => {
-            writeln!(
-                out,
-                "{letters} dead letters wait, copies counted: `openrun dead-letters list` shows them"
-            )?;
+            let wait = counted(letters, "dead letter waits", "dead letters wait");
+            writeln!(out, "{wait}, copies counted: see `openrun dead-letters list`")?;
         }
         Some(_) => writeln!(out, "0 dead letters wait.")?,
         None => {}
@@ -75,14 +74,6 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     match (report.broken, report.unproven) {
         (0, 0) => writeln!(out, "Every promise is held."),
         (0, _) => writeln!(out, "No promise is known to be broken."),
-        (1, _) => writeln!(out, "1 promise is broken."),
-        (broken, _) => writeln!(out, "{broken} promises are broken."),
-    }
-}
-
-fn rows(count: u64) -> String {
-    match count {
-        1 => "1 row".to_owned(),
-        count => format!("{count} rows"),
+        (broken, _) => writeln!(out, "{}.", counted(broken, "promise is broken", "promises are broken")),
     }
 }

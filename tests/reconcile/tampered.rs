@@ -153,7 +153,7 @@ async fn the_table_says_it_in_a_sentence_and_names_coupon_member_sequence_and_co
     let told = stage.run("reconcile", &["--coupon", stage.coupon.id.as_str()]).await;
     assert_eq!(told.code, 1, "{told:#?}");
     for word in
-        [stage.coupon.id.as_str(), "extra", "eve", "sequence 7", "00000-00000-00000-00000", "1 remain"]
+        [stage.coupon.id.as_str(), "extra", "eve", "sequence 7", "00000-00000-00000-00000", "1 remains"]
     {
         assert!(told.stdout.contains(word), "{word}: {told:#?}");
     }
