@@ -41,8 +41,9 @@ pub enum StartError {
     Redis(#[from] ConnectError),
     /// Redis would lose what it acknowledged.
     #[error(
-        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what the database \
-         holds with OPENRUN_ACK=persisted, or say that you accept that with OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
+        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what is \
+         safe elsewhere with OPENRUN_ACK=queued or OPENRUN_ACK=persisted, or say that you accept that with \
+         OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
