@@ -41,8 +41,9 @@ pub enum StartError {
     Redis(#[from] ConnectError),
     /// Redis would lose what it acknowledged.
     #[error(
-        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what the database \
-         holds with OPENRUN_ACK=persisted, or say that you accept that with OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
+        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what is \
+         safe elsewhere with OPENRUN_ACK=queued or OPENRUN_ACK=persisted, or say that you accept that with \
+         OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
     )]
     RedisForgets(String),
     /// RabbitMQ cannot be used.
@@ -210,14 +211,7 @@ impl Backend {
             store: Arc::clone(&self.store),
             quarantine: Arc::clone(&self.quarantine),
             outbox: self.transport.as_ref().map(|transport| Arc::clone(&transport.outbox)),
-        }
-    }
-
-    /// Where issuances end up, to be shown.
-    pub(super) fn place(&self, settings: &Settings) -> String {
-        match &self.connections {
-            Connections::Sqlite(_) => settings.data_dir.display().to_string(),
-            Connections::Postgres(_) => "PostgreSQL".to_owned(),
+            lost: self.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
         }
     }
 
@@ -246,8 +240,9 @@ async fn databases(
 ) -> Result<[Database; 2], StartError> {
     let bounds = DatabaseSettings { max_connections: settings.database_connections, ..bounds };
     let database = Database::connect(&bounds).await?;
-    postgres::check(&database).await?;
+    // The schema is read, too.
     postgres::check_rights(&database).await?;
+    postgres::check(&database).await?;
     Ok([database, self::database(url, MEETING_CONNECTIONS).await?])
 }
 

@@ -7,10 +7,12 @@ use secrecy::SecretString;
 
 use super::backend::StartError;
 use super::engine_kind::EngineKind;
+use super::place;
 use crate::actors::ReconcileParts;
 use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
 use crate::persistence::postgres::{
-    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresStore, Turns,
+    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresLostNumbers, PostgresStore,
+    Turns,
 };
 use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
 use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
@@ -51,21 +53,12 @@ impl InspectionSettings {
     pub fn place(&self) -> (&'static str, String) {
         match self {
             Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
-            Self::Stack { engine, database, .. } => (engine.name(), of_postgres(database)),
+            Self::Stack { engine, database, redis, .. } => (engine.name(), place::of_stack(database, redis)),
             Self::Postgres { turns, database } => {
-                (EngineKind::Postgres(*turns).name(), of_postgres(database))
+                (EngineKind::Postgres(*turns).name(), place::of_postgres(database))
             }
         }
     }
-}
-
-/// Where a PostgreSQL is, without user and password.
-fn of_postgres(database: &SecretString) -> String {
-    use secrecy::ExposeSecret as _;
-    let url = url::Url::parse(database.expose_secret()).ok();
-    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("?");
-    let path = url.as_ref().map_or("", url::Url::path);
-    format!("PostgreSQL {host}{path}")
 }
 
 /// Connections to everything that is compared.
@@ -95,6 +88,7 @@ impl Inspection {
                     store: Arc::new(SqliteIssuanceStore::new(database.clone())),
                     quarantine: Arc::new(SqliteIssuanceStore::new(database.clone())),
                     outbox: None,
+                    lost: None,
                 };
                 Ok(Self { parts, opened: Opened::Sqlite(database) })
             }
@@ -119,6 +113,8 @@ impl Inspection {
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             quarantine: Arc::new(PostgresStore::new(database.clone())),
+            // Numbers can be lost only where they travel.
+            lost: outbox.is_some().then(|| Arc::new(PostgresLostNumbers::new(database.clone())) as _),
             outbox,
         };
         Self { parts, opened: Opened::Postgres(Box::new(database)) }
@@ -137,6 +133,7 @@ async fn open(url: &SecretString, read_only: bool) -> Result<Database, StartErro
     let settings =
         DatabaseSettings { max_connections: CONNECTIONS, read_only, ..DatabaseSettings::new(url.clone()) };
     let database = Database::connect(&settings).await?;
+    postgres::check_rights_to_read(&database).await?;
     postgres::check(&database).await?;
     Ok(database)
 }

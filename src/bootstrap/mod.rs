@@ -5,6 +5,7 @@ mod crew;
 mod engine_kind;
 mod inspection;
 mod node;
+mod place;
 mod settings;
 mod shutdown;
 

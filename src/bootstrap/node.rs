@@ -49,7 +49,7 @@ impl Node {
                 "what this node issues reaches the database, whatever dies, only with nodes that have these roles"
             );
         }
-        tracing::info!(%address, engine = backend.engine.name(), place = %backend.place(&settings), "openrun serves");
+        tracing::info!(%address, engine = backend.engine.name(), place = settings.place(), "openrun serves");
         Ok(Self { address, backend, settings, server, serving, draining, crew })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::engine_kind::EngineKind;
+use super::place;
 use crate::domain::AckLevel;
 
 /// What a node does on the full stack.
@@ -147,6 +148,16 @@ impl Settings {
     #[must_use]
     pub fn database_url(&self) -> Option<&SecretString> {
         self.database.as_ref().or(self.stack.as_ref().map(|stack| &stack.database))
+    }
+
+    /// Where the data is, to be shown.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (&self.stack, &self.database) {
+            (Some(stack), _) => place::of_stack(&stack.database, &stack.redis),
+            (None, Some(database)) => place::of_postgres(database),
+            (None, None) => self.data_dir.display().to_string(),
+        }
     }
 
     /// Looks for settings that cannot work together.

@@ -16,7 +16,7 @@ const COLUMNS: [Column; 6] = [
     Column::text("coupon_id"),
     Column::number("count"),
     Column::number("first"),
-    Column::number("last"),
+    Column::number("issued"),
     Column::text("noticed_at"),
     Column::text("permitted"),
 ];

@@ -9,9 +9,10 @@ use super::bar::CompareBar;
 use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
-use super::table::{write_settled, write_table, written};
+use super::table::{write_settled, write_table, write_written_off, written};
 use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
+use crate::domain::counted;
 use crate::telemetry::Metrics;
 
 pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
@@ -47,11 +48,16 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
             writeln!(out, "  and {} more", coupon.unnamed)?;
         }
     }
-    write_settled(out, report.coupons.iter().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    let coupons = || report.coupons.iter();
+    write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
     match (report.repaired, report.unrepaired) {
         (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
         (repaired, 0) => writeln!(out, "\nThey agree again: {repaired} repaired."),
-        (repaired, unrepaired) => writeln!(out, "\nThey disagree: {unrepaired} remain, {repaired} repaired."),
+        (repaired, unrepaired) => {
+            let remain = counted(unrepaired, "remains", "remain");
+            writeln!(out, "\nThey disagree: {remain}, {repaired} repaired.")
+        }
     }
 }
 

@@ -37,6 +37,17 @@ pub(super) fn write_settled<'a>(
     Ok(())
 }
 
+/// Says of which coupons numbers were written off, and how many: rows that are no member's.
+pub(super) fn write_written_off<'a>(
+    out: &mut impl Write,
+    coupons: impl Iterator<Item = (&'a str, u64)>,
+) -> io::Result<()> {
+    for (coupon, count) in coupons.filter(|(_, count)| *count > 0) {
+        writeln!(out, "\n{coupon}: numbers written off, which nobody holds: {count}")?;
+    }
+    Ok(())
+}
+
 /// Whoever reads may have seen enough, such as `head`; anything else is a mistake of the surroundings.
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {

@@ -8,9 +8,10 @@ use super::bar::CompareBar;
 use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
-use super::table::{write_settled, written};
+use super::table::{write_settled, write_written_off, written};
 use crate::actors::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
+use crate::domain::counted;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     args.place.begin_logging()?;
@@ -34,7 +35,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 
 fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
-        writeln!(out, "{} ({})", coupon.coupon_id, rows(coupon.rows))?;
+        writeln!(out, "{} ({})", coupon.coupon_id, counted(coupon.rows, "row", "rows"))?;
         for promise in &coupon.promises {
             let word = match promise.held {
                 Some(true) => "held      ",
@@ -50,14 +51,14 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
             }
         }
     }
-    write_settled(out, report.coupons.iter().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    let coupons = || report.coupons.iter();
+    write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
+    write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
     match report.dead_letters {
         // They are no broken promise: whoever they belong to may have the coupon by now.
         Some(letters) if letters > 0 => {
-            writeln!(
-                out,
-                "{letters} dead letters wait, copies counted: `openrun dead-letters list` shows them"
-            )?;
+            let wait = counted(letters, "dead letter waits", "dead letters wait");
+            writeln!(out, "{wait}, copies counted: see `openrun dead-letters list`")?;
         }
         Some(_) => writeln!(out, "0 dead letters wait.")?,
         None => {}
@@ -66,20 +67,13 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
         let unproven = report.unproven;
         writeln!(
             out,
-            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open."
+            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open; if they stay \
+             closed, see `openrun lost-numbers list`."
         )?;
     }
     match (report.broken, report.unproven) {
         (0, 0) => writeln!(out, "Every promise is held."),
         (0, _) => writeln!(out, "No promise is known to be broken."),
-        (1, _) => writeln!(out, "1 promise is broken."),
-        (broken, _) => writeln!(out, "{broken} promises are broken."),
-    }
-}
-
-fn rows(count: u64) -> String {
-    match count {
-        1 => "1 row".to_owned(),
-        count => format!("{count} rows"),
+        (broken, _) => writeln!(out, "{}.", counted(broken, "promise is broken", "promises are broken")),
     }
 }

@@ -1,4 +1,4 @@
-//! Which characters may stand in text that people and log lines will read.
+//! Text that people and log lines will read: which characters may stand in it, and how it counts.
 
 /// Whether `c` shows as something of its own: neither a control character nor an invisible one that reorders,
 /// joins or breaks lines, with which two different names could be made to look the same.
@@ -13,9 +13,21 @@ pub(super) fn is_printable(c: char) -> bool {
     !c.is_control() && !invisible
 }
 
+/// `count` with the words for one, or for many: "1 row", "2 rows", "0 rows".
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_printable;
+    use super::{counted, is_printable};
+
+    #[test]
+    fn only_one_is_singular() {
+        let told = [0, 1, 2, 21].map(|count| counted(count, "letter waits", "letters wait"));
+        assert_eq!(told, ["0 letters wait", "1 letter waits", "2 letters wait", "21 letters wait"]);
+    }
 
     #[test]
     fn letters_of_any_script_are_printable() {

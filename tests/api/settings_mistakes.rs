@@ -90,20 +90,35 @@ async fn a_service_that_is_not_there() {
     }
 }
 
-#[tokio::test]
-async fn a_database_user_who_may_only_read() {
-    let stack = Stack::shared().await;
+/// Makes a database user of its own who has `rights`; gives the name, and the URL by which they come.
+async fn database_user(stack: &Stack, rights: &str) -> (String, String) {
     let mut url = url::Url::parse(&stack.database_url).expect("it is a URL");
     let user = format!("reader_{}", uuid::Uuid::new_v4().simple());
-    let statement = format!(
-        "CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}"
-    );
+    let statement =
+        format!("CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; {}", rights.replace("USER", &user));
     let mut owner = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
     owner.execute(sqlx::AssertSqlSafe(statement)).await.expect("a role can be made");
     url.set_username(&user).expect("it can have a user");
     url.set_password(Some(PASSWORD)).expect("it can have a password");
-    let line = serve(&stack, &[("OPENRUN_DATABASE_URL", url.as_str())]).await.one_line(2);
+    (user, url.into())
+}
+
+#[tokio::test]
+async fn a_database_user_who_may_only_read() {
+    let stack = Stack::shared().await;
+    let (user, url) = database_user(&stack, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO USER").await;
+    let line = serve(&stack, &[("OPENRUN_DATABASE_URL", &url)]).await.one_line(2);
     for part in [user.as_str(), "GRANT INSERT, UPDATE ON coupon_issuances TO", "OPENRUN_DATABASE_URL"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_user_who_may_do_nothing() {
+    let stack = Stack::shared().await;
+    let (user, url) = database_user(&stack, "").await;
+    let line = serve(&stack, &[("OPENRUN_DATABASE_URL", &url)]).await.one_line(2);
+    for part in [user.as_str(), "GRANT SELECT ON _sqlx_migrations TO", "OPENRUN_DATABASE_URL"] {
         assert!(line.contains(part), "{part}: {line}");
     }
 }
@@ -173,7 +188,9 @@ async fn private_a_redis_that_forgets() {
         let redis = PrivateRedis::start_as(Redis { extra_arguments, ..Redis::default() }).await;
         let stack = Stack::with_redis(&redis.url()).await;
         let line = serve(&stack, &[]).await.one_line(2);
-        assert!(line.contains("OPENRUN_ACCEPT_REDIS_DATA_LOSS"), "{line}");
+        for way in ["OPENRUN_ACK=queued", "OPENRUN_ACK=persisted", "OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"] {
+            assert!(line.contains(way), "{way}: {line}");
+        }
         // Whoever is told only of what the database holds needs no more of Redis.
         for (name, value) in [("OPENRUN_ACCEPT_REDIS_DATA_LOSS", "true"), ("OPENRUN_ACK", "persisted")] {
             let builder = crate::support::node::NodeProcess::redis_lua(&stack);

@@ -1,19 +1,31 @@
 //! A user who may not do all that a node does is refused before anything depends on it.
 
-use openrun::persistence::postgres::{RightsError, check_rights};
+use openrun::persistence::postgres::{RightsError, check, check_rights, check_rights_to_read};
 use uuid::Uuid;
 
 use crate::fixtures::{Stage, connect};
 
-/// A user of one's own, who may read everything and do nothing else, and the URL by which they come.
-async fn reader(stage: &Stage) -> (String, String) {
+/// A user of one's own without any right, and the URL by which they come.
+async fn nobody(stage: &Stage) -> (String, String) {
     let user = format!("reader_{}", Uuid::new_v4().simple());
-    let statement =
-        format!("CREATE ROLE {user} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}");
-    stage.by_hand(&statement).await.expect("a role can be made");
+    stage.by_hand(&format!("CREATE ROLE {user} LOGIN")).await.expect("a role can be made");
     let mut url = url::Url::parse(stage.url()).expect("it is a URL");
     url.set_username(&user).expect("it can have a user");
     (user, url.into())
+}
+
+/// The same, who may read everything.
+async fn reader(stage: &Stage) -> (String, String) {
+    let (user, url) = nobody(stage).await;
+    let statement = format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}");
+    stage.by_hand(&statement).await.expect("rights can be given");
+    (user, url)
+}
+
+/// What `error` says to run.
+fn grants(error: &RightsError) -> &str {
+    let RightsError::Lacking { grants, .. } = error else { panic!("{error}") };
+    grants
 }
 
 #[tokio::test]
@@ -22,7 +34,7 @@ async fn what_is_missing_is_named_as_what_gives_it_until_nothing_is() {
     let (user, url) = reader(&stage).await;
     let database = connect(&url).await;
     let error = check_rights(&database).await.expect_err("it may only read");
-    let RightsError::Lacking { grants, .. } = &error else { panic!("{error}") };
+    let grants = grants(&error);
     for part in [
         format!("GRANT INSERT, UPDATE ON coupons TO \"{user}\""),
         format!("GRANT INSERT, UPDATE ON coupon_issuances TO \"{user}\""),
@@ -37,6 +49,33 @@ async fn what_is_missing_is_named_as_what_gives_it_until_nothing_is() {
     stage.by_hand(&format!("REVOKE DELETE ON leases FROM {user}")).await.unwrap();
     let error = check_rights(&database).await.expect_err("one is missing");
     assert!(error.to_string().ends_with(&format!(": GRANT DELETE ON leases TO \"{user}\"")), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_needs_more_than_it_says_though_they_had_no_right_at_all() {
+    let stage = Stage::new(10).await;
+    let (user, url) = nobody(&stage).await;
+    let database = connect(&url).await;
+    let error = check_rights_to_read(&database).await.expect_err("it may read nothing");
+    let of_migrations = format!("GRANT SELECT ON _sqlx_migrations TO \"{user}\"");
+    assert!(grants(&error).starts_with(&of_migrations), "{error}");
+    for right in ["INSERT", "UPDATE", "DELETE"] {
+        assert!(!grants(&error).contains(right), "whoever reads needs no {right}: {error}");
+    }
+    stage.by_hand(grants(&error)).await.expect("they are statements");
+    check_rights_to_read(&database).await.expect("it may read");
+    check(&database).await.expect("it may read the schema's version");
+    let error = check_rights(&database).await.expect_err("it may not write");
+    stage.by_hand(grants(&error)).await.expect("they are statements");
+    check_rights(&database).await.expect("it may do everything");
+}
+
+/// Whether they are there is for another check to say.
+#[tokio::test]
+async fn of_tables_that_are_not_there_nothing_is_said() {
+    let stage = Stage::new(10).await;
+    stage.by_hand("DROP TABLE lost_numbers, leases").await.expect("tables can be dropped");
+    check_rights(&stage.database).await.expect("the owner may do everything");
 }
 
 #[tokio::test]

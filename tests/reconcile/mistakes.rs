@@ -79,7 +79,12 @@ async fn the_data_that_is_meant_is_looked_at_and_named() {
         assert_eq!((told.code, &json["engine"]), (0, &"redis-lua".into()), "{told:#?}");
         assert_eq!(json["coupons"][0]["coupon_id"], stage.coupon.id.as_str(), "{told:#?}");
         let place = json["place"].as_str().expect("a place");
-        assert!(place.starts_with("PostgreSQL 127.0.0.1/") && !place.contains('@'), "{place}");
+        let [redis, database] = [&stage.stack.redis_url, &stage.stack.database_url]
+            .map(|url| url::Url::parse(url).expect("it is a URL"));
+        let [redis_port, port] = [&redis, &database].map(|url| url.port().expect("a private one"));
+        let path = database.path();
+        let expected = format!("PostgreSQL 127.0.0.1:{port}{path}, Redis 127.0.0.1:{redis_port}");
+        assert_eq!(place, expected);
         let told = Told::by(&[command], &settings).await;
         assert!(told.stdout.starts_with(&format!("redis-lua: {place}\n")), "{told:#?}");
     }

@@ -57,3 +57,29 @@ async fn rows_that_are_gone_are_told() {
     let broken = run("verify", &stack).await;
     assert_eq!(broken.code, 1, "{broken:#?}");
 }
+
+/// Whoever proves the promises needs no right to change what is proven.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_rights_is_told_what_it_takes_to_read() {
+    let stack = settled().await;
+    let user = format!("auditor_{}", uuid::Uuid::new_v4().simple());
+    sql(&stack, &format!("CREATE ROLE {user} LOGIN")).await;
+    let mut url = url::Url::parse(&stack.database_url).expect("it is a URL");
+    url.set_username(&user).expect("it can have a user");
+    let settings = [("OPENRUN_ENGINE", ENGINE), ("OPENRUN_DATABASE_URL", url.as_str())];
+    for command in ["verify", "reconcile"] {
+        let told = Told::by(&[command], &settings).await;
+        assert_eq!((told.code, told.stderr.trim().lines().count()), (2, 1), "{told:#?}");
+        let of_migrations = format!("run: GRANT SELECT ON _sqlx_migrations TO \"{user}\"; ");
+        assert!(told.stderr.contains(&of_migrations), "{told:#?}");
+        assert!(!told.stderr.contains("INSERT") && !told.stderr.contains("UPDATE"), "{told:#?}");
+    }
+    let told = Told::by(&["verify"], &settings).await.stderr;
+    let (_, grants) = told.split_once("tables run: ").expect("it says what to run");
+    let (grants, _) = grants.rsplit_once(" (").expect("it says which setting");
+    sql(&stack, grants).await;
+    for command in ["verify", "reconcile"] {
+        let told = Told::by(&[command], &settings).await;
+        assert_eq!(told.code, 0, "{told:#?}");
+    }
+}

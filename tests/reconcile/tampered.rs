@@ -141,6 +141,9 @@ async fn a_coupon_that_the_engine_lost_is_not_compared() {
     assert_eq!(proven.json()["unproven"], 3);
     let text = fenced.run("verify", &[]).await.stdout;
     assert!(text.contains("not proven") && !text.contains("BROKEN"), "{text}");
+    assert!(text.contains("if they stay closed, see `openrun lost-numbers list`."), "{text}");
+    let text = fenced.run("reconcile", &[]).await.stdout;
+    assert!(text.contains("; if that lasts, see `openrun lost-numbers list`"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +153,7 @@ async fn the_table_says_it_in_a_sentence_and_names_coupon_member_sequence_and_co
     let told = stage.run("reconcile", &["--coupon", stage.coupon.id.as_str()]).await;
     assert_eq!(told.code, 1, "{told:#?}");
     for word in
-        [stage.coupon.id.as_str(), "extra", "eve", "sequence 7", "00000-00000-00000-00000", "1 remain"]
+        [stage.coupon.id.as_str(), "extra", "eve", "sequence 7", "00000-00000-00000-00000", "1 remains"]
     {
         assert!(told.stdout.contains(word), "{word}: {told:#?}");
     }

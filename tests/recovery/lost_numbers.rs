@@ -66,7 +66,7 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     })
     .await;
     assert_eq!((&lost["coupon_id"], &lost["count"], &lost["first"]), (&json!("drop"), &json!(1), &json!(2)));
-    assert_eq!((&lost["last"], &lost["permitted"]), (&json!(3), &json!(false)));
+    assert_eq!((&lost["issued"], &lost["permitted"]), (&json!(3), &json!(false)));
     assert_eq!(ask(node.address(), "drop", "fourth").await.1["code"], "recovering");
     let (status, refused) =
         operate(&node, "/drop/write-off", Some(json!({ "count": 2, "note": "both died" }))).await;
@@ -93,9 +93,15 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     let expected = vec![(2, "EXPIRED".to_owned(), "both died".to_owned())];
     assert_eq!(written_off(&stack.database_url).await, expected);
 
-    let settings = stack.settings();
-    let verify = openrun(&["verify"]).envs(settings).output().expect("the command runs");
-    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+    for command in ["verify", "reconcile"] {
+        let told = openrun(&[command, "--json"]).envs(stack.settings()).output().expect("the command runs");
+        let json: Value = serde_json::from_slice(&told.stdout).expect("it is JSON");
+        assert!(told.status.success(), "{json:#}");
+        assert_eq!(json["coupons"][0]["written_off"], 1, "{json:#}");
+        let told = openrun(&[command]).envs(stack.settings()).output().expect("the command runs");
+        let text = String::from_utf8_lossy(&told.stdout);
+        assert!(text.contains("drop: numbers written off, which nobody holds: 1\n"), "{text}");
+    }
     let raised = races::http()
         .patch(format!("{server}/v1/coupons/drop"))
         .json(&json!({ "total": 4 }))

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::report::{DriftKind, Finding};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{
-    AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, Outbox, OutboxEntry,
-    Quarantine, QuarantineError, StoreError,
+    AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, LossError, LostNumbers,
+    Outbox, OutboxEntry, Quarantine, QuarantineError, StoreError,
 };
 
 /// How long one question may take.
@@ -32,6 +32,8 @@ pub struct ReconcileParts {
     pub quarantine: Arc<dyn Quarantine>,
     /// What is on its way; absent where nothing has to travel.
     pub outbox: Option<Arc<dyn Outbox>>,
+    /// The account of numbers that nobody holds; absent where none can be lost.
+    pub lost: Option<Arc<dyn LostNumbers>>,
 }
 
 /// Why nothing can be said.
@@ -60,7 +62,8 @@ impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::UnknownCoupon | EngineError::Fenced(_) => {
-                Self::Found(Finding::new(DriftKind::NotCompared, error.to_string()))
+                let detail = format!("{error}; if that lasts, see `openrun lost-numbers list`");
+                Self::Found(Finding::new(DriftKind::NotCompared, detail))
             }
             EngineError::Corrupt(_) => Self::Found(Finding::new(DriftKind::Counts, error.to_string())),
             EngineError::Unavailable(_) | EngineError::Busy(_) => {
@@ -78,6 +81,12 @@ impl From<StoreError> for Stop {
 
 impl From<QuarantineError> for Stop {
     fn from(error: QuarantineError) -> Self {
+        Self::Failed(ReconcileError::Unavailable(error.to_string()))
+    }
+}
+
+impl From<LossError> for Stop {
+    fn from(error: LossError) -> Self {
         Self::Failed(ReconcileError::Unavailable(error.to_string()))
     }
 }
@@ -148,6 +157,14 @@ impl ReconcileParts {
                 return Ok(());
             }
             after = end;
+        }
+    }
+
+    /// How many numbers were written off, which nobody holds.
+    pub(super) async fn written_off(&self, coupon: &CouponId) -> Result<u64, Stop> {
+        match &self.lost {
+            Some(lost) => within("the database", lost.written_off(coupon)).await.map(u64::from),
+            None => Ok(0),
         }
     }
 

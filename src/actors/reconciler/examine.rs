@@ -67,6 +67,7 @@ impl<'a> Examination<'a> {
 
     async fn compare(&mut self, watch: &mut dyn Watch) -> Result<(), Stop> {
         self.read_quarantine().await?;
+        self.report.written_off = self.parts.written_off(&self.coupon.id).await?;
         let Some(scope) = self.scope().await? else { return Ok(()) };
         self.report.outbox = self.parts.depth(&self.coupon.id).await?;
         let mut first = 1;

@@ -61,6 +61,8 @@ pub struct CouponProof {
     pub rows: u64,
     /// Contradictions in the quarantine that operators have settled; they break no promise.
     pub settled: u64,
+    /// Lost numbers that an operator had written off: they have rows, and nobody holds them.
+    pub written_off: u64,
     /// Every promise.
     pub promises: Vec<Promise>,
 }
@@ -95,8 +97,13 @@ pub async fn verify(
         let so_many = |held| promises.iter().filter(|promise| promise.held == held).count() as u64;
         report.broken += so_many(Some(false));
         report.unproven += so_many(None);
-        let (coupon_id, settled) = (coupon.id.to_string(), examined.settled);
-        report.coupons.push(CouponProof { coupon_id, rows: count, settled, promises });
+        report.coupons.push(CouponProof {
+            coupon_id: coupon.id.to_string(),
+            rows: count,
+            settled: examined.settled,
+            written_off: examined.written_off,
+            promises,
+        });
     }
     Ok(report)
 }

@@ -161,6 +161,8 @@ pub struct CouponReport {
     pub in_flight: u64,
     /// Contradictions in the quarantine that operators have settled; they are no findings.
     pub settled: u64,
+    /// Lost numbers that an operator had written off: they have rows, and nobody holds them.
+    pub written_off: u64,
     /// Where they disagree.
     pub findings: Vec<Finding>,
     /// Disagreements beyond those that are told by name.
@@ -179,6 +181,7 @@ impl CouponReport {
             rows: 0,
             in_flight: 0,
             settled: 0,
+            written_off: 0,
             findings: Vec::new(),
             unnamed: 0,
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::quiet::Quiet;
 use super::{Recoveries, RecoveryError, within};
 use crate::actors::handle::CouponHandle;
-use crate::domain::{Coupon, Sequence};
+use crate::domain::{Coupon, Sequence, counted};
 use crate::ports::{EngineError, Epoch, Evidence, OpenRecovery};
 
 /// Entries of an outbox carried over at a time.
@@ -25,8 +25,8 @@ impl Recoveries {
         let epoch = within("the engine", self.parts.engine.suspend(id)).await?;
         let said = within("the database", cluster.testimonies(open, self.parts.peers.patience())).await?;
         if said.missing > 0 {
-            let nodes = said.missing;
-            return Err(RecoveryError::Waiting(format!("{nodes} nodes have not said what they know")));
+            let have = counted(said.missing.into(), "node has", "nodes have");
+            return Err(RecoveryError::Waiting(format!("{have} not said what they know")));
         }
         if epoch > 0 {
             self.carry_over(handle, epoch).await?;
@@ -100,7 +100,10 @@ impl Recoveries {
         let backlog = within("the broker", self.parts.bus.backlog()).await?;
         if backlog > 0 {
             self.state().quiet.remove(id);
-            return Err(RecoveryError::Waiting(format!("{backlog} messages are still in the queue")));
+            return Err(RecoveryError::Waiting(format!(
+                "{} still in the queue",
+                counted(backlog, "message is", "messages are")
+            )));
         }
         let before = self.state().quiet.get(id).copied().filter(|quiet| quiet.goes_on(highest));
         let quiet = match before {
@@ -112,7 +115,8 @@ impl Recoveries {
         match within("the database", busy).await? {
             0 => Ok(()),
             busy => Err(RecoveryError::Waiting(format!(
-                "the persisters of {busy} nodes may have something in hand that is not in the database"
+                "the persisters of {} may have something in hand that is not in the database",
+                counted(busy.into(), "node", "nodes")
             ))),
         }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Recoveries, RecoveryError, within};
 use crate::actors::handle::CouponHandle;
-use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp};
+use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp, counted};
 use crate::ports::{Grant, Loss, OpenRecovery};
 
 /// Rows written at a time.
@@ -39,7 +39,7 @@ impl Recoveries {
             self.parts.metrics.written_off.inc_by(written.into());
         }
         let (count, first) = (loss.count, loss.first);
-        tracing::error!(coupon = %handle.id(), count, first, last, "lost numbers are written off: nobody gets them any more");
+        tracing::error!(coupon = %handle.id(), count, first, issued = last, "lost numbers are written off: nobody gets them any more");
         Ok(())
     }
 }
@@ -54,10 +54,12 @@ fn nobodys(handle: &CouponHandle, sequence: Sequence, issued_at: Timestamp) -> O
 impl std::fmt::Display for LossDisplay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Loss { coupon, count, first, last, .. } = self.0;
+        let known = counted((*last).into(), "issuance is known", "issuances are known");
+        let (are, them) = if *count == 1 { ("is", "it") } else { ("are", "them") };
         write!(
             f,
-            "{last} issuances are known, but {count} of them, from sequence {first} on, are not in the database, and \
-             nobody who lives knows who holds them: put Redis's files back, or write them off with \
+            "{known}, but {count} of them, from sequence {first} on, {are} not in the database, and nobody who lives \
+             knows who holds {them}: put Redis's files back, or write {them} off with \
              `openrun lost-numbers write-off {coupon} --count {count} --note TEXT`"
         )
     }

@@ -23,8 +23,8 @@ pub(in crate::http) struct LossBody {
     count: u32,
     /// The smallest of them.
     first: u32,
-    /// The largest number that was issued.
-    last: u32,
+    /// The largest number that is known to have been issued.
+    issued: u32,
     /// Since when it is known.
     #[schema(value_type = String)]
     noticed_at: Timestamp,
@@ -38,7 +38,7 @@ impl From<Loss> for LossBody {
             coupon_id: loss.coupon.to_string(),
             count: loss.count,
             first: loss.first,
-            last: loss.last,
+            issued: loss.last,
             noticed_at: loss.noticed_at,
             permitted: loss.permitted,
         }

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::Problem;
+use crate::domain::counted;
 
 impl Problem {
     /// The node has no actor of that name.
@@ -36,7 +37,8 @@ impl Problem {
 
     /// The operator gives up more or less than is lost.
     pub(in crate::http) fn other_count(count: u32, first: u32) -> Self {
-        let detail = format!("{count} numbers are lost, from {first} on: say exactly that count");
+        let lost = counted(count.into(), "number is lost", "numbers are lost");
+        let detail = format!("{lost}, from {first} on: say exactly that count");
         Self::new(StatusCode::CONFLICT, "other_count", "Not as many are lost", detail)
     }
 

@@ -19,6 +19,6 @@ pub use database::{Database, DatabaseSettings};
 pub use engine::{PostgresEngine, Turns};
 pub use errors::DatabaseError;
 pub use lost_numbers::PostgresLostNumbers;
-pub use rights::{RightsError, check_rights};
+pub use rights::{RightsError, check_rights, check_rights_to_read};
 pub use schema::{SchemaError, check, migrate};
 pub use store::PostgresStore;

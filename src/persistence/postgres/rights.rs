@@ -5,7 +5,8 @@ use super::errors::DatabaseError;
 
 /// What is done to each table. Lowering a total locks the issuances against inserts (`migrations/postgres`), which takes
 /// the right to update them.
-const NEEDED: [(&str, &[&str]); 11] = [
+const NEEDED: [(&str, &[&str]); 12] = [
+    ("_sqlx_migrations", &["SELECT"]),
     ("coupons", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_issuances", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_admissions", &["SELECT", "INSERT", "UPDATE"]),
@@ -19,10 +20,21 @@ const NEEDED: [(&str, &[&str]); 11] = [
     ("coupon_testimonies", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
 
-/// In the order in which they were asked for, so that rights to one table stand side by side.
+/// What is read by whoever only compares and proves.
+const READ: [(&str, &[&str]); 6] = [
+    ("_sqlx_migrations", &["SELECT"]),
+    ("coupons", &["SELECT"]),
+    ("coupon_issuances", &["SELECT"]),
+    ("coupon_admissions", &["SELECT"]),
+    ("issuance_conflicts", &["SELECT"]),
+    ("issuance_write_offs", &["SELECT"]),
+];
+
+/// In the order in which they were asked for, so that rights to one table stand side by side. Of a table that is not there
+/// nothing is said: whether the tables are there is another question, which takes rights by itself.
 const LACKING: &str = "SELECT on_table, what FROM UNNEST($1::text[], $2::text[]) WITH ORDINALITY
         AS needed (on_table, what, place)
-    WHERE NOT has_table_privilege(on_table, what) ORDER BY place";
+    WHERE NOT has_table_privilege(to_regclass(on_table), what) ORDER BY place";
 
 /// Who is asked for, and whether their every transaction is read-only because they are who they are. A server or a
 /// database that takes no writes may take them again in a minute, and is waited for.
@@ -56,17 +68,35 @@ pub enum RightsError {
     Database(#[from] DatabaseError),
 }
 
-/// Makes sure, without changing anything, that the user may do everything that a node does. The tables must be there.
+/// Makes sure, without changing anything, that the user may do everything that a node does.
 ///
 /// # Errors
 /// [`RightsError`] says what is missing and what to do.
 pub async fn check_rights(database: &Database) -> Result<(), RightsError> {
     let (user, writes_nothing) = ask_user(database).await.map_err(DatabaseError::Failed)?;
-    let lacking = ask_lacking(database).await.map_err(DatabaseError::Failed)?;
-    if !lacking.is_empty() {
-        return Err(RightsError::Lacking { grants: grants(&lacking, &user), user });
-    }
+    check_tables(database, user.clone(), &NEEDED).await?;
     if writes_nothing { Err(RightsError::ReadOnly { user }) } else { Ok(()) }
+}
+
+/// Makes sure, without changing anything, that the user may read what is compared and proven.
+///
+/// # Errors
+/// [`RightsError`] says what is missing and what to do.
+pub async fn check_rights_to_read(database: &Database) -> Result<(), RightsError> {
+    let (user, _may_well_write_nothing) = ask_user(database).await.map_err(DatabaseError::Failed)?;
+    check_tables(database, user, &READ).await
+}
+
+async fn check_tables(
+    database: &Database,
+    user: String,
+    needed: &[(&str, &[&str])],
+) -> Result<(), RightsError> {
+    let lacking = ask_lacking(database, needed).await.map_err(DatabaseError::Failed)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(RightsError::Lacking { grants: grants(&lacking, &user), user })
 }
 
 async fn ask_user(database: &Database) -> sqlx::Result<(String, bool)> {
@@ -77,9 +107,11 @@ async fn ask_user(database: &Database) -> sqlx::Result<(String, bool)> {
 }
 
 /// Tables, and a right to each that the user has not.
-async fn ask_lacking(database: &Database) -> sqlx::Result<Vec<(String, String)>> {
-    let each = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(move |right| (*table, *right)));
-    let (tables, rights): (Vec<&str>, Vec<&str>) = each.unzip();
+async fn ask_lacking(database: &Database, needed: &[(&str, &[&str])]) -> sqlx::Result<Vec<(String, String)>> {
+    let own = |text: &&str| (*text).to_owned();
+    let each =
+        needed.iter().flat_map(|(table, rights)| rights.iter().map(move |right| (own(table), own(right))));
+    let (tables, rights): (Vec<String>, Vec<String>) = each.unzip();
     let work = database.run(move |connection| {
         Box::pin(async move { sqlx::query_as(LACKING).bind(tables).bind(rights).fetch_all(connection).await })
     });
