@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{KIND, KeeperParts};
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
-use crate::domain::{Rejection, Standing};
+use crate::domain::{Rejection, Standing, Timestamp};
 use crate::gate::{GateView, WinnerFilter};
 use crate::ports::{CatalogChange, EngineError, TotalChange};
 
@@ -177,11 +177,7 @@ impl Keeper {
     async fn fit_gate(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
         match standing.rejection() {
             None => handle.gate().set(GateView::Open),
-            Some(Rejection::NotOpen) => {
-                let wait = standing.window.opens_at().ms_since(standing.now);
-                let opens_at_here = here_now().plus_ms(i64::try_from(wait).unwrap_or(i64::MAX));
-                handle.gate().set(GateView::NotOpen { opens_at_here });
-            }
+            Some(Rejection::NotOpen) => handle.gate().set(before_the_opening(standing, here_now())),
             // Somebody is about to raise the total: from now on only the engine says that it is sold out.
             Some(Rejection::SoldOut) if handle.coupon().inventory.total() > standing.inventory.total() => {
                 handle.gate().set(GateView::Open);
@@ -233,8 +229,38 @@ impl Keeper {
     }
 }
 
+/// What fits a coupon whose window has not begun, at `here` by this node's clock. If some are issued, the engine's clock has
+/// been set back: it tells holders what they hold and says "not open" to the others by itself.
+fn before_the_opening(standing: Standing, here: Timestamp) -> GateView {
+    if standing.inventory.issued() > 0 {
+        return GateView::Open;
+    }
+    let wait = standing.window.opens_at().ms_since(standing.now);
+    GateView::NotOpen { opens_at_here: here.plus_ms(i64::try_from(wait).unwrap_or(i64::MAX)) }
+}
+
 async fn within<T>(question: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     timeout(QUESTION_TIMEOUT, question)
         .await
         .unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GateView, Standing, Timestamp, before_the_opening};
+    use crate::domain::{Inventory, Lifecycle, Window};
+
+    #[test]
+    fn a_window_that_begins_again_after_a_clock_was_set_back_shuts_nobody_out() {
+        let at = Timestamp::from_ms;
+        let standing = |issued| Standing {
+            inventory: Inventory::with_issued(3, issued).unwrap(),
+            window: Window::new(at(500), None).unwrap(),
+            lifecycle: Lifecycle::Active,
+            now: at(200),
+        };
+        let before = before_the_opening(standing(0), at(1_000));
+        assert!(matches!(before, GateView::NotOpen { opens_at_here } if opens_at_here == at(1_300)));
+        assert!(matches!(before_the_opening(standing(1), at(1_000)), GateView::Open));
+    }
 }
