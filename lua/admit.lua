@@ -7,8 +7,8 @@
 -- ARGV[4 .. n+3]    members, in the order in which they are served
 -- ARGV[n+4 .. 2n+3] the traceparent of each, '' if there is none
 --
--- Returns OK and the coupon after the step, then one verdict a member:
---   a number above 0             issued now, with this sequence, at now_ms
+-- Returns OK and the coupon after the step, then the issued_at_ms of what is issued now, then one verdict a member:
+--   a number above 0             issued now, with this sequence, at that moment
 --   "sequence issued_at_ms"      held already
 --   0                            holds none and gets none; the coupon says why
 local epoch, count = ARGV[1], tonumber(ARGV[3])
@@ -23,23 +23,24 @@ end
 local held = redis.call('HMGET', participants_key, unpack(ARGV, 4, count + 3))
 local answer = ok(coupon)
 local open = is_open(coupon)
-local now, left, last = coupon.now_digits, coupon.stock, coupon.issued
+local issued_at, left, last = issued_at_digits(coupon), coupon.stock, coupon.issued
+answer[9] = issued_at
 local new_fields, issued_in_batch = {}, {}
 
 for i = 1, count do
   local member = ARGV[i + 3]
   local holding = held[i] or issued_in_batch[member]
   if holding then
-    answer[i + 8] = holding
+    answer[i + 9] = holding
   elseif open and left > 0 then
     left, last = left - 1, last + 1
-    holding = last .. ' ' .. now
+    holding = last .. ' ' .. issued_at
     issued_in_batch[member] = holding
     new_fields[#new_fields + 1] = member
     new_fields[#new_fields + 1] = holding
-    answer[i + 8] = last
+    answer[i + 9] = last
   else
-    answer[i + 8] = 0
+    answer[i + 9] = 0
   end
 end
 
@@ -50,17 +51,18 @@ end
 -- The outbox comes first: a stream refuses an id that is not above its last one, and then nothing has been written.
 local sequence = coupon.issued
 for i = 1, count do
-  if type(answer[i + 8]) == 'number' and answer[i + 8] > 0 then
+  if type(answer[i + 9]) == 'number' and answer[i + 9] > 0 then
     sequence = sequence + 1
     local id, member, traceparent = epoch .. '-' .. sequence, ARGV[i + 3], ARGV[i + count + 3]
     if traceparent == '' then
-      redis.call('XADD', outbox_key, id, 'm', member, 't', now)
+      redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at)
     else
-      redis.call('XADD', outbox_key, id, 'm', member, 't', now, 'p', traceparent)
+      redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at, 'p', traceparent)
     end
   end
 end
 redis.call('HSET', participants_key, unpack(new_fields))
 redis.call('DECRBY', stock_key, last - coupon.issued)
+redis.call('HSET', meta_key, 'latest_ms', issued_at)
 answer[4] = left
 return answer

@@ -6,7 +6,7 @@
 -- ARGV[2] known: how many the caller knows to have been issued
 -- ARGV[3] turn: the number of the caller's turn
 -- ARGV[4] issued: how many were issued when the caller decided
--- ARGV[5] now_ms of that moment
+-- ARGV[5] issued_at_ms of what it decided, not before the latest it read
 -- ARGV[6] n, how many win, 0 to 256
 -- ARGV[7 .. n+6]    those who win, in the order in which they are served; none of them held one
 -- ARGV[n+7 .. 2n+6] the traceparent of each, '' if there is none
@@ -14,7 +14,7 @@
 -- Returns OK and the coupon after the step, or
 --   LATE               the lock has been taken since, or what was decided from is no longer so; nothing was written
 local turn_key = KEYS[5]
-local epoch, turn, issued, now, count = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local epoch, turn, issued, issued_at, count = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 
 local coupon, refusal = read_consistent()
 refusal = refusal or fence(coupon, epoch, ARGV[2])
@@ -29,7 +29,7 @@ end
 local held = redis.call('HMGET', participants_key, unpack(ARGV, 7, count + 6))
 local new_fields, written = {}, 0
 for i = 1, count do
-  local holding = (issued + i) .. ' ' .. now
+  local holding = (issued + i) .. ' ' .. issued_at
   new_fields[2 * i - 1], new_fields[2 * i] = ARGV[i + 6], holding
   if held[i] == holding then
     written = written + 1
@@ -47,7 +47,7 @@ end
 if redis.call('GET', turn_key) ~= turn or coupon.issued ~= issued then
   return { 'LATE' }
 end
-if not is_open(coupon) or coupon.stock < count then
+if not is_open(coupon) or coupon.stock < count or tonumber(issued_at) < tonumber(coupon.latest_digits) then
   return { 'LATE' }
 end
 
@@ -55,12 +55,13 @@ end
 for i = 1, count do
   local id, member, traceparent = epoch .. '-' .. (issued + i), ARGV[i + 6], ARGV[i + count + 6]
   if traceparent == '' then
-    redis.call('XADD', outbox_key, id, 'm', member, 't', now)
+    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at)
   else
-    redis.call('XADD', outbox_key, id, 'm', member, 't', now, 'p', traceparent)
+    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at, 'p', traceparent)
   end
 end
 redis.call('HSET', participants_key, unpack(new_fields))
 redis.call('DECRBY', stock_key, count)
+redis.call('HSET', meta_key, 'latest_ms', issued_at)
 coupon.stock = coupon.stock - count
 return ok(coupon)

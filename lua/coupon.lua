@@ -1,6 +1,7 @@
 -- coupon.lua: what every script begins with. It is set before each of them, and does nothing by itself.
 --
 -- KEYS[1] coupon:{ID}:meta          hash: total, opens_at_ms, closes_at_ms ('' if none), lifecycle, epoch, run_id;
+--                                   latest_ms, the issued_at_ms of the highest sequence, absent before the first;
 --                                   while it is rebuilt also rebuilding, the token of who does so
 -- KEYS[2] coupon:{ID}:stock         how many are left
 -- KEYS[3] coupon:{ID}:participants  hash: member to "sequence issued_at_ms"
@@ -38,6 +39,11 @@ end
 local EPOCH_AHEAD_MAX_MS = 3155760000000
 local function is_epoch(text)
   return text and string.match(text, '^[1-9]%d*$') and tonumber(text) <= tonumber(now_digits()) + EPOCH_AHEAD_MAX_MS
+end
+
+-- Whether a coupon can have been issued at that moment, by the same bound.
+local function is_issued_at(text)
+  return text == '0' or is_epoch(text)
 end
 
 -- Names the very process that answers: a server that restarted or was replaced has another one.
@@ -91,6 +97,10 @@ local function read_consistent()
   if outbox_type ~= 'stream' and (outbox_type ~= 'none' or coupon.issued > 0) then
     return nil, { 'CORRUPT', 'the outbox is missing, or is no stream' }
   end
+  coupon.latest_digits = redis.call('HGET', meta_key, 'latest_ms') or '0'
+  if not is_issued_at(coupon.latest_digits) then
+    return nil, { 'CORRUPT', 'latest_ms is no moment at which a coupon can have been issued' }
+  end
   coupon.now_digits = now_digits()
   return coupon
 end
@@ -117,6 +127,14 @@ local function is_open(coupon)
     and now_ms >= coupon.opens_at_ms
     and (not coupon.closes_at_ms or now_ms < coupon.closes_at_ms)
     and coupon.stock > 0
+end
+
+-- The issued_at_ms of what is issued now: a clock that was set back does not set it back. Windows go by the clock itself.
+local function issued_at_digits(coupon)
+  if tonumber(coupon.latest_digits) > tonumber(coupon.now_digits) then
+    return coupon.latest_digits
+  end
+  return coupon.now_digits
 end
 
 local function ok(coupon)

@@ -9,6 +9,7 @@
 -- ARGV[5] opens_at_ms
 -- ARGV[6] closes_at_ms, '' if none
 -- ARGV[7] lifecycle
+-- ARGV[8] issued_at_ms of the last of those who have been put back, 0 if there is none
 --
 -- Returns OK and the coupon.
 local issued, total = tonumber(ARGV[2]), tonumber(ARGV[4])
@@ -21,6 +22,8 @@ end
 if total < issued then
   return { 'FENCED', issued .. ' are issued, but the total is only ' .. total }
 end
+-- One that no clock can have given would keep the coupon from being used at all.
+local latest = is_issued_at(ARGV[8]) and ARGV[8] or '0'
 
 local epoch = now_digits()
 if tonumber(epoch) <= tonumber(ARGV[3]) then
@@ -33,7 +36,7 @@ if issued > 0 then
 end
 redis.call('SET', stock_key, total - issued)
 redis.call('HSET', meta_key, 'total', ARGV[4], 'opens_at_ms', ARGV[5], 'closes_at_ms', ARGV[6],
-  'lifecycle', ARGV[7], 'epoch', epoch, 'run_id', own_run_id())
+  'lifecycle', ARGV[7], 'epoch', epoch, 'run_id', own_run_id(), 'latest_ms', latest)
 redis.call('HDEL', meta_key, 'rebuilding')
 local coupon, refusal = read_consistent()
 return refusal or ok(coupon)

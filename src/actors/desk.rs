@@ -37,6 +37,9 @@ pub enum DeskError {
     /// The database forbids it.
     #[error("the database refused it: {0}")]
     Refused(String),
+    /// The engine is being recovered: nothing was done, it may be repeated.
+    #[error("the engine is being verified")]
+    Recovering,
     /// Nobody knows whether it is done; it may be repeated.
     #[error("not everything answered: {0}")]
     Unavailable(String),
@@ -198,7 +201,8 @@ impl CouponDesk {
         self.changed(amended, standing, "amended").await
     }
 
-    /// Pauses, resumes or closes. Repeating it is fine.
+    /// Pauses, resumes or closes. Repeating it is fine. While the engine is being recovered there is no standing: a pause or
+    /// a close holds from when it is trusted again, and a resume is refused.
     ///
     /// # Errors
     /// [`DeskError`]; a closed coupon stays closed.
@@ -206,7 +210,7 @@ impl CouponDesk {
         &self,
         id: CouponId,
         lifecycle: Lifecycle,
-    ) -> Result<(Coupon, Standing), DeskError> {
+    ) -> Result<(Coupon, Option<Standing>), DeskError> {
         self.undisturbed(move |desk| async move { desk.set_lifecycle_now(&id, lifecycle).await }).await
     }
 
@@ -214,20 +218,55 @@ impl CouponDesk {
         &self,
         id: &CouponId,
         lifecycle: Lifecycle,
-    ) -> Result<(Coupon, Standing), DeskError> {
+    ) -> Result<(Coupon, Option<Standing>), DeskError> {
         // What this node knows is enough, so that a pause needs nothing but the engine: it must act at once.
         let coupon = match self.registry.find(id) {
             Some(handle) => (*handle.coupon()).clone(),
             None => self.catalog.find(id).await?,
         };
         let change = Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() };
-        let standing = self.engine.reconfigure(id, change).await??;
+        let standing = match self.engine.reconfigure(id, change).await {
+            Ok(standing) => standing?,
+            Err(EngineError::Fenced(_) | EngineError::UnknownCoupon) => {
+                return self.stop_in_recovery(id, lifecycle).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let coupon = Coupon { lifecycle, ..coupon };
         // Should this fail, the operator is told so; the keeper makes up for a pause or a close.
         self.catalog
             .change(id, &CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() })
             .await?;
-        self.changed(coupon, standing, lifecycle.as_str()).await
+        let (coupon, standing) = self.changed(coupon, standing, lifecycle.as_str()).await?;
+        Ok((coupon, Some(standing)))
+    }
+
+    /// Tells the catalogue of a pause or a close, because the engine cannot be told. A recovery takes the stricter word of
+    /// both; if it had read the catalogue before, then this node has not gone on yet, and its keeper reads it once more
+    /// before it opens the gate. If this node has gone on meanwhile, the engine can be told by now.
+    async fn stop_in_recovery(
+        &self,
+        id: &CouponId,
+        lifecycle: Lifecycle,
+    ) -> Result<(Coupon, Option<Standing>), DeskError> {
+        if lifecycle == Lifecycle::Active {
+            return Err(DeskError::Recovering);
+        }
+        let coupon = self.catalog.find(id).await?;
+        if coupon.lifecycle > lifecycle {
+            return Err(AmendmentError::Closed.into());
+        }
+        let told = CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() };
+        self.catalog.change(id, &told).await?;
+        let coupon = Coupon { lifecycle, ..coupon };
+        self.registry.ensure(coupon.clone()).await.look_again();
+        tracing::info!(coupon = %id, what = lifecycle.as_str(), "a coupon was changed while it is being recovered");
+        let change = Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() };
+        match self.engine.reconfigure(id, change).await {
+            Ok(standing) => Ok((coupon, Some(standing?))),
+            Err(EngineError::Fenced(_) | EngineError::UnknownCoupon) => Ok((coupon, None)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Opens this node's gate before the engine may issue again, so that nobody who gets one meanwhile is turned away.

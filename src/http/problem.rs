@@ -319,6 +319,7 @@ impl From<DeskError> for Problem {
             }
             DeskError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
             DeskError::Refused(why) => conflict("refused", "The database refused it", why),
+            DeskError::Recovering => AskError::Recovering.into(),
             DeskError::Unavailable(why) => {
                 tracing::warn!(%why, "an operator's call could not be carried out");
                 Self::unavailable("not everything answered; it may be done or not, repeat the call")

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{MemberId, Rejection, Standing};
+use crate::domain::{MemberId, Rejection, Standing, Timestamp};
 use crate::ports::{AdmissionRequest, Grant, Verdict};
 
 /// What was decided for a batch, and what has to be written before anybody may be told.
@@ -16,9 +16,11 @@ pub(super) struct Decision {
     pub(super) standing: Standing,
 }
 
-/// Decides for `batch` in its order, given how the coupon stands and what members of the batch hold already.
+/// Decides for `batch` in its order, given how the coupon stands and what members of the batch hold already. What is issued
+/// is issued at `issued_at`, which a clock that was set back does not set back; the window goes by the clock itself.
 pub(super) fn decide(
     mut standing: Standing,
+    issued_at: Timestamp,
     mut held: HashMap<MemberId, Grant>,
     batch: &[AdmissionRequest],
 ) -> Decision {
@@ -30,7 +32,7 @@ pub(super) fn decide(
         } else if let Some(rejection) = standing.rejection() {
             Verdict::Rejected(rejection)
         } else if let Ok((inventory, sequence)) = standing.inventory.issue() {
-            let grant = Grant { sequence, issued_at: standing.now };
+            let grant = Grant { sequence, issued_at };
             standing.inventory = inventory;
             // The same member may come again further down in this batch.
             held.insert(member.clone(), grant);
@@ -71,15 +73,15 @@ mod tests {
             .map(|id| AdmissionRequest { member: member(id), traceparent: None })
             .into();
         let held = HashMap::from([(member("old"), grant(1, 7))]);
-        let decision = decide(standing(3, 2), held, &batch);
+        let decision = decide(standing(3, 2), Timestamp::from_ms(60), held, &batch);
         let expected = [
-            Verdict::Issued(grant(3, 50)),
+            Verdict::Issued(grant(3, 60)),
             Verdict::Again(grant(1, 7)),
             Verdict::Rejected(Rejection::SoldOut),
-            Verdict::Again(grant(3, 50)),
+            Verdict::Again(grant(3, 60)),
         ];
         assert_eq!(decision.verdicts, expected);
-        assert_eq!(decision.winners, [(member("new"), grant(3, 50))]);
+        assert_eq!(decision.winners, [(member("new"), grant(3, 60))]);
         assert!(decision.standing.inventory.is_sold_out());
     }
 }

@@ -86,6 +86,6 @@ pub trait CouponCatalog: Send + Sync {
     async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError>;
 
     /// Changes a coupon that exists, in one step, and only what `change` names: two nodes may change different things of
-    /// one coupon at the same time.
+    /// one coupon at the same time. One that is closed stays so.
     async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError>;
 }

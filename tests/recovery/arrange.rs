@@ -4,6 +4,7 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use redis::AsyncTypedCommands;
+use serde_json::Value;
 
 use crate::support::node::{NodeBuilder, NodeProcess};
 use crate::support::ports::free_port;
@@ -49,4 +50,15 @@ pub(crate) async fn outbox_depth(redis_url: &str, coupon: &str) -> usize {
 /// Waits until nothing is left in the coupon's outbox.
 pub(crate) async fn until_trimmed(redis_url: &str, coupon: &str) {
     until("an empty outbox", async || (outbox_depth(redis_url, coupon).await == 0).then_some(())).await;
+}
+
+/// Calls a route of `node` about lost numbers; gives status and body.
+pub(crate) async fn lost_numbers(node: &NodeProcess, path: &str, body: Option<Value>) -> (u16, Value) {
+    let url = format!("http://{}/v1/admin/lost-numbers{path}", node.address());
+    let request = match body {
+        Some(body) => races::http().post(url).json(&body),
+        None => races::http().get(url),
+    };
+    let answer = request.send().await.expect("the node answers");
+    (answer.status().as_u16(), answer.json().await.expect("an operator is answered in JSON"))
 }

@@ -1,25 +1,14 @@
 //! Redis is wiped while a node dies that alone knew who holds a number: nobody gets that number again, and an operator can
 //! write it off.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Connection as _;
 
-use crate::arrange::start_at_home;
+use crate::arrange::{lost_numbers as operate, start_at_home};
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack, openrun};
 use crate::support::races::{self, ask, until, until_persisted};
 use crate::support::services::PrivateRedis;
-
-/// Calls an operator's route of `node`; gives status and body.
-async fn operate(node: &NodeProcess, path: &str, body: Option<Value>) -> (u16, Value) {
-    let url = format!("http://{}/v1/admin/lost-numbers{path}", node.address());
-    let request = match body {
-        Some(body) => races::http().post(url).json(&body),
-        None => races::http().get(url),
-    };
-    let answer = request.send().await.expect("the node answers");
-    (answer.status().as_u16(), answer.json().await.expect("an operator is answered in JSON"))
-}
 
 /// Somebody asks a node that dies of it.
 async fn ask_the_dying(node: &NodeProcess, member: &str) {

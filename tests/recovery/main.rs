@@ -7,6 +7,7 @@ mod acks;
 mod arrange;
 mod in_hand;
 mod letters;
+mod lifecycle;
 #[cfg(feature = "test-panics")]
 mod lost_numbers;
 mod messages;

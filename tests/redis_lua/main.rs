@@ -4,6 +4,7 @@
 mod support;
 
 mod arrange;
+mod clock;
 mod connecting;
 mod fences;
 mod lock;

@@ -47,7 +47,7 @@ async fn a_number_that_is_none_changes_nothing() {
         node.raw::<()>(&["SET", &key(&coupon.id, "stock"), stock]).await;
         assert_corrupt_and_unchanged(&node, &coupon.id, stock).await;
     }
-    for field in ["total", "opens_at_ms", "closes_at_ms", "epoch"] {
+    for field in ["total", "opens_at_ms", "closes_at_ms", "epoch", "latest_ms"] {
         let coupon = node.open_coupon(5).await;
         node.admit(&coupon.id, &["a"]).await.unwrap();
         node.raw::<()>(&["HSET", &key(&coupon.id, "meta"), field, "soon"]).await;

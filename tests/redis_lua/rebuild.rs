@@ -11,18 +11,22 @@ use crate::arrange::{Node, assert_fenced, key, member, sequences};
 use crate::support::shared::redis_url;
 
 /// A database with rows to rebuild from.
-struct Rows {
-    store: SqliteIssuanceStore,
+pub(crate) struct Rows {
+    pub(crate) store: SqliteIssuanceStore,
     _home: TempDir,
 }
 
 impl Rows {
     async fn of(coupon: &Coupon, sequences: impl IntoIterator<Item = u32>) -> Self {
+        let rows: Vec<_> = sequences.into_iter().map(|sequence| row(coupon, sequence)).collect();
+        Self::holding(coupon, &rows).await
+    }
+
+    pub(crate) async fn holding(coupon: &Coupon, rows: &[IssuedCoupon]) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let database = SqliteDatabase::open(home.path()).await.expect("it opens");
         SqliteCatalog::new(database.clone()).create(coupon).await.expect("it is new");
         let store = SqliteIssuanceStore::new(database);
-        let rows: Vec<_> = sequences.into_iter().map(|sequence| row(coupon, sequence)).collect();
         for page in rows.chunks(256) {
             store.insert(page).await.expect("they are valid");
         }
@@ -30,7 +34,7 @@ impl Rows {
     }
 }
 
-fn row(coupon: &Coupon, sequence: u32) -> IssuedCoupon {
+pub(crate) fn row(coupon: &Coupon, sequence: u32) -> IssuedCoupon {
     let member_id = member(&format!("m{sequence}"));
     let code = CodeSalt::from_bytes([7; 32]).code(&coupon.id, &member_id);
     let issued_at = Timestamp::from_ms(1_700_000_000_000 + i64::from(sequence));

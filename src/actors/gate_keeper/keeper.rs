@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use super::{KIND, KeeperParts};
 use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
-use crate::domain::{Rejection, Standing};
+use crate::domain::{Lifecycle, Rejection, Standing, Timestamp};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{CatalogChange, EngineError, TotalChange};
+use crate::ports::{CatalogChange, Cause, EngineError, Reconfiguration, TotalChange};
 
 /// How often everything is looked at even if nothing seems to have changed.
 const FULL_ROUND: Duration = Duration::from_secs(2);
@@ -103,11 +103,7 @@ impl Keeper {
             return recoveries.attend(handle);
         }
         let looked = match within(self.parts.engine.standing(handle.id())).await {
-            Ok(standing) => {
-                self.lift_ceiling(handle, standing).await;
-                self.catch_up(handle, standing).await;
-                self.fit_gate(handle, standing).await
-            }
+            Ok(standing) => self.fit(handle, standing).await,
             Err(error @ (EngineError::UnknownCoupon | EngineError::Fenced(_) | EngineError::Corrupt(_))) => {
                 self.doubt(handle, &error).await;
                 Err(error)
@@ -118,6 +114,46 @@ impl Keeper {
         if let Err(error) = looked {
             tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be looked at");
         }
+    }
+
+    /// Fits catalogue, engine and gate to one another.
+    async fn fit(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
+        self.lift_ceiling(handle, standing).await;
+        let standing = self.obey(handle, standing).await?;
+        self.catch_up(handle, standing).await;
+        self.fit_gate(handle, standing).await
+    }
+
+    /// Operators tell only the catalogue of a pause or a close while the engine is being recovered, and whoever recovered it
+    /// may have read the catalogue just before. So it is read once more before the gate opens after a recovery. A close is
+    /// final: the engine is told of it whenever it has not heard of it. A pause is not, because somebody may be resuming
+    /// the coupon, who tells the engine first.
+    async fn obey(&self, handle: &CouponHandle, standing: Standing) -> Result<Standing, EngineError> {
+        let known = handle.coupon().lifecycle;
+        let word = if handle.gate().is_recovering() {
+            match timeout(QUESTION_TIMEOUT, self.parts.catalog.find(handle.id())).await {
+                Ok(Ok(coupon)) => coupon.lifecycle,
+                Ok(Err(error)) => return self.not_yet(handle, error.into()),
+                Err(elapsed) => return self.not_yet(handle, elapsed.into()),
+            }
+        } else if known == Lifecycle::Closed {
+            known
+        } else {
+            return Ok(standing);
+        };
+        if word <= standing.lifecycle {
+            return Ok(standing);
+        }
+        let change = Reconfiguration { lifecycle: Some(word), ..Reconfiguration::default() };
+        let obeyed = within(self.parts.engine.reconfigure(handle.id(), change)).await;
+        tracing::warn!(coupon = %handle.id(), lifecycle = word.as_str(), ?obeyed, "the engine had not heard of the operator's word");
+        Ok(obeyed?.unwrap_or(standing))
+    }
+
+    /// The gate stays closed until the catalogue can be asked.
+    fn not_yet(&self, handle: &CouponHandle, cause: Cause) -> Result<Standing, EngineError> {
+        handle.look_later();
+        Err(EngineError::Unavailable(cause))
     }
 
     /// An engine that has lost a coupon, or may have, is recovered by all nodes together.
@@ -177,11 +213,7 @@ impl Keeper {
     async fn fit_gate(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
         match standing.rejection() {
             None => handle.gate().set(GateView::Open),
-            Some(Rejection::NotOpen) => {
-                let wait = standing.window.opens_at().ms_since(standing.now);
-                let opens_at_here = here_now().plus_ms(i64::try_from(wait).unwrap_or(i64::MAX));
-                handle.gate().set(GateView::NotOpen { opens_at_here });
-            }
+            Some(Rejection::NotOpen) => handle.gate().set(before_the_opening(standing, here_now())),
             // Somebody is about to raise the total: from now on only the engine says that it is sold out.
             Some(Rejection::SoldOut) if handle.coupon().inventory.total() > standing.inventory.total() => {
                 handle.gate().set(GateView::Open);
@@ -233,8 +265,38 @@ impl Keeper {
     }
 }
 
+/// What fits a coupon whose window has not begun, at `here` by this node's clock. If some are issued, the engine's clock has
+/// been set back: it tells holders what they hold and says "not open" to the others by itself.
+fn before_the_opening(standing: Standing, here: Timestamp) -> GateView {
+    if standing.inventory.issued() > 0 {
+        return GateView::Open;
+    }
+    let wait = standing.window.opens_at().ms_since(standing.now);
+    GateView::NotOpen { opens_at_here: here.plus_ms(i64::try_from(wait).unwrap_or(i64::MAX)) }
+}
+
 async fn within<T>(question: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
     timeout(QUESTION_TIMEOUT, question)
         .await
         .unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GateView, Standing, Timestamp, before_the_opening};
+    use crate::domain::{Inventory, Lifecycle, Window};
+
+    #[test]
+    fn a_window_that_begins_again_after_a_clock_was_set_back_shuts_nobody_out() {
+        let at = Timestamp::from_ms;
+        let standing = |issued| Standing {
+            inventory: Inventory::with_issued(3, issued).unwrap(),
+            window: Window::new(at(500), None).unwrap(),
+            lifecycle: Lifecycle::Active,
+            now: at(200),
+        };
+        let before = before_the_opening(standing(0), at(1_000));
+        assert!(matches!(before, GateView::NotOpen { opens_at_here } if opens_at_here == at(1_300)));
+        assert!(matches!(before_the_opening(standing(1), at(1_000)), GateView::Open));
+    }
 }

@@ -197,7 +197,7 @@ macro_rules! lifecycle_call {
                                     content_type = "application/problem+json"),
                                 (status = 409, description = "`closed`", body = ProblemBody,
                                     content_type = "application/problem+json"),
-                                (status = 503, description = "`unavailable`", body = ProblemBody,
+                                (status = 503, description = "`unavailable`; `recovering` if a resume has to wait", body = ProblemBody,
                                     content_type = "application/problem+json"),
                             )
                         )]
@@ -208,7 +208,7 @@ macro_rules! lifecycle_call {
         ) -> Result<HttpResponse, Problem> {
             let id = extract::coupon_id(&path)?;
             let (coupon, standing) = state.desk.set_lifecycle(id, $lifecycle).await?;
-            Ok(HttpResponse::Ok().json(CouponView::of(&coupon, Some(&standing))))
+            Ok(HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref())))
         }
     };
 }

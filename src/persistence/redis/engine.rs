@@ -13,7 +13,7 @@ use super::outbox::RedisOutbox;
 use super::reply::{Reply, Seen, corrupt, corrupt_because, grant};
 use super::scripts::{Scripts, on};
 use crate::domain::{
-    AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Window,
+    AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Timestamp, Window,
 };
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH, OutboxEntry,
@@ -137,8 +137,9 @@ impl AdmissionEngine for RedisLuaEngine {
         }
         let mut reply = Reply::accepted(answer?)?;
         let standing = reply.coupon()?.standing;
+        let issued_at = Timestamp::from_ms(reply.next()?);
         let verdicts: Vec<_> =
-            reply.rest().map(|value| verdict(value, &standing)).collect::<Result<_, _>>()?;
+            reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
         if verdicts.len() != batch.len() {
             return Err(corrupt("there are not as many verdicts as members"));
         }
@@ -235,7 +236,7 @@ pub(super) fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Ite
     })
 }
 
-fn verdict(value: Value, standing: &Standing) -> Result<Verdict, EngineError> {
+fn verdict(value: Value, standing: &Standing, issued_at: Timestamp) -> Result<Verdict, EngineError> {
     match value {
         // Stock only falls within a step, so how the coupon stands after it is also why a member got none.
         Value::Int(0) => {
@@ -243,7 +244,7 @@ fn verdict(value: Value, standing: &Standing) -> Result<Verdict, EngineError> {
         }
         Value::Int(sequence) => {
             let sequence = sequence.try_into().map_err(corrupt_because)?;
-            Ok(Verdict::Issued(Grant { sequence, issued_at: standing.now }))
+            Ok(Verdict::Issued(Grant { sequence, issued_at }))
         }
         again => held(again).map(Verdict::Again),
     }

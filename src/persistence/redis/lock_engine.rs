@@ -15,7 +15,7 @@ use super::lock::{self, Held};
 use super::reply::{Reply, corrupt, grant};
 use super::scripts::on;
 use super::{keys, reply::Seen};
-use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing};
+use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
 use crate::persistence::admission::{Decision, decide};
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
@@ -84,10 +84,13 @@ impl RedisLockEngine {
         let shared = &self.lua.shared;
         let question = known.ask()?;
         let mut run = on(&shared.scripts.standing, coupon);
-        let Seen { standing, .. } = shared.seen(run.arg(known.epoch).arg(question.known)).await?;
+        run.arg(known.epoch).arg(question.known);
+        let mut reply = Reply::accepted(shared.connection.invoke(&run).await?)?;
+        let Seen { standing, .. } = reply.coupon()?;
+        let issued_at = Timestamp::from_ms(reply.next()?);
         // After the standing: whoever won before it was sold out is among those who hold one.
         let held = self.held(coupon, batch).await?;
-        let Decision { verdicts, standing: after, .. } = decide(standing, held, batch);
+        let Decision { verdicts, standing: after, .. } = decide(standing, issued_at, held, batch);
 
         let winners: Vec<&AdmissionRequest> = batch
             .iter()
@@ -97,7 +100,7 @@ impl RedisLockEngine {
         let mut run = on(&shared.scripts.admit_held, coupon);
         run.key(keys::turn(coupon));
         run.arg(known.epoch).arg(question.known).arg(lock.turn);
-        run.arg(standing.inventory.issued()).arg(standing.now.as_ms()).arg(winners.len());
+        run.arg(standing.inventory.issued()).arg(issued_at.as_ms()).arg(winners.len());
         for winner in &winners {
             run.arg(winner.member.as_str());
         }

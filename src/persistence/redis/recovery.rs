@@ -8,7 +8,7 @@ use super::epoch::{self, believable};
 use super::outbox;
 use super::reply::Reply;
 use super::scripts::on;
-use crate::domain::{Coupon, CouponId, IssuedCoupon, Sequence};
+use crate::domain::{Coupon, CouponId, IssuedCoupon, Sequence, Timestamp};
 use crate::ports::{EngineError, EngineRecovery, Epoch, Evidence, IssuanceStore, OutboxEntry, Testimony};
 
 /// Rows that one step of a rebuilding puts back: Lua takes no more than about 8,000 values at a time.
@@ -66,13 +66,12 @@ impl EngineRecovery for RedisLuaEngine {
         let mut begin = on(&shared.scripts.rebuild_begin, id);
         Reply::accepted(shared.connection.invoke(begin.arg(&token)).await?)?;
 
-        let mut issued = 0;
+        let (mut issued, mut latest) = (0, Timestamp::from_ms(0));
         loop {
             let page = store.list(id, issued, REBUILD_PAGE).await;
             let page = page.map_err(|error| EngineError::Unavailable(error.into()))?;
-            if page.is_empty() {
-                break;
-            }
+            let Some(last) = page.last() else { break };
+            latest = last.issued_at;
             self.put_back(id, &token, issued, &page).await?;
             issued += u32::try_from(page.len()).unwrap_or(u32::MAX);
         }
@@ -80,7 +79,7 @@ impl EngineRecovery for RedisLuaEngine {
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut finish = on(&shared.scripts.rebuild_finish, id);
         finish.arg(&token).arg(issued).arg(believable(evidence.epoch)).arg(coupon.inventory.total());
-        finish.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
+        finish.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str()).arg(latest.as_ms());
         let epoch = shared.seen(&finish).await?.epoch;
         shared.announce().await?;
         Ok(epoch)

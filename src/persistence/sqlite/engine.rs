@@ -130,22 +130,29 @@ async fn admit(
     id: &CouponId,
     batch: &[AdmissionRequest],
 ) -> Result<Option<Decision>, sqlx::Error> {
-    let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
+    let Some((coupon, latest)) = read_coupon(connection, id).await? else { return Ok(None) };
     let held = read_held(connection, id, batch).await?;
-    // The clock is read while nobody else can write, so that times follow the order of the sequences.
-    let decision = decide(coupon.standing(database.clock().now()), held, batch);
+    // The clock is read while nobody else can write, so that times follow the order of the sequences. It may have been set
+    // back while the process was away.
+    let standing = coupon.standing(database.clock().now());
+    let issued_at = standing.now.max(latest);
+    let decision = decide(standing, issued_at, held, batch);
     if !decision.winners.is_empty() {
-        write_issued(connection, &coupon, &decision).await?;
+        write_issued(connection, &coupon, issued_at, &decision).await?;
     }
     Ok(Some(decision))
 }
 
+/// A coupon, and when its highest sequence was issued: one step along the index.
 async fn read_coupon(
     connection: &mut SqliteConnection,
     id: &CouponId,
-) -> Result<Option<Coupon>, sqlx::Error> {
-    let query = sqlx::query("SELECT * FROM coupons WHERE id = $1").bind(id.as_str());
-    query.fetch_optional(connection).await?.as_ref().map(rows::coupon).transpose()
+) -> Result<Option<(Coupon, Timestamp)>, sqlx::Error> {
+    let sql = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
+            WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
+        FROM coupons WHERE id = $1";
+    let found = sqlx::query(sql).bind(id.as_str()).fetch_optional(connection).await?;
+    found.map(|row| Ok((rows::coupon(&row)?, rows::moment(&row, "latest_ms")?))).transpose()
 }
 
 async fn read_held(
@@ -162,6 +169,7 @@ async fn read_held(
 async fn write_issued(
     connection: &mut SqliteConnection,
     coupon: &Coupon,
+    issued_at: Timestamp,
     decision: &Decision,
 ) -> Result<(), sqlx::Error> {
     let insert = "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
@@ -176,7 +184,7 @@ async fn write_issued(
         .bind(coupon.id.as_str())
         .bind(serde_json::to_string(&issued).map_err(rows::nonsense)?)
         .bind(IssuanceStatus::Unused.as_str())
-        .bind(decision.standing.now.as_ms())
+        .bind(issued_at.as_ms())
         .execute(&mut *connection)
         .await?;
     let count = "UPDATE coupons SET issued = $2 WHERE id = $1 AND issued = $3";
@@ -200,7 +208,7 @@ async fn reconfigure(
     id: &CouponId,
     change: Reconfiguration,
 ) -> Result<Option<Result<Standing, AmendmentError>>, sqlx::Error> {
-    let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
+    let Some((coupon, _)) = read_coupon(connection, id).await? else { return Ok(None) };
     let after = match reconfigure::apply(coupon.standing(database.clock().now()), change) {
         Ok(after) => after,
         Err(refusal) => return Ok(Some(Err(refusal))),
@@ -235,7 +243,38 @@ fn holders_page(found: &[SqliteRow]) -> Result<HoldersPage, sqlx::Error> {
 mod tests {
     use sqlx::{AssertSqlSafe, Row};
 
-    use super::{HELD, SqliteDatabase};
+    use super::{
+        AdmissionEngine, AdmissionRequest, Coupon, EmbeddedEngine, HELD, MemberId, SqliteDatabase, Timestamp,
+    };
+    use crate::domain::{CodeSalt, CouponId, Inventory, NewCoupon, Terms, Window};
+    use crate::ports::{Grant, Verdict};
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_while_the_process_was_away_does_not_set_issuing_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = EmbeddedEngine::new(SqliteDatabase::open(directory.path()).await.unwrap());
+        let (start, ahead) = (Timestamp::from_ms(0), Timestamp::from_ms(4_000_000_000_000));
+        let new = NewCoupon {
+            id: CouponId::parse("drop").unwrap(),
+            terms: Terms::new("Drop", "", "10 %").unwrap(),
+            inventory: Inventory::new(3).unwrap(),
+            window: Window::new(start, None).unwrap(),
+            valid_until: None,
+        };
+        let coupon = Coupon::create(new, CodeSalt::from_bytes([7; 32]), start).unwrap();
+        engine.load(&coupon).await.unwrap();
+        let batch = |id| [AdmissionRequest { member: MemberId::parse(id).unwrap(), traceparent: None }];
+        engine.admit(&coupon.id, &batch("kim")).await.unwrap();
+        let work =
+            |sql| engine.database.write(move |c| Box::pin(async move { sqlx::query(sql).execute(c).await }));
+        work("DROP TRIGGER issuance_is_final").await.unwrap();
+        work("UPDATE coupon_issuances SET issued_at_ms = 4000000000000").await.unwrap();
+        let answer = engine.admit(&coupon.id, &batch("lee")).await.unwrap();
+        assert_eq!(answer.verdicts, [Verdict::Issued(Grant { sequence: 2, issued_at: ahead })]);
+        assert!(answer.standing.now < ahead, "the window goes by the clock itself");
+        let held = engine.find(&coupon.id, &batch("lee")[0].member).await.unwrap();
+        assert_eq!(held, Some(Grant { sequence: 2, issued_at: ahead }));
+    }
 
     #[tokio::test]
     async fn members_of_a_batch_are_looked_up_by_the_index() {

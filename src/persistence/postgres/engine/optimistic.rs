@@ -54,7 +54,7 @@ async fn once(
     let Some(mut counter) = counter::read(connection, coupon, batch).await? else {
         return Ok(Tried::Unknown);
     };
-    let decision = decide(counter.standing, std::mem::take(&mut counter.held), batch);
+    let decision = decide(counter.standing, counter.standing.now, std::mem::take(&mut counter.held), batch);
     let nobody_won = decision.winners.is_empty();
     if nobody_won || counter::issue(connection, &counter.turn(coupon), &decision).await? {
         return Ok(Tried::Decided(decision));

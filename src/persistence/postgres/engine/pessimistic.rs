@@ -53,7 +53,7 @@ async fn locked(
 ) -> sqlx::Result<Option<Decision>> {
     lock(connection, coupon).await?;
     let Some(mut counter) = counter::read(connection, coupon, batch).await? else { return Ok(None) };
-    let decision = decide(counter.standing, std::mem::take(&mut counter.held), batch);
+    let decision = decide(counter.standing, counter.standing.now, std::mem::take(&mut counter.held), batch);
     let nobody_won = decision.winners.is_empty();
     if nobody_won || counter::issue(connection, &counter.turn(coupon), &decision).await? {
         return Ok(Some(decision));
