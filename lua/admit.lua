@@ -48,21 +48,13 @@ if #new_fields == 0 then
   return answer
 end
 
--- The outbox comes first: a stream refuses an id that is not above its last one, and then nothing has been written.
 local sequence = coupon.issued
 for i = 1, count do
   if type(answer[i + 9]) == 'number' and answer[i + 9] > 0 then
     sequence = sequence + 1
-    local id, member, traceparent = epoch .. '-' .. sequence, ARGV[i + 3], ARGV[i + count + 3]
-    if traceparent == '' then
-      redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at)
-    else
-      redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at, 'p', traceparent)
-    end
+    add_to_outbox(epoch, sequence, ARGV[i + 3], issued_at, ARGV[i + count + 3])
   end
 end
-redis.call('HSET', participants_key, unpack(new_fields))
-redis.call('DECRBY', stock_key, last - coupon.issued)
-redis.call('HSET', meta_key, 'latest_ms', issued_at)
+write_holders(new_fields, last - coupon.issued, issued_at)
 answer[4] = left
 return answer

@@ -51,17 +51,9 @@ if not is_open(coupon) or coupon.stock < count or tonumber(issued_at) < tonumber
   return { 'LATE' }
 end
 
--- The outbox comes first: a stream refuses an id that is not above its last one, and then nothing has been written.
 for i = 1, count do
-  local id, member, traceparent = epoch .. '-' .. (issued + i), ARGV[i + 6], ARGV[i + count + 6]
-  if traceparent == '' then
-    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at)
-  else
-    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at, 'p', traceparent)
-  end
+  add_to_outbox(epoch, issued + i, ARGV[i + 6], issued_at, ARGV[i + count + 6])
 end
-redis.call('HSET', participants_key, unpack(new_fields))
-redis.call('DECRBY', stock_key, count)
-redis.call('HSET', meta_key, 'latest_ms', issued_at)
+write_holders(new_fields, count, issued_at)
 coupon.stock = coupon.stock - count
 return ok(coupon)

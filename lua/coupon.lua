@@ -137,6 +137,24 @@ local function issued_at_digits(coupon)
   return coupon.now_digits
 end
 
+-- Puts what is issued now into the outbox. To be called before anything else is written: a stream refuses an id that is
+-- not above its last one, and then nothing has been.
+local function add_to_outbox(epoch, sequence, member, issued_at, traceparent)
+  local id = epoch .. '-' .. sequence
+  if traceparent == '' then
+    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at)
+  else
+    redis.call('XADD', outbox_key, id, 'm', member, 't', issued_at, 'p', traceparent)
+  end
+end
+
+-- Writes who holds what from now on, and what is left.
+local function write_holders(new_fields, count, issued_at)
+  redis.call('HSET', participants_key, unpack(new_fields))
+  redis.call('DECRBY', stock_key, count)
+  redis.call('HSET', meta_key, 'latest_ms', issued_at)
+end
+
 local function ok(coupon)
   return {
     'OK', coupon.epoch, coupon.total, coupon.stock, coupon.opens_digits, coupon.closes_digits,

@@ -1,7 +1,7 @@
 //! Redis is wiped while a node dies that alone knew who holds a number: nobody gets that number again, and an operator can
 //! write it off.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::arrange::{lost_numbers as operate, start_at_home};
