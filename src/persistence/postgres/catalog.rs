@@ -29,7 +29,7 @@ const CREATE: &str = "INSERT INTO coupons
 const CHANGE: &str = "UPDATE coupons SET
         name = COALESCE($2, name), description = COALESCE($3, description), discount = COALESCE($4, discount),
         opens_at = COALESCE($5, opens_at), closes_at = CASE WHEN $5 IS NULL THEN closes_at ELSE $6 END,
-        valid_until = CASE WHEN $7 THEN $8 ELSE valid_until END, 
+        valid_until = CASE WHEN $7 THEN $8 ELSE valid_until END,
         lifecycle = CASE WHEN lifecycle = 'closed' THEN lifecycle ELSE COALESCE($9, lifecycle) END,
         total = CASE
             WHEN $10::int IS NOT NULL THEN GREATEST(total, $10)

@@ -103,7 +103,7 @@ async fn change_coupon(
             opens_at_ms = coalesce($5, opens_at_ms),
             closes_at_ms = CASE WHEN $5 IS NULL THEN closes_at_ms ELSE $6 END,
             valid_until_ms = CASE WHEN $7 THEN $8 ELSE valid_until_ms END,
-            lifecycle = CASE WHEN lifecycle = 'closed' THEN lifecycle ELSE coalesce($9, lifecycle) END,
+            lifecycle = coalesce($9, lifecycle),
             total = CASE WHEN $10 IS NOT NULL THEN max(total, $10) WHEN total = $11 THEN $12 ELSE total END
         WHERE id = $1";
     let (terms, replace) = (change.terms.as_ref(), change.total.and_then(TotalChange::replace));
