@@ -4,7 +4,7 @@ use openrun::domain::Timestamp;
 use serde_json::json;
 
 use crate::arrange::{EVENT_BOUND, Engine, on_every_engine, until};
-use crate::support::shared::{coupon_id, redis_url};
+use crate::support::shared::{connect_redis, coupon_id, redis_url};
 
 on_every_engine! {
     before_its_opening_members_are_told_when_to_come,
@@ -79,8 +79,7 @@ async fn a_holder_is_answered_although_the_clock_of_redis_was_set_back() {
     let (_node, api) = Engine::RedisLua.node().await;
     let id = api.coupon(3).await;
     let won = api.ask(&id, "kim").await.json(201);
-    let client = redis::Client::open(redis_url()).expect("the URL is good");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let mut redis = connect_redis(&redis_url()).await;
     let mut command = redis::cmd("HSET");
     let opens_at_ms = Timestamp::from_ms(4_000_000_000_000).as_ms();
     command.arg(format!("coupon:{{{id}}}:meta")).arg("opens_at_ms").arg(opens_at_ms);

@@ -6,7 +6,7 @@ use redis::AsyncTypedCommands;
 
 use crate::stage::{TOTAL, assert_counted, full_stack, in_system, race_with_panics, redis_lua};
 use crate::support::races::{assert_rows, until, until_persisted};
-use crate::support::shared::redis_url;
+use crate::support::shared::{connect_redis, redis_url};
 
 /// One race on the full stack with these panics; every answer must reach PostgreSQL, and the outbox must be empty.
 fn survives(places: &[(&str, u32)], kind: &str, restarts: u32) {
@@ -28,8 +28,7 @@ fn survives_at(ack: AckLevel, places: &[(&str, u32)], kind: &str, restarts: u32)
 }
 
 async fn until_trimmed(coupon: &str) {
-    let client = redis::Client::open(redis_url()).expect("the URL is good");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let mut redis = connect_redis(&redis_url()).await;
     until("an empty outbox", async || {
         let depth = redis.xlen(format!("coupon:{{{coupon}}}:outbox")).await.expect("it is a stream");
         (depth == 0).then_some(())

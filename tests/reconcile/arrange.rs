@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::node::{Stack, openrun};
 use crate::support::races::{BOUND, until};
-use crate::support::shared::coupon_id;
+use crate::support::shared::{connect_redis, coupon_id};
 
 pub(crate) fn member(number: u32) -> MemberId {
     MemberId::parse(&format!("m{number}")).expect("an id")
@@ -89,8 +89,7 @@ impl Stage {
             store.insert(rows).await.expect("they can be written");
             engine.outbox().trim(&coupon.id, arrived).await.expect("they are in the database");
         }
-        let client = redis::Client::open(stack.redis_url.as_str()).expect("a URL");
-        let redis = client.get_multiplexed_async_connection().await.expect("Redis is there");
+        let redis = connect_redis(&stack.redis_url).await;
         Self { stack, coupon, engine, store, issued, redis }
     }
 

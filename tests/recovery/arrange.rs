@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::support::node::{NodeBuilder, NodeProcess};
 use crate::support::ports::free_port;
 use crate::support::races::{self, until};
+use crate::support::shared::connect_redis;
 
 /// Starts a node on a port that it has again after each restart, as clients expect.
 pub(crate) async fn start_at_home(node: NodeBuilder) -> NodeProcess {
@@ -42,8 +43,7 @@ pub(crate) async fn messages(amqp_url: &str, queue: &str) -> u32 {
 
 /// How many entries the coupon's outbox has.
 pub(crate) async fn outbox_depth(redis_url: &str, coupon: &str) -> usize {
-    let client = redis::Client::open(redis_url).expect("the URL is good");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis answers");
+    let mut redis = connect_redis(redis_url).await;
     redis.xlen(format!("coupon:{{{coupon}}}:outbox")).await.expect("it is a stream, or not there")
 }
 

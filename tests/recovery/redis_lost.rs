@@ -3,7 +3,6 @@
 
 use openrun_load::RaceReport;
 use redis::AsyncTypedCommands;
-use redis::aio::MultiplexedConnection;
 
 use crate::arrange::start_at_home;
 use crate::support::node::{NodeProcess, Stack};
@@ -11,6 +10,7 @@ use crate::support::races::{
     self, ask, assert_promise_kept, assert_rows, until, until_issued, until_persisted, winners,
 };
 use crate::support::services::PrivateRedis;
+use crate::support::shared::connect_redis;
 
 const MEMBERS: u64 = 2 * TOTAL as u64;
 const TOTAL: u32 = 1_500;
@@ -68,17 +68,12 @@ impl Pair {
     }
 }
 
-async fn connect(url: &str) -> MultiplexedConnection {
-    let client = redis::Client::open(url).expect("the URL is good");
-    client.get_multiplexed_async_connection().await.expect("Redis answers")
-}
-
 pub(crate) async fn flush(url: &str) {
-    connect(url).await.flushall().await.expect("it is ours");
+    connect_redis(url).await.flushall().await.expect("it is ours");
 }
 
 async fn set_epoch(url: &str, epoch: &str) {
-    connect(url).await.hset("coupon:{drop}:meta", "epoch", epoch).await.expect("it is a hash");
+    connect_redis(url).await.hset("coupon:{drop}:meta", "epoch", epoch).await.expect("it is a hash");
 }
 
 #[tokio::test(flavor = "multi_thread")]

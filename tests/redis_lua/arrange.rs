@@ -7,9 +7,9 @@ use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
 use openrun::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, EngineRecovery, Evidence, Verdict,
 };
-use redis::{Client, Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue};
 
-use crate::support::shared::coupon_id;
+use crate::support::shared::{connect_redis, coupon_id};
 
 /// A trace that one of the members brings along.
 pub(crate) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -28,8 +28,7 @@ impl Node {
 
     /// Runs a command as an operator would, past the engine.
     pub(crate) async fn raw<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        let client = Client::open(self.url.as_str()).expect("the URL is good");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
+        let mut connection = connect_redis(&self.url).await;
         let mut cmd = Cmd::new();
         cmd.arg(command);
         cmd.query_async(&mut connection).await.expect("the command is good")
@@ -51,8 +50,7 @@ impl Node {
 
     /// Puts a key back as it was dumped.
     pub(crate) async fn restore(&self, key: &str, copy: &[u8]) {
-        let client = Client::open(self.url.as_str()).expect("the URL is good");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
+        let mut connection = connect_redis(&self.url).await;
         let mut cmd = Cmd::new();
         cmd.arg("RESTORE").arg(key).arg(0).arg(copy).arg("REPLACE");
         cmd.query_async::<()>(&mut connection).await.expect("it is a dump");

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use url::Url;
 use uuid::Uuid;
 
+const REDIS_PATIENCE: Duration = Duration::from_secs(30);
 const CLEAN_UP_BOUND: Duration = Duration::from_secs(10);
 
 /// The Redis of the run. Tests share it: use a coupon of your own, see [`coupon_id`].
@@ -16,6 +19,14 @@ pub(crate) fn redis_url() -> String {
 /// The RabbitMQ of the run. Tests share it: prefix every name, see [`amqp_namespace`].
 pub(crate) fn amqp_url() -> String {
     setting("OPENRUN_TEST_AMQP_URL")
+}
+
+/// A connection to the Redis at `url` that waits for its answers longer than the crate would: tests run side by side, and
+/// one of them may keep the disk busy.
+pub(crate) async fn connect_redis(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).expect("the URL is good");
+    let patience = AsyncConnectionConfig::new().set_response_timeout(Some(REDIS_PATIENCE));
+    client.get_multiplexed_async_connection_with_config(&patience).await.expect("Redis answers")
 }
 
 /// A coupon id that no other test uses.
