@@ -19,8 +19,9 @@ use crate::telemetry::Metrics;
 
 /// Issuances in one insert.
 const BATCH_MAX: usize = 256;
-/// Deliveries at hand: one batch being written and one being gathered.
-const PREFETCH: u16 = 512;
+/// Messages at hand, of up to 128 issuances each under load. Few enough that one persister does not keep a whole crowd from
+/// the others, many enough to gather a batch of messages that have one issuance each.
+const PREFETCH: u16 = 64;
 /// How long a batch waits for company.
 const LINGER: Duration = Duration::from_millis(5);
 

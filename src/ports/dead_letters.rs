@@ -55,7 +55,8 @@ fn once() -> u64 {
 /// A message that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The code of its issuance; of a message that has none, a name made from its bytes. The same in every listing.
+    /// The code of its issuance; of a message that has none, or has several, a name made from its bytes. The same in every
+    /// listing.
     pub id: String,
     /// Whose coupon it is, as far as it can be read; so for the next two.
     pub coupon_id: Option<CouponId>,

@@ -37,7 +37,8 @@ pub trait EventBus: Send + Sync {
     /// Publishes one window and waits for all confirms, within a bound of its own.
     async fn publish(&self, window: &[CouponIssued]) -> Result<(), BusError>;
 
-    /// How many messages wait in the queue, not counting those in the hands of receivers.
+    /// How many messages wait in the queue, not counting those in the hands of receivers. A message is one event or several:
+    /// this tells whether receivers are behind, and not by how much.
     async fn backlog(&self) -> Result<u64, BusError>;
 
     /// Closes the connection in an orderly way.

@@ -8,12 +8,13 @@ use super::{Cause, CouponIssued};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeliveryTag(pub u64);
 
-/// One message in our hands; it goes back to the queue unless it is acknowledged or rejected.
+/// One issuance in our hands; it goes back to the queue unless it is acknowledged or rejected. The message it came in may
+/// have others, and goes back as a whole as long as one of them is neither.
 #[derive(Debug)]
 pub struct Delivery {
     /// Its name for [`EventStream::ack`] and [`EventStream::reject`].
     pub tag: DeliveryTag,
-    /// What it says, or why it cannot be read.
+    /// What it says, or why it cannot be read. That may be the reason for a whole message.
     pub event: Result<CouponIssued, String>,
 }
 
@@ -25,7 +26,7 @@ pub struct SourceError(#[source] pub Cause);
 /// Opens streams of deliveries.
 #[async_trait]
 pub trait EventSource: Send + Sync {
-    /// A stream of its own, holding at most `prefetch` deliveries at a time.
+    /// A stream of its own, holding at most `prefetch` messages at a time. Each of them is one delivery or several.
     async fn open(&self, prefetch: u16) -> Result<Box<dyn EventStream>, SourceError>;
 }
 
@@ -38,6 +39,6 @@ pub trait EventStream: Send {
     /// Says that these are in the database for good.
     async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError>;
 
-    /// Sends this one, alone, to the dead letters.
+    /// Sends this one to the dead letters, alone even if it came in a message with others.
     async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError>;
 }

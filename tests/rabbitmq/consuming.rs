@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::options::QueueDeleteOptions;
 use openrun::ports::{DeliveryTag, EventBus, EventStream};
 
-use crate::fixtures::{Stage, event, next, nothing, window};
+use crate::fixtures::{Stage, event, next, nothing, publish_each, window};
 
 #[tokio::test]
 async fn events_come_as_they_were_published() {
@@ -18,10 +18,10 @@ async fn events_come_as_they_were_published() {
 }
 
 #[tokio::test]
-async fn no_more_are_in_our_hands_than_asked_for() {
+async fn no_more_messages_are_in_our_hands_than_asked_for() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
-    bus.publish(&window(1..=10)).await.unwrap();
+    publish_each(&bus, 1..=10).await;
     let mut stream = stage.stream(3).await;
     let held = [next(&mut stream).await.tag, next(&mut stream).await.tag, next(&mut stream).await.tag];
     nothing(&mut stream).await;
@@ -34,7 +34,7 @@ async fn no_more_are_in_our_hands_than_asked_for() {
 #[tokio::test]
 async fn only_what_was_acknowledged_is_gone_when_the_stream_is_dropped() {
     let stage = Stage::shared();
-    stage.bus().publish(&window(1..=10)).await.unwrap();
+    publish_each(&stage.bus(), 1..=10).await;
     let mut stream = stage.stream(10).await;
     let mut tags = Vec::new();
     for _ in 1..=8 {

@@ -140,6 +140,13 @@ pub(crate) fn window(sequences: impl IntoIterator<Item = Sequence>) -> Vec<Coupo
     sequences.into_iter().map(event).collect()
 }
 
+/// Publishes each of these in a message of its own.
+pub(crate) async fn publish_each(bus: &RabbitBus, sequences: impl IntoIterator<Item = Sequence>) {
+    for sequence in sequences {
+        bus.publish(&window([sequence])).await.expect("it is confirmed");
+    }
+}
+
 /// The next delivery, which has to come.
 pub(crate) async fn next(stream: &mut impl EventStream) -> Delivery {
     let next = tokio::time::timeout(PATIENCE, stream.next()).await;

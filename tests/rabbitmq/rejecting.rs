@@ -2,7 +2,7 @@
 
 use openrun::ports::{EventBus, EventStream};
 
-use crate::fixtures::{Stage, event, next, nothing, window};
+use crate::fixtures::{Stage, event, next, nothing, publish_each, window};
 
 #[tokio::test]
 async fn a_poison_message_is_read_as_a_reason_and_dead_lettered_alone() {
@@ -34,7 +34,7 @@ async fn a_poison_message_is_read_as_a_reason_and_dead_lettered_alone() {
 #[tokio::test]
 async fn rejecting_one_of_many_leaves_the_others_in_our_hands() {
     let stage = Stage::shared();
-    stage.bus().publish(&window(1..=5)).await.unwrap();
+    publish_each(&stage.bus(), 1..=5).await;
     let mut stream = stage.stream(5).await;
     let mut tags = Vec::new();
     for _ in 1..=5 {

@@ -3,7 +3,7 @@
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel};
 use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp};
-use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
+use openrun::messaging::rabbitmq::{BATCH_CONTENT_TYPE, CONTENT_TYPE, encode};
 use openrun::ports::CouponIssued;
 use sqlx::{Connection, PgConnection};
 
@@ -30,8 +30,12 @@ pub(crate) fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8>
 }
 
 pub(crate) async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {
+    publish_as(channel, stack, CONTENT_TYPE, payload).await;
+}
+
+async fn publish_as(channel: &Channel, stack: &Stack, content_type: &str, payload: &[u8]) {
     let exchange = format!("{}.issuances", stack.amqp_namespace);
-    let properties = BasicProperties::default().with_delivery_mode(2).with_content_type(CONTENT_TYPE.into());
+    let properties = BasicProperties::default().with_delivery_mode(2).with_content_type(content_type.into());
     let options = BasicPublishOptions::default();
     let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
     sent.await.expect("the channel is open").await.expect("it was sent");
@@ -78,6 +82,33 @@ async fn poison_goes_alone_to_the_dead_letters_and_its_neighbours_are_written() 
     poison.sort();
     assert_eq!(dead, poison);
     assert!(metric(node.address(), "openrun_dead_lettered_total", "").await >= 3.0);
+}
+
+/// The same in one message, of which the poison is a part.
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_within_a_message_goes_alone_and_its_neighbours_are_written() {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    create_coupon(node.address(), "drop", TOTAL).await;
+    let (_connection, channel) = channel(&stack.amqp_url).await;
+    let mut poison = vec![
+        b"\"no event\"".to_vec(),
+        message("drop", TOTAL + 1, "beyond"),
+        message("nobody-knows-it", 1, "lost"),
+    ];
+    let mut parts: Vec<_> = (1..=TOTAL).map(|n| message("drop", n, &format!("m{n}"))).collect();
+    parts.splice(50..50, poison.iter().cloned());
+    let batch = [b"[", &*parts.join(&b','), b"]"].concat();
+    publish_as(&channel, &stack, BATCH_CONTENT_TYPE, &batch).await;
+    // What is no batch goes as a whole, and nobody waits for it.
+    publish_as(&channel, &stack, BATCH_CONTENT_TYPE, b"[{},").await;
+    poison.push(b"[{},".to_vec());
+    let rows = until_persisted(&stack.database_url, "drop", TOTAL).await;
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=TOTAL).collect::<Vec<_>>());
+    let mut dead = dead_letters(&channel, &stack, poison.len()).await;
+    dead.sort();
+    poison.sort();
+    assert_eq!(dead, poison);
 }
 
 /// The catalogue may lag behind the engine for a moment; what is issued meanwhile is no poison.

@@ -34,9 +34,16 @@ pub(super) struct Broker {
     _connection: Connection,
 }
 
-/// What a message says, as far as it matters here.
+/// What a message says, as far as it matters here: one event, or several.
 #[derive(Deserialize)]
-struct Message {
+#[serde(untagged)]
+enum Message {
+    One(Event),
+    Several(Vec<Event>),
+}
+
+#[derive(Deserialize)]
+struct Event {
     data: Issuance,
 }
 
@@ -59,7 +66,7 @@ impl Broker {
         Ok(Self { channel, _connection: connection })
     }
 
-    /// How many messages wait in a queue, without those in somebody's hands.
+    /// How many messages wait in a queue, without those in somebody's hands. Each is one issuance or several.
     pub(super) async fn waiting(&self, queue: &str) -> Result<u64, String> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
@@ -90,9 +97,12 @@ impl Broker {
     pub(super) async fn issuances_waiting(self) -> Result<BTreeSet<(String, u32)>, String> {
         let mut found = BTreeSet::new();
         self.each(&issuances(), |payload| {
-            if let Ok(Message { data }) = serde_json::from_slice(payload) {
-                found.insert((data.coupon_id, data.sequence));
-            }
+            let events = match serde_json::from_slice(payload) {
+                Ok(Message::One(event)) => vec![event],
+                Ok(Message::Several(events)) => events,
+                Err(_) => Vec::new(),
+            };
+            found.extend(events.into_iter().map(|Event { data }| (data.coupon_id, data.sequence)));
         })
         .await?;
         Ok(found)

@@ -28,6 +28,8 @@ const FOUND_ROUND: Duration = Duration::from_millis(100);
 const LOST_AFTER: Duration = Duration::from_secs(20);
 /// The most doublings of that time: no more than once in ten minutes.
 const LOSSES_MAX: u32 = 5;
+/// Messages in the queue from which on nothing overdue is offered. Each may be a hundred events and more.
+const BACKLOG_MAX: u64 = 64;
 /// How long one question may take before the round goes on without it.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -186,10 +188,10 @@ impl SweepParts {
         if self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
             return Offered::Nothing;
         }
-        // What other nodes have published is not known here. As long as a window of messages waits in the queue, persisters
-        // are behind, and publishing more would only make it longer.
+        // What other nodes have published is not known here. As long as so many messages wait in the queue, persisters are
+        // behind, and publishing more would only make it longer.
         let backlog = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await;
-        if !matches!(backlog, Ok(Ok(waiting)) if waiting < WINDOW as u64) {
+        if !matches!(backlog, Ok(Ok(waiting)) if waiting < BACKLOG_MAX) {
             return Offered::Nothing;
         }
         let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await

@@ -101,7 +101,7 @@ impl EventBus for RabbitBus {
         let turn = turn
             .map_err(|_| timed_out(self.reply_timeout, "waiting for a turn"))?
             .map_err(|_| unavailable(BrokerError::Closed))?;
-        let window: Vec<_> = window.iter().map(OutgoingMessage::from).collect();
+        let window = window::messages(window);
         let wire = Arc::clone(&self.wire);
         // A window of which half was written would leave the connection in the middle of a message, and the broker
         // would end it for everybody: who stops waiting does not stop the window.

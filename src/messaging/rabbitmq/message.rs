@@ -1,4 +1,6 @@
-//! The message of an issuance: CloudEvents 1.0 in JSON, one event a message.
+//! The event of an issuance: CloudEvents 1.0 in JSON. A message has one, or several (see `batch`).
+
+pub(super) mod batch;
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +9,11 @@ use crate::domain::{
 };
 use crate::ports::CouponIssued;
 
-/// The content type of every message.
+/// The content type of a message with one event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// The type of every event. Another meaning of the data gets another number.
 pub const EVENT_TYPE: &str = "openrun.coupon.issued.v1";
-/// The most bytes a message is read for; the longest of ours has about 3,000.
+/// The most bytes an event is read for; the longest of ours has about 3,000.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 const SPEC_VERSION: &str = "1.0";
@@ -48,12 +50,19 @@ struct Data {
     issued_at: Timestamp,
 }
 
-/// The message's bytes.
+/// The event's bytes.
 ///
 /// # Panics
 /// Never: texts and numbers always have a JSON form.
 #[must_use]
 pub fn encode(event: &CouponIssued) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(event, &mut bytes);
+    bytes
+}
+
+/// Adds the event's bytes to what is there.
+fn write(event: &CouponIssued, bytes: &mut Vec<u8>) {
     let issuance = &event.issuance;
     let envelope = Envelope {
         specversion: SPEC_VERSION.to_owned(),
@@ -74,19 +83,17 @@ pub fn encode(event: &CouponIssued) -> Vec<u8> {
             issued_at: issuance.issued_at,
         },
     };
-    serde_json::to_vec(&envelope).expect("texts and numbers have a JSON form")
+    serde_json::to_writer(bytes, &envelope).expect("texts and numbers have a JSON form");
 }
 
-/// Reads a message. Attributes it does not know are left alone, as CloudEvents asks; what it knows must be right, and
+/// Reads an event. Attributes it does not know are left alone, as CloudEvents asks; what it knows must be right, and
 /// must agree with itself.
 ///
 /// # Errors
 /// The reason in words, for an operator who looks at a dead letter.
 pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<CouponIssued, String> {
     if let Some(found) = content_type {
-        // A parameter such as charset may follow.
-        let media_type = found.split(';').next().unwrap_or_default().trim();
-        expect("content type", media_type, CONTENT_TYPE)?;
+        expect("content type", media_type(found), CONTENT_TYPE)?;
     }
     if payload.len() > MAX_MESSAGE_BYTES {
         return Err(format!("{} bytes are more than any event has", payload.len()));
@@ -110,6 +117,20 @@ pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<CouponIssued
     // A trace context that cannot be read is as if it had not been sent.
     let traceparent = envelope.traceparent.as_deref().and_then(Traceparent::parse);
     Ok(CouponIssued { issuance, traceparent })
+}
+
+/// The id of an event that may be no valid one, if it has a text for it.
+pub(super) fn id(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    serde_json::from_slice(payload).ok().map(|Named { id }| id)
+}
+
+/// The content type without what may follow it, such as a charset.
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 fn parse(data: &Data) -> Result<IssuedCoupon, String> {

@@ -7,6 +7,7 @@ mod glance;
 mod letters;
 mod link;
 mod message;
+mod parts;
 mod settings;
 mod source;
 mod topology;
@@ -16,6 +17,10 @@ pub use bus::RabbitBus;
 pub use errors::BrokerError;
 pub use glance::dead_letters;
 pub use letters::RabbitLetters;
+pub use message::batch::{
+    BATCH_BYTES_MAX, BATCH_CONTENT_TYPE, BATCH_EVENTS_MAX, BATCH_READ_BYTES_MAX, BATCH_READ_EVENTS_MAX,
+    encode_batches, read,
+};
 pub use message::{CONTENT_TYPE, EVENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
 pub use settings::{Namespace, RabbitSettings};
 pub use source::{RabbitSource, RabbitStream};

@@ -1,18 +1,19 @@
 //! Reading issuances from RabbitMQ.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
 use tokio::time::timeout;
 
 use super::connection::Session;
 use super::errors::BrokerError;
 use super::letters::with_history;
-use super::message;
+use super::message::{self, batch};
+use super::parts::Parts;
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, LetterEventKind, SourceError};
@@ -48,8 +49,8 @@ impl RabbitSource {
             FieldTable::default(),
         );
         let consumer = session.bounded("starting to consume", consuming).await?;
-        let (unanswered, originals) = (BTreeSet::new(), HashMap::new());
-        Ok(RabbitStream { consumer, channel, burials: None, session, unanswered, originals })
+        let (parts, unread) = (Parts::none(), VecDeque::new());
+        Ok(RabbitStream { consumer, channel, burials: None, session, parts, unread })
     }
 }
 
@@ -70,38 +71,38 @@ pub struct RabbitStream {
     /// In confirm mode; opened when the first message has to be buried.
     burials: Option<Channel>,
     session: Session,
-    /// What was handed out and neither acknowledged nor rejected.
-    unanswered: BTreeSet<u64>,
-    /// The same as they came, for those that have to be buried. As many as the prefetch allows.
-    originals: HashMap<u64, (Vec<u8>, BasicProperties)>,
+    /// What has arrived and was neither acknowledged nor rejected, with the messages as they came for those parts that
+    /// have to be buried. As many messages as the prefetch allows.
+    parts: Parts<Original>,
+    /// Parts of the last message that are not handed out yet.
+    unread: VecDeque<Delivery>,
 }
+
+/// A message as it came.
+type Original = (Vec<u8>, BasicProperties);
 
 #[async_trait]
 impl EventStream for RabbitStream {
     async fn next(&mut self) -> Result<Delivery, SourceError> {
-        let delivery = match self.consumer.next().await {
-            Some(Ok(delivery)) => delivery,
-            Some(Err(error)) => return Err(lost(error.into())),
-            None => return Err(lost(BrokerError::Cancelled(self.session.topology.issuances()))),
-        };
-        self.unanswered.insert(delivery.delivery_tag);
-        let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
-        let event = message::decode(content_type, &delivery.data);
-        let (tag, data, properties) = (delivery.delivery_tag, delivery.data, delivery.properties);
-        self.originals.insert(tag, (data, properties));
-        Ok(Delivery { tag: DeliveryTag(tag), event })
+        loop {
+            if let Some(delivery) = self.unread.pop_front() {
+                return Ok(delivery);
+            }
+            // Nothing is awaited between a message's arrival and its parts being kept.
+            match self.consumer.next().await {
+                Some(Ok(message)) => self.receive(message),
+                Some(Err(error)) => return Err(lost(error.into())),
+                None => return Err(lost(BrokerError::Cancelled(self.session.topology.issuances()))),
+            }
+        }
     }
 
     async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError> {
-        let (together, alone) = frames(&self.unanswered, tags);
-        let together = together.map(|tag| (tag, true));
-        for (tag, multiple) in together.into_iter().chain(alone.into_iter().map(|tag| (tag, false))) {
+        let frames = self.parts.answer(tags);
+        let together = frames.together.map(|tag| (tag, true));
+        for (tag, multiple) in together.into_iter().chain(frames.alone.into_iter().map(|tag| (tag, false))) {
             let acknowledged = self.channel.basic_ack(tag, BasicAckOptions { multiple });
             self.session.bounded("acknowledging", acknowledged).await.map_err(lost)?;
-        }
-        for tag in tags {
-            self.unanswered.remove(&tag.0);
-            self.originals.remove(&tag.0);
         }
         Ok(())
     }
@@ -110,7 +111,8 @@ impl EventStream for RabbitStream {
     /// `basic.reject` would lose the reason; a table for reasons would be a second thing that may be away. A crash in
     /// between makes a copy, which is no other letter (see `letters`).
     async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError> {
-        let Some((payload, properties)) = self.originals.remove(&tag.0) else { return Ok(()) };
+        let Some((original, place)) = self.parts.find(tag) else { return Ok(()) };
+        let (payload, properties) = alone(original, place);
         let properties = with_history(&properties, LetterEventKind::Rejected, reason);
         self.bury(OutgoingMessage::new(payload, properties)).await?;
         abort::visit(abort::BURIED);
@@ -119,6 +121,13 @@ impl EventStream for RabbitStream {
 }
 
 impl RabbitStream {
+    fn receive(&mut self, message: lapin::message::Delivery) {
+        let events = batch::read(content_type(&message.properties), &message.data);
+        let original = (message.data, message.properties);
+        let tags = self.parts.take(message.delivery_tag, events.len(), original);
+        self.unread.extend(tags.zip(events).map(|(tag, event)| Delivery { tag, event }));
+    }
+
     async fn bury(&mut self, letter: OutgoingMessage) -> Result<(), SourceError> {
         let channel = match self.burials.take() {
             Some(channel) => channel,
@@ -136,51 +145,29 @@ impl RabbitStream {
     }
 }
 
-/// The tag up to which everything can be acknowledged in one frame, and the tags that need a frame each. What is not
-/// unanswered is left out: the broker closes a channel on which something is answered twice.
-fn frames(unanswered: &BTreeSet<u64>, tags: &[DeliveryTag]) -> (Option<u64>, Vec<u64>) {
-    let tags: BTreeSet<u64> = tags.iter().map(|tag| tag.0).filter(|tag| unanswered.contains(tag)).collect();
-    // Deliveries that wait in the client for `next` have larger tags than all that were handed out.
-    let together =
-        unanswered.iter().zip(&tags).take_while(|(first, tag)| first == tag).map(|(_, tag)| *tag).last();
-    let alone = tags.into_iter().filter(|tag| together.is_none_or(|last| *tag > last)).collect();
-    (together, alone)
+/// One part of a message as a message of its own, in its own words. What has no parts, or none that can be told apart, stays
+/// as it came.
+fn alone((payload, properties): &Original, place: usize) -> Original {
+    let parts =
+        if batch::is_batch(content_type(properties)) { batch::split(payload) } else { Ok(Vec::new()) };
+    let Some(part) = parts.unwrap_or_default().get(place).map(|part| part.get()) else {
+        return (payload.clone(), properties.clone());
+    };
+    let mut own = BasicProperties::default().with_content_type(message::CONTENT_TYPE.into());
+    if let Some(headers) = properties.headers() {
+        own = own.with_headers(headers.clone());
+    }
+    // A text that AMQP has no room for is no code of ours either.
+    if let Some(id) = message::id(part.as_bytes()).and_then(|id| ShortString::try_new(id).ok()) {
+        own = own.with_message_id(id);
+    }
+    (part.as_bytes().to_vec(), own)
+}
+
+fn content_type(properties: &BasicProperties) -> Option<&str> {
+    properties.content_type().as_ref().map(ShortString::as_str)
 }
 
 fn lost(error: BrokerError) -> SourceError {
     SourceError(error.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::{DeliveryTag, frames};
-
-    #[test]
-    fn a_whole_prefetch_is_one_frame() {
-        let unanswered = BTreeSet::from([4, 5, 6]);
-        let tags = [DeliveryTag(6), DeliveryTag(4), DeliveryTag(5)];
-        assert_eq!(frames(&unanswered, &tags), (Some(6), vec![]));
-    }
-
-    proptest! {
-        #[test]
-        fn exactly_the_named_ones_that_are_unanswered_are_acknowledged(
-            unanswered in prop::collection::btree_set(1u64..40, 0..30),
-            named in prop::collection::vec(1u64..45, 0..40),
-        ) {
-            let tags: Vec<DeliveryTag> = named.iter().copied().map(DeliveryTag).collect();
-            let (together, alone) = frames(&unanswered, &tags);
-            let mut acknowledged: BTreeSet<u64> =
-                unanswered.iter().copied().filter(|tag| together.is_some_and(|last| *tag <= last)).collect();
-            for tag in alone {
-                prop_assert!(acknowledged.insert(tag), "twice: {}", tag);
-            }
-            let expected: BTreeSet<u64> = named.into_iter().filter(|tag| unanswered.contains(tag)).collect();
-            prop_assert_eq!(acknowledged, expected);
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Publishing one window of events on a channel of its own.
+//! Publishing one window of events, in as few messages as it takes, on a channel of its own.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 
 use super::errors::BrokerError;
-use super::message;
+use super::message::{self, batch};
 use super::topology::ROUTING_KEY;
 use crate::ports::{BusError, CouponIssued};
 use crate::sabotage::abort;
@@ -16,7 +16,7 @@ use crate::sabotage::abort;
 /// AMQP's word for what is written to disk.
 const PERSISTENT: u8 = 2;
 
-/// An event in the form in which it goes over the wire.
+/// One event or several in the form in which they go over the wire.
 #[derive(Debug)]
 pub(super) struct OutgoingMessage {
     payload: Vec<u8>,
@@ -30,22 +30,29 @@ impl OutgoingMessage {
     }
 }
 
-impl From<&CouponIssued> for OutgoingMessage {
-    fn from(event: &CouponIssued) -> Self {
-        let properties = BasicProperties::default()
-            .with_content_type(message::CONTENT_TYPE.into())
-            .with_delivery_mode(PERSISTENT)
-            .with_message_id(event.issuance.code.as_str().into());
-        let properties = match &event.traceparent {
-            None => properties,
-            Some(trace) => {
-                let mut headers = FieldTable::default();
-                headers.insert("traceparent".into(), AMQPValue::LongString(trace.as_str().into()));
-                properties.with_headers(headers)
-            }
-        };
-        Self { payload: message::encode(event), properties }
+/// The messages of a window: as few as its events fit into, in their order.
+pub(super) fn messages(window: &[CouponIssued]) -> Vec<OutgoingMessage> {
+    batch::encode_batches(window).into_iter().map(|(events, payload)| message_of(events, payload)).collect()
+}
+
+/// `payload` with what is to be known of it without reading it. It is named by its first event.
+fn message_of(events: &[CouponIssued], payload: Vec<u8>) -> OutgoingMessage {
+    let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    if let Some(first) = events.first() {
+        properties = properties.with_message_id(first.issuance.code.as_str().into());
     }
+    let [event] = events else {
+        // Each event has its trace in itself.
+        let properties = properties.with_content_type(batch::BATCH_CONTENT_TYPE.into());
+        return OutgoingMessage { payload, properties };
+    };
+    properties = properties.with_content_type(message::CONTENT_TYPE.into());
+    if let Some(trace) = &event.traceparent {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), AMQPValue::LongString(trace.as_str().into()));
+        properties = properties.with_headers(headers);
+    }
+    OutgoingMessage { payload, properties }
 }
 
 /// Sends every message and waits for every confirm. After any error some may have arrived, and the channel is of no use.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::history;
 use crate::domain::{CouponId, IssueCode, MemberId};
-use crate::messaging::rabbitmq::message;
+use crate::messaging::rabbitmq::message::{self, batch};
 use crate::ports::{DeadLetter, LetterEventKind};
 
 /// The most bytes of a payload that are shown; the longest message of ours has a fifth of that.
@@ -15,10 +15,11 @@ const SHOWN_MAX: usize = 16 * 1024;
 /// Bytes of the hash that names a message without a code: enough that no two letters share one by chance.
 const NAME_BYTES: usize = 12;
 
-/// Its id alone, which is cheap.
+/// Its id alone, which is cheap. A batch has none of its own, but that of its first issuance: by this, an operator would mean
+/// that one alone.
 pub(super) fn id(properties: &BasicProperties, payload: &[u8]) -> String {
     let given = properties.message_id().as_ref().map(ShortString::as_str);
-    match given.and_then(IssueCode::parse) {
+    match given.filter(|_| !is_batch(properties)).and_then(IssueCode::parse) {
         Some(code) => code.as_str().to_owned(),
         None => derived(payload),
     }
@@ -39,6 +40,10 @@ pub(super) fn read(properties: &BasicProperties, payload: &[u8]) -> DeadLetter {
         Some(event) => event.reason.clone(),
         None => "not known: something other than openrun put it there".to_owned(),
     };
+    let reason = match parts(properties, payload) {
+        Some(count) => format!("a batch of {count} issuances: {reason}"),
+        None => reason,
+    };
     // What it says of itself is shown even if it is no valid event.
     let body: Value =
         serde_json::from_slice(&payload[..payload.len().min(message::MAX_MESSAGE_BYTES)]).unwrap_or_default();
@@ -55,6 +60,15 @@ pub(super) fn read(properties: &BasicProperties, payload: &[u8]) -> DeadLetter {
         payload_bytes: payload.len(),
         payload: shown(payload),
     }
+}
+
+fn is_batch(properties: &BasicProperties) -> bool {
+    batch::is_batch(properties.content_type().as_ref().map(ShortString::as_str))
+}
+
+/// How many issuances are in a batch that the broker set aside as a whole.
+fn parts(properties: &BasicProperties, payload: &[u8]) -> Option<usize> {
+    if is_batch(properties) { batch::split(payload).ok().map(|parts| parts.len()) } else { None }
 }
 
 fn shown(payload: &[u8]) -> Option<String> {
@@ -74,6 +88,17 @@ mod tests {
         assert_eq!(id(&none, b"x").len(), "body-".len() + 24);
         let coded = none.with_message_id("7ZQ4M-0RBX2-9KD3H-VWC81".into());
         assert_eq!(id(&coded, b"x"), "7ZQ4M-0RBX2-9KD3H-VWC81");
+    }
+
+    #[test]
+    fn a_batch_is_named_by_its_bytes_and_says_how_much_is_in_it() {
+        let batch = BasicProperties::default()
+            .with_content_type("application/cloudevents-batch+json".into())
+            .with_message_id("7ZQ4M-0RBX2-9KD3H-VWC81".into());
+        let letter = read(&batch, b"[1,2,3]");
+        assert!(letter.id.starts_with("body-"), "{letter:?}");
+        assert!(letter.reason.starts_with("a batch of 3 issuances: "), "{letter:?}");
+        assert!(!read(&batch, b"[1,2").reason.contains("issuances"), "nobody knows of how many");
     }
 
     #[test]
