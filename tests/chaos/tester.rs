@@ -10,7 +10,7 @@ use crate::{openrun, run};
 /// One promise that must be seen broken, for each bug.
 const FOUND_BY: &[(&str, &str)] = &[
     ("trim-on-confirm", "told_is_in_the_database"),
-    ("stock-back-on-timeout", "told_is_in_the_database"),
+    ("stock-back-on-timeout", "sequences_are_dense"),
     ("ack-before-commit", "confirmed_until_committed"),
     ("conflict-unclassified", "contradictions_are_kept"),
     ("everysec", "told_is_in_the_database"),
