@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::domain::{CouponId, MemberId, Traceparent};
+use crate::domain::{CouponId, MemberId, Note, Traceparent};
 
 /// The largest body, in bytes; no valid one comes near.
 pub(super) const BODY_MAX: usize = 16 * 1024;
@@ -75,6 +75,11 @@ pub(super) fn coupon_id(text: &str) -> Result<CouponId, Problem> {
 /// Reads a member's id.
 pub(super) fn member_id(text: &str) -> Result<MemberId, Problem> {
     MemberId::parse(text).map_err(|error| Problem::invalid_member_id(error.to_string()))
+}
+
+/// Reads what an operator writes down.
+pub(super) fn note(text: &str) -> Result<Note, Problem> {
+    Note::parse(text).map_err(|error| Problem::invalid_note(error.to_string()))
 }
 
 /// The trace the client began, if it sent a valid one.

@@ -37,11 +37,11 @@ impl Recoveries {
         let (epoch, how) = match within("the engine", self.parts.engine.verify(&coupon, evidence)).await {
             Ok(epoch) => (epoch, "verified"),
             Err(RecoveryError::Engine(EngineError::Fenced(why) | EngineError::Corrupt(why))) => {
-                (self.rebuild(handle, open, &coupon, evidence, &why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, highest, &why).await?, "rebuilt")
             }
             Err(RecoveryError::Engine(EngineError::UnknownCoupon)) => {
                 let why = "the engine does not know it";
-                (self.rebuild(handle, open, &coupon, evidence, why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, highest, why).await?, "rebuilt")
             }
             Err(other) => return Err(other),
         };
@@ -79,9 +79,9 @@ impl Recoveries {
         open: &OpenRecovery,
         coupon: &Coupon,
         evidence: Evidence,
+        highest: Sequence,
         why: &str,
     ) -> Result<Epoch, RecoveryError> {
-        let highest = within("the database", self.parts.store.highest(&coupon.id)).await?;
         self.wait_until_quiet(coupon, highest).await?;
         let watermark = within("the database", self.parts.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {

@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::conflict_bodies::{ConflictBody, SettleBody};
-use crate::domain::Note;
 use crate::http::extract;
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};
@@ -117,7 +116,7 @@ pub(in crate::http) async fn settle(
 ) -> Result<HttpResponse, Problem> {
     let body = extract::body(&request, payload).await?;
     let said: SettleBody = extract::json(&body)?;
-    let note = Note::parse(&said.note).map_err(|error| Problem::invalid_note(error.to_string()))?;
+    let note = extract::note(&said.note)?;
     let settled = state.quarantine.settle(number(&path)?, &note).await?;
     let settled = ConflictBody::from(settled.ok_or_else(Problem::no_such_conflict)?);
     if !settled.says(&note) {

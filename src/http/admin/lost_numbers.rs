@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Note, Timestamp};
+use crate::domain::Timestamp;
 use crate::http::extract;
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};
@@ -70,7 +70,6 @@ impl From<LossError> for Problem {
     get, path = "/v1/admin/lost-numbers", tag = "operators", security(("operator" = [])),
     responses(
         (status = 200, description = "In the order of the coupons' ids, 1,000 at most", body = [LossBody]),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Result<HttpResponse, Problem> {
@@ -94,7 +93,6 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_note`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn write_off(
@@ -107,7 +105,7 @@ pub(in crate::http) async fn write_off(
     let coupon = extract::coupon_id(&path)?;
     let body = extract::body(&request, payload).await?;
     let WriteOff { count, note } = extract::json(&body)?;
-    let note = Note::parse(&note).map_err(|error| Problem::invalid_note(error.to_string()))?;
+    let note = extract::note(&note)?;
     let permission = match &state.lost {
         Some(lost) => lost.permit(&coupon, count, &note).await?,
         None => Permission::NothingLost,

@@ -9,10 +9,12 @@ use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 use crate::ports::{Loss, LossError, LostNumbers, OpenRecovery, Permission};
 
-const LIST: &str = "SELECT lost.coupon_id, count, first, last, noticed_at, count <= permitted AS permitted
+/// The account of one coupon, or of all where `$1` is `NULL`, as far as its recovery is under way.
+const OPEN: &str = "SELECT lost.coupon_id, count, first, last, noticed_at, count <= permitted AS permitted
     FROM lost_numbers AS lost
     JOIN coupon_recoveries AS open ON open.coupon_id = lost.coupon_id AND open.round = lost.round AND open.is_open
-    ORDER BY lost.coupon_id LIMIT $1";
+    WHERE $1::text IS NULL OR lost.coupon_id = $1
+    ORDER BY lost.coupon_id LIMIT $2";
 
 /// Rows are counted above the watermark only: below it none is missing.
 const NOTE: &str = "WITH held AS (
@@ -30,11 +32,6 @@ const PERMIT: &str = "UPDATE lost_numbers AS lost SET permitted = count, note = 
     FROM coupon_recoveries AS open
     WHERE lost.coupon_id = $1 AND lost.count = $2
         AND open.coupon_id = lost.coupon_id AND open.round = lost.round AND open.is_open";
-
-const FIND: &str = "SELECT lost.coupon_id, count, first, last, noticed_at, count <= permitted AS permitted
-    FROM lost_numbers AS lost
-    JOIN coupon_recoveries AS open ON open.coupon_id = lost.coupon_id AND open.round = lost.round AND open.is_open
-    WHERE lost.coupon_id = $1";
 
 const MISSING: &str = "SELECT number, COALESCE(
         (SELECT issued_at FROM coupon_issuances WHERE coupon_id = $1 AND sequence < number
@@ -69,23 +66,23 @@ impl PostgresLostNumbers {
         Self { database }
     }
 
-    async fn find(&self, coupon: &CouponId) -> Result<Option<Loss>, LossError> {
-        let id = coupon.to_string();
-        let work = self.database.run(|connection| {
-            Box::pin(async move { sqlx::query(FIND).bind(id).fetch_optional(connection).await })
+    /// What is lost of `coupon`, or of all, at most `limit`.
+    async fn open(&self, coupon: Option<&CouponId>, limit: u32) -> Result<Vec<Loss>, LossError> {
+        let id = coupon.map(ToString::to_string);
+        let work = self.database.run(move |connection| {
+            Box::pin(
+                async move { sqlx::query(OPEN).bind(id).bind(i64::from(limit)).fetch_all(connection).await },
+            )
         });
-        work.await.map_err(failed)?.as_ref().map(loss).transpose().map_err(failed)
+        let found = work.await.map_err(failed)?;
+        found.iter().map(loss).collect::<sqlx::Result<_>>().map_err(failed)
     }
 }
 
 #[async_trait]
 impl LostNumbers for PostgresLostNumbers {
     async fn list(&self, limit: u32) -> Result<Vec<Loss>, LossError> {
-        let work = self.database.run(move |connection| {
-            Box::pin(async move { sqlx::query(LIST).bind(i64::from(limit)).fetch_all(connection).await })
-        });
-        let found = work.await.map_err(failed)?;
-        found.iter().map(loss).collect::<sqlx::Result<_>>().map_err(failed)
+        self.open(None, limit).await
     }
 
     async fn note(
@@ -113,7 +110,7 @@ impl LostNumbers for PostgresLostNumbers {
             )
         });
         work.await.map_err(failed)?;
-        Ok(match self.find(coupon).await? {
+        Ok(match self.open(Some(coupon), 1).await?.pop() {
             Some(loss) if loss.permitted && loss.count == count => Permission::Given(loss),
             Some(loss) => Permission::OtherCount(loss),
             None => Permission::NothingLost,
