@@ -147,7 +147,7 @@ async fn a_batch_that_came_back_too_often_is_one_letter_and_is_replayed_as_it_is
     let stage = Stage::shared();
     let hand = batch_of(&stage, 3).await;
     let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
-    while hand.give_back(&queue).await {}
+    hand.give_back_until_given_up(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let letters = RabbitLetters::new(stage.settings.clone());
     let [letter] = letters.list(10).await.unwrap().try_into().unwrap();
@@ -161,7 +161,9 @@ async fn a_batch_that_came_back_too_often_is_one_letter_and_is_replayed_as_it_is
     let mut stream = stage.stream(10).await;
     let parts = take(&mut stream, 3).await;
     assert_eq!(sequences(&parts), [1, 2, 3]);
+    hand.until_ready(&dead, 0).await;
     stream.reject(parts[1].tag, "for the test").await.unwrap();
+    hand.until_ready(&dead, 1).await;
     stream.ack(&[parts[0].tag, parts[2].tag]).await.unwrap();
     let [one] = letters.list(10).await.unwrap().try_into().unwrap();
     assert_eq!((one.id.as_str(), one.sequence), (event(2).issuance.code.as_str(), Some(2)));
@@ -170,9 +172,10 @@ async fn a_batch_that_came_back_too_often_is_one_letter_and_is_replayed_as_it_is
     assert_eq!(what, [given_up, replayed, LetterEventKind::Rejected], "it has what happened to all of them");
 
     assert!(letters.discard(&one.id).await.unwrap().is_some());
+    hand.until_ready(&dead, 0).await;
     drop(stream);
     publish_batch(&hand, &stage, b"[1,2]").await;
-    while hand.give_back(&queue).await {}
+    hand.give_back_until_given_up(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let [letter] = letters.list(10).await.unwrap().try_into().unwrap();
     assert!(letters.discard(&letter.id).await.unwrap().is_some());

@@ -93,21 +93,34 @@ impl Hand {
         taken.expect("the queue is there").map(|message| message.delivery)
     }
 
-    /// Takes the next message out of the queue and puts it back, as a reader that dies does; whether there was one.
-    pub(crate) async fn give_back(&self, queue: &str) -> bool {
-        let taken = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
-        let Some(message) = taken.expect("the queue is there") else { return false };
-        let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        message.delivery.acker.nack(back).await.expect("the channel is open")
+    /// Takes the message out of the queue and puts it back, as readers that die do, until the broker gives it up and
+    /// puts it among the dead ones. A queue that looks empty may have it on its way back.
+    pub(crate) async fn give_back_until_given_up(&self, queue: &str, dead: &str) {
+        let begun = Instant::now();
+        while self.ready(dead).await == 0 {
+            assert!(begun.elapsed() < PATIENCE, "the broker never gave it up");
+            let taken = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+            let Some(message) = taken.expect("the queue is there") else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            message.delivery.acker.nack(back).await.expect("the channel is open");
+        }
+    }
+
+    /// How many messages are ready in the queue.
+    async fn ready(&self, queue: &str) -> u32 {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let found = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+        found.expect("the queue is there").message_count()
     }
 
     /// Waits until so many messages are ready in the queue.
     pub(crate) async fn until_ready(&self, queue: &str, count: u32) {
         let begun = Instant::now();
         loop {
-            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let found = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
-            let found = found.expect("the queue is there").message_count();
+            let found = self.ready(queue).await;
             if found == count {
                 return;
             }

@@ -67,7 +67,7 @@ async fn what_the_broker_sets_aside_by_itself_says_why_too() {
     let hand = stage.hand().await;
     // Whoever takes it lets it go again, until it has come back too often.
     let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
-    while hand.give_back(&queue).await {}
+    hand.give_back_until_given_up(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let found = letters(&stage).list(100).await.unwrap();
     assert_eq!(ids(&found), [code(1)]);
