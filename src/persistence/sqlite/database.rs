@@ -113,6 +113,16 @@ impl SqliteDatabase {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
     {
+        self.in_turn(|connection| Box::pin(transaction(connection, work))).await
+    }
+
+    /// As [`SqliteDatabase::write`], but `work` begins and commits by itself, in statements that it has to make anyway: each
+    /// is a trip to the connection's thread. If it fails, what it had not committed is rolled back.
+    pub(super) async fn in_turn<T, F>(&self, work: F) -> Result<T, sqlx::Error>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
+    {
         let database = self.clone();
         let task = tokio::spawn(async move { database.write_in_turn(work).await });
         task.await.unwrap_or_else(|died| Err(sqlx::Error::Io(std::io::Error::other(died))))
@@ -132,7 +142,7 @@ impl SqliteDatabase {
                 return Err(sqlx::Error::PoolClosed);
             }
         };
-        let outcome = transaction(&mut connection, work).await;
+        let outcome = work(&mut connection).await;
         match outcome {
             Ok(value) => {
                 *writer = Writer::Ready(connection);

@@ -1,6 +1,7 @@
 //! The embedded engine: every decision is one transaction of SQLite, so stock, member and coupon are never apart.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -21,11 +22,28 @@ use crate::ports::{
 /// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
 
+/// A coupon, and when its highest sequence was issued: one step along the index.
+const COUPON: &str = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
+        WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
+    FROM coupons WHERE id = $1";
+
 /// What members of a batch hold. CROSS JOIN makes SQLite look each of them up by the index; left to itself it reads
 /// everybody who holds the coupon, which slows down with every one issued.
 const HELD: &str = "SELECT held.member_id, held.sequence, held.issued_at_ms
     FROM json_each($2) AS asking
     CROSS JOIN coupon_issuances AS held ON held.coupon_id = $1 AND held.member_id = asking.value";
+
+/// Everything a batch has to know, in one trip to the connection's thread. IMMEDIATE takes the write lock before the first
+/// read, so that what is read is still true when it is written.
+static BEGIN: LazyLock<String> = LazyLock::new(|| format!("BEGIN IMMEDIATE; {COUPON}; {HELD}"));
+
+/// Everything a batch writes, in one trip. Nobody else can write in between; if the count moved all the same it becomes
+/// NULL, which it must not be, and nothing of this is committed.
+const ISSUE: &str =
+    "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
+        SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3, $4 FROM json_each($2);
+    UPDATE coupons SET issued = CASE issued WHEN $5 THEN $6 END WHERE id = $1;
+    COMMIT";
 
 /// Decides in the same database file that keeps the coupons. There is no outbox: what is decided has arrived.
 #[derive(Debug, Clone)]
@@ -60,7 +78,7 @@ impl AdmissionEngine for EmbeddedEngine {
         let (id, batch, database) = (coupon.clone(), batch.to_vec(), self.database.clone());
         let decision = self
             .database
-            .write(move |c| Box::pin(async move { admit(c, &database, &id, &batch).await }))
+            .in_turn(move |c| Box::pin(async move { admit(c, &database, &id, &batch).await }))
             .await
             .map_err(engine_error)?;
         let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
@@ -123,83 +141,79 @@ impl AdmissionEngine for EmbeddedEngine {
     }
 }
 
-/// The whole of a batch, in few statements whatever its size: each one is a trip to the connection's thread.
+/// The whole of a batch: one trip to read, one to write.
 async fn admit(
     connection: &mut SqliteConnection,
     database: &SqliteDatabase,
     id: &CouponId,
     batch: &[AdmissionRequest],
 ) -> Result<Option<Decision>, sqlx::Error> {
-    let Some((coupon, latest)) = read_coupon(connection, id).await? else { return Ok(None) };
-    let held = read_held(connection, id, batch).await?;
+    let Some((coupon, latest, held)) = begin(connection, id, batch).await? else {
+        sqlx::query("ROLLBACK").execute(connection).await?;
+        return Ok(None);
+    };
     // The clock is read while nobody else can write, so that times follow the order of the sequences. It may have been set
     // back while the process was away.
     let standing = coupon.standing(database.clock().now());
     let issued_at = standing.now.max(latest);
     let decision = decide(standing, issued_at, held, batch);
-    if !decision.winners.is_empty() {
-        write_issued(connection, &coupon, issued_at, &decision).await?;
+    if decision.winners.is_empty() {
+        sqlx::query("COMMIT").execute(connection).await?;
+    } else {
+        issue(connection, &coupon, issued_at, &decision).await?;
     }
     Ok(Some(decision))
 }
 
-/// A coupon, and when its highest sequence was issued: one step along the index.
-async fn read_coupon(
-    connection: &mut SqliteConnection,
-    id: &CouponId,
-) -> Result<Option<(Coupon, Timestamp)>, sqlx::Error> {
-    let sql = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
-            WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
-        FROM coupons WHERE id = $1";
-    let found = sqlx::query(sql).bind(id.as_str()).fetch_optional(connection).await?;
-    found.map(|row| Ok((rows::coupon(&row)?, rows::moment(&row, "latest_ms")?))).transpose()
-}
-
-async fn read_held(
+/// Begins a transaction, and reads the coupon, when it was last issued, and what members of the batch hold.
+async fn begin(
     connection: &mut SqliteConnection,
     id: &CouponId,
     batch: &[AdmissionRequest],
-) -> Result<HashMap<MemberId, Grant>, sqlx::Error> {
+) -> Result<Option<(Coupon, Timestamp, HashMap<MemberId, Grant>)>, sqlx::Error> {
     let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
     let members = serde_json::to_string(&members).map_err(rows::nonsense)?;
-    let found = sqlx::query(HELD).bind(id.as_str()).bind(members).fetch_all(connection).await?;
-    found.iter().map(|row| Ok((rows::member(row)?, rows::grant(row)?))).collect()
+    let query = sqlx::query(&**BEGIN).bind(id.as_str()).bind(members);
+    let found = query.fetch_all(connection).await?;
+    // Without its coupon nobody holds one: the first row is the coupon's, or there is none.
+    let Some((coupon, held)) = found.split_first() else { return Ok(None) };
+    let held = held.iter().map(|row| Ok((rows::member(row)?, rows::grant(row)?)));
+    let held = held.collect::<Result<_, sqlx::Error>>()?;
+    Ok(Some((rows::coupon(coupon)?, rows::moment(coupon, "latest_ms")?, held)))
 }
 
-async fn write_issued(
+/// Writes what was decided, and commits.
+async fn issue(
     connection: &mut SqliteConnection,
     coupon: &Coupon,
     issued_at: Timestamp,
     decision: &Decision,
 ) -> Result<(), sqlx::Error> {
-    let insert = "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
-        SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3, $4 FROM json_each($2)";
     let code = |member| coupon.salt.code(&coupon.id, member);
     let issued: Vec<(Sequence, &str, String)> = decision
         .winners
         .iter()
         .map(|(member, grant)| (grant.sequence, member.as_str(), code(member).to_string()))
         .collect();
-    sqlx::query(insert)
+    sqlx::query(ISSUE)
         .bind(coupon.id.as_str())
         .bind(serde_json::to_string(&issued).map_err(rows::nonsense)?)
         .bind(IssuanceStatus::Unused.as_str())
         .bind(issued_at.as_ms())
-        .execute(&mut *connection)
-        .await?;
-    let count = "UPDATE coupons SET issued = $2 WHERE id = $1 AND issued = $3";
-    let counted = sqlx::query(count)
-        .bind(coupon.id.as_str())
-        .bind(decision.standing.inventory.issued())
         .bind(coupon.inventory.issued())
+        .bind(decision.standing.inventory.issued())
         .execute(connection)
         .await?;
-    // Nobody else can write in between; if the count moved all the same, nothing of this may be committed.
-    if counted.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(rows::nonsense("the count of issued coupons moved"))
-    }
+    Ok(())
+}
+
+/// A coupon as it is in the database.
+async fn read_coupon(
+    connection: &mut SqliteConnection,
+    id: &CouponId,
+) -> Result<Option<Coupon>, sqlx::Error> {
+    let found = sqlx::query("SELECT * FROM coupons WHERE id = $1").bind(id.as_str());
+    found.fetch_optional(connection).await?.as_ref().map(rows::coupon).transpose()
 }
 
 async fn reconfigure(
@@ -208,7 +222,7 @@ async fn reconfigure(
     id: &CouponId,
     change: Reconfiguration,
 ) -> Result<Option<Result<Standing, AmendmentError>>, sqlx::Error> {
-    let Some((coupon, _)) = read_coupon(connection, id).await? else { return Ok(None) };
+    let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
     let after = match reconfigure::apply(coupon.standing(database.clock().now()), change) {
         Ok(after) => after,
         Err(refusal) => return Ok(Some(Err(refusal))),
@@ -240,49 +254,4 @@ fn holders_page(found: &[SqliteRow]) -> Result<HoldersPage, sqlx::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use sqlx::{AssertSqlSafe, Row};
-
-    use super::{
-        AdmissionEngine, AdmissionRequest, Coupon, EmbeddedEngine, HELD, MemberId, SqliteDatabase, Timestamp,
-    };
-    use crate::domain::{CodeSalt, CouponId, Inventory, NewCoupon, Terms, Window};
-    use crate::ports::{Grant, Verdict};
-
-    #[tokio::test]
-    async fn a_clock_that_was_set_back_while_the_process_was_away_does_not_set_issuing_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let engine = EmbeddedEngine::new(SqliteDatabase::open(directory.path()).await.unwrap());
-        let (start, ahead) = (Timestamp::from_ms(0), Timestamp::from_ms(4_000_000_000_000));
-        let new = NewCoupon {
-            id: CouponId::parse("drop").unwrap(),
-            terms: Terms::new("Drop", "", "10 %").unwrap(),
-            inventory: Inventory::new(3).unwrap(),
-            window: Window::new(start, None).unwrap(),
-            valid_until: None,
-        };
-        let coupon = Coupon::create(new, CodeSalt::from_bytes([7; 32]), start).unwrap();
-        engine.load(&coupon).await.unwrap();
-        let batch = |id| [AdmissionRequest { member: MemberId::parse(id).unwrap(), traceparent: None }];
-        engine.admit(&coupon.id, &batch("kim")).await.unwrap();
-        let work =
-            |sql| engine.database.write(move |c| Box::pin(async move { sqlx::query(sql).execute(c).await }));
-        work("DROP TRIGGER issuance_is_final").await.unwrap();
-        work("UPDATE coupon_issuances SET issued_at_ms = 4000000000000").await.unwrap();
-        let answer = engine.admit(&coupon.id, &batch("lee")).await.unwrap();
-        assert_eq!(answer.verdicts, [Verdict::Issued(Grant { sequence: 2, issued_at: ahead })]);
-        assert!(answer.standing.now < ahead, "the window goes by the clock itself");
-        let held = engine.find(&coupon.id, &batch("lee")[0].member).await.unwrap();
-        assert_eq!(held, Some(Grant { sequence: 2, issued_at: ahead }));
-    }
-
-    #[tokio::test]
-    async fn members_of_a_batch_are_looked_up_by_the_index() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = SqliteDatabase::open(directory.path()).await.unwrap();
-        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {HELD}")));
-        let steps = plan.bind("drop").bind("[]").fetch_all(database.readers()).await.unwrap();
-        let by_index = |step: &str| step.starts_with("SEARCH held") && step.contains("member_id=?");
-        assert!(steps.iter().any(|step| by_index(step.get("detail"))), "it would read the whole coupon");
-    }
-}
+mod tests;

@@ -127,6 +127,12 @@ fn hold(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// What the writing connection keeps in memory, in KiB: the pages of the index of members, of which each batch touches others.
+const CACHE_KIB: u32 = 32 * 1024;
+/// How long the write-ahead log gets before it is written into the file, in pages of 4 KiB: a page that many batches touch
+/// is then written into the file once.
+const CHECKPOINT_PAGES: u32 = 16 * 1024;
+
 fn writing_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -136,6 +142,10 @@ fn writing_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         // On macOS an ordinary sync stops at the drive's cache; elsewhere this does nothing.
         .pragma("fullfsync", "1")
+        // A statement of many rows keeps a journal of its own while it runs; in a file it costs more than the rows.
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .foreign_keys(true)
         .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
 }
