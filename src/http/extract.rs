@@ -1,5 +1,8 @@
 //! Reading what clients send, strictly and within bounds, before anything else happens.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -27,7 +30,27 @@ pub(super) async fn body(request: &HttpRequest, payload: Payload) -> Result<Byte
     if announced.is_some_and(|length| length > BODY_MAX as u64) {
         return Err(Problem::body_too_large(BODY_MAX));
     }
-    timeout(BODY_TIMEOUT, collect(payload)).await.unwrap_or_else(|_| Err(Problem::body_too_slow()))
+    let mut collecting = pin!(collect(payload));
+    if let Some(whole) = without_waiting(collecting.as_mut()).await {
+        return whole;
+    }
+    timeout(BODY_TIMEOUT, collecting).await.unwrap_or_else(|_| Err(Problem::body_too_slow()))
+}
+
+/// What `future` gives without being waited for. A body that came with its headers is there at the second look, because the
+/// server hands the request over before it has read on: nearly all of them need no timer.
+async fn without_waiting<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut looked = false;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {
