@@ -1,10 +1,11 @@
 //! A moment, in milliseconds since 1970. It is always handed in: the domain has no clock of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
 /// The last millisecond of the year 9999, the latest that RFC 3339 can write.
 const LATEST_MS: i64 = 253_402_300_799_999;
@@ -58,33 +59,43 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// Always in UTC and always with three digits, so that texts sort as the moments do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .map_err(|_| fmt::Error)?
-            .to_offset(UtcOffset::UTC);
+        f.write_str(std::str::from_utf8(&self.text().ok_or(fmt::Error)?).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Timestamp {
+    /// What is written of it. Every answer and every event has it, and the formatter's own way costs several times as much.
+    fn text(self) -> Option<[u8; 24]> {
+        let moment = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000)).ok()?;
         let (date, time) = (moment.date(), moment.time());
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            time.millisecond()
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |from: usize, digits: usize, mut number: u32| {
+            for place in text[from..from + digits].iter_mut().rev() {
+                *place += (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, u32::try_from(date.year()).ok()?);
+        put(5, 2, u8::from(date.month()).into());
+        put(8, 2, date.day().into());
+        put(11, 2, time.hour().into());
+        put(14, 2, time.minute().into());
+        put(17, 2, time.second().into());
+        put(20, 3, u32::try_from(self.0.rem_euclid(1_000)).ok()?);
+        Some(text)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = self.text().ok_or_else(|| ser::Error::custom(TimestampError))?;
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(ser::Error::custom)?)
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = Cow::<str>::deserialize(deserializer)?;
         Self::parse(&text).map_err(de::Error::custom)
     }
 }
