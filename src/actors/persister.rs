@@ -18,7 +18,7 @@ use crate::sabotage::{abort, planted};
 use crate::telemetry::Metrics;
 
 /// Issuances in one insert.
-const BATCH_MAX: usize = 256;
+const BATCH_MAX: usize = 1_024;
 /// Messages at hand, of up to 128 issuances each under load. Few enough that one persister does not keep a whole crowd from
 /// the others, many enough to gather a batch of messages that have one issuance each.
 const PREFETCH: u16 = 64;

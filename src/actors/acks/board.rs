@@ -1,5 +1,6 @@
 //! The board on which publisher, persisters and poller write how far issuances have got, and by which waiters are told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -9,7 +10,21 @@ use crate::domain::{AckLevel, CouponId, IssuedCoupon, MemberId, Sequence};
 
 /// Shared by all who know something and all who wait; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct AckBoard(Arc<Mutex<State>>);
+pub struct AckBoard {
+    state: Arc<Mutex<State>>,
+    /// How many ask for something that they are going to wait for.
+    expected: Arc<AtomicUsize>,
+}
+
+/// Somebody who asks, and is going to wait.
+#[derive(Debug)]
+pub(in crate::actors) struct Expected(Arc<AtomicUsize>);
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -58,6 +73,17 @@ impl AckBoard {
         Wait { board: self, ticket, told }
     }
 
+    /// Whether somebody waits, or will if what they ask for is issued.
+    pub(in crate::actors) fn is_waited_on(&self) -> bool {
+        self.expected.load(Ordering::Acquire) > 0
+    }
+
+    /// Says that somebody is going to wait, as long as what is returned is kept.
+    pub(in crate::actors) fn expect(&self) -> Expected {
+        self.expected.fetch_add(1, Ordering::AcqRel);
+        Expected(Arc::clone(&self.expected))
+    }
+
     /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::is_over`].
     pub(super) fn wants_poller(&self) -> bool {
         let mut state = self.lock();
@@ -85,7 +111,7 @@ impl AckBoard {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

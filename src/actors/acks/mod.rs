@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 pub use self::board::AckBoard;
+use self::board::Expected;
 use self::poller::Poller;
 use super::answer::AskError;
 use super::handle::{CouponHandle, here_now};
@@ -84,7 +85,8 @@ impl Acks {
             Some(permit) => Some(permit?),
             None => None,
         };
-        Ok(AckPlace { acks: self, sources, level, permit })
+        let expected = sources.map(|sources| sources.publisher.acks.expect());
+        Ok(AckPlace { acks: self, sources, level, permit, _expected: expected })
     }
 }
 
@@ -96,6 +98,8 @@ pub struct AckPlace<'a> {
     level: AckLevel,
     /// Absent also where the gate should have turned the member away.
     permit: Option<OwnedSemaphorePermit>,
+    /// Tells the publisher not to let this member wait for company.
+    _expected: Option<Expected>,
 }
 
 impl AckPlace<'_> {

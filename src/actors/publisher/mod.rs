@@ -2,16 +2,17 @@
 //!
 //! It may forget: whatever it has not seen confirmed is still in the outbox, and the sweep offers it again.
 
+mod inbox;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
-use arc_swap::ArcSwapOption;
 
-use super::acks::AckBoard;
-use super::confirmed::Confirmed;
+use self::inbox::Current;
+pub use self::inbox::PublisherInbox;
 use super::contain::{Contained, contain_async};
 use super::fail_point;
 use super::handle::CouponHandle;
@@ -26,6 +27,9 @@ use crate::telemetry::Metrics;
 const KIND: &str = "publisher";
 /// Events in one window: large enough that the broker's flush is shared, small enough to be retried as a whole.
 pub(super) const WINDOW: usize = 1_024;
+/// How long a window waits for company while nobody waits for it: a message, a flush of the broker and an insert cost much
+/// the same for one issuance as for a hundred.
+const LINGER: Duration = Duration::from_millis(25);
 /// Events at hand; what comes beyond is left to the sweep.
 const QUEUE_MAX: usize = 65_536;
 /// Batches that may wait in the mailbox.
@@ -33,68 +37,6 @@ const MAILBOX: usize = 1_024;
 
 /// One event on its way: the coupon knows how to derive the code.
 type Waiting = (Arc<CouponHandle>, OutboxEntry);
-
-/// The way to the publisher of this node, whichever incarnation is alive.
-#[derive(Clone, Default)]
-pub struct PublisherInbox {
-    /// The publisher of the moment, with its own count: what a dead one had at hand is not taken from its successor's.
-    current: Arc<ArcSwapOption<Current>>,
-    /// Whether the window sent last was not confirmed: then the broker is away, and nothing more is asked of it.
-    failing: Arc<AtomicBool>,
-    pub(super) confirmed: Confirmed,
-    /// Where it is written for whoever waits.
-    pub(super) acks: AckBoard,
-    metrics: Option<Arc<Metrics>>,
-}
-
-impl PublisherInbox {
-    /// An inbox that counts what it leaves to the sweep.
-    #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics: Some(metrics), ..Self::default() }
-    }
-
-    /// Offers events. When there is no room they are left to the sweep, so the caller never waits.
-    pub(super) fn offer(&self, coupon: &Arc<CouponHandle>, entries: Vec<OutboxEntry>) {
-        let count = entries.len();
-        let taken = self.current.load().as_deref().is_some_and(|Current { address, at_hand }| {
-            let room = at_hand.fetch_add(count, Ordering::AcqRel) + count <= QUEUE_MAX;
-            let sent = room && address.try_send(Publish { coupon: Arc::clone(coupon), entries }).is_ok();
-            if !sent {
-                at_hand.fetch_sub(count, Ordering::AcqRel);
-            }
-            sent
-        });
-        if let (false, Some(metrics)) = (taken, &self.metrics) {
-            metrics.publish_deferred.inc_by(count as u64);
-        }
-    }
-
-    /// Where it is written how far issuances have got, for whoever waits on this node.
-    #[must_use]
-    pub fn acks(&self) -> &AckBoard {
-        &self.acks
-    }
-
-    /// Whether the broker did not confirm what was sent to it last.
-    #[must_use]
-    pub fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Acquire)
-    }
-
-    /// How many events wait or are under way.
-    #[must_use]
-    pub fn at_hand(&self) -> usize {
-        self.current.load().as_deref().map_or(0, |current| current.at_hand.load(Ordering::Acquire))
-    }
-}
-
-/// One life of the publisher.
-struct Current {
-    address: Addr<PublisherActor>,
-    /// Events at hand, counted from the offer until the confirm.
-    at_hand: Arc<AtomicUsize>,
-}
 
 /// Publishes what it is offered.
 pub struct PublisherActor {
@@ -105,6 +47,8 @@ pub struct PublisherActor {
     metrics: Arc<Metrics>,
     waiting: VecDeque<Waiting>,
     in_flight: bool,
+    /// Whether a window waits for company.
+    lingering: bool,
     retry: Retry,
     note: DeathNote,
 }
@@ -121,10 +65,26 @@ impl PublisherActor {
         PublisherChild { inbox, bus, metrics, arbiter }
     }
 
-    fn pump(&mut self, ctx: &Context<Self>) {
+    /// Sends the next window, now if it is full or somebody waits for it, and otherwise soon.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.in_flight || self.waiting.is_empty() {
             return;
         }
+        if is_due(self.waiting.len(), self.inbox.acks.is_waited_on()) {
+            self.send_window(ctx);
+        } else if !std::mem::replace(&mut self.lingering, true) {
+            ctx.run_later(LINGER, |actor, ctx| {
+                actor.contained(ctx, |actor, ctx| {
+                    actor.lingering = false;
+                    if !actor.in_flight && !actor.waiting.is_empty() {
+                        actor.send_window(ctx);
+                    }
+                });
+            });
+        }
+    }
+
+    fn send_window(&mut self, ctx: &Context<Self>) {
         self.in_flight = true;
         let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(WINDOW)).collect();
         let (bus, metrics, actor) = (Arc::clone(&self.bus), Arc::clone(&self.metrics), ctx.address());
@@ -183,6 +143,11 @@ impl PublisherActor {
             });
         });
     }
+}
+
+/// Whether a window of so many goes now, or may wait for company.
+fn is_due(waiting: usize, is_waited_on: bool) -> bool {
+    waiting >= WINDOW || is_waited_on
 }
 
 async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
@@ -277,7 +242,17 @@ impl Child for PublisherChild {
         let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
             let (waiting, retry) = (VecDeque::new(), Retry::reconnect());
-            PublisherActor { inbox, at_hand: counted, bus, metrics, waiting, in_flight: false, retry, note }
+            PublisherActor {
+                inbox,
+                at_hand: counted,
+                bus,
+                metrics,
+                waiting,
+                in_flight: false,
+                lingering: false,
+                retry,
+                note,
+            }
         });
         self.inbox.current.store(Some(Arc::new(Current { address, at_hand })));
     }
@@ -293,5 +268,28 @@ impl Child for PublisherChild {
     fn gave_up(&self) {
         // The sweep offers nothing to nobody; everything waits in the outbox.
         self.inbox.failing.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WINDOW, is_due};
+    use crate::actors::AckBoard;
+
+    #[test]
+    fn nobody_who_waits_is_kept_waiting_for_company() {
+        let board = AckBoard::default();
+        assert!(!is_due(WINDOW - 1, board.is_waited_on()));
+        let (one, other) = (board.expect(), board.expect());
+        assert!(is_due(1, board.is_waited_on()));
+        drop(one);
+        assert!(is_due(1, board.is_waited_on()));
+        drop(other);
+        assert!(!is_due(1, board.is_waited_on()));
+    }
+
+    #[test]
+    fn a_full_window_waits_for_nothing() {
+        assert!(is_due(WINDOW, false));
     }
 }
