@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 
 use super::config::{BenchConfig, EMBEDDED};
-use super::figures::Path;
 use super::ground::Ground;
 use super::rounds::{STOCK, compare};
 use super::server::Server;
@@ -22,13 +21,54 @@ const SOURCES: u8 = 8;
 /// burst that time would count as the server's.
 const MEMBERS_OF_ONE_SOURCE: u64 = 20_000;
 
+/// So many members come for one coupon where there are fewer coupons than members.
+const MEMBERS_A_COUPON: u64 = 10;
+
+/// What there is when all come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stock {
+    /// Nothing any more.
+    None,
+    /// A coupon for one member in ten.
+    Some,
+    /// A coupon for everybody.
+    Enough,
+}
+
+impl Stock {
+    /// In words, for a table.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "sold out",
+            Self::Some => "one in ten",
+            Self::Enough => "issuing",
+        }
+    }
+
+    /// Makes the coupon; how many of it there are to be had, at most.
+    async fn create(self, operator: &mut Operator, coupon: &str, members: u64) -> Result<u64, BenchError> {
+        let total = match self {
+            Self::None => {
+                operator.create_sold_out(coupon).await.map_err(sentence)?;
+                return Ok(0);
+            }
+            Self::Some => u32::try_from((members / MEMBERS_A_COUPON).max(1)).unwrap_or(STOCK),
+            Self::Enough => STOCK,
+        };
+        operator.create(coupon, total).await.map_err(sentence)?;
+        Ok(total.into())
+    }
+}
+
 /// What one engine made of it, over all rounds. Latencies count from the moment at which all meant to ask.
 #[derive(Clone, Debug, Serialize)]
 pub struct Burst {
     /// Who.
     pub engine: String,
-    /// What was asked for.
-    pub path: Path,
+    /// What there was to be had.
+    pub stock: Stock,
     /// Whether connecting is a part of it; otherwise all connections were open before.
     pub connecting: bool,
     /// How many asked at once.
@@ -54,17 +94,20 @@ pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Resu
     let mut ground = Ground::prepare(&config.openrun, needs_all, needs_all).await?;
     let mut bursts = Vec::new();
     for engine in &config.engines {
-        for path in [Path::SoldOut, Path::Issuing] {
+        for stock in [Stock::None, Stock::Some, Stock::Enough] {
             for connecting in [false, true] {
                 let server = Server::openrun(config, &mut ground, engine, &[]).await?;
-                let (latency, counts) = rounds(config, engine, &server, path, connecting, members).await?;
+                let (latency, counts) = rounds(config, engine, &server, stock, connecting, members).await?;
                 server.stop().await;
                 let latency_ms = latency.ms();
                 say(&format!(
-                    "{engine}, {path:?}, connecting {connecting}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
-                    latency_ms.mean, latency_ms.p50, latency_ms.p99
+                    "{engine}, {}, connecting {connecting}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
+                    stock.words(),
+                    latency_ms.mean,
+                    latency_ms.p50,
+                    latency_ms.p99
                 ));
-                bursts.push(Burst { engine: engine.clone(), path, connecting, members, latency_ms, counts });
+                bursts.push(Burst { engine: engine.clone(), stock, connecting, members, latency_ms, counts });
             }
         }
     }
@@ -77,7 +120,7 @@ async fn rounds(
     config: &BenchConfig,
     engine: &str,
     server: &Server,
-    path: Path,
+    stock: Stock,
     connecting: bool,
     members: u64,
 ) -> Result<(Latency, Counts), BenchError> {
@@ -89,11 +132,7 @@ async fn rounds(
     let (mut latency, mut counts) = (Latency::default(), Counts::default());
     for round in 1..=config.rounds {
         let coupon = format!("burst-{round}");
-        match path {
-            Path::SoldOut => operator.create_sold_out(&coupon).await.map(drop),
-            Path::Issuing => operator.create(&coupon, STOCK).await,
-        }
-        .map_err(sentence)?;
+        let there_are = stock.create(&mut operator, &coupon, members).await?;
         let mut plan = Plan::new(server.target.clone(), coupon.clone(), Arrivals::Once { members });
         plan.connections = usize::try_from(members).unwrap_or(usize::MAX);
         plan.threads = config.threads;
@@ -105,11 +144,28 @@ async fn rounds(
         let (tally, _) = done.map_err(sentence)?;
         latency.merge(&tally.latency);
         counts.merge(&tally.all);
-        if path == Path::Issuing
-            && let Some(found) = compare(server, engine, &coupon, rows.as_ref(), tally.all).await?.first()
-        {
-            return Err(BenchError(found.clone()));
+        if there_are > 0 {
+            verdict(server, engine, &coupon, rows.as_ref(), tally.all, members.min(there_are)).await?;
         }
     }
     Ok((latency, counts))
+}
+
+/// Compares what members were told with what there is. Nobody is to be turned away as long as there are coupons.
+async fn verdict(
+    server: &Server,
+    engine: &str,
+    coupon: &str,
+    rows: Option<&Rows>,
+    all: Counts,
+    wanted: u64,
+) -> Result<(), BenchError> {
+    let mut found = compare(server, engine, coupon, rows, all).await?;
+    if all.errors() == 0 && all.issued != wanted {
+        found.push(format!("{engine}: {} members were told a coupon instead of {wanted}", all.issued));
+    }
+    match found.into_iter().next() {
+        Some(broken) => Err(BenchError(broken)),
+        None => Ok(()),
+    }
 }

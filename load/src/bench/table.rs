@@ -111,17 +111,21 @@ pub fn write_growth(out: &mut impl io::Write, growths: &[Growth]) -> io::Result<
 pub fn write_bursts(out: &mut impl io::Write, bursts: &[Burst]) -> io::Result<()> {
     writeln!(
         out,
-        "\n{:<24}{:<10}{:<14}{:>9}{:>9}{:>9}{:>9}{:>8}",
-        "All at once", "path", "connections", "mean ms", "p50 ms", "p99 ms", "max ms", "errors"
+        "\n{:<24}{:<12}{:<14}{:>9}{:>9}{:>9}{:>9}{:>8}",
+        "All at once", "coupons", "connections", "mean ms", "p50 ms", "p99 ms", "max ms", "errors"
     )?;
     for burst in bursts {
-        let path = if burst.path == Path::SoldOut { "sold out" } else { "issuing" };
         let connections = if burst.connecting { "made by it" } else { "open before" };
         let (ms, errors) = (burst.latency_ms, burst.counts.errors());
         writeln!(
             out,
-            "{:<24}{path:<10}{connections:<14}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{errors:>8}",
-            burst.engine, ms.mean, ms.p50, ms.p99, ms.max
+            "{:<24}{:<12}{connections:<14}{:>9.1}{:>9.1}{:>9.1}{:>9.1}{errors:>8}",
+            burst.engine,
+            burst.stock.words(),
+            ms.mean,
+            ms.p50,
+            ms.p99,
+            ms.max
         )?;
     }
     Ok(())
