@@ -13,6 +13,7 @@ mod failure;
 mod lost_numbers;
 mod migrate;
 mod place;
+mod probe;
 mod reconcile;
 mod runtime;
 mod serve;
@@ -85,6 +86,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::LostNumbers(args) => lost_numbers::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Probe(args) => probe::run(&args),
     }
 }
 

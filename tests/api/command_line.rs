@@ -145,6 +145,7 @@ async fn the_help_of_every_command_names_its_settings() {
             vec!["reconcile"],
             NODE[..3].iter().copied().chain(["OPENRUN_DATABASE_URL", "OPENRUN_LOG"]).collect(),
         ),
+        (vec!["probe"], vec!["OPENRUN_BIND"]),
         (vec!["verify"], NODE[..6].iter().copied().chain(["OPENRUN_LOG"]).collect()),
     ];
     for call in ["create", "list", "show", "pause", "resume", "close"] {
@@ -163,7 +164,9 @@ async fn the_help_of_every_command_names_its_settings() {
         assert!(!help.stdout.contains("a-secret"), "{command:?} --help shows the token");
     }
     let help = run(&["--help"], &[]).await;
-    for command in ["serve", "demo", "migrate", "coupons", "actors", "dead-letters", "reconcile", "verify"] {
+    for command in
+        ["serve", "demo", "migrate", "coupons", "actors", "dead-letters", "reconcile", "verify", "probe"]
+    {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{}", help.stdout);
     }
     let version = run(&["--version"], &[]).await;

@@ -23,6 +23,7 @@ mod malformed;
 mod members;
 mod operators;
 mod overload;
+mod probe;
 mod program;
 mod raw;
 mod routes;

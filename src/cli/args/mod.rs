@@ -10,6 +10,7 @@ mod inspect;
 mod lost_numbers;
 mod migrate;
 mod operator;
+mod probe;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,7 @@ pub(super) use demo::DemoArgs;
 pub(super) use inspect::{ReconcileArgs, VerifyArgs};
 pub(super) use lost_numbers::{LostNumbersArgs, LostNumbersCall};
 pub(super) use migrate::MigrateArgs;
+pub(super) use probe::ProbeArgs;
 pub(super) use serve::NodeArgs;
 
 /// Limited coupons, first come, first served: exactly as many as exist, and none is ever lost.
@@ -55,4 +57,6 @@ pub(super) enum Command {
     Reconcile(ReconcileArgs),
     /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken
     Verify(VerifyArgs),
+    /// Ask a node whether it is well; exit code 1 if not. For health checks of containers
+    Probe(ProbeArgs),
 }
