@@ -82,4 +82,9 @@ engine_stop() {
   kill -KILL -- "-$ENGINE_PID" 2>/dev/null || true
   wait "$ENGINE_PID" 2>/dev/null || true
   ENGINE_PID=""
+  # An engine that had to be killed leaves its mounts behind, and nobody could remove what is below them.
+  local mount
+  while read -r mount; do umount "$mount" 2>/dev/null || true; done < <(
+    awk -v dir="$ENGINE_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r
+  )
 }
