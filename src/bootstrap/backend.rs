@@ -10,7 +10,7 @@ use super::settings::{Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
-    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
+    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitQueues, RabbitSettings, RabbitSource,
 };
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
@@ -23,8 +23,8 @@ use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
 use crate::ports::{
-    AdmissionEngine, Cluster, CouponCatalog, DeadLetters, EngineError, EngineRecovery, EventBus, EventSource,
-    IssuanceStore, LostNumbers, Outbox, Quarantine,
+    AdmissionEngine, Cluster, ConnectionPool, CouponCatalog, DeadLetters, EngineError, EngineRecovery,
+    EventBus, EventSource, IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -95,6 +95,7 @@ pub(super) struct Transport {
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
+    pub(super) queues: Arc<RabbitQueues>,
 }
 
 /// What stands behind the ports.
@@ -184,6 +185,7 @@ impl Backend {
             _ => Arc::new(lua.clone()),
         };
         let source = Arc::new(RabbitSource::new(broker.clone()));
+        let queues = Arc::new(RabbitQueues::new(broker.clone()));
         let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
             engine,
@@ -195,6 +197,7 @@ impl Backend {
                 bus: Arc::new(bus),
                 source,
                 letters,
+                queues,
                 lost: Arc::new(PostgresLostNumbers::new(database.clone())),
                 recovery: Arc::new(lua),
             }),
@@ -215,10 +218,22 @@ impl Backend {
         }
     }
 
+    /// The pools of connections to PostgreSQL, by name.
+    pub(super) fn pools(&self) -> Vec<(&'static str, Arc<dyn ConnectionPool>)> {
+        match &self.connections {
+            Connections::Sqlite(_) => Vec::new(),
+            Connections::Postgres(databases) => {
+                let [database, meeting] = (**databases).clone();
+                vec![("work", Arc::new(database)), ("meeting", Arc::new(meeting))]
+            }
+        }
+    }
+
     /// Closes everything in an orderly way.
     pub async fn close(&self) {
         if let Some(transport) = &self.transport {
             transport.bus.close().await;
+            transport.queues.close().await;
         }
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
