@@ -64,7 +64,7 @@ async fn private_a_dead_letter_raises_an_alert_until_it_is_dealt_with() {
     let letters = http().get(node.url("/v1/admin/dead-letters")).send().await.expect("the node answers");
     let letters: Value = letters.json().await.expect("a list");
     let id = letters[0]["id"].as_str().expect("an id");
-    let discard = ["dead-letters", "discard", id, "--note", "not ours"];
+    let discard = ["dead-letters", "discard", id, "--reason", "not ours"];
     run(openrun(&discard).env("OPENRUN_SERVER", node.url("")));
     prometheus.until_it_is_clear("OpenrunDeadLetters").await;
 }

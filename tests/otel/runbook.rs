@@ -33,12 +33,22 @@ fn commands(text: &str) -> Vec<String> {
     lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).collect()
 }
 
+/// As a shell takes it apart: what stands between quotes is one word.
+fn words(command: &str) -> Vec<&str> {
+    let parts = command.split('"').enumerate();
+    let taken = parts.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    taken.collect()
+}
+
 #[test]
 fn every_command_of_the_run_book_is_one() {
     let commands = commands(&runbook());
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {
-        let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('"')).collect();
+        let words = words(&command);
         // Asked for its help, clap looks at all that comes before.
         let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("it starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

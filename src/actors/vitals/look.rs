@@ -17,21 +17,29 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How long all outboxes together may take; the rest has its turn in the next round.
 const OUTBOXES_WITHIN: Duration = Duration::from_secs(2);
 
+/// Rounds after which an outbox that was empty is looked at all the same: Redis may have been put back as it was.
+const EMPTY_FOR_ROUNDS: u64 = 30;
+
 /// Looks, and remembers what needs no second look.
 pub(super) struct Look {
     parts: VitalsParts,
     /// How many had been issued when the outbox was last seen empty: as long as no more are, it still is.
     empty_at: HashMap<CouponId, Sequence>,
+    rounds: u64,
     /// Where the next round through the outboxes begins.
     turn: usize,
 }
 
 impl Look {
     pub(super) fn new(parts: VitalsParts) -> Self {
-        Self { parts, empty_at: HashMap::new(), turn: 0 }
+        Self { parts, empty_at: HashMap::new(), rounds: 0, turn: 0 }
     }
 
     pub(super) async fn once(&mut self) {
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(EMPTY_FOR_ROUNDS) {
+            self.empty_at.clear();
+        }
         let coupons = self.here();
         let parts = self.parts.clone();
         let engine_and_outboxes = async {
