@@ -96,6 +96,8 @@ pub(super) struct Transport {
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
     pub(super) queues: Arc<RabbitQueues>,
+    /// Asked whether PostgreSQL answers.
+    pub(super) watched: Arc<dyn Cluster>,
 }
 
 /// What stands behind the ports.
@@ -119,7 +121,8 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Postgres(Box<[Database; 2]>),
+    /// To work with, to meet, and on the full stack one to look whether the server answers.
+    Postgres(Vec<Database>),
 }
 
 impl Backend {
@@ -160,7 +163,7 @@ impl Backend {
             quarantine: Arc::new(PostgresStore::new(database.clone())),
             transport: None,
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Postgres(Box::new([database, meeting])),
+            connections: Connections::Postgres(vec![database, meeting]),
         })
     }
 
@@ -170,6 +173,8 @@ impl Backend {
         let urls: &StackUrls = settings.stack.as_ref().ok_or_else(missing)?;
         let [database, meeting] =
             databases(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
+        // Who waits for it waits at no connection that somebody needs.
+        let watching = self::database(&urls.database, 1).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -198,11 +203,12 @@ impl Backend {
                 source,
                 letters,
                 queues,
+                watched: Arc::new(PostgresCluster::new(watching.clone())),
                 lost: Arc::new(PostgresLostNumbers::new(database.clone())),
                 recovery: Arc::new(lua),
             }),
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Postgres(Box::new([database, meeting])),
+            connections: Connections::Postgres(vec![database, meeting, watching]),
         })
     }
 
@@ -223,8 +229,8 @@ impl Backend {
         match &self.connections {
             Connections::Sqlite(_) => Vec::new(),
             Connections::Postgres(databases) => {
-                let [database, meeting] = (**databases).clone();
-                vec![("work", Arc::new(database)), ("meeting", Arc::new(meeting))]
+                let named = ["work", "meeting"].into_iter().zip(databases);
+                named.map(|(name, pool)| (name, Arc::new(pool.clone()) as Arc<dyn ConnectionPool>)).collect()
             }
         }
     }
@@ -238,7 +244,7 @@ impl Backend {
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
             Connections::Postgres(databases) => {
-                for database in databases.iter() {
+                for database in databases {
                     database.close().await;
                 }
             }

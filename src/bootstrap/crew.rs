@@ -143,9 +143,8 @@ impl Crew {
     }
 
     async fn start_vitals(&self, settings: &Settings, backend: &Backend) {
-        let transport = backend.transport.as_ref().zip(backend.cluster.as_ref());
-        let stack = transport.map(|(transport, cluster)| VitalsStack {
-            cluster: Arc::clone(cluster),
+        let stack = backend.transport.as_ref().map(|transport| VitalsStack {
+            postgres: Arc::clone(&transport.watched),
             queues: Arc::<RabbitQueues>::clone(&transport.queues),
             outbox: Arc::clone(&transport.outbox),
             publisher: self.publisher.clone(),

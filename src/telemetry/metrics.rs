@@ -6,8 +6,9 @@ use prometheus::{
     Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use super::adder::{Adder, LONG_SECONDS, SECONDS, SIZES};
+use super::adder::{Adder, SECONDS, SIZES};
 use super::coupons::CouponGauges;
+use super::persisting::Persisting;
 use super::reconciled::Reconciled;
 use super::services::ServiceGauges;
 use crate::domain::AckLevel;
@@ -97,12 +98,8 @@ pub struct Metrics {
     actors: IntGaugeVec,
     actors_failed: IntGaugeVec,
     build: IntGaugeVec,
-    /// Rows in one insert.
-    pub persist_batch_size: Histogram,
-    /// Seconds of one insert that the database took.
-    pub persist_seconds: Histogram,
-    /// Seconds from the engine's decision until the row was committed, by this node's clock.
-    pub persist_lag_seconds: Histogram,
+    /// How issuances become rows.
+    pub persisting: Persisting,
     /// How each coupon stands.
     pub coupons: CouponGauges,
     /// How the services around the node are.
@@ -135,9 +132,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let add = Adder(&registry);
-        let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        note_the_start(&add);
         let by_outcome =
             add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
         Self {
@@ -182,13 +177,7 @@ impl Metrics {
                 "1; what the node is and by what it decides",
                 &["version", "engine"],
             ),
-            persist_batch_size: add.histogram("persist_batch_size", "Rows in one insert", SIZES),
-            persist_seconds: add.histogram("persist_seconds", "Seconds of one insert", SECONDS),
-            persist_lag_seconds: add.histogram(
-                "persist_lag_seconds",
-                "Seconds from the engine's decision until the row was committed",
-                LONG_SECONDS,
-            ),
+            persisting: Persisting::new(&add),
             coupons: CouponGauges::new(&add),
             services: ServiceGauges::new(&add),
             reconciled: Reconciled::new(
@@ -283,9 +272,25 @@ impl Metrics {
     }
 }
 
+/// Notes once for all when the node was started.
+fn note_the_start(add: &Adder<'_>) {
+    let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Metrics, OUTCOMES, Outcome};
+
+    #[test]
+    fn what_another_node_compares_is_said_by_that_node() {
+        let metrics = Metrics::new();
+        metrics.reconciled.remaining("missing", 3);
+        assert!(String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{kind=\"missing\"} 3"));
+        metrics.reconciled.is_anothers();
+        assert!(!String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{"));
+    }
 
     #[test]
     fn every_outcome_is_counted_under_its_own_word() {

@@ -115,7 +115,7 @@ impl VitalsParts {
 
     async fn postgres(&self) {
         let Some(stack) = &self.stack else { return };
-        let answers = matches!(timeout(ANSWER_WITHIN, stack.cluster.now()).await, Ok(Ok(_)));
+        let answers = matches!(timeout(ANSWER_WITHIN, stack.postgres.now()).await, Ok(Ok(_)));
         self.metrics.services.answered("postgresql", answers);
     }
 

@@ -46,7 +46,7 @@ pub struct VitalsParts {
 #[derive(Clone)]
 pub struct VitalsStack {
     /// Asked whether PostgreSQL answers.
-    pub cluster: Arc<dyn Cluster>,
+    pub postgres: Arc<dyn Cluster>,
     /// Asked how full the queues are.
     pub queues: Arc<dyn QueueWatch>,
     /// What has been decided and is on its way.
