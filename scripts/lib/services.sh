@@ -53,6 +53,8 @@ missing_packages() {
   command -v ps >/dev/null || echo procps
   # The tests of the gateway start it themselves.
   if ! command -v nginx >/dev/null && [[ ! -x /usr/sbin/nginx ]]; then echo nginx; fi
+  # The tests of the alerts start it themselves.
+  if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then echo prometheus; fi
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.

@@ -15,8 +15,8 @@ use super::batch::{Ask, Reply};
 use super::coupon_event::{CouponEventActor, IssueCoupon};
 use super::gate_keeper::KeeperSignal;
 use crate::domain::{
-    Coupon, CouponId, CouponState, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence, Standing,
-    Timestamp, Traceparent,
+    Coupon, CouponId, CouponState, Inventory, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence,
+    Standing, Timestamp, Traceparent,
 };
 use crate::gate::{Gate, GateView, Passage, Trust};
 use crate::ports::{Grant, Verdict};
@@ -234,6 +234,18 @@ impl CouponHandle {
     /// The largest sequence the engine is known to have issued.
     pub(super) fn issued_seen(&self) -> Sequence {
         self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.issued())
+    }
+
+    /// The stock as the engine last said, if it has said anything yet.
+    pub(super) fn inventory_seen(&self) -> Option<Inventory> {
+        self.seen.load().as_deref().map(|(standing, _)| standing.inventory)
+    }
+
+    /// The engine's clock, as far as it can be told without asking.
+    pub(super) fn engine_now(&self) -> Option<Timestamp> {
+        let seen = self.seen.load();
+        let (standing, at) = seen.as_deref()?;
+        Some(standing.now.plus_ms(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Opens the gate if the catalogue says that there are going to be more coupons than the engine knows of: then the

@@ -26,6 +26,7 @@ mod registry;
 mod right;
 mod shards;
 mod supervisor;
+mod vitals;
 
 pub use acks::{AckBoard, AckPending, AckPlace, AckSources, Acks};
 pub use answer::{Answer, AskError, Issued};
@@ -52,3 +53,4 @@ pub use supervisor::{
     ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Leave, Observe,
     Restart, StandDown, Supervise, SupervisorActor,
 };
+pub use vitals::{VitalsActor, VitalsParts, VitalsStack};

@@ -1,8 +1,10 @@
 //! What a persister does with one micro-batch: write it, and if the database rejects it, find the poison.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::acks::AckBoard;
+use super::handle::here_now;
 use crate::domain::{AckLevel, IssuedCoupon};
 use crate::ports::{Cause, Conflict, DeliveryTag, IssuanceStore, StoreError};
 use crate::telemetry::Metrics;
@@ -42,8 +44,10 @@ impl BatchWriter {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             let rows: Vec<IssuedCoupon> = part.iter().map(|(_, issuance)| issuance.clone()).collect();
+            let begun = Instant::now();
             match self.store.insert(&rows).await {
                 Ok(report) => {
+                    self.measure(&rows, begun);
                     self.metrics.persisted.inc_by(report.inserted as u64);
                     self.metrics.persisted_again.inc_by(report.same as u64);
                     for conflict in report.alarms() {
@@ -70,6 +74,15 @@ impl BatchWriter {
             }
         }
         Ok(written)
+    }
+
+    /// Notes how long the insert took, and how long after the engine's decision the rows are there.
+    fn measure(&self, rows: &[IssuedCoupon], begun: Instant) {
+        let (now, measured) = (here_now(), &self.metrics.persisting);
+        measured.seconds.observe(begun.elapsed().as_secs_f64());
+        measured.batch_size.observe(f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)));
+        let lag = |row: &IssuedCoupon| Duration::from_millis(now.ms_since(row.issued_at)).as_secs_f64();
+        rows.iter().for_each(|row| measured.lag_seconds.observe(lag(row)));
     }
 
     /// Tells whoever waits of the rows that are committed, which those in quarantine are not.

@@ -10,7 +10,7 @@ use super::settings::{Settings, SettingsError, StackUrls};
 use crate::actors::ReconcileParts;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
-    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitSettings, RabbitSource,
+    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitQueues, RabbitSettings, RabbitSource,
 };
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
@@ -23,8 +23,8 @@ use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
 use crate::ports::{
-    AdmissionEngine, Cluster, CouponCatalog, DeadLetters, EngineError, EngineRecovery, EventBus, EventSource,
-    IssuanceStore, LostNumbers, Outbox, Quarantine,
+    AdmissionEngine, Cluster, ConnectionPool, CouponCatalog, DeadLetters, EngineError, EngineRecovery,
+    EventBus, EventSource, IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
 
 /// Why a node cannot start: one sentence that says what to do.
@@ -95,6 +95,9 @@ pub(super) struct Transport {
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
+    pub(super) queues: Arc<RabbitQueues>,
+    /// Asked whether PostgreSQL answers.
+    pub(super) watched: Arc<dyn Cluster>,
 }
 
 /// What stands behind the ports.
@@ -118,7 +121,8 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    Postgres(Box<[Database; 2]>),
+    /// To work with, to meet, and on the full stack one to look whether the server answers.
+    Postgres(Vec<Database>),
 }
 
 impl Backend {
@@ -159,7 +163,7 @@ impl Backend {
             quarantine: Arc::new(PostgresStore::new(database.clone())),
             transport: None,
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Postgres(Box::new([database, meeting])),
+            connections: Connections::Postgres(vec![database, meeting]),
         })
     }
 
@@ -169,6 +173,8 @@ impl Backend {
         let urls: &StackUrls = settings.stack.as_ref().ok_or_else(missing)?;
         let [database, meeting] =
             databases(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
+        // Who waits for it waits at no connection that somebody needs.
+        let watching = self::database(&urls.database, 1).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -184,6 +190,7 @@ impl Backend {
             _ => Arc::new(lua.clone()),
         };
         let source = Arc::new(RabbitSource::new(broker.clone()));
+        let queues = Arc::new(RabbitQueues::new(broker.clone()));
         let letters = Arc::new(RabbitLetters::new(broker));
         Ok(Self {
             engine,
@@ -195,11 +202,13 @@ impl Backend {
                 bus: Arc::new(bus),
                 source,
                 letters,
+                queues,
+                watched: Arc::new(PostgresCluster::new(watching.clone())),
                 lost: Arc::new(PostgresLostNumbers::new(database.clone())),
                 recovery: Arc::new(lua),
             }),
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Postgres(Box::new([database, meeting])),
+            connections: Connections::Postgres(vec![database, meeting, watching]),
         })
     }
 
@@ -215,15 +224,27 @@ impl Backend {
         }
     }
 
+    /// The pools of connections to PostgreSQL, by name.
+    pub(super) fn pools(&self) -> Vec<(&'static str, Arc<dyn ConnectionPool>)> {
+        match &self.connections {
+            Connections::Sqlite(_) => Vec::new(),
+            Connections::Postgres(databases) => {
+                let named = ["work", "meeting"].into_iter().zip(databases);
+                named.map(|(name, pool)| (name, Arc::new(pool.clone()) as Arc<dyn ConnectionPool>)).collect()
+            }
+        }
+    }
+
     /// Closes everything in an orderly way.
     pub async fn close(&self) {
         if let Some(transport) = &self.transport {
             transport.bus.close().await;
+            transport.queues.close().await;
         }
         match &self.connections {
             Connections::Sqlite(database) => database.close().await,
             Connections::Postgres(databases) => {
-                for database in databases.iter() {
+                for database in databases {
                     database.close().await;
                 }
             }

@@ -12,9 +12,10 @@ use crate::actors::{
     Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, LoopWork as _, OutboxActor,
     Peers, PersisterActor, PersisterParts, PresenceActor, PresenceParts, PublisherActor, PublisherInbox,
     ReconcileSchedule, Reconciler, ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise,
-    SupervisorActor, SweepParts,
+    SupervisorActor, SweepParts, VitalsActor, VitalsParts, VitalsStack,
 };
 use crate::gate::Trust;
+use crate::messaging::rabbitmq::RabbitQueues;
 use crate::ports::NodeId;
 use crate::telemetry::Metrics;
 
@@ -42,6 +43,7 @@ impl Crew {
     /// Makes what they share. Nobody works yet but the supervisor.
     pub(super) fn assemble(settings: &Settings, backend: &Backend) -> Self {
         let metrics = Arc::new(Metrics::new());
+        metrics.begin(backend.engine.name());
         let shards = Arc::new(Shards::start(settings.shards));
         let failed = FailedActors::default();
         let supervisor =
@@ -89,6 +91,7 @@ impl Crew {
         let has = |role| settings.roles.contains(&role);
         self.start_gate_keeper(backend).await?;
         self.start_presence().await;
+        self.start_vitals(settings, backend).await;
         if let (Some(interval), true) = (settings.reconcile_interval, has(Role::Reconciler)) {
             self.start_reconciler(interval).await;
         }
@@ -136,6 +139,25 @@ impl Crew {
         let (recoveries, registry) = (self.recoveries.clone(), Arc::clone(&self.registry));
         let parts = PresenceParts { peers, recoveries, registry };
         let child = PresenceActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        self.supervise(child).await;
+    }
+
+    async fn start_vitals(&self, settings: &Settings, backend: &Backend) {
+        let stack = backend.transport.as_ref().map(|transport| VitalsStack {
+            postgres: Arc::clone(&transport.watched),
+            queues: Arc::<RabbitQueues>::clone(&transport.queues),
+            outbox: Arc::clone(&transport.outbox),
+            publisher: self.publisher.clone(),
+        });
+        let parts = VitalsParts {
+            registry: Arc::clone(&self.registry),
+            metrics: Arc::clone(&self.metrics),
+            engine: Arc::clone(&backend.engine),
+            engine_service: settings.engine.service(),
+            pools: backend.pools(),
+            stack,
+        };
+        let child = VitalsActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
 

@@ -38,6 +38,16 @@ impl EngineKind {
         }
     }
 
+    /// The service in which it keeps what it decides.
+    #[must_use]
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Embedded => "sqlite",
+            Self::RedisLua | Self::RedisLock => "redis",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
     /// Whether it needs the full stack: Redis, RabbitMQ and PostgreSQL.
     #[must_use]
     pub fn needs_stack(self) -> bool {

@@ -11,6 +11,7 @@ mod issuance_store;
 mod lost_numbers;
 mod outbox;
 mod quarantine;
+mod vitals;
 
 /// The cause behind a port's error, whatever technology it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -29,3 +30,4 @@ pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
 pub use lost_numbers::{Loss, LossError, LostNumbers, Permission};
 pub use outbox::{Outbox, OutboxEntry};
 pub use quarantine::{ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts};
+pub use vitals::{ConnectionPool, PoolUse, QueueWatch, Queues};

@@ -1,14 +1,16 @@
 //! Counters and histograms. Label values are bound once, so that counting on the hot path is one atomic addition.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use super::adder::{Adder, SECONDS, SIZES};
+use super::coupons::CouponGauges;
+use super::persisting::Persisting;
 use super::reconciled::Reconciled;
+use super::services::ServiceGauges;
 use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
@@ -93,10 +95,15 @@ pub struct Metrics {
     recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
+    actors: IntGaugeVec,
     actors_failed: IntGaugeVec,
-    remaining: IntGaugeVec,
-    gate: IntGaugeVec,
-    outbox_depth: IntGaugeVec,
+    build: IntGaugeVec,
+    /// How issuances become rows.
+    pub persisting: Persisting,
+    /// How each coupon stands.
+    pub coupons: CouponGauges,
+    /// How the services around the node are.
+    pub services: ServiceGauges,
     /// What the reconciler found.
     pub reconciled: Reconciled,
     ack_waiting: IntGauge,
@@ -125,6 +132,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let add = Adder(&registry);
+        note_the_start(&add);
         let by_outcome =
             add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
         Self {
@@ -162,18 +170,20 @@ impl Metrics {
             ),
             actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
             actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
-            actors_failed: add.gauges("actors_failed", "Actors that died too often and stay down", "kind"),
-            remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", "coupon"),
-            gate: add.gauges("gate_halted", "1 where this node turns members away by itself", "coupon"),
-            outbox_depth: add.gauges(
-                "outbox_depth",
-                "Issuances not yet known to be in the database",
-                "coupon",
+            actors: add.gauges("actors", "Supervised actors of this node", &["kind"]),
+            actors_failed: add.gauges("actors_failed", "Actors that died too often and stay down", &["kind"]),
+            build: add.gauges(
+                "build_info",
+                "1; what the node is and by what it decides",
+                &["version", "engine"],
             ),
+            persisting: Persisting::new(&add),
+            coupons: CouponGauges::new(&add),
+            services: ServiceGauges::new(&add),
             reconciled: Reconciled::new(
                 add.counter("reconcile_repaired_total", "Disagreements of engine and database put right"),
                 add.gauge("reconcile_last_run_timestamp_seconds", "When everything was last compared"),
-                add.gauges("drift", "Disagreements that the last comparison could not put right", "kind"),
+                add.gauges("drift", "Disagreements that the last comparison could not put right", &["kind"]),
             ),
             ack_waiting: add
                 .gauge("ack_waiting_members", "Members issued to who wait for the level they want"),
@@ -204,6 +214,27 @@ impl Metrics {
         self.requests[outcome as usize].inc();
     }
 
+    /// Notes what this node is, and makes the series whose first value must not be news.
+    pub fn begin(&self, engine: &str) {
+        self.build.with_label_values(&[env!("CARGO_PKG_VERSION"), engine]).set(1);
+        for how in ["verified", "rebuilt"] {
+            self.recoveries.with_label_values(&[how]);
+        }
+        for level in [AckLevel::Queued, AckLevel::Persisted] {
+            self.ack_seconds.with_label_values(&[level.as_str()]);
+        }
+    }
+
+    /// Notes that one more actor is looked after.
+    pub fn actor_supervised(&self, kind: &str) {
+        self.actors.with_label_values(&[kind]).inc();
+        self.actors_failed.with_label_values(&[kind]);
+        // From 0 on: who compares two moments does not see a series that begins with 1.
+        for counters in [&self.actor_restarts, &self.actor_panics] {
+            counters.with_label_values(&[kind]);
+        }
+    }
+
     /// Counts a coupon whose engine is trusted again.
     pub fn recovered(&self, how: &str) {
         self.recoveries.with_label_values(&[how]).inc();
@@ -229,17 +260,6 @@ impl Metrics {
         self.actors_failed.with_label_values(&[kind]).dec();
     }
 
-    /// Notes how a coupon stands on this node.
-    pub fn coupon_seen(&self, coupon: &str, remaining: u32, halted: bool) {
-        self.remaining.with_label_values(&[coupon]).set(i64::from(remaining));
-        self.gate.with_label_values(&[coupon]).set(i64::from(halted));
-    }
-
-    /// Notes how many entries a coupon's outbox holds.
-    pub fn outbox_seen(&self, coupon: &str, depth: u64) {
-        self.outbox_depth.with_label_values(&[coupon]).set(i64::try_from(depth).unwrap_or(i64::MAX));
-    }
-
     /// Everything in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
@@ -252,58 +272,25 @@ impl Metrics {
     }
 }
 
-/// From half a millisecond to ten seconds.
-const SECONDS: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// From one member to a full batch.
-const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-
-/// Makes metrics under the prefix `openrun_` and registers them.
-struct Adder<'a>(&'a Registry);
-
-impl Adder<'_> {
-    fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        // Names are written in this file alone; a wrong or doubled one fails in every test that makes metrics.
-        match made.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {
-            Ok(metric) => metric,
-            Err(error) => unreachable!("a metric of this file is wrong: {error}"),
-        }
-    }
-
-    fn opts(name: &str, help: &str) -> Opts {
-        Opts::new(name, help).namespace("openrun")
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.registered(IntCounter::with_opts(Self::opts(name, help)))
-    }
-
-    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
-        self.registered(IntCounterVec::new(Self::opts(name, help), &[label]))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.registered(IntGauge::with_opts(Self::opts(name, help)))
-    }
-
-    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
-        self.registered(IntGaugeVec::new(Self::opts(name, help), &[label]))
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
-        self.registered(Histogram::with_opts(opts))
-    }
-
-    fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
-        let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
-        self.registered(HistogramVec::new(opts, &[label]))
-    }
+/// Notes once for all when the node was started.
+fn note_the_start(add: &Adder<'_>) {
+    let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Metrics, OUTCOMES, Outcome};
+
+    #[test]
+    fn what_another_node_compares_is_said_by_that_node() {
+        let metrics = Metrics::new();
+        metrics.reconciled.remaining("missing", 3);
+        assert!(String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{kind=\"missing\"} 3"));
+        metrics.reconciled.is_anothers();
+        assert!(!String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{"));
+    }
 
     #[test]
     fn every_outcome_is_counted_under_its_own_word() {

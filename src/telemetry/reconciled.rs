@@ -17,6 +17,11 @@ impl Reconciled {
         Self { repaired, last_run, drift }
     }
 
+    /// Forgets what was found: another node compares, and says what it finds.
+    pub fn is_anothers(&self) {
+        self.drift.reset();
+    }
+
     /// Notes how many disagreements of a kind, of which there are few, remain.
     pub fn remaining(&self, kind: &str, count: u64) {
         self.drift.with_label_values(&[kind]).set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -33,7 +33,7 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
     if matches!(engine, Engine::PostgresPessimistic | Engine::PostgresOptimistic) {
         expected.push("presence");
     }
-    expected.push("reconciler");
+    expected.extend(["reconciler", "vitals"]);
     // The Redis of the run has coupons of other tests.
     assert_eq!(names.into_iter().filter(|name| !other_coupon(name, &id)).collect::<Vec<_>>(), expected);
     for actor in &actors {

@@ -220,8 +220,6 @@ impl Keeper {
             }
             Some(rejection) => self.halt(handle, standing, rejection).await?,
         }
-        let halted = handle.gate().halted().is_some();
-        self.parts.metrics.coupon_seen(handle.id().as_str(), standing.inventory.remaining(), halted);
         handle.saw(standing);
         if let Some(recoveries) = &self.parts.recoveries {
             recoveries.settle(handle.id()).await;

@@ -117,15 +117,12 @@ impl Sweep {
 impl SweepParts {
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> Offered {
         let issued = handle.issued_seen();
-        let depth = |progress: &Progress| u64::from(issued.saturating_sub(progress.watermark));
-        self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
         if issued <= progress.watermark {
             progress.moved = Instant::now();
             progress.found_is_done(progress.moved, true);
             return Offered::All;
         }
         let database_answers = self.trim(handle.id(), progress).await;
-        self.metrics.outbox_seen(handle.id().as_str(), depth(progress));
         if !database_answers {
             // What does not arrive while the database is away is not lost for that.
             progress.moved = Instant::now();

@@ -72,7 +72,10 @@ impl LoopWork for ReconcileSchedule {
             if leave.is_due() {
                 return self.end().await;
             }
-            if self.may_run().await {
+            if !self.may_run().await {
+                // What this node found once must not stand beside what another finds now.
+                self.reconciler.is_anothers();
+            } else {
                 // A run of a million coupons takes long, and is given up without harm when the node stops.
                 tokio::select! {
                     () = scheduled_run(&self.reconciler) => {}

@@ -66,6 +66,11 @@ impl Reconciler {
         Ok(report)
     }
 
+    /// Says that another node compares everything from now on.
+    pub(super) fn is_anothers(&self) {
+        self.metrics.reconciled.is_anothers();
+    }
+
     fn tell(&self, report: &DriftReport, is_whole: bool) {
         if is_whole {
             for kind in DriftKind::ALL {

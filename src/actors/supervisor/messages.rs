@@ -17,6 +17,7 @@ impl Handler<Supervise> for SupervisorActor {
         self.contained(|supervisor| {
             let name = child.name();
             if !supervisor.wards.contains_key(&name) {
+                supervisor.metrics.actor_supervised(child.kind());
                 supervisor.wards.insert(name.clone(), Ward::of(child));
                 supervisor.start(&name, 0, address);
             }

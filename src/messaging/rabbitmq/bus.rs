@@ -36,7 +36,7 @@ impl RabbitBus {
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
         let reply_timeout = settings.reply_timeout();
-        let wire = Arc::new(Wire { links: Links::new(settings), reply_timeout });
+        let wire = Arc::new(Wire { links: Links::new(settings, "openrun publisher"), reply_timeout });
         Self { wire, turns: Arc::new(Semaphore::new(MAX_WINDOWS as usize)), reply_timeout }
     }
 

@@ -112,11 +112,18 @@ impl Session {
 
     /// How many messages wait in the queue of issuances, not counting those in the hands of receivers.
     pub(super) async fn backlog(&self, channel: &Channel) -> Result<u64, BrokerError> {
+        self.messages(channel, &self.topology.issuances(), "asking for the backlog").await
+    }
+
+    /// How many messages were set aside, not counting those that somebody looks at.
+    pub(super) async fn dead_letters(&self, channel: &Channel) -> Result<u64, BrokerError> {
+        self.messages(channel, &self.topology.dead_letters(), "asking for the dead letters").await
+    }
+
+    async fn messages(&self, channel: &Channel, queue: &str, what: &'static str) -> Result<u64, BrokerError> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared =
-            channel.queue_declare(self.topology.issuances().into(), options, FieldTable::default());
-        let queue = self.bounded("asking for the backlog", declared).await?;
-        Ok(u64::from(queue.message_count()))
+        let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+        Ok(u64::from(self.bounded(what, declared).await?.message_count()))
     }
 
     /// Whether nothing is known to be wrong with it.

@@ -1,4 +1,4 @@
-//! The bus's connection, which comes back by itself: one try at a time, and none before its wait is over.
+//! A connection of the bus or of whoever looks at the queues, which comes back by itself: one try at a time, and none before its wait is over.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,12 +51,14 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Links {
     settings: RabbitSettings,
+    /// By which the broker's operators know the connection.
+    name: &'static str,
     /// Held while connecting, so that there is one try at a time and everybody else waits for its outcome.
     state: tokio::sync::Mutex<State>,
 }
 
 impl Links {
-    pub(super) fn new(settings: RabbitSettings) -> Self {
+    pub(super) fn new(settings: RabbitSettings, name: &'static str) -> Self {
         let state = State {
             link: None,
             retry: Retry::reconnect(),
@@ -64,7 +66,7 @@ impl Links {
             last: String::new(),
             closed: false,
         };
-        Self { settings, state: tokio::sync::Mutex::new(state) }
+        Self { settings, name, state: tokio::sync::Mutex::new(state) }
     }
 
     /// The link that is open, or a new one; fails at once while the last failure is too fresh.
@@ -87,7 +89,7 @@ impl Links {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 return Err(BrokerError::BackingOff { wait_ms, last: state.last.clone() });
             }
-            match Session::open(&self.settings, "openrun publisher").await {
+            match Session::open(&self.settings, self.name).await {
                 Ok(session) => {
                     let link = Arc::new(Link { session, idle: Mutex::default() });
                     state.link = Some(Arc::clone(&link));

@@ -8,6 +8,7 @@ mod letters;
 mod link;
 mod message;
 mod parts;
+mod queues;
 mod settings;
 mod source;
 mod topology;
@@ -22,6 +23,7 @@ pub use message::batch::{
     encode_batches, read,
 };
 pub use message::{CONTENT_TYPE, EVENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
+pub use queues::RabbitQueues;
 pub use settings::{Namespace, RabbitSettings};
 pub use source::{RabbitSource, RabbitStream};
 pub use topology::{Topology, declare};

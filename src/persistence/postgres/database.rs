@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 use tokio::time::timeout;
 
 use super::errors::{self, DatabaseError};
+use crate::ports::{ConnectionPool, PoolUse};
 
 /// Beyond the server's own bound on a statement: what passes it means that the server is gone without a word.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -149,6 +150,14 @@ impl Database {
     /// Closes every connection after its statement.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+impl ConnectionPool for Database {
+    fn usage(&self) -> PoolUse {
+        let (open, idle) = self.connections();
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        PoolUse { open, idle, max: self.pool.options().get_max_connections() }
     }
 }
 

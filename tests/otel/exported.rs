@@ -1,0 +1,133 @@
+//! What rules and dashboards ask for is what a node that really runs exports.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::files::{dashboards, metrics_named, rules};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::races::{ask, create_coupon, http, metric, until, until_persisted};
+use crate::support::shared::coupon_id;
+
+/// A node on the full stack that has issued, written and compared; and what it exports.
+async fn scraped() -> (NodeProcess, String, String) {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let coupon = coupon_id();
+    create_coupon(node.address(), &coupon, 3).await;
+    assert_eq!(ask(node.address(), &coupon, "kim").await.0, 201);
+    until_persisted(&stack.database_url, &coupon, 1).await;
+    // A comparison while something is in flight is none.
+    until("everything was compared", async || {
+        let compared = http().post(node.url("/v1/admin/reconcile")).send().await.ok()?;
+        (compared.status() == 200).then_some(())
+    })
+    .await;
+    until("everything was looked at", async || {
+        let label = format!("coupon=\"{coupon}\"");
+        let issued = metric(node.address(), "openrun_coupons_issued", &label).await > 0.5;
+        let services = metric(node.address(), "openrun_service_up", "").await > 2.5;
+        let text = text(node.address()).await;
+        let outbox = text.contains(&format!("openrun_outbox_age_seconds{{{label}}}"));
+        (issued && services && outbox && text.contains("openrun_queue_messages 0")).then_some(())
+    })
+    .await;
+    let text = text(node.address()).await;
+    (node, coupon, text)
+}
+
+async fn text(node: SocketAddr) -> String {
+    let answer = http().get(format!("http://{node}/metrics")).send().await.expect("the node answers");
+    answer.text().await.expect("metrics are text")
+}
+
+/// The names that are exported, and of which type each is.
+fn types(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
+}
+
+/// Whether a query can ask for `name`.
+fn is_exported(name: &str, types: &BTreeMap<&str, &str>) -> bool {
+    let part = |suffix| name.strip_suffix(suffix).and_then(|whole| types.get(whole));
+    types.get(name).is_some_and(|kind| *kind != "histogram")
+        || ["_bucket", "_sum", "_count"].into_iter().any(|suffix| part(suffix) == Some(&"histogram"))
+}
+
+#[tokio::test]
+async fn every_metric_that_is_asked_for_is_exported_by_a_running_node() {
+    let (_node, coupon, text) = scraped().await;
+    let types = types(&text);
+    let asked = rules().into_iter().chain(dashboards());
+    for (path, file) in asked {
+        let named = metrics_named(&file);
+        assert!(!named.is_empty(), "{} asks for nothing", path.display());
+        for name in named {
+            assert!(is_exported(&name, &types), "{} asks for {name}, which is not exported", path.display());
+        }
+    }
+    for line in [
+        format!("openrun_coupons_stock{{coupon=\"{coupon}\"}} 3"),
+        format!("openrun_coupons_remaining{{coupon=\"{coupon}\"}} 2"),
+        format!("openrun_gate_state{{coupon=\"{coupon}\",state=\"open\"}} 1"),
+        "openrun_dead_letters 0".to_owned(),
+        "openrun_database_connections{pool=\"work\",state=\"max\"} 4".to_owned(),
+        "openrun_mailbox_depth{kind=\"publisher\"} 0".to_owned(),
+        "openrun_actor_restarts_total{kind=\"persister\"} 0".to_owned(),
+        "openrun_actors{kind=\"persister\"} 2".to_owned(),
+        "openrun_recoveries_total{how=\"rebuilt\"} 0".to_owned(),
+        "openrun_drift{kind=\"missing\"} 0".to_owned(),
+        "openrun_persist_lag_seconds_count 1".to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+    for service in ["redis", "rabbitmq", "postgresql"] {
+        assert!(
+            text.contains(&format!("openrun_service_up{{service=\"{service}\"}} 1")),
+            "{service}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_are_named_as_prometheus_wants_them() {
+    let (_node, _coupon, text) = scraped().await;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().expect("promtool starts; ./scripts/test installs it");
+    let mut input = promtool.stdin.take().expect("it has one");
+    input.write_all(text.as_bytes()).expect("it reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("it ends");
+    let said =
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(output.status.success(), "{said}");
+}
+
+/// A panel without a query, or one that asks somewhere else, would stay empty.
+#[test]
+fn every_panel_of_every_dashboard_asks_prometheus_something() {
+    for (path, text) in dashboards() {
+        let dashboard: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let file = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(dashboard["uid"], format!("openrun-{file}"), "{}", path.display());
+        let panels = dashboard["panels"].as_array().expect("there are panels");
+        for panel in panels.iter().filter(|panel| panel["type"] != "row" && panel["type"] != "alertlist") {
+            let title = &panel["title"];
+            assert_eq!(panel["datasource"]["uid"], "prometheus", "{title} in {}", path.display());
+            let queries = panel["targets"].as_array().expect("there are queries");
+            assert!(!queries.is_empty(), "{title} asks nothing");
+            for query in queries {
+                let expression = query["expr"].as_str().unwrap_or_default();
+                assert!(!metrics_named(expression).is_empty(), "{title}: {expression}");
+            }
+            assert!(
+                panel["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{title} explains itself"
+            );
+        }
+    }
+}

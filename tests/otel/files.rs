@@ -1,0 +1,58 @@
+//! The rules and dashboards as they are in the repository.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of `folder` whose names end in `ending`, with their texts, in order.
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(root().join(folder)).expect("the folder can be read");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "there is no .{ending} in {folder}");
+    let read = |path: PathBuf| (path.clone(), fs::read_to_string(&path).expect("it is text"));
+    paths.into_iter().map(read).collect()
+}
+
+/// The files of rules.
+pub(crate) fn rules() -> Vec<(PathBuf, String)> {
+    files("otel/rules", "yml")
+}
+
+/// The files of their tests.
+pub(crate) fn rule_tests() -> Vec<(PathBuf, String)> {
+    files("otel/rules/tests", "yml")
+}
+
+/// The dashboards.
+pub(crate) fn dashboards() -> Vec<(PathBuf, String)> {
+    files("otel/grafana/dashboards", "json")
+}
+
+/// Every alert there is.
+pub(crate) fn alerts() -> BTreeSet<String> {
+    let texts = rules().into_iter().map(|(_, text)| text);
+    let named = |text: String| -> Vec<String> {
+        let names = text.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+        names.map(str::to_owned).collect()
+    };
+    let all: Vec<String> = texts.flat_map(named).collect();
+    let alerts: BTreeSet<String> = all.iter().cloned().collect();
+    assert_eq!(alerts.len(), all.len(), "two alerts have one name: {all:?}");
+    assert!(!alerts.is_empty(), "there is no alert");
+    alerts
+}
+
+/// Every metric of openrun that `text` names.
+pub(crate) fn metrics_named(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_part(c));
+    words.filter(|word| word.starts_with("openrun_")).map(str::to_owned).collect()
+}

@@ -1,0 +1,82 @@
+//! The run-book has a section for every alert and no other, names settings and metrics that there are, and its commands are
+//! commands.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::files::{alerts, metrics_named, root};
+use crate::support::node::openrun;
+
+fn runbook() -> String {
+    fs::read_to_string(root().join("docs/operations.md")).expect("there is a run-book")
+}
+
+#[test]
+fn every_alert_has_its_section_in_the_run_book_and_says_what_to_do() {
+    let text = runbook();
+    let sections: Vec<&str> =
+        text.split("\n### ").skip(1).filter(|part| part.starts_with("Openrun")).collect();
+    let named: BTreeSet<String> =
+        sections.iter().map(|section| section.lines().next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(named, alerts());
+    for section in sections {
+        for part in ["**Means**", "**Look at**", "**Do**"] {
+            assert!(section.contains(part), "{part} is missing in {section}");
+        }
+    }
+}
+
+/// The commands of the code blocks, as far as they are openrun's.
+fn commands(text: &str) -> Vec<String> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("openrun "));
+    lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).collect()
+}
+
+/// As a shell takes it apart: what stands between quotes is one word.
+fn words(command: &str) -> Vec<&str> {
+    let parts = command.split('"').enumerate();
+    let taken = parts.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    taken.collect()
+}
+
+#[test]
+fn every_command_of_the_run_book_is_one() {
+    let commands = commands(&runbook());
+    assert!(commands.len() > 5, "{commands:?}");
+    for command in commands {
+        let words = words(&command);
+        // Asked for its help, clap looks at all that comes before.
+        let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "openrun {command}: {said}");
+        assert!(said.is_empty(), "openrun {command}: {said}");
+    }
+}
+
+#[test]
+fn the_run_book_explains_every_setting_of_serve() {
+    let (text, help) = (runbook(), openrun(&["serve", "--help"]).output().expect("it starts"));
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let settings: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let settings: Vec<_> = settings.into_iter().filter(|word| word.starts_with("OPENRUN_")).collect();
+    assert!(settings.len() > 10, "{settings:?}");
+    for setting in settings {
+        assert!(text.contains(&format!("`{setting}`")), "{setting} is not in docs/operations.md");
+    }
+}
+
+#[test]
+fn the_metrics_of_the_run_book_are_in_the_source() {
+    let source: String = ["metrics", "coupons", "persisting", "services"]
+        .map(|file| fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("it is there"))
+        .concat();
+    for name in metrics_named(&runbook()) {
+        let short = name.trim_start_matches("openrun_");
+        let short = ["_bucket", "_sum", "_count"].iter().fold(short, |name, end| name.trim_end_matches(end));
+        assert!(source.contains(&format!("\"{short}\"")), "{name} is not exported");
+    }
+}
