@@ -37,9 +37,11 @@ pub enum Outcome {
     Invalid,
     /// Issued, but not yet as safe as the member wants to know it.
     AckPending,
+    /// They asked too often.
+    RateLimited,
 }
 
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "issued",
     "again",
     "sold_out",
@@ -51,6 +53,7 @@ const OUTCOMES: [&str; 11] = [
     "unknown",
     "invalid",
     "ack_pending",
+    "rate_limited",
 ];
 
 /// Every metric of the service.
@@ -90,6 +93,7 @@ pub struct Metrics {
     pub letters_discarded: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
+    rate_limited: IntCounterVec,
     recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
@@ -155,6 +159,11 @@ impl Metrics {
                 .counter("dead_letters_discarded_total", "Dead letters that an operator dropped"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
+            rate_limited: add.counters(
+                "rate_limited_total",
+                "Requests that were refused, by which limit",
+                "by",
+            ),
             recoveries: add.counters(
                 "recoveries_total",
                 "Coupons whose engine was trusted again, by how",
@@ -202,6 +211,11 @@ impl Metrics {
     /// Counts an answer.
     pub fn answered(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();
+    }
+
+    /// Counts a request that was refused by the limit of this name.
+    pub fn rate_limited(&self, by: &str) {
+        self.rate_limited.with_label_values(&[by]).inc();
     }
 
     /// Counts a coupon whose engine is trusted again.

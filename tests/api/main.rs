@@ -24,6 +24,7 @@ mod members;
 mod operators;
 mod overload;
 mod program;
+mod rate_limits;
 mod raw;
 mod routes;
 mod serve_mistakes;
