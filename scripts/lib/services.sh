@@ -51,6 +51,10 @@ missing_packages() {
   if ! rabbitmq_bin >/dev/null || ! command -v epmd >/dev/null; then echo rabbitmq-server; fi
   postgres_bin >/dev/null || echo postgresql
   command -v ps >/dev/null || echo procps
+  # The example clients are run by their tests.
+  command -v curl >/dev/null || echo curl
+  command -v node >/dev/null || echo nodejs
+  command -v python3 >/dev/null || echo python3
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.
