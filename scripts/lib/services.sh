@@ -55,6 +55,10 @@ missing_packages() {
   if ! command -v nginx >/dev/null && [[ ! -x /usr/sbin/nginx ]]; then echo nginx; fi
   # The tests of the alerts start it themselves.
   if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then echo prometheus; fi
+  # The example clients are run by their tests.
+  command -v curl >/dev/null || echo curl
+  command -v node >/dev/null || echo nodejs
+  command -v python3 >/dev/null || echo python3
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.

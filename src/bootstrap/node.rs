@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{AckSources, Acks, ActorDesk, CouponDesk, StandDown};
-use crate::http::{self, AppState, Operators, ServerSettings};
+use crate::http::{self, AppState, Limits, Operators, ServerSettings};
 
 /// A node that serves.
 pub struct Node {
@@ -106,11 +106,16 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
         acks: acks(settings, backend, crew),
         metrics: Arc::clone(&crew.metrics),
         reconciler: crew.reconciler.clone(),
+        limits: Arc::new(limits(settings, crew)),
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
         serves_api: serves_api(settings, backend),
         draining,
     }
+}
+
+fn limits(settings: &Settings, crew: &Crew) -> Limits {
+    Limits::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&crew.metrics))
 }
 
 /// Levels beyond the engine's word are waited for only where there is a way between engine and database.

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::engine_kind::EngineKind;
 use super::place;
 use crate::domain::AckLevel;
+use crate::http::{RateLimits, TrustedProxies};
 
 /// What a node does on the full stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +80,10 @@ pub struct Settings {
     pub ack: AckLevel,
     /// Who may make operators' calls; `None` means whoever calls over loopback.
     pub admin_token: Option<SecretString>,
+    /// How often anybody may ask.
+    pub rate_limit: RateLimits,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// How many persisters write at a time.
     pub persisters: usize,
     /// How long the reconciler rests between two runs; `None` if it runs only when it is asked to.

@@ -39,6 +39,8 @@ impl CommonArgs {
             roles: self.roles.iter().copied().collect(),
             ack: self.ack()?,
             admin_token: self.admin_token.clone().filter(|token| !token.is_empty()).map(Into::into),
+            rate_limit: self.rate_limit,
+            trusted_proxies: self.trusted_proxies.clone(),
             persisters: usize::from(self.persisters),
             reconcile_interval: self.reconcile_interval.0,
             database_connections: self.database_connections,

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract;
+use super::limits::Allowance;
 use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::state::AppState;
 use crate::actors::{Answer, AskError, Issued, here_now};
-use crate::domain::{AckLevel, IssuedCoupon, Rejection, Timestamp};
+use crate::domain::{AckLevel, CouponId, IssuedCoupon, MemberId, Rejection, Timestamp};
+use crate::gate::Passage;
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
 
@@ -103,6 +105,8 @@ impl<'a> IssuanceView<'a> {
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`: nothing was decided, ask again after Retry-After", body = ProblemBody,
+            content_type = "application/problem+json"),
         (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: ask again after \
             Retry-After. `ack_pending`: issued, but not yet as safe as preferred; asking again gives the same coupon", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -136,6 +140,7 @@ async fn answer(
     let body = extract::body(request, payload).await.map_err(invalid)?;
     let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
     let member = extract::member_id(&asked.member_id).map_err(invalid)?;
+    let allowance = admit(state, request, &coupon_id, &member)?;
     let unknown = |error: AskError| (outcome_of_error(error), error.into());
     let Some(coupon) = state.registry.find_anew(&coupon_id).await.map_err(unknown)? else {
         return Err(invalid(Problem::no_such_coupon()));
@@ -148,7 +153,9 @@ async fn answer(
         Ok(Answer::Issued(issued)) => {
             let reached = place.reached(&issued.coupon, deadline).await;
             reached.map_err(|pending| (Outcome::AckPending, pending.into()))?;
-            Ok(told(&issued, level, wish))
+            let (outcome, mut response) = told(&issued, level, wish);
+            allowance.tell(&mut response);
+            Ok((outcome, response))
         }
         Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
             let problem = Problem::not_open(opens_at, here_now());
@@ -157,6 +164,21 @@ async fn answer(
         Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
         Err(error) => Err(unknown(error)),
     }
+}
+
+/// Takes the tokens of whoever has to be looked into. What this node's gate says by itself is free.
+fn admit(
+    state: &AppState,
+    request: &HttpRequest,
+    coupon: &CouponId,
+    member: &MemberId,
+) -> Result<Allowance, (Outcome, Problem)> {
+    let is_said_by_the_gate = || {
+        let known = state.registry.find(coupon);
+        known.is_some_and(|coupon| coupon.gate().judge(member, here_now()) != Passage::Ask)
+    };
+    let admitted = state.limits.admit(request, Some(member), is_said_by_the_gate);
+    admitted.map_err(|refused| (Outcome::RateLimited, refused.into()))
 }
 
 /// The answer to a member whose coupon has reached `level`.
@@ -209,6 +231,7 @@ fn outcome_of_error(error: AskError) -> Outcome {
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`, `overloaded`: ask again after Retry-After. `ack_pending`: issued, but \
             not yet as safe as preferred", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -221,6 +244,7 @@ pub(super) async fn find(
     let deadline = Instant::now() + state.request_timeout;
     let (coupon_id, member_id) = path.into_inner();
     let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
+    let allowance = state.limits.admit(&request, Some(&member), || false)?;
     let coupon = state.registry.find_anew(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
     // Who looks up is told no sooner than who asks.
     let wish = prefer::ack(&request);
@@ -231,7 +255,9 @@ pub(super) async fn find(
         Ok(Some(grant)) => {
             let issued = Issued { coupon: coupon.issuance(&member, grant), again: true };
             place.reached(&issued.coupon, deadline).await?;
-            Ok(told(&issued, level, wish).1)
+            let (_, mut response) = told(&issued, level, wish);
+            allowance.tell(&mut response);
+            Ok(response)
         }
         Ok(None) => Err(Problem::not_issued()),
         Err(error) => {

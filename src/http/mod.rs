@@ -5,6 +5,7 @@ mod coupons;
 mod extract;
 mod health;
 mod issuances;
+mod limits;
 mod openapi;
 mod operators;
 mod prefer;
@@ -13,6 +14,7 @@ mod server;
 mod state;
 mod unread;
 
+pub use limits::{Limits, ProxiesError, RateLimits, RatesError, TrustedProxies};
 pub use openapi::document as openapi_document;
 pub use operators::Operators;
 pub use server::{BoundServer, ServerSettings, bind};

@@ -1,6 +1,7 @@
 //! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
 
 mod admin;
+mod limited;
 
 use std::sync::LazyLock;
 
@@ -11,6 +12,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::limits::Refused;
 use crate::actors::{AckPending, AskError, DeskError};
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
@@ -59,6 +61,7 @@ pub(super) struct Problem {
     retry_after_s: Option<u64>,
     opens_at: Option<Timestamp>,
     actors: Vec<String>,
+    refused: Option<Refused>,
 }
 
 impl Problem {
@@ -71,6 +74,7 @@ impl Problem {
             retry_after_s: None,
             opens_at: None,
             actors: Vec::new(),
+            refused: None,
         }
     }
 
@@ -249,7 +253,11 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        respond(self.status, self.retry_after_s, self.body().into())
+        let mut response = respond(self.status, self.retry_after_s, self.body().into());
+        if let Some(refused) = &self.refused {
+            refused.tell(&mut response);
+        }
+        response
     }
 }
 

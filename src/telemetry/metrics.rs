@@ -39,9 +39,11 @@ pub enum Outcome {
     Invalid,
     /// Issued, but not yet as safe as the member wants to know it.
     AckPending,
+    /// They asked too often.
+    RateLimited,
 }
 
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "issued",
     "again",
     "sold_out",
@@ -53,6 +55,7 @@ const OUTCOMES: [&str; 11] = [
     "unknown",
     "invalid",
     "ack_pending",
+    "rate_limited",
 ];
 
 /// Every metric of the service.
@@ -92,6 +95,7 @@ pub struct Metrics {
     pub letters_discarded: IntCounter,
     /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
+    rate_limited: IntCounterVec,
     recoveries: IntCounterVec,
     actor_restarts: IntCounterVec,
     actor_panics: IntCounterVec,
@@ -163,6 +167,11 @@ impl Metrics {
                 .counter("dead_letters_discarded_total", "Dead letters that an operator dropped"),
             persist_retries: add
                 .counter("persist_retries_total", "Batches the database could not take at once"),
+            rate_limited: add.counters(
+                "rate_limited_total",
+                "Requests that were refused, by which limit",
+                "by",
+            ),
             recoveries: add.counters(
                 "recoveries_total",
                 "Coupons whose engine was trusted again, by how",
@@ -233,6 +242,11 @@ impl Metrics {
         for counters in [&self.actor_restarts, &self.actor_panics] {
             counters.with_label_values(&[kind]);
         }
+    }
+
+    /// Counts a request that was refused by the limit of this name.
+    pub fn rate_limited(&self, by: &str) {
+        self.rate_limited.with_label_values(&[by]).inc();
     }
 
     /// Counts a coupon whose engine is trusted again.

@@ -25,6 +25,7 @@ mod operators;
 mod overload;
 mod probe;
 mod program;
+mod rate_limits;
 mod raw;
 mod routes;
 mod serve_mistakes;

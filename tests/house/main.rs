@@ -4,6 +4,7 @@
 mod support;
 
 mod floors;
+mod kubernetes;
 mod proxy;
 mod services;
 mod shared;

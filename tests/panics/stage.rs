@@ -6,6 +6,7 @@ use std::time::Duration;
 use openrun::actors::fail_point;
 use openrun::bootstrap::{EngineKind, Migration, Node, Role, Settings, StackUrls, migrate};
 use openrun::domain::AckLevel;
+use openrun::http::{RateLimits, TrustedProxies};
 use openrun_load::RaceReport;
 
 use crate::support::races::{self, until, until_issued};
@@ -39,6 +40,8 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         roles: [Role::Api, Role::Publisher, Role::Persister].into(),
         ack: AckLevel::Granted,
         admin_token: None,
+        rate_limit: RateLimits::OFF,
+        trusted_proxies: TrustedProxies::default(),
         persisters: 2,
         reconcile_interval: None,
         database_connections: 4,

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::inspect::Interval;
 use crate::bootstrap::{EngineKind, Role};
+use crate::http::{RateLimits, TrustedProxies};
 use crate::telemetry::LogFormat;
 
 /// What `serve` and `demo` have in common.
@@ -67,6 +68,21 @@ pub(in crate::cli) struct CommonArgs {
     /// Token for operators' calls; needed unless bound to loopback. Best given by the environment
     #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(in crate::cli) admin_token: Option<String>,
+
+    /// How often anybody may ask: `off`, or tokens a second (s, minute m, hour h) and at most, for all who come from an
+    /// address and for one member there. Callers on this machine are not limited, unless with `loopback=limited`
+    #[arg(long, env = "OPENRUN_RATE_LIMIT", default_value = RateLimits::DEFAULT, value_name = "LIMITS")]
+    pub(in crate::cli) rate_limit: RateLimits,
+
+    /// Proxies whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,192.0.2.7 [default: none]
+    #[arg(
+        long,
+        env = "OPENRUN_TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NETWORKS"
+    )]
+    pub(in crate::cli) trusted_proxies: TrustedProxies,
 
     /// Persisters that write to PostgreSQL at a time (redis-*)
     #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]

@@ -104,6 +104,7 @@ fn reading(error: DeskError) -> Problem {
     get, path = "/v1/coupons", tag = "coupons", params(PageQuery),
     responses(
         (status = 200, description = "In the order of their ids", body = CouponPage),
+        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 400, description = "`invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
@@ -111,8 +112,10 @@ fn reading(error: DeskError) -> Problem {
 )]
 pub(super) async fn list(
     state: web::Data<AppState>,
+    request: HttpRequest,
     query: Result<web::Query<PageQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
+    let allowance = state.limits.admit(&request, None, || false)?;
     let query = query.map_err(|error| Problem::invalid_parameter(error.to_string()))?.into_inner();
     let limit = query.limit.unwrap_or(100);
     if !(1..=PAGE_MAX).contains(&limit) {
@@ -126,7 +129,9 @@ pub(super) async fn list(
         None
     };
     let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing.as_ref())).collect();
-    Ok(HttpResponse::Ok().json(CouponPage { coupons, next }))
+    let mut response = HttpResponse::Ok().json(CouponPage { coupons, next });
+    allowance.tell(&mut response);
+    Ok(response)
 }
 
 /// Read a coupon: its terms and what remains, live.
@@ -135,6 +140,7 @@ pub(super) async fn list(
     params(("coupon_id" = String, Path, description = "The coupon's id")),
     responses(
         (status = 200, description = "The coupon", body = CouponView),
+        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
@@ -142,10 +148,14 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     state: web::Data<AppState>,
+    request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    let allowance = state.limits.admit(&request, None, || false)?;
     let (coupon, standing) = state.desk.show(&extract::coupon_id(&path)?).await.map_err(reading)?;
-    Ok(HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref())))
+    let mut response = HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref()));
+    allowance.tell(&mut response);
+    Ok(response)
 }
 
 /// Change a coupon (operators).

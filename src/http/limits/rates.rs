@@ -1,0 +1,178 @@
+//! `OPENRUN_RATE_LIMIT`: what the operator writes, and what it means.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The most tokens of a bucket, and the most that come back in a unit of time.
+const TOKENS_MAX: u32 = 1_000_000;
+
+/// Tokens that come back one by one, and how many there are at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rate {
+    /// From one token to the next.
+    pub(super) period: Duration,
+    /// How many a bucket holds, from 1.
+    pub(super) burst: u32,
+}
+
+impl Rate {
+    /// How long an empty bucket takes to be full, in seconds.
+    pub(super) fn window_s(self) -> u64 {
+        let window = self.period.saturating_mul(self.burst);
+        window.as_secs() + u64::from(window.subsec_nanos() > 0)
+    }
+}
+
+/// How often anybody may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// All who come from one address together.
+    pub(super) address: Option<Rate>,
+    /// One member at one address.
+    pub(super) member: Option<Rate>,
+    /// Whether callers on this machine are limited too.
+    pub(super) limits_loopback: bool,
+}
+
+/// Why a text says no limits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RatesError {
+    /// A part that means nothing.
+    #[error(
+        "'{0}' is no part of it: write 'off', or such as {example}",
+        example = RateLimits::DEFAULT
+    )]
+    Part(String),
+    /// A rate that is none.
+    #[error(
+        "'{0}' is no rate: write tokens a second, minute or hour and how many there are at most, such as 50/s:100, \
+         each from 1 to 1000000"
+    )]
+    Rate(String),
+    /// Two that contradict each other, or say the same.
+    #[error("'{0}' is said twice")]
+    Twice(String),
+    /// Only something about callers on this machine.
+    #[error("neither address= nor member= is there: name at least one, or write 'off'")]
+    Nothing,
+}
+
+impl RateLimits {
+    /// What holds unless told otherwise. A whole crowd behind one address has room: ten thousand of them at one moment, and
+    /// a thousand a second after that; one member at it has all the clicks that a hand can make.
+    pub const DEFAULT: &'static str = "address=1000/s:10000,member=5/s:10";
+
+    /// No limits at all.
+    pub const OFF: Self = Self { address: None, member: None, limits_loopback: false };
+}
+
+impl FromStr for RateLimits {
+    type Err = RatesError;
+
+    fn from_str(text: &str) -> Result<Self, RatesError> {
+        let text = if text.trim().is_empty() { Self::DEFAULT } else { text.trim() };
+        if text == "off" {
+            return Ok(Self::OFF);
+        }
+        let (mut address, mut member, mut loopback) = (None, None, None);
+        for part in text.split(',').map(str::trim) {
+            let unknown = || RatesError::Part(part.to_owned());
+            let (name, value) = part.split_once('=').ok_or_else(unknown)?;
+            let said_before = match (name, value) {
+                ("address", _) => address.replace(rate(value)?).is_some(),
+                ("member", _) => member.replace(rate(value)?).is_some(),
+                ("loopback", "limited") => loopback.replace(true).is_some(),
+                ("loopback", "exempt") => loopback.replace(false).is_some(),
+                _ => return Err(unknown()),
+            };
+            if said_before {
+                return Err(RatesError::Twice(name.to_owned()));
+            }
+        }
+        if address.is_none() && member.is_none() {
+            return Err(RatesError::Nothing);
+        }
+        Ok(Self { address, member, limits_loopback: loopback.unwrap_or(false) })
+    }
+}
+
+/// Reads `50/s:100` or `50/s`, which is the same as `50/s:50`.
+fn rate(text: &str) -> Result<Rate, RatesError> {
+    let read = || {
+        let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
+        let (tokens, unit) = rate.split_once('/')?;
+        let tokens = count(tokens)?;
+        let unit = Duration::from_secs(match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            _ => return None,
+        });
+        Some(Rate { period: unit / tokens, burst: burst.map_or(Some(tokens), count)? })
+    };
+    read().ok_or_else(|| RatesError::Rate(text.to_owned()))
+}
+
+/// Digits and nothing else: the standard parser would take a plus sign as well.
+fn count(text: &str) -> Option<u32> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
+    (1..=TOKENS_MAX).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Rate, RateLimits, RatesError};
+
+    fn rate(period_us: u64, burst: u32) -> Option<Rate> {
+        Some(Rate { period: Duration::from_micros(period_us), burst })
+    }
+
+    #[test]
+    fn what_an_operator_may_write() {
+        let read = |text: &str| text.parse::<RateLimits>().unwrap();
+        assert_eq!(read("off"), RateLimits::OFF);
+        let both =
+            RateLimits { address: rate(20_000, 100), member: rate(200_000, 10), limits_loopback: false };
+        assert_eq!(read("address=50/s:100,member=5/s:10"), both);
+        assert_eq!(read(" member=5/s:10 , address=50/s:100 , loopback=exempt"), both);
+        let members = RateLimits { address: None, member: rate(1_000_000, 60), limits_loopback: true };
+        assert_eq!(read("member=60/m,loopback=limited"), members);
+        assert_eq!(read("address=3600/h:1").address, rate(1_000_000, 1));
+        assert_eq!(read(""), read(RateLimits::DEFAULT));
+    }
+
+    #[test]
+    fn what_means_nothing_is_said_so() {
+        let error = |text: &str| text.parse::<RateLimits>().unwrap_err();
+        for text in ["on", "0", "address", "ip=5/s", "loopback=yes", "off,member=5/s", ",", "address=5/s,"] {
+            assert!(matches!(error(text), RatesError::Part(_)), "{text}: {}", error(text));
+        }
+        for text in [
+            "5",
+            "5/d",
+            "5/s:",
+            "/s",
+            "0/s",
+            "5/s:0",
+            "-5/s",
+            "+5/s",
+            "5.5/s",
+            "1000001/s",
+            "5/s:1000001",
+            "",
+        ] {
+            let text = format!("member={text}");
+            assert!(matches!(error(&text), RatesError::Rate(_)), "{text}: {}", error(&text));
+        }
+        assert_eq!(error("member=5/s,member=5/s"), RatesError::Twice("member".into()));
+        assert_eq!(error("loopback=limited"), RatesError::Nothing);
+    }
+
+    #[test]
+    fn a_window_is_what_an_empty_bucket_takes_to_be_full() {
+        let window_s = |text: &str| text.parse::<RateLimits>().unwrap().member.unwrap().window_s();
+        assert_eq!(window_s("member=5/s:10"), 2);
+        assert_eq!(window_s("member=1000/s:1"), 1);
+        assert_eq!(window_s("member=1/h:1000000"), 3_600_000_000);
+    }
+}

@@ -1,0 +1,57 @@
+//! The manifests in deploy/kubernetes: they say nothing to openrun that it does not know, and none is left out.
+//! `scripts/check-kubernetes` holds them against Kubernetes's own schemas.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What only shows how it is done: secrets are made elsewhere.
+const NOT_APPLIED: [&str; 2] = ["kustomization.yaml", "secret.example.yaml"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of every file in a folder, by name.
+fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
+    let entries =
+        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it is readable"));
+    let wanted = entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension));
+    let read = |entry: fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).expect("it is text");
+        (entry.file_name().to_string_lossy().into_owned(), text)
+    };
+    wanted.map(read).collect()
+}
+
+/// Every `OPENRUN_...` in a text.
+fn settings(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_');
+    words.filter(|word| word.starts_with("OPENRUN_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_setting_of_the_manifests_is_one_of_openrun() {
+    let known: BTreeSet<String> = files(&root().join("src/cli/args"), "rs")
+        .iter()
+        .flat_map(|(_, text)| text.lines().filter(|line| line.contains("env = \"")).flat_map(settings))
+        .collect();
+    assert!(known.contains("OPENRUN_BIND"), "{known:?}");
+    let manifests = files(&root().join("deploy/kubernetes"), "yaml");
+    assert!(manifests.iter().any(|(_, text)| !settings(text).is_empty()), "they set something");
+    for (name, text) in manifests {
+        let unknown: Vec<String> = settings(&text).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+    }
+}
+
+#[test]
+fn every_manifest_is_applied() {
+    let manifests = files(&root().join("deploy/kubernetes"), "yaml");
+    let (_, kustomization) =
+        manifests.iter().find(|(name, _)| name == "kustomization.yaml").expect("there is a kustomization");
+    for (name, _) in &manifests {
+        let applied = kustomization.lines().any(|line| line.trim() == format!("- {name}"));
+        assert_eq!(applied, !NOT_APPLIED.contains(&name.as_str()), "{name}");
+    }
+}
