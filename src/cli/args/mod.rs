@@ -11,6 +11,7 @@ mod lost_numbers;
 mod migrate;
 mod operator;
 mod serve;
+mod traces;
 
 use clap::{Parser, Subcommand};
 
