@@ -6,15 +6,20 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::telemetry::{Work, is_tracing};
 
 /// W3C's header of an answer: the trace, and the span that answered.
-const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+pub(super) const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 /// The header of a request that names the trace it belongs to.
 pub(super) const TRACEPARENT: &str = "traceparent";
 /// What probes and Prometheus ask, time and again: nobody looks for a trace of it.
 const UNTRACED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
+/// Whether nobody looks for a trace of what is asked at `path`.
+pub(super) fn is_untraced(path: &str) -> bool {
+    UNTRACED.contains(&path)
+}
+
 /// The work of answering `request`, if it is traced.
 pub(super) fn begin(request: &ServiceRequest) -> Option<Work> {
-    if !is_tracing() || UNTRACED.contains(&request.path()) {
+    if !is_tracing() || is_untraced(request.path()) {
         return None;
     }
     let work = Work::of_request(request.method().as_str(), traceparent(request.headers()))?;

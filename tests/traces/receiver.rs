@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -18,7 +19,9 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::support::races::until;
+use crate::support::races::BOUND;
+
+const POLL: Duration = Duration::from_millis(20);
 
 /// One span, and who sent it.
 #[derive(Debug, Clone)]
@@ -142,12 +145,17 @@ impl Receiver {
 
     /// The spans of a trace, once there is one of each of these names.
     pub(crate) async fn until_has(&self, trace: &str, names: &[&str]) -> Vec<Received> {
-        until(&format!("spans {names:?}"), async || {
+        let deadline = Instant::now() + BOUND;
+        loop {
             let spans: Vec<_> = self.spans().into_iter().filter(|span| span.trace() == trace).collect();
-            let has = |name: &&str| spans.iter().any(|span| span.span.name == **name);
-            names.iter().all(has).then_some(spans)
-        })
-        .await
+            let came: Vec<&str> = spans.iter().map(|span| span.span.name.as_str()).collect();
+            if names.iter().all(|name| came.contains(name)) {
+                return spans;
+            }
+            let all = self.spans().len();
+            assert!(Instant::now() < deadline, "of {names:?} came {came:?}, and {all} spans in all");
+            tokio::time::sleep(POLL).await;
+        }
     }
 }
 

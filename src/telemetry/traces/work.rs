@@ -129,7 +129,8 @@ impl Work {
     /// Gives it another name, where the right one is only known at the end.
     pub fn rename(&self, name: &str) {
         for traced in &*self.0 {
-            traced.span.record("otel.name", name);
+            // Recording the field would come too late for a span that has begun.
+            traced.span.context().span().update_name(name.to_owned());
         }
     }
 
