@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::AskError;
-use super::batch::{Ask, BatchQueue};
+use super::batch::{Ask, BatchQueue, Reply};
 use super::contain::{Contained, contain_async};
 use super::fail_point;
 use super::handle::{CouponHandle, here_now};
@@ -19,7 +20,7 @@ use super::supervisor::{Child, DeathNote, leave_when_told};
 use crate::gate::Passage;
 use crate::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, OutboxEntry, Verdict};
 use crate::sabotage::abort;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Work, WorkKind, run_as};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "coupon-event";
@@ -96,6 +97,25 @@ impl Admission {
             requests.push(AdmissionRequest { member, traceparent });
             askers.push((reply, permit));
         }
+        let work = self.work_on(&requests);
+        run_as(work.as_ref(), self.decide(askers, requests)).await;
+    }
+
+    /// The batch as part of the traces of its members.
+    fn work_on(&self, requests: &[AdmissionRequest]) -> Option<Work> {
+        let traces = requests.iter().filter_map(|request| request.traceparent.as_ref());
+        let work = Work::for_all(WorkKind::Internal, "admit batch", traces)?;
+        work.note("openrun.coupon.id", self.handle.id().as_str().to_owned());
+        work.note("openrun.engine", self.engine.name());
+        work.note("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
+        Some(work)
+    }
+
+    async fn decide(
+        &self,
+        askers: Vec<(oneshot::Sender<Reply>, OwnedSemaphorePermit)>,
+        requests: Vec<AdmissionRequest>,
+    ) {
         self.metrics.batch_size.observe(as_f64(requests.len()));
         let begun = Instant::now();
         let step = self.engine.admit(self.handle.id(), &requests);
@@ -139,6 +159,9 @@ impl Admission {
     }
 
     fn failed(&self, error: &EngineError) -> AskError {
+        if let Some(work) = Work::here() {
+            work.failed("not_decided", &error.to_string());
+        }
         let coupon = self.handle.id();
         match error {
             EngineError::Fenced(why) => {

@@ -15,7 +15,7 @@ use super::supervisor::Leave;
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
 use crate::sabotage::{abort, planted};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Destination, Metrics, Work, WorkKind, run_as};
 
 /// Issuances in one insert.
 const BATCH_MAX: usize = 1_024;
@@ -39,6 +39,8 @@ pub struct PersisterParts {
     pub number: usize,
     /// Where deliveries come from.
     pub source: Arc<dyn EventSource>,
+    /// What that is called in traces.
+    pub queue: Destination,
     /// Where they are written.
     pub store: Arc<dyn IssuanceStore>,
     /// What is counted.
@@ -57,14 +59,15 @@ impl LoopWork for PersisterParts {
     }
 
     async fn run(self, leave: Leave) {
-        let Self { source, store, metrics, acks, hands, .. } = self;
-        Persister { source, writer: BatchWriter { store, metrics, acks }, hands, leave }.run().await;
+        let Self { source, queue, store, metrics, acks, hands, .. } = self;
+        Persister { source, queue, writer: BatchWriter { store, metrics, acks }, hands, leave }.run().await;
     }
 }
 
 /// The persister's logic, without the actor around it.
 struct Persister {
     source: Arc<dyn EventSource>,
+    queue: Destination,
     writer: BatchWriter,
     /// Told of every batch, which has left the queue and is no row yet.
     hands: Hands,
@@ -123,6 +126,25 @@ impl Persister {
 
     /// Writes one batch, however long that takes; `false` if it has to end before it could.
     async fn settle(
+        &mut self,
+        stream: &mut dyn EventStream,
+        batch: Vec<Delivery>,
+    ) -> Result<bool, SourceError> {
+        let work = self.work_on(&batch);
+        run_as(work.as_ref(), self.settle_all(stream, batch)).await
+    }
+
+    /// The batch as part of the traces in which its issuances were decided.
+    fn work_on(&self, batch: &[Delivery]) -> Option<Work> {
+        let events = batch.iter().filter_map(|delivery| delivery.event.as_ref().ok());
+        let traces = events.filter_map(|event| event.traceparent.as_ref());
+        let work = Work::for_all(WorkKind::Consumer, &format!("process {}", self.queue.name), traces)?;
+        self.queue.note_on(&work, "process", "process");
+        work.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+        Some(work)
+    }
+
+    async fn settle_all(
         &mut self,
         stream: &mut dyn EventStream,
         batch: Vec<Delivery>,

@@ -7,10 +7,11 @@ use secrecy::SecretString;
 
 use super::engine_kind::EngineKind;
 use super::settings::{Settings, SettingsError, StackUrls};
+use super::spans;
 use crate::actors::ReconcileParts;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
-    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitQueues, RabbitSettings, RabbitSource,
+    BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitQueues, RabbitSettings, RabbitSource, Topology,
 };
 use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
@@ -26,6 +27,7 @@ use crate::ports::{
     AdmissionEngine, Cluster, ConnectionPool, CouponCatalog, DeadLetters, EngineError, EngineRecovery,
     EventBus, EventSource, IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
+use crate::telemetry::{Destination, is_tracing};
 
 /// Why a node cannot start: one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,8 @@ pub(super) struct Transport {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
+    /// What it reads, and the bus publishes to, in traces.
+    pub(super) issuances: Destination,
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
@@ -131,11 +135,12 @@ impl Backend {
     /// # Errors
     /// [`StartError`], one sentence that says what to do.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
-        match settings.engine {
+        let backend = match settings.engine {
             EngineKind::Embedded => Self::embedded(settings).await,
             EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
             EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
-        }
+        }?;
+        Ok(if is_tracing() { spans::around(backend, settings.engine) } else { backend })
     }
 
     async fn embedded(settings: &Settings) -> Result<Self, StartError> {
@@ -181,6 +186,10 @@ impl Backend {
             namespace: Namespace::parse(&urls.amqp_namespace)?,
             ..RabbitSettings::new(urls.amqp.clone())
         };
+        let issuances = Destination {
+            system: "rabbitmq",
+            name: Topology::new(broker.namespace.clone()).issuances().into(),
+        };
         let bus = RabbitBus::new(broker.clone());
         bus.connect().await?;
         let lua = RedisLuaEngine::new(redis);
@@ -201,6 +210,7 @@ impl Backend {
                 outbox,
                 bus: Arc::new(bus),
                 source,
+                issuances,
                 letters,
                 queues,
                 watched: Arc::new(PostgresCluster::new(watching.clone())),

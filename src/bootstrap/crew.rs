@@ -196,6 +196,7 @@ impl Crew {
             let parts = PersisterParts {
                 number,
                 source: Arc::clone(&transport.source),
+                queue: transport.issuances.clone(),
                 store: Arc::clone(&backend.store),
                 metrics: Arc::clone(&self.metrics),
                 acks: self.publisher.acks().clone(),

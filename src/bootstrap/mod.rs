@@ -8,6 +8,7 @@ mod node;
 mod place;
 mod settings;
 mod shutdown;
+mod spans;
 
 pub use backend::{Backend, Migration, StartError, migrate};
 pub use engine_kind::EngineKind;

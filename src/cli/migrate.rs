@@ -11,7 +11,7 @@ use crate::bootstrap::{self, EngineKind, Migration, SettingsError};
 use crate::telemetry::{self, LogFormat};
 
 pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
-    telemetry::init_logging(LogFormat::Pretty, "info,sqlx=warn").map_err(Failure::operator)?;
+    telemetry::init(LogFormat::Pretty, "info,sqlx=warn", None).map(drop).map_err(Failure::operator)?;
     let url = args.database_url.filter(|url| !url.is_empty());
     let (migration, what) = match (args.engine, url) {
         (None | Some(EngineKind::Embedded), None) | (Some(EngineKind::Embedded), Some(_)) => {

@@ -10,7 +10,8 @@ use super::settings::DATA_DIR;
 use crate::bootstrap::Node;
 
 pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
-    args.common.begin_logging("info,lapin=off,actix_server=warn,sqlx=warn")?;
+    // Dropped at the very end: the last spans are those of stopping.
+    let _traces = args.common.begin_telemetry("info,lapin=off,actix_server=warn,sqlx=warn")?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;
     // A crowd is one connection each; what the system does not allow is refused by it when it comes to that.

@@ -10,7 +10,7 @@ use super::args::CommonArgs;
 use super::failure::Failure;
 use crate::bootstrap::{EngineKind, Settings, SettingsError, StackUrls};
 use crate::domain::AckLevel;
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 
 /// Where the embedded engine keeps its file unless told otherwise.
 pub(super) const DATA_DIR: &str = "openrun-data";
@@ -81,9 +81,11 @@ impl CommonArgs {
         }
     }
 
-    /// Begins to write log lines; `default` is the filter unless told otherwise.
-    pub(super) fn begin_logging(&self, default: &str) -> Result<(), Failure> {
-        telemetry::init_logging(self.log_format, self.log.as_deref().unwrap_or(default))
-            .map_err(Failure::operator)
+    /// Begins to write log lines and to trace; `default` is the filter unless told otherwise. Traces end when what is given
+    /// back is dropped.
+    pub(super) fn begin_telemetry(&self, default: &str) -> Result<Option<Traces>, Failure> {
+        let traces = self.traces.settings().map_err(Failure::operator)?;
+        let filter = self.log.as_deref().unwrap_or(default);
+        telemetry::init(self.log_format, filter, traces.as_ref()).map_err(Failure::operator)
     }
 }

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::problem::Problem;
+use super::spans;
 use crate::domain::{CouponId, MemberId, Note, Traceparent};
+use crate::telemetry::Work;
 
 /// The largest body, in bytes; no valid one comes near.
 pub(super) const BODY_MAX: usize = 16 * 1024;
@@ -105,7 +107,8 @@ pub(super) fn note(text: &str) -> Result<Note, Problem> {
     Note::parse(text).map_err(|error| Problem::invalid_note(error.to_string()))
 }
 
-/// The trace the client began, if it sent a valid one.
+/// What continues the request: its own span if it is traced, and otherwise what the client sent, if that is valid.
 pub(super) fn traceparent(request: &HttpRequest) -> Option<Traceparent> {
-    request.headers().get("traceparent").and_then(|value| value.to_str().ok()).and_then(Traceparent::parse)
+    let own = Work::here().and_then(|work| work.traceparent());
+    own.or_else(|| spans::traceparent(request.headers()).and_then(Traceparent::parse))
 }

@@ -11,6 +11,7 @@ mod operators;
 mod prefer;
 mod problem;
 mod server;
+mod spans;
 mod state;
 mod unread;
 

@@ -1,12 +1,14 @@
 //! The contract as OpenAPI 3.1, generated from the handlers, and a page to read and try it without the internet.
 
 use actix_web::HttpResponse;
-use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{admin, coupons, health, issuances};
+use super::{admin, coupons, health, issuances, spans};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,7 +44,7 @@ use super::{admin, coupons, health, issuances};
         health::ready,
         health::metrics,
     ),
-    modifiers(&OperatorScheme, &CommonProblems)
+    modifiers(&OperatorScheme, &CommonProblems, &TraceHeaders)
 )]
 struct ApiDoc;
 
@@ -104,6 +106,33 @@ fn add(operation: &mut Operation, applies: bool, problems: &[(&str, &str)]) {
             ResponseBuilder::new().description(*codes).content("application/problem+json", content);
         let responses = &mut operation.responses.responses;
         responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
+    }
+}
+
+/// The trace that a request may belong to, and the one that tells of it.
+struct TraceHeaders;
+
+impl Modify for TraceHeaders {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let PathItem { get, post, patch, delete, .. } = item;
+            let traced =
+                [get, post, patch, delete].into_iter().flatten().filter(|_| !spans::is_untraced(path));
+            for operation in traced {
+                let traceparent = ParameterBuilder::new()
+                    .name(spans::TRACEPARENT)
+                    .parameter_in(ParameterIn::Header)
+                    .description(Some("The trace that the request belongs to (W3C Trace Context)"))
+                    .schema(Some(Object::with_type(Type::String)));
+                operation.parameters.get_or_insert_default().push(traceparent.build().into());
+                for response in operation.responses.responses.values_mut() {
+                    let RefOr::T(response) = response else { continue };
+                    let mut header = Header::new(Object::with_type(Type::String));
+                    header.description = Some("`00-TRACE-SPAN-01`, if the request is traced".to_owned());
+                    response.headers.insert(spans::TRACE_RESPONSE.as_str().to_owned(), header.into());
+                }
+            }
+        }
     }
 }
 

@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::{Server, Service as _};
+use actix_web::dev::{Server, Service as _, ServiceResponse};
 use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
 use actix_web::{App, HttpRequest, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{admin, coupons, health, issuances, openapi, unread};
+use super::{admin, coupons, health, issuances, openapi, spans, unread};
+use crate::telemetry::Work;
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,7 +61,9 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
             .wrap_fn(move |mut request, service| {
                 let draining = draining.clone();
                 let rest = unread::hold(&mut request);
-                service.call(request).map(move |response| {
+                let work = spans::begin(&request);
+                let answering = service.call(request);
+                spanned(work, answering).map(move |response| {
                     let mut response = unread::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {
                         // The client is to come back over another connection, to another node.
@@ -89,6 +93,22 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     .bind(settings.bind)?;
     let address = server.addrs().first().copied().unwrap_or(settings.bind);
     Ok(BoundServer { address, server: server.run() })
+}
+
+/// Answers as `work`, if that is traced.
+fn spanned<B, E>(
+    work: Option<Work>,
+    answering: impl Future<Output = Result<ServiceResponse<B>, E>>,
+) -> impl Future<Output = Result<ServiceResponse<B>, E>> {
+    let Some(work) = work else { return Either::Left(answering) };
+    Either::Right(async move {
+        let answered = async {
+            let mut response = answering.await?;
+            spans::answered(&work, &mut response);
+            Ok(response)
+        };
+        work.run(answered).await
+    })
 }
 
 /// A path that takes these methods only.

@@ -3,9 +3,16 @@
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::log_format::WithTrace;
+use super::traces::{TraceSettings, Traces};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,19 +36,44 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Begins to write log lines as `filter` says (such as `info` or `openrun=debug,lapin=warn`).
+/// Begins to write log lines as `filter` says (such as `info` or `openrun=debug,lapin=warn`), and to trace if there are
+/// settings for it.
 ///
 /// # Errors
-/// A sentence if the filter cannot be read.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
+/// A sentence if the filter cannot be read, or nothing could be sent to where traces are to go.
+pub fn init(
+    format: LogFormat,
+    filter: &str,
+    traces: Option<&TraceSettings>,
+) -> Result<Option<Traces>, String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let colours = std::io::stderr().is_terminal();
-    let pretty = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
-    // A second call, as tests in one process make, keeps the first.
-    let _already = match format {
-        LogFormat::Pretty => registry.with(pretty).try_init(),
-        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
+    let Some(traces) = traces else {
+        // A second call, as tests in one process make, keeps the first.
+        let _already = tracing_subscriber::registry().with(filter).with(lines(format)).try_init();
+        return Ok(None);
     };
-    Ok(())
+    let traces = Traces::begin(traces)?;
+    // A span is a trace's, whatever the log is told to leave out; and no line repeats what its span says.
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    let lines = lines(format).with_filter(filter.and(events));
+    let _already = tracing_subscriber::registry().with(lines).with(traces.layer()).try_init();
+    Ok(Some(traces))
+}
+
+/// What writes the lines.
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Pretty => {
+            let line = fmt::format().with_target(false).with_ansi(std::io::stderr().is_terminal());
+            layer.event_format(WithTrace { line, format }).boxed()
+        }
+        LogFormat::Json => {
+            let fields = fmt::format::JsonFields::new();
+            layer.fmt_fields(fields).event_format(WithTrace { line: fmt::format().json(), format }).boxed()
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! What an operator sees of the service from outside: metrics and log lines.
+//! What an operator sees of the service from outside: metrics, log lines and traces.
 
 mod adder;
 mod coupons;
+mod log_format;
 mod logging;
 mod metrics;
 mod persisting;
@@ -9,8 +10,14 @@ mod reconciled;
 mod services;
 
 pub use coupons::{COUPONS_MAX, CouponGauges, CouponLook};
-pub use logging::{LogFormat, init as init_logging};
+mod traces;
+
+pub use logging::{LogFormat, init};
 pub use metrics::{Metrics, Outcome};
 pub use persisting::Persisting;
 pub use reconciled::Reconciled;
 pub use services::ServiceGauges;
+pub use traces::{
+    Destination, MAX_TRACES, RawTraceSettings, TraceSettings, TraceSettingsError, Traces, Work, WorkKind,
+    is_tracing, run_as,
+};

@@ -101,7 +101,7 @@ async fn the_token_goes_with_the_call_and_is_not_shown() {
 }
 
 /// What each command can be told by the environment.
-const NODE: [&str; 20] = [
+const NODE: [&str; 26] = [
     "OPENRUN_ENGINE",
     "OPENRUN_DATA_DIR",
     "OPENRUN_REDIS_URL",
@@ -122,6 +122,12 @@ const NODE: [&str; 20] = [
     "OPENRUN_REQUEST_TIMEOUT_MS",
     "OPENRUN_SHUTDOWN_TIMEOUT",
     "OPENRUN_LOG_FORMAT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
 ];
 
 #[tokio::test]

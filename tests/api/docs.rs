@@ -83,6 +83,11 @@ async fn the_document_names_the_problems_of_every_call() {
             let content = &response["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(content, "#/components/schemas/ProblemBody", "{method} {path} {status}");
         }
+        let is_probe = ["/livez", "/readyz", "/metrics"].contains(&path);
+        for (status, response) in responses {
+            let told = response["headers"]["traceresponse"].is_object();
+            assert_eq!(told, !is_probe, "{method} {path} {status} and its trace");
+        }
         let security = &document["paths"][path][method]["security"];
         assert_eq!(security.is_array(), is_operators, "{method} {path}: {security}");
     }

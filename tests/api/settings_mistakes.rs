@@ -49,6 +49,26 @@ async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
 }
 
 #[tokio::test]
+async fn traces_that_cannot_be_sent_as_they_are_to_be() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("ftp://kim:{PASSWORD}@collector")),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "nothing"),
+    ] {
+        let settings = [("OPENRUN_BIND", "127.0.0.1:0"), endpoint, (name, value)];
+        let ended = run(&["serve"], &settings).await;
+        assert!(ended.one_line(2).contains(name), "{name}: {ended:#?}");
+        assert!(!ended.stderr.contains(PASSWORD), "{ended:#?}");
+    }
+    let ratio = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "10")];
+    let line = run(&["serve"], &ratio).await.one_line(2);
+    assert!(line.contains("OTEL_TRACES_SAMPLER_ARG"), "{line}");
+}
+
+#[tokio::test]
 async fn an_engine_that_is_none_or_lacks_its_database() {
     let ended = run(&["serve"], &[("OPENRUN_ENGINE", "postgres")]).await;
     assert_eq!(ended.code, Some(2), "{ended:#?}");

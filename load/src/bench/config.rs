@@ -76,7 +76,8 @@ impl std::str::FromStr for Variant {
         let (name, settings) = text.split_once(':').ok_or_else(malformed)?;
         let setting = |setting: &str| {
             let (name, value) = setting.split_once('=')?;
-            name.starts_with("OPENRUN_").then(|| (name.to_owned(), value.to_owned()))
+            let is_setting = name.starts_with("OPENRUN_") || name.starts_with("OTEL_");
+            is_setting.then(|| (name.to_owned(), value.to_owned()))
         };
         let settings: Option<Vec<_>> = settings.split(',').map(setting).collect();
         match settings {
@@ -96,6 +97,8 @@ mod tests {
         assert_eq!(variant.name, "traced");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(variant.settings, [pair("OPENRUN_A", "0.01"), pair("OPENRUN_B", "http://x:1/y=z")]);
+        let traced: Variant = "traced:OTEL_TRACES_SAMPLER_ARG=0.01".parse().unwrap();
+        assert_eq!(traced.settings, [pair("OTEL_TRACES_SAMPLER_ARG", "0.01")]);
         for text in ["", "name", "name:", ":OPENRUN_A=1", "name:OPENRUN_A", "name:PATH=/tmp"] {
             assert!(text.parse::<Variant>().is_err(), "{text}");
         }

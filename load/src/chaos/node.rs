@@ -42,7 +42,7 @@ pub(super) struct Node {
 pub(crate) fn openrun(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OPENRUN_") {
+        if ["OPENRUN_", "OTEL_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
             command.env_remove(name);
         }
     }

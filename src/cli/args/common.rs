@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::inspect::Interval;
+use super::traces::TraceArgs;
 use crate::bootstrap::{EngineKind, Role};
 use crate::http::{RateLimits, TrustedProxies};
 use crate::telemetry::LogFormat;
@@ -135,6 +136,9 @@ pub(in crate::cli) struct CommonArgs {
     /// Which log lines are written, such as `info` or `openrun=debug,warn` [default: info; for demo warn]
     #[arg(long, env = "OPENRUN_LOG", value_name = "FILTER")]
     pub(in crate::cli) log: Option<String>,
+
+    #[command(flatten)]
+    pub(in crate::cli) traces: TraceArgs,
 }
 
 /// An address, or the first one of a name such as `localhost:8080`.

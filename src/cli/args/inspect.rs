@@ -114,6 +114,6 @@ impl PlaceArgs {
 
     /// Begins to write log lines, of which there are few: the answer goes to standard output.
     pub(in crate::cli) fn begin_logging(&self) -> Result<(), Failure> {
-        telemetry::init_logging(LogFormat::Pretty, &self.log).map_err(Failure::operator)
+        telemetry::init(LogFormat::Pretty, &self.log, None).map(drop).map_err(Failure::operator)
     }
 }

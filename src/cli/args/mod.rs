@@ -12,6 +12,7 @@ mod migrate;
 mod operator;
 mod probe;
 mod serve;
+mod traces;
 
 use clap::{Parser, Subcommand};
 

@@ -27,7 +27,7 @@ struct Extra {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    args.common.begin_logging("warn,lapin=off")?;
+    let _traces = args.common.begin_telemetry("warn,lapin=off")?;
     allow_connections(args)?;
     runtime::run(async {
         // A report that cannot be written should not be found out about after the race.

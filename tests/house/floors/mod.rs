@@ -20,6 +20,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("gate", 3),
     ("persistence", 3),
     ("messaging", 3),
+    ("traced", 3),
     ("actors", 5),
     ("http", 6),
     ("bootstrap", 7),
@@ -35,6 +36,10 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("redis", &["persistence/redis"]),
     ("sqlx", &["persistence/postgres", "persistence/sqlite"]),
     ("backoff", &["retry"]),
+    ("opentelemetry", &["telemetry/traces"]),
+    ("opentelemetry_otlp", &["telemetry/traces"]),
+    ("opentelemetry_sdk", &["telemetry/traces"]),
+    ("tracing_opentelemetry", &["telemetry/traces"]),
 ];
 
 /// What would make the domain depend on anything but its arguments.
