@@ -35,7 +35,7 @@ impl FromStr for LogFormat {
 /// A sentence if the filter cannot be read.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(super::troubles::layer());
     let colours = std::io::stderr().is_terminal();
     let pretty = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     // A second call, as tests in one process make, keeps the first.
