@@ -112,10 +112,18 @@ impl Session {
 
     /// How many messages wait in the queue of issuances, not counting those in the hands of receivers.
     pub(super) async fn backlog(&self, channel: &Channel) -> Result<u64, BrokerError> {
+        self.depth(channel, self.topology.issuances()).await
+    }
+
+    /// How many messages wait in the queue of dead letters, not counting those that somebody looks at.
+    pub(super) async fn set_aside(&self, channel: &Channel) -> Result<u64, BrokerError> {
+        self.depth(channel, self.topology.dead_letters()).await
+    }
+
+    async fn depth(&self, channel: &Channel, queue: String) -> Result<u64, BrokerError> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared =
-            channel.queue_declare(self.topology.issuances().into(), options, FieldTable::default());
-        let queue = self.bounded("asking for the backlog", declared).await?;
+        let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let queue = self.bounded("asking how many messages wait", declared).await?;
         Ok(u64::from(queue.message_count()))
     }
 
