@@ -5,6 +5,7 @@ mod coupons;
 mod extract;
 mod health;
 mod issuances;
+mod live;
 mod openapi;
 mod operators;
 mod prefer;
@@ -13,6 +14,7 @@ mod server;
 mod state;
 mod unread;
 
+pub use live::{Live, LiveSources};
 pub use openapi::document as openapi_document;
 pub use operators::Operators;
 pub use server::{BoundServer, ServerSettings, bind};

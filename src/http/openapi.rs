@@ -35,6 +35,7 @@ use super::{admin, coupons, health, issuances};
         admin::dead_letters::replay,
         admin::dead_letters::replay_all,
         admin::dead_letters::discard,
+        admin::events::watch,
         admin::lost_numbers::list,
         admin::lost_numbers::write_off,
         admin::reconcile::reconcile,

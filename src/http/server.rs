@@ -133,6 +133,7 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .route(web::get().to(admin::dead_letters::show))
         .route(web::delete().to(admin::dead_letters::discard));
     config
+        .service(get("/v1/admin/events").route(web::get().to(admin::events::watch)))
         .service(get("/v1/admin/dead-letters").route(web::get().to(admin::dead_letters::list)))
         .service(post("/v1/admin/dead-letters/replay").route(web::post().to(admin::dead_letters::replay_all)))
         .service(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::live::Live;
 use super::operators::Operators;
 use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
 use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers, Quarantine};
@@ -32,6 +33,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Compares engine, outbox and database.
     pub reconciler: Reconciler,
+    /// The node as operators watch it.
+    pub live: Live,
     /// Who is an operator.
     pub operators: Operators,
     /// How long a member waits at most.

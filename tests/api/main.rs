@@ -15,6 +15,7 @@ mod dead_letters;
 mod demo;
 mod docs;
 mod drain;
+mod events;
 mod gates;
 mod health;
 mod issuing;

@@ -33,6 +33,7 @@ async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
         ("/v1/admin/dead-letters/x/replay".to_owned(), vec!["POST"]),
         (format!("/v1/admin/actors/coupon-event/{id}/restart"), vec!["POST"]),
         ("/v1/admin/reconcile".to_owned(), vec!["POST"]),
+        ("/v1/admin/events".to_owned(), vec!["GET"]),
         ("/livez".to_owned(), vec!["GET", "HEAD"]),
         ("/readyz".to_owned(), vec!["GET", "HEAD"]),
         ("/metrics".to_owned(), vec!["GET"]),
