@@ -1,6 +1,7 @@
 //! The doors: one file a resource, errors and extractors in one file each.
 
 mod admin;
+mod console;
 mod coupons;
 mod extract;
 mod health;

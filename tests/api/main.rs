@@ -24,6 +24,7 @@ mod malformed;
 mod members;
 mod operators;
 mod overload;
+mod pages;
 mod program;
 mod raw;
 mod routes;
