@@ -51,6 +51,8 @@ missing_packages() {
   if ! rabbitmq_bin >/dev/null || ! command -v epmd >/dev/null; then echo rabbitmq-server; fi
   postgres_bin >/dev/null || echo postgresql
   command -v ps >/dev/null || echo procps
+  # The tests of the console start it themselves. Without a font of theirs, Korean letters are empty boxes in pictures.
+  if ! command -v chromedriver >/dev/null; then echo chromium chromium-driver fonts-nanum | tr ' ' '\n'; fi
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.
