@@ -59,6 +59,8 @@ missing_packages() {
   command -v curl >/dev/null || echo curl
   command -v node >/dev/null || echo nodejs
   command -v python3 >/dev/null || echo python3
+  # The tests of the console start it themselves. Without a font of theirs, Korean letters are empty boxes in pictures.
+  if ! command -v chromedriver >/dev/null; then echo chromium chromium-driver fonts-nanum | tr ' ' '\n'; fi
 }
 
 # install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.

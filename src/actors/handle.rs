@@ -92,6 +92,12 @@ impl CouponHandle {
         (at.elapsed() < STANDING_FRESH_FOR).then_some(*standing)
     }
 
+    /// The engine's last word on the coupon, and how old it is: at most two seconds, while the engine answers.
+    #[must_use]
+    pub fn last_standing(&self) -> Option<(Standing, Duration)> {
+        self.seen.load().as_deref().map(|(standing, at)| (*standing, at.elapsed()))
+    }
+
     /// The true answer for `member`, or why there is none by `deadline`. Safe to repeat.
     ///
     /// # Errors
@@ -205,6 +211,7 @@ impl CouponHandle {
         self.address.load().as_deref().is_some_and(Addr::connected)
     }
 
+    /// How many members wait for its actor, where at most `queue_limit` may.
     pub(super) fn waiting(&self, queue_limit: usize) -> usize {
         queue_limit.saturating_sub(self.permits.available_permits())
     }
@@ -273,8 +280,8 @@ impl CouponHandle {
         self.signal.nudge();
     }
 
-    /// Wants a look in the next regular round.
-    pub(super) fn look_later(&self) {
+    /// Wants a look in the keeper's next regular round, in about 200 ms.
+    pub fn look_later(&self) {
         self.wants_look.store(true, Ordering::Release);
     }
 

@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{AckSources, Acks, ActorDesk, CouponDesk, StandDown};
-use crate::http::{self, AppState, Limits, Operators, ServerSettings};
+use crate::http::{self, AppState, Limits, Live, LiveSources, Operators, ServerSettings};
 
 /// A node that serves.
 pub struct Node {
@@ -24,6 +24,8 @@ pub struct Node {
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     draining: Arc<AtomicBool>,
+    /// Whose streams would otherwise never end by themselves.
+    live: Live,
     crew: Crew,
 }
 
@@ -38,7 +40,9 @@ impl Node {
         let crew = Crew::assemble(&settings, &backend);
         crew.start(&settings, &backend).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let bound = listen(&settings, state(&settings, &backend, &crew, Arc::clone(&draining)))?;
+        let live = Live::start(live_sources(&settings, &backend, &crew));
+        let state = state(&settings, &backend, &crew, live.clone(), Arc::clone(&draining));
+        let bound = listen(&settings, state)?;
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
         let address = bound.address;
@@ -50,7 +54,7 @@ impl Node {
             );
         }
         tracing::info!(%address, engine = backend.engine.name(), place = settings.place(), "openrun serves");
-        Ok(Self { address, backend, settings, server, serving, draining, crew })
+        Ok(Self { address, backend, settings, server, serving, draining, live, crew })
     }
 
     /// Whether it answers members, and not only operators and probes.
@@ -64,6 +68,7 @@ impl Node {
     pub async fn stop(self) {
         let deadline = Deadline::after(self.settings.shutdown_timeout);
         self.draining.store(true, Ordering::Relaxed);
+        self.live.close();
         let stopped = self.server.stop(true);
         deadline.wait_for("open requests", stopped).await;
         self.serving.abort();
@@ -88,7 +93,13 @@ fn serves_api(settings: &Settings, backend: &Backend) -> bool {
 }
 
 /// What every handler shares.
-fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<AtomicBool>) -> AppState {
+fn state(
+    settings: &Settings,
+    backend: &Backend,
+    crew: &Crew,
+    live: Live,
+    draining: Arc<AtomicBool>,
+) -> AppState {
     let desk = CouponDesk::new(
         Arc::clone(&backend.catalog),
         Arc::clone(&backend.engine),
@@ -107,6 +118,7 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
         metrics: Arc::clone(&crew.metrics),
         reconciler: crew.reconciler.clone(),
         limits: Arc::new(limits(settings, crew)),
+        live,
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
         serves_api: serves_api(settings, backend),
@@ -116,6 +128,21 @@ fn state(settings: &Settings, backend: &Backend, crew: &Crew, draining: Arc<Atom
 
 fn limits(settings: &Settings, crew: &Crew) -> Limits {
     Limits::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&crew.metrics))
+}
+
+/// What operators watch.
+fn live_sources(settings: &Settings, backend: &Backend, crew: &Crew) -> LiveSources {
+    let transport = backend.transport.as_ref();
+    LiveSources {
+        registry: Arc::clone(&crew.registry),
+        actors: ActorDesk::new(crew.supervisor.clone(), crew.failed.clone()),
+        engine: backend.engine.name(),
+        serves_api: serves_api(settings, backend),
+        outbox: transport.map(|transport| Arc::clone(&transport.outbox)),
+        bus: transport.map(|transport| Arc::clone(&transport.bus)),
+        lost: transport.map(|transport| Arc::clone(&transport.lost)),
+        quarantine: Arc::clone(&backend.quarantine),
+    }
 }
 
 /// Levels beyond the engine's word are waited for only where there is a way between engine and database.

@@ -18,6 +18,7 @@ pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
     let _as_many_as_allowed = rlimit::increase_nofile_limit(u64::from(args.common.max_connections) + 512);
     runtime::run(async {
         let node = Node::start(settings).await?;
+        tracing::info!("operators watch it at http://{}/console", node.address);
         if node.serves_api() {
             tracing::info!("the API can be read and tried at http://{}/docs", node.address);
         }

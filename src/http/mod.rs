@@ -1,11 +1,13 @@
 //! The doors: one file a resource, errors and extractors in one file each.
 
 mod admin;
+mod console;
 mod coupons;
 mod extract;
 mod health;
 mod issuances;
 mod limits;
+mod live;
 mod openapi;
 mod operators;
 mod prefer;
@@ -16,6 +18,7 @@ mod state;
 mod unread;
 
 pub use limits::{Limits, ProxiesError, RateLimits, RatesError, TrustedProxies};
+pub use live::{Live, LiveSources};
 pub use openapi::document as openapi_document;
 pub use operators::Operators;
 pub use server::{BoundServer, ServerSettings, bind};

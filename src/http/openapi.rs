@@ -37,6 +37,7 @@ use super::{admin, coupons, health, issuances, spans};
         admin::dead_letters::replay,
         admin::dead_letters::replay_all,
         admin::dead_letters::discard,
+        admin::events::watch,
         admin::lost_numbers::list,
         admin::lost_numbers::write_off,
         admin::reconcile::reconcile,

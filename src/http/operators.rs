@@ -11,6 +11,10 @@ use subtle::ConstantTimeEq;
 use super::problem::Problem;
 use super::state::AppState;
 
+/// Says whether it was a page of the same site that asked (W3C Fetch Metadata).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const OTHER_SITE: &str = "operators' calls are not taken from other sites' pages";
+
 /// How operators are told from others.
 #[derive(Clone, Debug)]
 pub struct Operators {
@@ -43,9 +47,13 @@ fn admit_local(request: &HttpRequest) -> Result<(), Problem> {
             "without OPENRUN_ADMIN_TOKEN operators' calls are taken over loopback only",
         ));
     }
+    // A page of another site may have a browser ask without an origin, though it never sees the answer.
+    if header(request, FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(Problem::forbidden(OTHER_SITE));
+    }
     let own_origin = |origin: &str| origin.strip_prefix("http://") == Some(host);
     if header(request, ORIGIN).is_some_and(|origin| !own_origin(origin)) {
-        return Err(Problem::forbidden("operators' calls are not taken from other sites' pages"));
+        return Err(Problem::forbidden(OTHER_SITE));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{admin, coupons, health, issuances, openapi, spans, unread};
+use super::{admin, console, coupons, health, issuances, openapi, spans, unread};
 use crate::telemetry::Work;
 
 /// How long the headers of a request may take to arrive.
@@ -143,6 +143,7 @@ fn api_routes(config: &mut web::ServiceConfig) {
         .service(coupon)
         .service(coupons)
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
+        .service(get("/try/{coupon_id}").route(web::get().to(console::try_it)))
         .service(web::redirect("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
 }
@@ -153,6 +154,10 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .route(web::get().to(admin::dead_letters::show))
         .route(web::delete().to(admin::dead_letters::discard));
     config
+        .service(get("/console").route(web::get().to(console::console)))
+        .service(web::redirect("/console/", "/console"))
+        .service(get("/assets/{name}").route(web::get().to(console::asset)))
+        .service(get("/v1/admin/events").route(web::get().to(admin::events::watch)))
         .service(get("/v1/admin/dead-letters").route(web::get().to(admin::dead_letters::list)))
         .service(post("/v1/admin/dead-letters/replay").route(web::post().to(admin::dead_letters::replay_all)))
         .service(

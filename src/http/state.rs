@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::limits::Limits;
+use super::live::Live;
 use super::operators::Operators;
 use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
 use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers, Quarantine};
@@ -35,6 +36,8 @@ pub struct AppState {
     pub reconciler: Reconciler,
     /// How often anybody may ask.
     pub limits: Arc<Limits>,
+    /// The node as operators watch it.
+    pub live: Live,
     /// Who is an operator.
     pub operators: Operators,
     /// How long a member waits at most.

@@ -49,14 +49,19 @@ pub fn init(
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
     let Some(traces) = traces else {
         // A second call, as tests in one process make, keeps the first.
-        let _already = tracing_subscriber::registry().with(filter).with(lines(format)).try_init();
+        let registry = tracing_subscriber::registry().with(filter).with(super::troubles::layer());
+        let _already = registry.with(lines(format)).try_init();
         return Ok(None);
     };
     let traces = Traces::begin(traces)?;
     // A span is a trace's, whatever the log is told to leave out; and no line repeats what its span says.
     let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::TRACE);
     let lines = lines(format).with_filter(filter.and(events));
-    let _already = tracing_subscriber::registry().with(lines).with(traces.layer()).try_init();
+    let _already = tracing_subscriber::registry()
+        .with(lines)
+        .with(super::troubles::layer())
+        .with(traces.layer())
+        .try_init();
     Ok(Some(traces))
 }
 

@@ -8,10 +8,10 @@ mod metrics;
 mod persisting;
 mod reconciled;
 mod services;
+mod traces;
+mod troubles;
 
 pub use coupons::{COUPONS_MAX, CouponGauges, CouponLook};
-mod traces;
-
 pub use logging::{LogFormat, init};
 pub use metrics::{Metrics, Outcome};
 pub use persisting::Persisting;
@@ -21,3 +21,4 @@ pub use traces::{
     Destination, MAX_TRACES, RawTraceSettings, TraceSettings, TraceSettingsError, Traces, Work, WorkKind,
     is_tracing, run_as,
 };
+pub use troubles::{Trouble, recent_troubles};

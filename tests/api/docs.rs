@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::arrange::{Answer, Api, Engine};
 
 /// Every path of the contract, its methods, and whether the call takes a body, names a coupon, and is an operator's.
-const CONTRACT: [(&str, &str, bool, bool, bool); 25] = [
+const CONTRACT: [(&str, &str, bool, bool, bool); 26] = [
     ("post", "/v1/coupons", true, false, true),
     ("get", "/v1/coupons", false, false, false),
     ("get", "/v1/coupons/{coupon_id}", false, true, false),
@@ -27,6 +27,7 @@ const CONTRACT: [(&str, &str, bool, bool, bool); 25] = [
     ("delete", "/v1/admin/dead-letters/{id}", false, false, true),
     ("post", "/v1/admin/dead-letters/{id}/replay", false, false, true),
     ("post", "/v1/admin/dead-letters/replay", false, false, true),
+    ("get", "/v1/admin/events", false, false, true),
     ("get", "/v1/admin/lost-numbers", false, false, true),
     ("post", "/v1/admin/lost-numbers/{coupon_id}/write-off", true, true, true),
     ("post", "/v1/admin/reconcile", false, false, true),

@@ -91,6 +91,7 @@ async fn without_a_token_only_this_machine_is_an_operator() {
         ("origin", "https://example.com"),
         ("origin", "http://localhost:1"),
         ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
     ] {
         for call in calls(&api, &id) {
             Answer::to(call.header(name, value)).await.problem(403, "forbidden");

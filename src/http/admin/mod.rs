@@ -4,6 +4,7 @@ pub(super) mod actors;
 mod conflict_bodies;
 pub(super) mod conflicts;
 pub(super) mod dead_letters;
+pub(super) mod events;
 mod letter_bodies;
 pub(super) mod lost_numbers;
 pub(super) mod reconcile;

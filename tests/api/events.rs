@@ -1,0 +1,166 @@
+//! Watching a node live.
+
+use std::time::Duration;
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_every_engine, started, until};
+
+on_every_engine! {
+    who_watches_hears_how_everything_stands,
+}
+
+const AT: &str = "/v1/admin/events";
+const TOKEN: &str = "correct-horse-battery-staple";
+
+/// Longer than any pause between two events, on a busy machine too.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Somebody who watches.
+struct Watcher {
+    response: Response,
+    heard: String,
+}
+
+impl Watcher {
+    async fn of(api: &Api) -> Self {
+        let response = api.request(Method::GET, AT).send().await.expect("the node answers");
+        assert_eq!(response.status(), 200);
+        Self { response, heard: String::new() }
+    }
+
+    /// The next block of the stream; `None` at its end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.heard.split_once("\n\n") {
+                let block = block.to_owned();
+                self.heard = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(HEARD_WITHIN, self.response.chunk()).await.expect("no silence");
+            self.heard += std::str::from_utf8(&chunk.expect("the stream goes on")?).expect("it is text");
+        }
+    }
+
+    async fn snapshot(&mut self) -> Value {
+        loop {
+            let block = self.block().await.expect("the stream goes on");
+            if let Some(data) = block.strip_prefix("event: snapshot\ndata: ") {
+                return serde_json::from_str(data).expect("it is JSON");
+            }
+            assert!(block.starts_with(':'), "{block}");
+        }
+    }
+
+    /// The first snapshot in which the coupon is and has issued so many.
+    async fn until_issued(&mut self, coupon: &str, issued: u32) -> (Value, Value) {
+        let deadline = tokio::time::Instant::now() + EVENT_BOUND;
+        loop {
+            let snapshot = self.snapshot().await;
+            let coupons = snapshot["coupons"].as_array().expect("a list");
+            if let Some(line) = coupons.iter().find(|line| line["id"] == coupon && line["issued"] == issued) {
+                return (line.clone(), snapshot);
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{snapshot}");
+        }
+    }
+}
+
+async fn who_watches_hears_how_everything_stands(engine: Engine) {
+    let (_node, api) = engine.node().await;
+    // The Redis of the run has coupons of other tests: those that still go come first, and then the ids.
+    let id = format!("A{}", api.coupon(1).await);
+    api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 5 })).await.json(201);
+    let mut watcher = Watcher::of(&api).await;
+    assert_eq!(watcher.response.headers()["content-type"], "text/event-stream");
+    assert_eq!(watcher.response.headers()["cache-control"], "no-store");
+    watcher.until_issued(&id, 0).await;
+    for member in ["kim", "lee"] {
+        api.ask(&id, member).await.json(201);
+    }
+    let (line, snapshot) = watcher.until_issued(&id, 2).await;
+    assert_eq!(
+        (&line["name"], &line["state"], &line["lifecycle"]),
+        (&json!("Drop"), &json!("open"), &json!("active"))
+    );
+    assert_eq!(
+        (&line["total"], &line["remaining"], &line["closes_at"]),
+        (&json!(5), &json!(3), &json!(null))
+    );
+    assert!(line["issued_per_s"].as_f64().is_some_and(|rate| rate > 0.0), "{line}");
+    assert_eq!((&snapshot["serves_api"], &snapshot["waiting"]), (&json!(true), &json!(0)));
+    let actors = snapshot["actors"].as_array().expect("a list");
+    let mine = format!("coupon-event/{id}");
+    assert!(
+        actors.iter().any(|actor| actor["name"] == mine.as_str() && actor["state"] == "running"),
+        "{snapshot}"
+    );
+    assert!(snapshot["troubles"].is_array(), "{snapshot}");
+    // What has to be asked for comes a little later.
+    until("everybody has been asked", EVENT_BOUND, async || {
+        let snapshot = watcher.snapshot().await;
+        let pipeline = &snapshot["pipeline"];
+        let is_there = engine.is_on_the_full_stack();
+        assert_eq!(pipeline.is_object(), is_there, "{snapshot}");
+        snapshot["conflicts"] == 0
+            && snapshot["lost"] == 0
+            && (!is_there
+                || pipeline["queue"] == 0 && pipeline["dead_letters"] == 0 && pipeline["outbox"].is_u64())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn as_many_watch_as_may_and_who_leaves_makes_room() {
+    let (mut node, api) = Engine::Embedded.node().await;
+    let mut watchers = Vec::new();
+    for _ in 0..16 {
+        watchers.push(Watcher::of(&api).await);
+    }
+    for watcher in &mut watchers {
+        watcher.snapshot().await;
+    }
+    api.get(AT).await.problem(503, "unavailable");
+    watchers.pop();
+    until("there is room", EVENT_BOUND, async || {
+        let response = api.request(Method::GET, AT).send().await.expect("the node answers");
+        response.status() == 200
+    })
+    .await;
+    node.ask_to_end();
+    for mut watcher in watchers {
+        let mut last = String::new();
+        while let Some(block) = watcher.block().await {
+            last = block;
+        }
+        assert_eq!(last, "event: goodbye\ndata: {}");
+    }
+    assert_eq!(node.ended().await, Some(0));
+    assert!(!node.log().contains("goes on without waiting"), "nobody had to be waited for");
+}
+
+#[tokio::test]
+async fn only_operators_watch_and_no_page_of_another_site() {
+    let (_open, api) = Engine::Embedded.node().await;
+    for site in ["cross-site", "same-site"] {
+        let call = api.request(Method::GET, AT).header("sec-fetch-site", site);
+        Answer::to(call).await.problem(403, "forbidden");
+    }
+    let own = api.request(Method::GET, AT).header("sec-fetch-site", "same-origin").send().await;
+    assert_eq!(own.expect("the node answers").status(), 200);
+    let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
+    let (_node, api) = started(builder).await;
+    api.get(AT).await.problem(401, "unauthorized");
+    api.get(&format!("{AT}?token={TOKEN}")).await.problem(401, "unauthorized");
+    let known = api.request(Method::GET, AT).bearer_auth(TOKEN).send().await.expect("the node answers");
+    assert_eq!(known.status(), 200);
+}
+
+#[tokio::test]
+async fn a_node_without_the_api_is_watched_as_well() {
+    let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "publisher,persister");
+    let (_node, api) = started(builder).await;
+    let snapshot = Watcher::of(&api).await.snapshot().await;
+    assert_eq!(snapshot["serves_api"], false);
+}

@@ -1,0 +1,215 @@
+//! A headless Chromium of one's own, asked over WebDriver as any other client is asked.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::process::{Process, Watchdog};
+
+/// A browser starts slowly where many tests share the processors.
+const START_BOUND: Duration = Duration::from_secs(90);
+/// Longer than any answer of the driver may take.
+const ANSWER_BOUND: Duration = Duration::from_secs(60);
+/// How long what must appear is waited for.
+const APPEAR_BOUND: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+const STARTED: &str = "started successfully on port ";
+/// What WebDriver calls an element by.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// Enter, as WebDriver writes the key. So the others.
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
+
+/// What kind of browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// As in `Accept-Language`.
+    pub(crate) languages: &'static str,
+    /// Width and height of what is seen, in CSS pixels.
+    pub(crate) size: (u32, u32),
+    pub(crate) is_phone: bool,
+}
+
+pub(crate) const DESK: Look = Look { languages: "en-US,en", size: (1280, 900), is_phone: false };
+pub(crate) const PHONE: Look = Look { languages: "ko-KR,ko", size: (360, 740), is_phone: true };
+
+/// A browser with one window. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    session: String,
+    client: reqwest::Client,
+    // Dropped before the directory it writes to.
+    _driver: Process,
+    _watchdog: Watchdog,
+    _folder: TempDir,
+}
+
+impl Browser {
+    pub(crate) async fn start(look: Look) -> Self {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = reqwest::Client::builder().timeout(ANSWER_BOUND).no_proxy().build();
+        let client = client.expect("a client can be made");
+        let folder = tempfile::Builder::new().prefix("openrun-browser-").tempdir().expect("a directory");
+        let mut watchdog = Watchdog::over(folder.path());
+        let mut command = Command::new("chromedriver");
+        // Whatever the browser keeps is to go with the directory.
+        command.arg("--port=0").env("HOME", folder.path()).env("TMPDIR", folder.path());
+        let mut driver = Process::spawn(&mut command, &folder.path().join("driver.log"), &mut watchdog);
+        driver.until_logged(STARTED, START_BOUND).await;
+        let port = port_in(&driver.logged());
+        let driver_url = format!("http://127.0.0.1:{port}/session");
+        let asked = client.post(&driver_url).timeout(START_BOUND).json(&capabilities(look, folder.path()));
+        let session = value(asked).await.expect("a browser starts");
+        let id = session["sessionId"].as_str().expect("a session has an id");
+        let session = format!("{driver_url}/{id}");
+        let browser = Self { session, client, _driver: driver, _watchdog: watchdog, _folder: folder };
+        browser.set_size(look).await;
+        browser
+    }
+
+    /// The size of the page itself, and not of a window around it.
+    async fn set_size(&self, look: Look) {
+        let ((width, height), mobile) = (look.size, look.is_phone);
+        let scale = if mobile { 2 } else { 1 };
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile });
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics).await;
+    }
+
+    pub(crate) async fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters })).await
+    }
+
+    async fn post(&self, command: &str, body: &Value) -> Value {
+        let asked = self.client.post(format!("{}/{command}", self.session)).json(body);
+        value(asked).await.unwrap_or_else(|error| panic!("{command} {body}: {error}"))
+    }
+
+    pub(crate) async fn go(&self, url: &str) {
+        self.post("url", &json!({ "url": url })).await;
+    }
+
+    /// What `script` returns.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.post("execute/sync", &json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until `expression` is true of the page. Panics with what is seen if it does not become so.
+    pub(crate) async fn until(&self, expression: &str) {
+        let deadline = Instant::now() + APPEAR_BOUND;
+        while self.run(&format!("return Boolean({expression})")).await != json!(true) {
+            if Instant::now() >= deadline {
+                let seen = self.run("return document.body.innerText").await;
+                panic!(
+                    "not within {APPEAR_BOUND:?}: {expression}\nthe page says:\n{seen}\n{:?}",
+                    self.complaints().await
+                );
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until what is seen at `selector` is `text`.
+    pub(crate) async fn until_text(&self, selector: &str, text: &str) {
+        self.until(&format!(
+            "document.querySelector({})?.innerText.trim() === {}",
+            json!(selector),
+            json!(text)
+        ))
+        .await;
+    }
+
+    /// Waits until what is seen at `selector` has `text` in it.
+    pub(crate) async fn until_says(&self, selector: &str, text: &str) {
+        self.until(&format!(
+            "document.querySelector({})?.innerText.includes({})",
+            json!(selector),
+            json!(text)
+        ))
+        .await;
+    }
+
+    /// What is seen at `selector`.
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector({}).innerText", json!(selector));
+        self.run(&script).await.as_str().expect("a text").to_owned()
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        self.until(&format!("document.querySelector({})?.checkVisibility()", json!(selector))).await;
+        let found = self.post("element", &json!({ "using": "css selector", "value": selector })).await;
+        found[ELEMENT].as_str().expect("an element").to_owned()
+    }
+
+    /// Presses it, as a person does: it must be seen and nothing may be in front of it.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        self.post(&format!("element/{element}/click"), &json!({})).await;
+    }
+
+    /// Presses keys while it has the focus.
+    pub(crate) async fn type_into(&self, selector: &str, keys: &str) {
+        let element = self.element(selector).await;
+        self.post(&format!("element/{element}/value"), &json!({ "text": keys })).await;
+    }
+
+    /// Presses keys on whatever has the focus.
+    pub(crate) async fn press(&self, key: &str) {
+        let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
+        self.post("actions", &json!({ "actions": [keyboard] })).await;
+    }
+
+    /// Errors that the browser has told of since the last call: of scripts, of files, and of what the policy forbids.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.post("se/log", &json!({ "type": "browser" })).await;
+        let lines = log.as_array().into_iter().flatten().filter(|line| line["level"] == "SEVERE");
+        lines.map(|line| line["message"].to_string()).collect()
+    }
+
+    /// How far the page is wider than what is seen of it.
+    pub(crate) async fn overflow(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.run(script).await.as_i64().expect("a number")
+    }
+
+    /// What is seen, as a PNG in base 64.
+    pub(crate) async fn picture(&self) -> String {
+        let asked = self.client.get(format!("{}/screenshot", self.session));
+        value(asked).await.expect("a picture").as_str().expect("a text").to_owned()
+    }
+}
+
+fn capabilities(look: Look, folder: &Path) -> Value {
+    let profile = format!("--user-data-dir={}", folder.join("profile").display());
+    // The sandbox wants rights that neither root nor a container has; the pages are our own.
+    let arguments =
+        ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"];
+    let mut arguments: Vec<&str> = arguments.into();
+    arguments.push(&profile);
+    json!({ "capabilities": { "alwaysMatch": {
+        "browserName": "chrome",
+        "goog:loggingPrefs": { "browser": "ALL" },
+        "goog:chromeOptions": {
+            "args": arguments,
+            "prefs": { "intl.accept_languages": look.languages },
+        },
+    } } })
+}
+
+fn port_in(log: &str) -> u16 {
+    let after = log.split(STARTED).nth(1).expect("the driver says its port");
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a port")
+}
+
+/// The value that the driver answers with, or what it says against it.
+async fn value(request: reqwest::RequestBuilder) -> Result<Value, String> {
+    let answer = request.send().await.map_err(|error| error.to_string())?;
+    let is_good = answer.status().is_success();
+    let mut body: Value = answer.json().await.map_err(|error| error.to_string())?;
+    if is_good { Ok(body["value"].take()) } else { Err(body["value"].to_string()) }
+}

@@ -1,0 +1,76 @@
+//! Dead letters on the console, on the full stack: what members call themselves stays text.
+
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
+use openrun::ports::CouponIssued;
+
+use crate::browser::DESK;
+use crate::stage::{MARKUP, console, get, is_clean};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::shared::coupon_id;
+
+/// An issuance that nobody has decided, of a coupon that nobody knows: it can never be written.
+fn stray(coupon: &str, sequence: u32, member: &str) -> IssuedCoupon {
+    let coupon_id = CouponId::parse(coupon).expect("an id");
+    let member_id = MemberId::parse(member).expect("an id");
+    IssuedCoupon {
+        code: CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id),
+        coupon_id,
+        member_id,
+        sequence,
+        status: IssuanceStatus::Unused,
+        issued_at: Timestamp::from_ms(1_795_226_400_000 + i64::from(sequence)),
+    }
+}
+
+async fn publish(stack: &Stack, issuance: &IssuedCoupon) {
+    let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
+    let connection = connection.expect("RabbitMQ accepts connections");
+    let channel = connection.create_channel().await.expect("the connection is open");
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_content_type(CONTENT_TYPE.into())
+        .with_message_id(issuance.code.as_str().into());
+    let payload = encode(&CouponIssued { issuance: issuance.clone(), traceparent: None });
+    let exchange = format!("{}.issuances", stack.amqp_namespace);
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, &payload, properties);
+    sent.await.expect("the channel is open").await.expect("it was sent");
+    connection.close(200, "done".into()).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_counted_shown_and_discarded_and_their_members_stay_text() {
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let browser = console(&node, DESK).await;
+    browser.until_text("[data-tile=letters] dd", "0").await;
+    browser.until_text("[data-tile=queue] dd", "0").await;
+    let coupon = coupon_id();
+    let (first, second) = (stray(&coupon, 1, MARKUP), stray(&coupon, 2, "plain"));
+    publish(&stack, &first).await;
+    publish(&stack, &second).await;
+    browser.until_text("[data-tile=letters] dd", "⚠ 2").await;
+    let row = format!("[data-letter=\"{}\"]", first.code.as_str());
+    browser.until_says(&row, MARKUP).await;
+    browser.until_says("#trouble-list", "dead").await;
+    is_clean(&browser).await;
+    browser.click(&format!("{row} [data-part=discard]")).await;
+    browser.type_into("#ask-dialog[open] [data-part=input]", "a test made it").await;
+    browser.click("#ask-dialog [data-part=yes]").await;
+    browser.until(&format!("document.querySelector('{row}') === null")).await;
+    browser.until_text("[data-tile=letters] dd", "⚠ 1").await;
+    assert!(node.log().contains("a test made it"), "the reason is in the log");
+    // It fails again and comes back, with a longer history.
+    let other = format!("[data-letter=\"{}\"]", second.code.as_str());
+    browser.click(&format!("{other} [data-part=replay]")).await;
+    browser.click("#ask-dialog[open] [data-part=yes]").await;
+    browser.until_says("#toast", "On their way again: 1.").await;
+    browser.until_text("[data-tile=letters] dd", "⚠ 1").await;
+    let history =
+        async || get(&node, "/v1/admin/dead-letters").await[0]["history"].as_array().map_or(0, Vec::len);
+    crate::support::races::until("it came back", async || (history().await >= 3).then_some(())).await;
+    is_clean(&browser).await;
+}

@@ -1,0 +1,14 @@
+//! The operators' console and the page for members, in a headless Chromium, against a real node.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod browser;
+mod letters;
+mod phone;
+mod screenshots;
+mod stage;
+mod token;
+mod trying;
+mod watching;
+mod words;
