@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
@@ -55,7 +55,7 @@ pub fn init(
     };
     let traces = Traces::begin(traces)?;
     // A span is a trace's, whatever the log is told to leave out; and no line repeats what its span says.
-    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    let events = filter_fn(is_event).with_max_level_hint(LevelFilter::TRACE);
     let lines = lines(format).with_filter(filter.and(events));
     let _already = tracing_subscriber::registry()
         .with(lines)
@@ -63,6 +63,10 @@ pub fn init(
         .with(traces.layer())
         .try_init();
     Ok(Some(traces))
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// What writes the lines.
