@@ -57,20 +57,22 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
-    detail: String,
+    detail: Box<str>,
     retry_after_s: Option<u64>,
     opens_at: Option<Timestamp>,
     actors: Vec<String>,
-    refused: Option<Refused>,
+    /// Boxed, because hardly any problem has it.
+    refused: Option<Box<Refused>>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into();
         Self {
             status,
             code,
             title,
-            detail: detail.into(),
+            detail: detail.into_boxed_str(),
             retry_after_s: None,
             opens_at: None,
             actors: Vec::new(),
@@ -232,7 +234,7 @@ impl Problem {
             title: self.title,
             status: self.status.as_u16(),
             code: self.code,
-            detail: self.detail.clone(),
+            detail: self.detail.to_string(),
             opens_at: self.opens_at,
             actors: self.actors.clone(),
         };

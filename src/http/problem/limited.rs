@@ -10,6 +10,6 @@ impl From<Refused> for Problem {
         let detail = "too many requests at once; nothing was decided, ask again";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests", detail);
         let problem = problem.retry_after(refused.wait_s);
-        Self { refused: Some(refused), ..problem }
+        Self { refused: Some(refused.into()), ..problem }
     }
 }
