@@ -67,11 +67,12 @@ pub(super) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into();
         Self {
             status,
             code,
             title,
-            detail: detail.into().into(),
+            detail: detail.into_boxed_str(),
             retry_after_s: None,
             opens_at: None,
             actors: Vec::new(),
