@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract;
-use super::limits::Allowance;
+use super::limits::{Allowance, Refused};
 use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::state::AppState;
@@ -140,7 +140,8 @@ async fn answer(
     let body = extract::body(request, payload).await.map_err(invalid)?;
     let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
     let member = extract::member_id(&asked.member_id).map_err(invalid)?;
-    let allowance = admit(state, request, &coupon_id, &member)?;
+    let limited = |refused: Refused| (Outcome::RateLimited, refused.into());
+    let allowance = admit(state, request, &coupon_id, &member).map_err(limited)?;
     let unknown = |error: AskError| (outcome_of_error(error), error.into());
     let Some(coupon) = state.registry.find_anew(&coupon_id).await.map_err(unknown)? else {
         return Err(invalid(Problem::no_such_coupon()));
@@ -172,13 +173,12 @@ fn admit(
     request: &HttpRequest,
     coupon: &CouponId,
     member: &MemberId,
-) -> Result<Allowance, (Outcome, Problem)> {
+) -> Result<Allowance, Refused> {
     let is_said_by_the_gate = || {
         let known = state.registry.find(coupon);
         known.is_some_and(|coupon| coupon.gate().judge(member, here_now()) != Passage::Ask)
     };
-    let admitted = state.limits.admit(request, Some(member), is_said_by_the_gate);
-    admitted.map_err(|refused| (Outcome::RateLimited, refused.into()))
+    state.limits.admit(request, Some(member), is_said_by_the_gate)
 }
 
 /// The answer to a member whose coupon has reached `level`.
