@@ -17,6 +17,7 @@ const ANSWER_BOUND: Duration = Duration::from_secs(60);
 const APPEAR_BOUND: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 const STARTED: &str = "started successfully on port ";
+const PORT_TAKEN: &str = "port not available";
 /// What WebDriver calls an element by.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Enter, as WebDriver writes the key. So the others.
@@ -47,6 +48,25 @@ pub(crate) struct Browser {
     _folder: TempDir,
 }
 
+/// Starts chromedriver. It takes a free port of IPv6 and then the same one of IPv4, which somebody else may have: then it
+/// ends, and another one takes another.
+async fn driver(folder: &Path, watchdog: &mut Watchdog) -> Process {
+    let deadline = Instant::now() + START_BOUND;
+    loop {
+        let mut command = Command::new("chromedriver");
+        // Whatever the browser keeps is to go with the directory.
+        command.arg("--port=0").env("HOME", folder).env("TMPDIR", folder);
+        let mut driver = Process::spawn(&mut command, &folder.join("driver.log"), watchdog);
+        while driver.is_running() && !driver.logged().contains(STARTED) && Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        if driver.is_running() || !driver.logged().contains(PORT_TAKEN) {
+            driver.until_logged(STARTED, START_BOUND).await;
+            return driver;
+        }
+    }
+}
+
 impl Browser {
     pub(crate) async fn start(look: Look) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
@@ -54,11 +74,7 @@ impl Browser {
         let client = client.expect("a client can be made");
         let folder = tempfile::Builder::new().prefix("openrun-browser-").tempdir().expect("a directory");
         let mut watchdog = Watchdog::over(folder.path());
-        let mut command = Command::new("chromedriver");
-        // Whatever the browser keeps is to go with the directory.
-        command.arg("--port=0").env("HOME", folder.path()).env("TMPDIR", folder.path());
-        let mut driver = Process::spawn(&mut command, &folder.path().join("driver.log"), &mut watchdog);
-        driver.until_logged(STARTED, START_BOUND).await;
+        let driver = driver(folder.path(), &mut watchdog).await;
         let port = port_in(&driver.logged());
         let driver_url = format!("http://127.0.0.1:{port}/session");
         let asked = client.post(&driver_url).timeout(START_BOUND).json(&capabilities(look, folder.path()));
