@@ -13,6 +13,7 @@ use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
 use crate::actors::{AckSources, Acks, ActorDesk, CouponDesk, StandDown};
 use crate::http::{self, AppState, Limits, Live, LiveSources, Operators, ServerSettings};
+use crate::ports::QueueWatch;
 
 /// A node that serves.
 pub struct Node {
@@ -139,7 +140,7 @@ fn live_sources(settings: &Settings, backend: &Backend, crew: &Crew) -> LiveSour
         engine: backend.engine.name(),
         serves_api: serves_api(settings, backend),
         outbox: transport.map(|transport| Arc::clone(&transport.outbox)),
-        bus: transport.map(|transport| Arc::clone(&transport.bus)),
+        queues: transport.map(|transport| Arc::clone(&transport.queues) as Arc<dyn QueueWatch>),
         lost: transport.map(|transport| Arc::clone(&transport.lost)),
         quarantine: Arc::clone(&backend.quarantine),
     }

@@ -41,9 +41,6 @@ pub trait EventBus: Send + Sync {
     /// this tells whether receivers are behind, and not by how much.
     async fn backlog(&self) -> Result<u64, BusError>;
 
-    /// How many messages wait among the dead letters. Nobody has to take hold of them for it.
-    async fn set_aside(&self) -> Result<u64, BusError>;
-
     /// Closes the connection in an orderly way.
     async fn close(&self);
 }

@@ -75,10 +75,6 @@ impl EventBus for TracedBus {
         self.bus.backlog().await
     }
 
-    async fn set_aside(&self) -> Result<u64, BusError> {
-        self.bus.set_aside().await
-    }
-
     async fn close(&self) {
         self.bus.close().await;
     }

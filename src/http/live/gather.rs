@@ -10,7 +10,7 @@ use super::rates::Rates;
 use crate::actors::{ActorDesk, CouponHandle, CouponRegistry, here_now};
 use crate::domain::{CouponId, CouponState, Timestamp};
 use crate::http::admin::actors::ActorBody;
-use crate::ports::{EventBus, LostNumbers, Outbox, Quarantine};
+use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch};
 use crate::telemetry::{Trouble, recent_troubles};
 
 /// The most coupons in a snapshot.
@@ -33,7 +33,7 @@ pub struct LiveSources {
     /// What waits for the database; none where the engine is the database. So for the next two.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// The way to the queue.
-    pub bus: Option<Arc<dyn EventBus>>,
+    pub queues: Option<Arc<dyn QueueWatch>>,
     /// Numbers nobody knows the holder of.
     pub lost: Option<Arc<dyn LostNumbers>>,
     /// What contradicts the database.
@@ -51,7 +51,7 @@ impl Gathering {
     pub(super) fn new(sources: LiveSources) -> Self {
         let glances = Glances::new(GlanceSources {
             outbox: sources.outbox.clone(),
-            bus: sources.bus.clone(),
+            queues: sources.queues.clone(),
             quarantine: Arc::clone(&sources.quarantine),
             lost: sources.lost.clone(),
         });
@@ -113,7 +113,7 @@ impl Gathering {
     }
 
     fn pipeline(&self, coupons: &[CouponLine], glance: &Glance) -> Option<Pipeline> {
-        self.sources.bus.as_ref()?;
+        self.sources.queues.as_ref()?;
         let depths: Vec<u64> = coupons.iter().filter_map(|coupon| coupon.outbox).collect();
         Some(Pipeline {
             outbox: (depths.len() == coupons.len()).then(|| depths.iter().sum()),

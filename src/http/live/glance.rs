@@ -9,7 +9,7 @@ use futures_util::future::join;
 use tokio::time::Instant;
 
 use crate::domain::CouponId;
-use crate::ports::{EventBus, LostNumbers, Outbox, Quarantine, WhichConflicts};
+use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch, WhichConflicts};
 
 /// How often it is asked.
 const EVERY: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const COUNT_MAX: u32 = 1_000;
 #[derive(Clone)]
 pub(super) struct GlanceSources {
     pub(super) outbox: Option<Arc<dyn Outbox>>,
-    pub(super) bus: Option<Arc<dyn EventBus>>,
+    pub(super) queues: Option<Arc<dyn QueueWatch>>,
     pub(super) quarantine: Arc<dyn Quarantine>,
     pub(super) lost: Option<Arc<dyn LostNumbers>>,
 }
@@ -89,13 +89,13 @@ impl GlanceSources {
         depths
     }
 
-    /// One after the other: they share a connection, and a broker that does not answer the first need not be asked more.
+    /// How many messages wait, and how many letters are dead.
     async fn queues(&self) -> (Option<u64>, Option<u64>) {
-        let Some(bus) = &self.bus else { return (None, None) };
-        match bus.backlog().await {
-            Ok(queue) => (Some(queue), bus.set_aside().await.ok()),
+        let Some(queues) = &self.queues else { return (None, None) };
+        match queues.queues().await {
+            Ok(seen) => (Some(seen.waiting), Some(seen.dead)),
             Err(error) => {
-                tracing::debug!(%error, "the queue could not be measured");
+                tracing::debug!(%error, "the queues could not be measured");
                 (None, None)
             }
         }

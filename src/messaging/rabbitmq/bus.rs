@@ -68,18 +68,6 @@ impl Wire {
         self.settle(&link, done).await
     }
 
-    async fn set_aside(&self) -> Result<u64, BusError> {
-        let link = self.links.current().await.map_err(unavailable)?;
-        let asked = async {
-            let channel = link.channel().await?;
-            let letters = link.session.dead_letters(&channel).await?;
-            link.release(channel);
-            Ok(letters)
-        };
-        let done = asked.await.map_err(unavailable);
-        self.settle(&link, done).await
-    }
-
     /// Publishes on a channel that is dropped unless everything went well.
     async fn publish_on(&self, link: &Link, window: &[OutgoingMessage]) -> Result<(), BusError> {
         let channel = link.channel().await.map_err(unavailable)?;
@@ -127,10 +115,6 @@ impl EventBus for RabbitBus {
 
     async fn backlog(&self) -> Result<u64, BusError> {
         self.wire.backlog().await
-    }
-
-    async fn set_aside(&self) -> Result<u64, BusError> {
-        self.wire.set_aside().await
     }
 
     async fn close(&self) {
