@@ -87,9 +87,8 @@ impl CouponHandle {
     /// The engine's last word on the coupon, if it is fresh.
     #[must_use]
     pub fn fresh_standing(&self) -> Option<Standing> {
-        let seen = self.seen.load();
-        let (standing, at) = seen.as_deref()?;
-        (at.elapsed() < STANDING_FRESH_FOR).then_some(*standing)
+        let (standing, age) = self.last_standing()?;
+        (age < STANDING_FRESH_FOR).then_some(standing)
     }
 
     /// The engine's last word on the coupon, and how old it is: at most two seconds, while the engine answers.
@@ -240,7 +239,7 @@ impl CouponHandle {
 
     /// The largest sequence the engine is known to have issued.
     pub(super) fn issued_seen(&self) -> Sequence {
-        self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.issued())
+        self.inventory_seen().map_or(0, Inventory::issued)
     }
 
     /// The stock as the engine last said, if it has said anything yet.
@@ -250,15 +249,14 @@ impl CouponHandle {
 
     /// The engine's clock, as far as it can be told without asking.
     pub(super) fn engine_now(&self) -> Option<Timestamp> {
-        let seen = self.seen.load();
-        let (standing, at) = seen.as_deref()?;
-        Some(standing.now.plus_ms(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)))
+        let (standing, age) = self.last_standing()?;
+        Some(standing.now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Opens the gate if the catalogue says that there are going to be more coupons than the engine knows of: then the
     /// engine alone may say that it is sold out.
     pub(super) fn expect_more(&self) {
-        let engine_total = self.seen.load().as_deref().map_or(0, |(standing, _)| standing.inventory.total());
+        let engine_total = self.inventory_seen().map_or(0, Inventory::total);
         if self.gate.halted() == Some(Rejection::SoldOut) && self.coupon().inventory.total() > engine_total {
             self.gate.set(GateView::Open);
         }

@@ -12,8 +12,8 @@ use super::limits::{Allowance, Refused};
 use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::state::AppState;
-use crate::actors::{Answer, AskError, Issued, here_now};
-use crate::domain::{AckLevel, CouponId, IssuedCoupon, MemberId, Rejection, Timestamp};
+use crate::actors::{Answer, AskError, CouponHandle, Issued, here_now};
+use crate::domain::{AckLevel, IssuedCoupon, MemberId, Rejection, Timestamp};
 use crate::gate::Passage;
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
@@ -141,11 +141,14 @@ async fn answer(
     let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
     let member = extract::member_id(&asked.member_id).map_err(invalid)?;
     let limited = |refused: Refused| (Outcome::RateLimited, refused.into());
-    let allowance = admit(state, request, &coupon_id, &member).map_err(limited)?;
+    let known = state.registry.find(&coupon_id);
+    let allowance = admit(state, request, known.as_deref(), &member).map_err(limited)?;
     let unknown = |error: AskError| (outcome_of_error(error), error.into());
-    let Some(coupon) = state.registry.find_anew(&coupon_id).await.map_err(unknown)? else {
-        return Err(invalid(Problem::no_such_coupon()));
+    let found = match known {
+        Some(coupon) => Some(coupon),
+        None => state.registry.find_anew(&coupon_id).await.map_err(unknown)?,
     };
+    let Some(coupon) = found else { return Err(invalid(Problem::no_such_coupon())) };
     let deadline = begun + state.request_timeout;
     let wish = prefer::ack(request);
     let level = state.acks.level(wish);
@@ -171,13 +174,11 @@ async fn answer(
 fn admit(
     state: &AppState,
     request: &HttpRequest,
-    coupon: &CouponId,
+    known: Option<&CouponHandle>,
     member: &MemberId,
 ) -> Result<Allowance, Refused> {
-    let is_said_by_the_gate = || {
-        let known = state.registry.find(coupon);
-        known.is_some_and(|coupon| coupon.gate().judge(member, here_now()) != Passage::Ask)
-    };
+    let is_said_by_the_gate =
+        || known.is_some_and(|coupon| coupon.gate().judge(member, here_now()) != Passage::Ask);
     state.limits.admit(request, Some(member), is_said_by_the_gate)
 }
 
