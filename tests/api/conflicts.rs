@@ -4,10 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_both_engines, until};
-use crate::dead_letters::{issuance, publish_issuance};
+use crate::dead_letters::issuance;
 use crate::program::{Ended, run};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::until_persisted;
+use crate::support::strays::publish_issuance;
 
 const AT: &str = "/v1/admin/conflicts";
 

@@ -1,10 +1,6 @@
 //! What could not be written, as operators see it and deal with it, over HTTP and from the command line.
 
-use lapin::options::BasicPublishOptions;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
-use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
-use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
-use openrun::ports::CouponIssued;
+use openrun::domain::IssuedCoupon;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -12,6 +8,7 @@ use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_both_engines, until};
 use crate::program::{Ended, run};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{postgres_rows, until_persisted};
+use crate::support::strays::{publish, publish_issuance, stray};
 
 const AT: &str = "/v1/admin/dead-letters";
 
@@ -22,38 +19,7 @@ on_both_engines! {
 
 /// An issuance that nobody has decided.
 pub(crate) fn issuance(coupon: &str, sequence: u32) -> IssuedCoupon {
-    let coupon_id = CouponId::parse(coupon).expect("an id");
-    let member_id = MemberId::parse(&format!("m{sequence}")).expect("an id");
-    IssuedCoupon {
-        code: CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id),
-        coupon_id,
-        member_id,
-        sequence,
-        status: IssuanceStatus::Unused,
-        issued_at: Timestamp::from_ms(1_795_226_400_000 + i64::from(sequence)),
-    }
-}
-
-/// Publishes as a node does.
-async fn publish(stack: &Stack, id: Option<&str>, payload: &[u8]) {
-    let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
-    let connection = connection.expect("RabbitMQ accepts connections");
-    let channel = connection.create_channel().await.expect("the connection is open");
-    let properties = BasicProperties::default().with_delivery_mode(2).with_content_type(CONTENT_TYPE.into());
-    let properties = match id {
-        Some(id) => properties.with_message_id(id.into()),
-        None => properties,
-    };
-    let exchange = format!("{}.issuances", stack.amqp_namespace);
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
-    sent.await.expect("the channel is open").await.expect("it was sent");
-    connection.close(200, "done".into()).await.expect("it ends");
-}
-
-pub(crate) async fn publish_issuance(stack: &Stack, issuance: &IssuedCoupon) {
-    let payload = encode(&CouponIssued { issuance: issuance.clone(), traceparent: None });
-    publish(stack, Some(issuance.code.as_str()), &payload).await;
+    stray(coupon, sequence, &format!("m{sequence}"))
 }
 
 async fn listed(api: &Api) -> Vec<Value> {

@@ -1,45 +1,10 @@
 //! Dead letters on the console, on the full stack: what members call themselves stays text.
 
-use lapin::options::BasicPublishOptions;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
-use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
-use openrun::messaging::rabbitmq::{CONTENT_TYPE, encode};
-use openrun::ports::CouponIssued;
-
 use crate::browser::DESK;
 use crate::stage::{MARKUP, console, get, is_clean};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::shared::coupon_id;
-
-/// An issuance that nobody has decided, of a coupon that nobody knows: it can never be written.
-fn stray(coupon: &str, sequence: u32, member: &str) -> IssuedCoupon {
-    let coupon_id = CouponId::parse(coupon).expect("an id");
-    let member_id = MemberId::parse(member).expect("an id");
-    IssuedCoupon {
-        code: CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id),
-        coupon_id,
-        member_id,
-        sequence,
-        status: IssuanceStatus::Unused,
-        issued_at: Timestamp::from_ms(1_795_226_400_000 + i64::from(sequence)),
-    }
-}
-
-async fn publish(stack: &Stack, issuance: &IssuedCoupon) {
-    let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
-    let connection = connection.expect("RabbitMQ accepts connections");
-    let channel = connection.create_channel().await.expect("the connection is open");
-    let properties = BasicProperties::default()
-        .with_delivery_mode(2)
-        .with_content_type(CONTENT_TYPE.into())
-        .with_message_id(issuance.code.as_str().into());
-    let payload = encode(&CouponIssued { issuance: issuance.clone(), traceparent: None });
-    let exchange = format!("{}.issuances", stack.amqp_namespace);
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, &payload, properties);
-    sent.await.expect("the channel is open").await.expect("it was sent");
-    connection.close(200, "done".into()).await.expect("it ends");
-}
+use crate::support::strays::{publish_issuance, stray};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_counted_shown_and_discarded_and_their_members_stay_text() {
@@ -49,9 +14,10 @@ async fn dead_letters_are_counted_shown_and_discarded_and_their_members_stay_tex
     browser.until_text("[data-tile=letters] dd", "0").await;
     browser.until_text("[data-tile=queue] dd", "0").await;
     let coupon = coupon_id();
+    // Of a coupon that nobody knows: it can never be written.
     let (first, second) = (stray(&coupon, 1, MARKUP), stray(&coupon, 2, "plain"));
-    publish(&stack, &first).await;
-    publish(&stack, &second).await;
+    publish_issuance(&stack, &first).await;
+    publish_issuance(&stack, &second).await;
     browser.until_text("[data-tile=letters] dd", "⚠ 2").await;
     let row = format!("[data-letter=\"{}\"]", first.code.as_str());
     browser.until_says(&row, MARKUP).await;

@@ -2,31 +2,21 @@
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel};
-use openrun::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp};
-use openrun::messaging::rabbitmq::{BATCH_CONTENT_TYPE, CONTENT_TYPE, encode};
-use openrun::ports::CouponIssued;
+use openrun::domain::Sequence;
+use openrun::messaging::rabbitmq::{BATCH_CONTENT_TYPE, CONTENT_TYPE};
 use sqlx::{Connection, PgConnection};
 
 use crate::arrange::{channel, messages};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, metric, postgres_rows, until, until_persisted};
 use crate::support::shared::coupon_id;
+use crate::support::strays::{message_of, stray};
 
 pub(crate) const TOTAL: u32 = 100;
 
 /// The message of an issuance that nobody has decided.
 pub(crate) fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
-    let (coupon_id, member_id) =
-        (CouponId::parse(coupon).expect("an id"), MemberId::parse(member).expect("an id"));
-    let issuance = IssuedCoupon {
-        code: CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id),
-        coupon_id,
-        member_id,
-        sequence,
-        status: IssuanceStatus::Unused,
-        issued_at: Timestamp::from_ms(1_795_226_400_000 + i64::from(sequence)),
-    };
-    encode(&CouponIssued { issuance, traceparent: None })
+    message_of(&stray(coupon, sequence, member))
 }
 
 pub(crate) async fn publish(channel: &Channel, stack: &Stack, payload: &[u8]) {

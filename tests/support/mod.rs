@@ -8,6 +8,7 @@
 pub(crate) mod node;
 pub(crate) mod races;
 pub(crate) mod shared;
+pub(crate) mod strays;
 
 // The load generator's scenario `chaos` stands on the same.
 #[allow(unused_imports)]
