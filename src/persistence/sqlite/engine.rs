@@ -1,19 +1,18 @@
-//! The embedded engine: every decision is one transaction of SQLite, so stock, member and coupon are never apart.
+//! The embedded engine: every decision is in one transaction of SQLite, so stock, member and coupon are never apart.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+mod batches;
+mod company;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use self::company::Company;
 use super::catalog::insert_coupon;
 use super::database::SqliteDatabase;
 use super::failure::engine_error;
 use super::{revision, rows};
-use crate::domain::{
-    AmendmentError, Coupon, CouponId, IssuanceStatus, MemberId, Sequence, Standing, Timestamp,
-};
-use crate::persistence::admission::{Decision, decide};
+use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
+use crate::persistence::admission::Decision;
 use crate::persistence::reconfigure;
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, Reconfiguration,
@@ -22,40 +21,18 @@ use crate::ports::{
 /// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
 
-/// A coupon, and when its highest sequence was issued: one step along the index.
-const COUPON: &str = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
-        WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
-    FROM coupons WHERE id = $1";
-
-/// What members of a batch hold. CROSS JOIN makes SQLite look each of them up by the index; left to itself it reads
-/// everybody who holds the coupon, which slows down with every one issued.
-const HELD: &str = "SELECT held.member_id, held.sequence, held.issued_at_ms
-    FROM json_each($2) AS asking
-    CROSS JOIN coupon_issuances AS held ON held.coupon_id = $1 AND held.member_id = asking.value";
-
-/// Everything a batch has to know, in one trip to the connection's thread. IMMEDIATE takes the write lock before the first
-/// read, so that what is read is still true when it is written.
-static BEGIN: LazyLock<String> = LazyLock::new(|| format!("BEGIN IMMEDIATE; {COUPON}; {HELD}"));
-
-/// Everything a batch writes, in one trip. Nobody else can write in between; if the count moved all the same it becomes
-/// NULL, which it must not be, and nothing of this is committed.
-const ISSUE: &str =
-    "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
-        SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3, $4 FROM json_each($2);
-    UPDATE coupons SET issued = CASE issued WHEN $5 THEN $6 END WHERE id = $1;
-    COMMIT";
-
 /// Decides in the same database file that keeps the coupons. There is no outbox: what is decided has arrived.
 #[derive(Debug, Clone)]
 pub struct EmbeddedEngine {
     database: SqliteDatabase,
+    company: Company,
 }
 
 impl EmbeddedEngine {
     /// The engine on this database.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
-        Self { database }
+        Self { company: Company::new(database.clone()), database }
     }
 }
 
@@ -75,12 +52,7 @@ impl AdmissionEngine for EmbeddedEngine {
     }
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
-        let (id, batch, database) = (coupon.clone(), batch.to_vec(), self.database.clone());
-        let decision = self
-            .database
-            .in_turn(move |c| Box::pin(async move { admit(c, &database, &id, &batch).await }))
-            .await
-            .map_err(engine_error)?;
+        let decision = self.company.admit(coupon, batch).await.map_err(engine_error)?;
         let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
         Ok(BatchAnswer { verdicts, standing })
     }
@@ -139,72 +111,6 @@ impl AdmissionEngine for EmbeddedEngine {
     async fn announce(&self) -> Result<(), EngineError> {
         self.database.write(|c| Box::pin(revision::bump(c))).await.map_err(engine_error)
     }
-}
-
-/// The whole of a batch: one trip to read, one to write.
-async fn admit(
-    connection: &mut SqliteConnection,
-    database: &SqliteDatabase,
-    id: &CouponId,
-    batch: &[AdmissionRequest],
-) -> Result<Option<Decision>, sqlx::Error> {
-    let Some((coupon, latest, held)) = begin(connection, id, batch).await? else {
-        sqlx::query("ROLLBACK").execute(connection).await?;
-        return Ok(None);
-    };
-    // The clock is read while nobody else can write, so that times follow the order of the sequences. It may have been set
-    // back while the process was away.
-    let standing = coupon.standing(database.clock().now());
-    let issued_at = standing.now.max(latest);
-    let decision = decide(standing, issued_at, held, batch);
-    if decision.winners.is_empty() {
-        sqlx::query("COMMIT").execute(connection).await?;
-    } else {
-        issue(connection, &coupon, issued_at, &decision).await?;
-    }
-    Ok(Some(decision))
-}
-
-/// Begins a transaction, and reads the coupon, when it was last issued, and what members of the batch hold.
-async fn begin(
-    connection: &mut SqliteConnection,
-    id: &CouponId,
-    batch: &[AdmissionRequest],
-) -> Result<Option<(Coupon, Timestamp, HashMap<MemberId, Grant>)>, sqlx::Error> {
-    let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
-    let members = serde_json::to_string(&members).map_err(rows::nonsense)?;
-    let query = sqlx::query(&**BEGIN).bind(id.as_str()).bind(members);
-    let found = query.fetch_all(connection).await?;
-    // Without its coupon nobody holds one: the first row is the coupon's, or there is none.
-    let Some((coupon, held)) = found.split_first() else { return Ok(None) };
-    let held = held.iter().map(|row| Ok((rows::member(row)?, rows::grant(row)?)));
-    let held = held.collect::<Result<_, sqlx::Error>>()?;
-    Ok(Some((rows::coupon(coupon)?, rows::moment(coupon, "latest_ms")?, held)))
-}
-
-/// Writes what was decided, and commits.
-async fn issue(
-    connection: &mut SqliteConnection,
-    coupon: &Coupon,
-    issued_at: Timestamp,
-    decision: &Decision,
-) -> Result<(), sqlx::Error> {
-    let code = |member| coupon.salt.code(&coupon.id, member);
-    let issued: Vec<(Sequence, &str, String)> = decision
-        .winners
-        .iter()
-        .map(|(member, grant)| (grant.sequence, member.as_str(), code(member).to_string()))
-        .collect();
-    sqlx::query(ISSUE)
-        .bind(coupon.id.as_str())
-        .bind(serde_json::to_string(&issued).map_err(rows::nonsense)?)
-        .bind(IssuanceStatus::Unused.as_str())
-        .bind(issued_at.as_ms())
-        .bind(coupon.inventory.issued())
-        .bind(decision.standing.inventory.issued())
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// A coupon as it is in the database.

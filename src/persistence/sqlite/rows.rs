@@ -34,7 +34,7 @@ pub(super) fn coupon(row: &SqliteRow) -> Result<Coupon, sqlx::Error> {
 pub(super) fn issuance(row: &SqliteRow) -> Result<IssuedCoupon, sqlx::Error> {
     let (code, status): (&str, &str) = (row.try_get("code")?, row.try_get("status")?);
     Ok(IssuedCoupon {
-        coupon_id: CouponId::parse(row.try_get("coupon_id")?).map_err(nonsense)?,
+        coupon_id: coupon_id(row)?,
         member_id: member(row)?,
         sequence: number(row, "sequence")?,
         code: IssueCode::parse(code).ok_or_else(|| nonsense("a code that is none"))?,
@@ -51,6 +51,11 @@ pub(super) fn grant(row: &SqliteRow) -> Result<Grant, sqlx::Error> {
 /// Who holds a sequence, of the columns `sequence` and `member_id`.
 pub(super) fn holder(row: &SqliteRow) -> Result<(Sequence, MemberId), sqlx::Error> {
     Ok((number(row, "sequence")?, member(row)?))
+}
+
+/// The column `coupon_id`.
+pub(super) fn coupon_id(row: &SqliteRow) -> Result<CouponId, sqlx::Error> {
+    CouponId::parse(row.try_get("coupon_id")?).map_err(nonsense)
 }
 
 /// The column `member_id`.
