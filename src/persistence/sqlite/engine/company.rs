@@ -1,14 +1,11 @@
-//! Batches of several coupons share a transaction: what is slow about one is the disk, and the disk is asked once.
-//!
-//! There is no actor for it. Everybody puts their batch where all can see it and waits for a turn at the one connection that
-//! writes; whoever has the turn decides for all who are waiting (flat combining, Hendler and others, SPAA 2010).
+//! Batches of several coupons share a transaction: what is slow about one is the disk, and the disk is asked once for all
+//! who came while it was busy (group commit, DeWitt and others, SIGMOD 1984).
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use super::batches::{self, Batch};
 use crate::domain::CouponId;
@@ -19,11 +16,18 @@ use crate::ports::{AdmissionRequest, MAX_BATCH};
 /// The most members in one transaction, unless it is a single batch: it must not take so long that everybody waits.
 const MEMBERS_MAX: usize = 8 * MAX_BATCH;
 
-/// Those who wait for a turn. Cheap to clone.
+/// Those who wait for a transaction. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Company {
     database: SqliteDatabase,
-    waiting: Arc<Mutex<VecDeque<Waiting>>>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// Whether a task is there that serves them. It ends when nobody waits.
+    is_served: bool,
 }
 
 /// A batch nobody has decided yet, and where the answer goes.
@@ -35,7 +39,7 @@ struct Waiting {
 
 impl Company {
     pub(super) fn new(database: SqliteDatabase) -> Self {
-        Self { database, waiting: Arc::default() }
+        Self { database, queue: Arc::default() }
     }
 
     /// Decides for a batch, together with others if there are any; `None` if there is no such coupon.
@@ -45,29 +49,31 @@ impl Company {
         requests: &[AdmissionRequest],
     ) -> Result<Option<Decision>, sqlx::Error> {
         let batch = Arc::new(Batch { coupon: coupon.clone(), requests: requests.to_vec() });
-        let (answer, mut answered) = oneshot::channel();
-        self.lock().push_back(Waiting { batch: Arc::clone(&batch), answer });
+        let (answer, answered) = oneshot::channel();
+        if self.lock().push(Waiting { batch: Arc::clone(&batch), answer }) {
+            tokio::spawn(self.clone().serve());
+        }
+        match answered.await {
+            Ok(decision) => Ok(decision),
+            // It was with others, one of whom may be the reason: alone, nobody suffers for another.
+            Err(_) => self.alone(batch).await,
+        }
+    }
+
+    /// Transaction after transaction until nobody waits.
+    async fn serve(self) {
         loop {
-            let turn = self.turn().await;
-            match answered.try_recv() {
-                Ok(decision) => return Ok(decision),
-                // It was with others, one of whom may be the reason: alone, nobody suffers for another.
-                Err(TryRecvError::Closed) => return self.alone(batch).await,
-                // It waits still: so many were before it that they filled a transaction, or there was none.
-                Err(TryRecvError::Empty) => turn?,
+            let company = self.clone();
+            let turn = self.database.in_turn(move |c| Box::pin(async move { company.decide(c).await }));
+            let failed = turn.await.is_err();
+            if !self.lock().go_on(failed) {
+                return;
             }
         }
     }
 
-    /// Decides for those who have waited longest, if there are any.
-    async fn turn(&self) -> Result<(), sqlx::Error> {
-        let company = self.clone();
-        let turn = self.database.in_turn(move |c| Box::pin(async move { company.decide(c).await }));
-        turn.await
-    }
-
     async fn decide(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let together = self.take();
+        let together = self.lock().take();
         if together.is_empty() {
             return Ok(());
         }
@@ -89,13 +95,24 @@ impl Company {
         Ok(decisions.await?.pop().flatten())
     }
 
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Puts one at the end; whether a task has to be made that serves them.
+    fn push(&mut self, waiting: Waiting) -> bool {
+        self.waiting.push_back(waiting);
+        !std::mem::replace(&mut self.is_served, true)
+    }
+
     /// Takes out those who have waited longest, one batch a coupon; a second one of the same coupon has to know how the first
     /// ended.
-    fn take(&self) -> Vec<Waiting> {
-        let mut waiting = self.lock();
+    fn take(&mut self) -> Vec<Waiting> {
         let (mut together, mut later) = (Vec::new(), VecDeque::new());
         let (mut coupons, mut members) = (HashSet::new(), 0);
-        for next in waiting.drain(..).filter(|waiting| !waiting.answer.is_closed()) {
+        for next in self.waiting.drain(..).filter(|waiting| !waiting.answer.is_closed()) {
             let with_it = members + next.batch.requests.len();
             let is_first = coupons.insert(next.batch.coupon.clone());
             if is_first && (with_it <= MEMBERS_MAX || together.is_empty()) {
@@ -105,12 +122,17 @@ impl Company {
                 later.push_back(next);
             }
         }
-        *waiting = later;
+        self.waiting = later;
         together
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether somebody still waits after a transaction. If that failed they are let go, so that each is told by itself why.
+    fn go_on(&mut self, failed: bool) -> bool {
+        if failed {
+            self.waiting.clear();
+        }
+        self.is_served = !self.waiting.is_empty();
+        self.is_served
     }
 }
 

@@ -44,7 +44,7 @@ impl Held {
 /// Waits until so many batches wait for their turn.
 async fn until_waiting(engine: &EmbeddedEngine, count: usize) {
     let all_wait = async {
-        while engine.company.lock().len() < count {
+        while engine.company.lock().waiting.len() < count {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
