@@ -1,6 +1,7 @@
 //! What the run itself does on the broker: it counts, reads, empties, deletes, unbinds and plants.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -14,6 +15,8 @@ use super::arena::{Arena, NAMESPACE, amqp_url};
 
 const ROUTING_KEY: &str = "coupon.issued";
 const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// How long a queue that looks empty is given.
+const LOOKS_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// AMQP's word for what is written to disk.
 const PERSISTENT: u8 = 2;
 
@@ -115,14 +118,20 @@ impl Broker {
         Ok(found)
     }
 
+    /// A quorum queue into which something comes back looks empty for a moment: only what it says twice counts.
     async fn each(&self, queue: &str, mut see: impl FnMut(&[u8])) -> Result<(), String> {
-        loop {
+        let mut looked_empty = 0;
+        while looked_empty < 2 {
             let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
-            match got.map_err(text)? {
-                Some(message) => see(&message.delivery.data),
-                None => return Ok(()),
+            if let Some(message) = got.map_err(text)? {
+                see(&message.delivery.data);
+                looked_empty = 0;
+            } else {
+                looked_empty += 1;
+                tokio::time::sleep(LOOKS_AGAIN_AFTER).await;
             }
         }
+        Ok(())
     }
 
     /// Puts a message on the queue as a node would.

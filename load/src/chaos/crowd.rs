@@ -42,7 +42,7 @@ impl Crowd {
 
     /// A way to ask under `client`'s name.
     pub(super) fn asking(&self, client: u32) -> Asking {
-        Asking::new(client, self.clock, Arc::clone(&self.history), &self.targets)
+        Asking::new(client, self.clock.clone(), Arc::clone(&self.history), &self.targets)
     }
 
     /// Nobody begins anything any more.

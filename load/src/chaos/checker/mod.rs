@@ -21,7 +21,7 @@ use self::totals::Totals;
 use super::history::{Op, Outcome};
 
 /// The clocks of the engine and of this run are one, but read at different moments and cut to milliseconds.
-const CLOCK_SLACK_MS: u64 = 5;
+pub(super) const CLOCK_SLACK_MS: u64 = 5;
 
 /// One issuance as the database holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Evidence {
     pub ops: Vec<Op>,
     /// Milliseconds since 1970 when the history begins.
     pub started_at_ms: u64,
+    /// By how many milliseconds the calendar was set meanwhile. What hangs on less is left open.
+    pub strayed_ms: u64,
     /// Every row of the database.
     pub rows: Vec<Row>,
     /// What the database keeps in quarantine: coupon, sequence and member of what arrived.
@@ -115,6 +117,11 @@ impl<'a> Book<'a> {
         }
         issued_ms.values_mut().for_each(|times| times.sort_unstable());
         Self { evidence, totals: Totals::new(&evidence.ops), row_of, issued_ms }
+    }
+
+    /// How far apart two clocks may be that show the same moment, in milliseconds.
+    fn slack_ms(&self) -> u64 {
+        CLOCK_SLACK_MS + self.evidence.strayed_ms
     }
 
     /// A moment of the history by the calendar.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Book, CLOCK_SLACK_MS, Row, Violation, name};
+use super::{Book, Row, Violation, name};
 use crate::chaos::history::{No, Op, Outcome};
 
 pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
@@ -46,14 +46,14 @@ fn held_before<'a>(book: &Book<'a>, told_us: &HashMap<(&str, &str), u64>, op: &O
     let key = (&*op.coupon, &*op.member);
     let row = book.row_of.get(&key)?;
     let told_before = told_us.get(&key).is_some_and(|told| *told < op.asked_us);
-    let issued_before = row.issued_at_ms + CLOCK_SLACK_MS < book.at_ms(op.asked_us);
+    let issued_before = row.issued_at_ms + book.slack_ms() < book.at_ms(op.asked_us);
     (told_before || issued_before).then_some(*row)
 }
 
 /// Why it could not be sold out at any moment between question and answer.
 fn was_left(book: &Book<'_>, op: &Op) -> Option<String> {
     let least = book.totals.least(&op.coupon, op.asked_us);
-    let until_ms = book.at_ms(op.answered_us) + CLOCK_SLACK_MS;
+    let until_ms = book.at_ms(op.answered_us) + book.slack_ms();
     let issued_ms = book.issued_ms.get(&*op.coupon).map_or(&[][..], Vec::as_slice);
     let issued = issued_ms.partition_point(|at_ms| *at_ms <= until_ms);
     ((issued as u64) < u64::from(least)).then(|| format!("{issued} of {least} were issued by then"))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Book, CLOCK_SLACK_MS, Row, Violation};
+use super::{Book, Row, Violation};
 use crate::chaos::history::Call;
 
 pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
@@ -50,7 +50,7 @@ fn out_of_nothing(book: &Book<'_>) -> Vec<Violation> {
     let unasked = book.evidence.rows.iter().filter_map(|row| {
         let what = match first_asked.get(&(row.coupon.as_str(), row.member.as_str())) {
             None => "nobody asked for",
-            Some(asked) if row.issued_at_ms + CLOCK_SLACK_MS < book.at_ms(*asked) => {
+            Some(asked) if row.issued_at_ms + book.slack_ms() < book.at_ms(*asked) => {
                 "is older than the first question for"
             }
             Some(_) => return None,
