@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 
 use super::config::{BenchConfig, EMBEDDED};
+use super::contender::BARE_FIXED;
 use super::ground::Ground;
-use super::rounds::{STOCK, compare};
+use super::rounds::{STOCK, compare, sold_out_answer};
 use super::server::Server;
 use super::{BenchError, sentence};
-use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly};
+use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly, Tally};
 use crate::latency::{Latency, LatencyMs};
 use crate::operator::Operator;
 use crate::rows::Rows;
@@ -84,7 +85,7 @@ pub(super) fn sources() -> Vec<IpAddr> {
     (2..2 + SOURCES).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).collect()
 }
 
-/// Measures every engine at both paths, with connections that are open and with such that are not.
+/// Measures a bare handler and then every engine at both paths, with connections that are open and with such that are not.
 ///
 /// # Errors
 /// [`BenchError`] says why this machine cannot run it, or what contradicts what members were told.
@@ -93,21 +94,22 @@ pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Resu
     let needs_all = config.engines.iter().any(|engine| engine != EMBEDDED);
     let mut ground = Ground::prepare(&config.openrun, needs_all, needs_all).await?;
     let mut bursts = Vec::new();
+    let answer = sold_out_answer(config, &mut ground).await?;
+    ground.clear().await?;
+    for connecting in [false, true] {
+        let server = Server::bare_fixed(&config.openrun_load, answer.path()).await?;
+        let crowd = Crowd { config, connecting, members };
+        bursts.push(crowd.of(BARE_FIXED, Stock::None, crowd.rounds(&server, None).await?, &say));
+        server.stop().await;
+    }
     for engine in &config.engines {
         for stock in [Stock::None, Stock::Some, Stock::Enough] {
             for connecting in [false, true] {
                 let server = Server::openrun(config, &mut ground, engine, &[]).await?;
-                let (latency, counts) = rounds(config, engine, &server, stock, connecting, members).await?;
+                let crowd = Crowd { config, connecting, members };
+                let seen = crowd.rounds(&server, Some((engine, stock))).await?;
                 server.stop().await;
-                let latency_ms = latency.ms();
-                say(&format!(
-                    "{engine}, {}, connecting {connecting}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
-                    stock.words(),
-                    latency_ms.mean,
-                    latency_ms.p50,
-                    latency_ms.p99
-                ));
-                bursts.push(Burst { engine: engine.clone(), stock, connecting, members, latency_ms, counts });
+                bursts.push(crowd.of(engine, stock, seen, &say));
             }
         }
     }
@@ -115,40 +117,68 @@ pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Resu
     Ok(bursts)
 }
 
-/// All rounds on one node, added up.
-async fn rounds(
-    config: &BenchConfig,
-    engine: &str,
-    server: &Server,
-    stock: Stock,
+/// Those who come.
+struct Crowd<'a> {
+    config: &'a BenchConfig,
     connecting: bool,
     members: u64,
-) -> Result<(Latency, Counts), BenchError> {
-    let mut operator = Operator::new(server.target.clone(), None);
-    let rows = match &server.database_url {
-        Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
-        None => None,
-    };
-    let (mut latency, mut counts) = (Latency::default(), Counts::default());
-    for round in 1..=config.rounds {
-        let coupon = format!("burst-{round}");
-        let there_are = stock.create(&mut operator, &coupon, members).await?;
-        let mut plan = Plan::new(server.target.clone(), coupon.clone(), Arrivals::Once { members });
-        plan.connections = usize::try_from(members).unwrap_or(usize::MAX);
-        plan.threads = config.threads;
-        plan.connect_late = connecting;
-        if members > MEMBERS_OF_ONE_SOURCE {
+}
+
+impl Crowd<'_> {
+    /// All rounds on one server, added up. A bare handler has no coupons.
+    async fn rounds(
+        &self,
+        server: &Server,
+        coupons: Option<(&str, Stock)>,
+    ) -> Result<(Latency, Counts), BenchError> {
+        let mut operator = Operator::new(server.target.clone(), None);
+        let rows = match &server.database_url {
+            Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
+            None => None,
+        };
+        let (mut latency, mut counts) = (Latency::default(), Counts::default());
+        for round in 1..=self.config.rounds {
+            let coupon = format!("burst-{round}");
+            let there_are = match coupons {
+                Some((_, stock)) => stock.create(&mut operator, &coupon, self.members).await?,
+                None => 0,
+            };
+            let tally = self.come(server, &coupon).await?;
+            latency.merge(&tally.latency);
+            counts.merge(&tally.all);
+            if let Some((engine, _)) = coupons.filter(|_| there_are > 0) {
+                let wanted = self.members.min(there_are);
+                verdict(server, engine, &coupon, rows.as_ref(), tally.all, wanted).await?;
+            }
+        }
+        Ok((latency, counts))
+    }
+
+    async fn come(&self, server: &Server, coupon: &str) -> Result<Tally, BenchError> {
+        let mut plan = Plan::new(server.target.clone(), coupon, Arrivals::Once { members: self.members });
+        plan.connections = usize::try_from(self.members).unwrap_or(usize::MAX);
+        plan.threads = self.config.threads;
+        plan.connect_late = self.connecting;
+        if self.members > MEMBERS_OF_ONE_SOURCE {
             plan.sources = sources();
         }
         let done = drive::run(plan, || StatusOnly, |_| {}, std::future::pending()).await;
-        let (tally, _) = done.map_err(sentence)?;
-        latency.merge(&tally.latency);
-        counts.merge(&tally.all);
-        if there_are > 0 {
-            verdict(server, engine, &coupon, rows.as_ref(), tally.all, members.min(there_are)).await?;
-        }
+        Ok(done.map_err(sentence)?.0)
     }
-    Ok((latency, counts))
+
+    fn of(&self, who: &str, stock: Stock, seen: (Latency, Counts), say: &impl Fn(&str)) -> Burst {
+        let (latency_ms, counts) = (seen.0.ms(), seen.1);
+        say(&format!(
+            "{who}, {}, connecting {}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
+            stock.words(),
+            self.connecting,
+            latency_ms.mean,
+            latency_ms.p50,
+            latency_ms.p99
+        ));
+        let Self { connecting, members, .. } = *self;
+        Burst { engine: who.to_owned(), stock, connecting, members, latency_ms, counts }
+    }
 }
 
 /// Compares what members were told with what there is. Nobody is to be turned away as long as there are coupons.

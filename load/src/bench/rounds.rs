@@ -77,7 +77,7 @@ fn line(round: u32, rounds: u32, sample: &Sample) -> String {
 }
 
 /// The very bytes that the service says, in a file.
-async fn sold_out_answer(
+pub(super) async fn sold_out_answer(
     config: &BenchConfig,
     ground: &mut Ground,
 ) -> Result<tempfile::NamedTempFile, BenchError> {
@@ -131,8 +131,7 @@ impl Bench<'_> {
             }
             Kind::BareFixed => {
                 self.ground.clear().await?;
-                let answer = self.answer.path().display().to_string();
-                Server::bare(program, "fixed", ["--answer", &answer]).await
+                Server::bare_fixed(program, self.answer.path()).await
             }
             Kind::BareEvalsha => {
                 self.ground.clear().await?;

@@ -83,6 +83,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The bare handler that says what is in the file `answer`.
+    pub(super) async fn bare_fixed(program: &Path, answer: &Path) -> Result<Self, BenchError> {
+        Self::bare(program, "fixed", ["--answer", &answer.display().to_string()]).await
+    }
+
     /// A bare handler; `extra` are its flags.
     pub(super) async fn bare(program: &Path, kind: &str, extra: [&str; 2]) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(sentence)?;

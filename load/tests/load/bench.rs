@@ -58,7 +58,11 @@ async fn growth_compares_few_with_many() {
 async fn a_burst_and_idle_connections_are_measured_without_a_failure() {
     let bursts = burst::run(&brief(), 200, |line| eprintln!("{line}")).await.expect("it can be run");
     let issued: Vec<_> = bursts.iter().map(|burst| burst.counts.issued).collect();
-    assert_eq!(issued, [0, 0, 20, 20, 200, 200], "with connections that are open and with such that are not");
+    assert_eq!(
+        issued,
+        [0, 0, 0, 0, 20, 20, 200, 200],
+        "over open connections and over new ones, the bare handler first"
+    );
     assert!(bursts.iter().all(|burst| burst.counts.answered() == 200), "{bursts:?}");
     let idles = idle::run(&brief(), 300, |line| eprintln!("{line}")).await.expect("it can be run");
     assert_eq!((idles[0].connections, idles[0].nodes, idles[0].failures), (300, 1, 0));
