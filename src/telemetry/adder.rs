@@ -19,7 +19,7 @@ pub(super) const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 
 pub(super) struct Adder<'a>(pub(super) &'a Registry);
 
 impl Adder<'_> {
-    fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+    pub(super) fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
         // Names are written in this folder alone; a wrong or doubled one fails in every test that makes metrics.
         match made.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {
             Ok(metric) => metric,

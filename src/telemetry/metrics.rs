@@ -11,6 +11,7 @@ use super::coupons::CouponGauges;
 use super::persisting::Persisting;
 use super::reconciled::Reconciled;
 use super::services::ServiceGauges;
+use super::spans::SpanSeries;
 use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
@@ -137,6 +138,7 @@ impl Metrics {
         let registry = Registry::new();
         let add = Adder(&registry);
         note_the_start(&add);
+        add.registered(SpanSeries::new());
         let by_outcome =
             add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
         Self {

@@ -8,6 +8,7 @@ mod metrics;
 mod persisting;
 mod reconciled;
 mod services;
+mod spans;
 mod traces;
 mod troubles;
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::members::ask;
 use crate::support::node::{NodeBuilder, NodeProcess};
 use crate::support::ports::free_port;
-use crate::support::races::{create_coupon, until};
+use crate::support::races::{create_coupon, metric, until};
 
 const REQUESTS: usize = 200;
 /// The end waits for the last spans for two seconds. A client below would go on for fifteen.
@@ -49,6 +49,13 @@ async fn a_receiver_that_is_not_there_is_said_once() {
         let mut node = towards(free_port(), protocol).start().await;
         issue_to_all(&mut node).await;
         until("word of it", async || node.log().contains(UNDELIVERED).then_some(())).await;
+        let count =
+            async |what: &str| metric(node.address(), &format!("openrun_trace_spans_{what}_total"), "").await;
+        let [lost, delivered, ended] = [count("lost").await, count("delivered").await, count("ended").await];
+        assert!(
+            lost > 0.0 && delivered == 0.0 && ended > lost,
+            "{lost} of {ended} lost, {delivered} delivered"
+        );
         let took = end(&mut node).await;
         assert!(took < END_MAX, "{protocol}: {took:?}");
         let log = node.log();

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use crate::members::{REQUEST, ask, traced};
 use crate::receiver::{Receiver, named};
 use crate::support::node::NodeProcess;
-use crate::support::races::{create_coupon, http};
+use crate::support::races::{create_coupon, http, metric, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
@@ -42,6 +42,14 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
     receiver
         .until_has(trace, &["GET /v1/coupons/{coupon_id}/issuances/{member_id}", "SELECT coupon_issuances"])
         .await;
+
+    let count =
+        async |what: &str| metric(node.address(), &format!("openrun_trace_spans_{what}_total"), "").await;
+    until("all spans to be delivered", async || {
+        (count("delivered").await == count("ended").await).then_some(())
+    })
+    .await;
+    assert_eq!((count("delivered").await, count("lost").await), (receiver.spans().len() as f64, 0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

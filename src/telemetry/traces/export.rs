@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::counts::{DELIVERED, LOST};
 use super::settings::{Protocol, TraceSettings};
 
 /// How long one delivery may take, whatever the client below would allow itself.
@@ -68,9 +69,11 @@ impl Delivery {
 
 impl SpanExporter for Delivery {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len() as u64;
         let bounded = async { timeout(DELIVERY_BOUND, self.exporter.export(batch)).await };
         let sent = inside(&self.runtime, bounded).await;
         let sent = sent.unwrap_or(Err(OTelSdkError::Timeout(DELIVERY_BOUND)));
+        if sent.is_ok() { &DELIVERED } else { &LOST }.fetch_add(count, Ordering::Relaxed);
         self.note(&sent);
         sent
     }

@@ -4,6 +4,7 @@
 //! and are sent by threads of their own.
 
 mod context;
+mod counts;
 mod destination;
 mod export;
 mod sampler;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, Sampler as SdkSampler, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Runtime;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
@@ -23,6 +24,8 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use self::context::DrawnIds;
+use self::counts::Counted;
+pub(super) use self::counts::span_counts;
 pub use self::destination::Destination;
 use self::export::Delivery;
 use self::sampler::Sampler;
@@ -74,7 +77,7 @@ impl Traces {
             .with_sampler(SdkSampler::AlwaysOn)
             .with_id_generator(DrawnIds::default())
             .with_resource(resource(settings))
-            .with_batch_exporter(delivery)
+            .with_span_processor(Counted(BatchSpanProcessor::builder(delivery).build()))
             .build();
         // A second call, as tests in one process make, keeps the first.
         let _already = SAMPLER.set(settings.sampler);
