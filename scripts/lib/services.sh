@@ -138,7 +138,7 @@ start_redis() {
   SERVICE_PORT[redis]=$PORT
   # What durable mode asks for. No snapshots: a fork in the middle of a measurement is noise.
   launch redis root redis-server --port "$PORT" --bind 127.0.0.1 --dir "$SERVICES_DIR/redis" --save '' \
-    --appendonly yes --appendfsync always --maxmemory-policy noeviction --daemonize no
+    --appendonly yes --appendfsync always --maxmemory-policy noeviction --databases 16384 --daemonize no
 }
 
 start_postgres() {

@@ -1,26 +1,19 @@
 //! What operators do with coupons: create, change, pause, resume, close. The order of writing is chosen so that a crash
 //! in between never lets the engine issue what the catalogue would refuse.
 
+mod creating;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::handle::here_now;
 use super::peers::Peers;
 use super::registry::CouponRegistry;
-use crate::domain::{
-    Amendment, AmendmentError, CodeSalt, Coupon, CouponId, Lifecycle, NewCoupon, Standing, Timestamp,
-};
+use crate::domain::{Amendment, AmendmentError, Coupon, CouponId, Lifecycle, Standing};
 use crate::gate::GateView;
 use crate::ports::{
     AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, Reconfiguration, TotalChange,
 };
-
-/// How long an operator waits for a coupon that the engine does not know yet.
-const LOADED_WITHIN: Duration = Duration::from_secs(5);
-/// How often it is asked whether it does.
-const LOADED_POLL: Duration = Duration::from_millis(50);
 
 /// Why an operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +24,13 @@ pub enum DeskError {
     /// Another coupon has the id.
     #[error("a coupon of this id exists already, with other terms")]
     Exists,
+    /// The engine decides on a coupon of this id that the catalogue lacks. What it issued was told with codes that nobody can
+    /// make again.
+    #[error(
+        "the engine still holds a coupon of this id, which the database does not know: put the database back as it was, \
+         or take another id"
+    )]
+    Orphan,
     /// A rule of the domain forbids it.
     #[error(transparent)]
     Rule(#[from] AmendmentError),
@@ -99,64 +99,6 @@ impl CouponDesk {
             change.await
         });
         task.await.unwrap_or_else(|error| Err(DeskError::Unavailable(error.to_string())))
-    }
-
-    /// When a coupon opens that exists already: whoever creates it again without saying when means the same.
-    ///
-    /// # Errors
-    /// [`DeskError::Unavailable`] if the catalogue cannot be asked.
-    pub async fn opening(&self, id: &CouponId) -> Result<Option<Timestamp>, DeskError> {
-        match self.catalog.find(id).await {
-            Ok(coupon) => Ok(Some(coupon.window.opens_at())),
-            Err(CatalogError::Missing) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Creates a coupon, ready to be issued on this node when this returns. Saying the very same again is fine: the
-    /// `bool` tells whether it is new.
-    ///
-    /// # Errors
-    /// [`DeskError`]; after `Unavailable` it may be repeated.
-    pub async fn create(
-        &self,
-        new: NewCoupon,
-        salt: CodeSalt,
-    ) -> Result<(Coupon, Standing, bool), DeskError> {
-        let wanted = Coupon::create(new, salt, here_now())?;
-        let (coupon, is_new) = match self.catalog.create(&wanted).await {
-            Ok(()) => (wanted, true),
-            Err(CatalogError::Exists) => (self.existing(wanted).await?, false),
-            Err(error) => return Err(error.into()),
-        };
-        if is_new {
-            self.engine.load(&coupon).await?;
-        }
-        self.registry.ensure(coupon.clone()).await;
-        let standing = self.standing_soon(&coupon.id).await?;
-        tracing::info!(coupon = %coupon.id, total = coupon.inventory.total(), is_new, "a coupon was created");
-        Ok((coupon, standing, is_new))
-    }
-
-    /// How a coupon stands. One that exists and that the engine does not know was lost, or never loaded because its creator
-    /// died: the gate's keeper sees to that, and knows better than to load what may have been issued.
-    async fn standing_soon(&self, id: &CouponId) -> Result<Standing, EngineError> {
-        let deadline = Instant::now() + LOADED_WITHIN;
-        loop {
-            match self.engine.standing(id).await {
-                Err(EngineError::UnknownCoupon | EngineError::Fenced(_)) if Instant::now() < deadline => {
-                    tokio::time::sleep(LOADED_POLL).await;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    async fn existing(&self, wanted: Coupon) -> Result<Coupon, DeskError> {
-        let held = self.catalog.find(&wanted.id).await?;
-        let same = (&held.terms, held.window, held.valid_until, held.inventory.total())
-            == (&wanted.terms, wanted.window, wanted.valid_until, wanted.inventory.total());
-        if same { Ok(held) } else { Err(DeskError::Exists) }
     }
 
     /// Changes total, terms, window or validity.
@@ -318,22 +260,23 @@ impl CouponDesk {
         }
     }
 
-    /// Coupons in the order of their ids, each as [`CouponDesk::show`] gives it.
+    /// Coupons in the order of their ids, each as [`CouponDesk::show`] gives it, and after which id the next page begins.
+    /// Those that cannot be read are left out.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn list(
         &self,
-        after: Option<&CouponId>,
+        after: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<(Arc<Coupon>, Option<Standing>)>, DeskError> {
+    ) -> Result<(Vec<(Arc<Coupon>, Option<Standing>)>, Option<String>), DeskError> {
         let page = self.catalog.list(after, limit).await?;
-        let mut shown = Vec::with_capacity(page.len());
-        for coupon in page {
+        let mut shown = Vec::with_capacity(page.coupons.len());
+        for coupon in page.coupons {
             let id = coupon.id.clone();
             self.registry.ensure(coupon).await;
             shown.push(self.show(&id).await?);
         }
-        Ok(shown)
+        Ok((shown, page.next))
     }
 }

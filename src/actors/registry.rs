@@ -32,6 +32,8 @@ pub struct Limits {
 /// The coupons of one node, and what it takes to serve one more.
 pub struct CouponRegistry {
     coupons: ArcSwap<HashMap<CouponId, Arc<CouponHandle>>>,
+    /// Coupons of the catalogue that cannot be read, and why: nobody may say that there are none of these.
+    unreadable: ArcSwap<HashMap<String, String>>,
     /// Held while the map is replaced, so that two newcomers do not overwrite one another.
     replacing: Mutex<()>,
     engine: Arc<dyn AdmissionEngine>,
@@ -60,6 +62,7 @@ impl CouponRegistry {
     ) -> Self {
         Self {
             coupons: ArcSwap::default(),
+            unreadable: ArcSwap::default(),
             replacing: Mutex::new(()),
             engine,
             publisher,
@@ -89,8 +92,22 @@ impl CouponRegistry {
         }
         let looked = self.signal.fresh_round().await;
         match self.find(id) {
-            None if !looked => Err(AskError::Recovering),
+            None if !looked || self.unreadable.load().contains_key(id.as_str()) => Err(AskError::Recovering),
             found => Ok(found),
+        }
+    }
+
+    /// Notes which coupons of the catalogue cannot be read, and says so of each that could be until now.
+    pub(super) fn cannot_read(&self, unreadable: HashMap<String, String>) {
+        let before = self.unreadable.swap(Arc::new(unreadable));
+        for (coupon, why) in self.unreadable.load().iter() {
+            if !before.contains_key(coupon) {
+                tracing::error!(
+                    coupon,
+                    why,
+                    "a coupon in the database cannot be read: nobody is answered who asks for it"
+                );
+            }
         }
     }
 

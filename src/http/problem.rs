@@ -322,7 +322,9 @@ impl From<DeskError> for Problem {
         let conflict = |code, title, detail: String| Self::new(StatusCode::CONFLICT, code, title, detail);
         match error {
             DeskError::Missing => Self::no_such_coupon(),
-            DeskError::Exists => conflict("coupon_exists", "The id is taken", error.to_string()),
+            DeskError::Exists | DeskError::Orphan => {
+                conflict("coupon_exists", "The id is taken", error.to_string())
+            }
             DeskError::Rule(AmendmentError::Closed) => conflict("closed", "Closed", error.to_string()),
             DeskError::Rule(AmendmentError::TermsFrozen) => {
                 conflict("terms_frozen", "Issuing has started", error.to_string())

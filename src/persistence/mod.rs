@@ -2,6 +2,7 @@
 //! engine goes by which decides outside its store.
 
 mod admission;
+mod catalog_page;
 pub mod postgres;
 mod reconfigure;
 pub mod redis;

@@ -98,6 +98,15 @@ pub struct HoldersPage {
     pub next: Option<u64>,
 }
 
+/// Some of the coupons that an engine decides on.
+#[derive(Debug, Clone, Default)]
+pub struct CouponsPage {
+    /// Coupons; one may come more than once.
+    pub coupons: Vec<CouponId>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<u64>,
+}
+
 /// Decides who gets a coupon.
 ///
 /// # What must hold, whatever dies
@@ -135,6 +144,12 @@ pub trait AdmissionEngine: Send + Sync {
     async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
         let HoldersPage { holders, next } = self.holders(coupon, cursor).await?;
         Ok(WinnersPage { members: holders.into_iter().map(|(member, _)| member).collect(), next })
+    }
+
+    /// The coupons it decides on, paged as [`AdmissionEngine::holders`]; none where it reads them from the catalogue itself,
+    /// and so has none that the catalogue lacks.
+    async fn coupons(&self, _cursor: u64) -> Result<CouponsPage, EngineError> {
+        Ok(CouponsPage::default())
     }
 
     /// Applies an operator's change in one atomic step and bumps [`AdmissionEngine::revision`]. Refused, changing

@@ -72,6 +72,26 @@ impl TotalChange {
     }
 }
 
+/// Some of the coupons of a catalogue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CatalogPage {
+    /// In the order of their ids.
+    pub coupons: Vec<Coupon>,
+    /// What no coupon can be made of: somebody has written into the database, or it is damaged.
+    pub unreadable: Vec<UnreadableCoupon>,
+    /// After which id the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// A coupon that is there and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableCoupon {
+    /// What it is called, which may be no id.
+    pub id: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// Keeps coupons. What is returned as done is committed: it survives any crash.
 #[async_trait]
 pub trait CouponCatalog: Send + Sync {
@@ -82,8 +102,9 @@ pub trait CouponCatalog: Send + Sync {
     /// holds, which may be behind the engine.
     async fn find(&self, id: &CouponId) -> Result<Coupon, CatalogError>;
 
-    /// At most `limit` coupons in the order of their ids, those after `after`.
-    async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError>;
+    /// At most `limit` coupons in the order of their ids, those after `after`. One that cannot be read keeps nobody from the
+    /// others.
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError>;
 
     /// Changes a coupon that exists, in one step, and only what `change` names: two nodes may change different things of
     /// one coupon at the same time. One that is closed stays so.

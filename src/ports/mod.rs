@@ -17,11 +17,13 @@ mod vitals;
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 pub use admission_engine::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
     Reconfiguration, Verdict, WinnersPage,
 };
 pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
-pub use coupon_catalog::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+pub use coupon_catalog::{
+    CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange, UnreadableCoupon,
+};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, LetterEventKind, Settled};
 pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
 pub use event_bus::{BusError, CouponIssued, EventBus};

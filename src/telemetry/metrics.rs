@@ -137,8 +137,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let add = Adder(&registry);
-        note_the_start(&add);
-        add.registered(SpanSeries::new());
+        tell_of_the_process(&add);
         let by_outcome =
             add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
         Self {
@@ -288,8 +287,9 @@ impl Metrics {
     }
 }
 
-/// Notes once for all when the node was started.
-fn note_the_start(add: &Adder<'_>) {
+/// What is known of the process itself: when it was started, and what has become of its spans.
+fn tell_of_the_process(add: &Adder<'_>) {
+    add.registered(SpanSeries::new());
     let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::DatabaseCall;
 use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing};
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, Reconfiguration,
-    WinnersPage,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage,
+    Reconfiguration, WinnersPage,
 };
 
 /// An engine with spans around what members ask of it.
@@ -65,6 +65,10 @@ impl AdmissionEngine for TracedEngine {
 
     async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
         self.engine.winners(coupon, cursor).await
+    }
+
+    async fn coupons(&self, cursor: u64) -> Result<CouponsPage, EngineError> {
+        self.engine.coupons(cursor).await
     }
 
     async fn reconfigure(

@@ -164,13 +164,11 @@ async fn a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node(engine:
 #[tokio::test]
 async fn nor_by_one_that_alone_has_lost_redis() {
     let stack = Stack::shared().await;
-    let redis_port = url::Url::parse(&stack.redis_url).expect("a URL").port().expect("a port");
-    let proxy = Proxy::start(redis_port).await;
+    let mut redis = url::Url::parse(&stack.redis_url).expect("a URL");
+    let proxy = Proxy::start(redis.port().expect("a port")).await;
+    redis.set_port(Some(proxy.port())).expect("it has a host");
     let one = NodeProcess::redis_lua(&stack).start().await;
-    let apart = NodeProcess::redis_lua(&stack)
-        .set("OPENRUN_REDIS_URL", format!("redis://127.0.0.1:{}", proxy.port()))
-        .start()
-        .await;
+    let apart = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
     let (one, apart) = (Api::of(&one), Api::of(&apart));
     let id = one.coupon(1).await;
     one.ask(&id, "first").await.json(201);

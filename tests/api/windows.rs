@@ -3,8 +3,9 @@
 use openrun::domain::Timestamp;
 use serde_json::json;
 
-use crate::arrange::{EVENT_BOUND, Engine, on_every_engine, until};
-use crate::support::shared::{connect_redis, coupon_id, redis_url};
+use crate::arrange::{Api, EVENT_BOUND, Engine, on_every_engine, until};
+use crate::support::node::{NodeProcess, Stack};
+use crate::support::shared::{connect_redis, coupon_id};
 
 on_every_engine! {
     before_its_opening_members_are_told_when_to_come,
@@ -76,10 +77,12 @@ async fn a_coupon_closes_by_itself(engine: Engine) {
 /// An hour back for the clock is an hour ahead for the opening, which is written here by hand.
 #[tokio::test]
 async fn a_holder_is_answered_although_the_clock_of_redis_was_set_back() {
-    let (_node, api) = Engine::RedisLua.node().await;
+    let stack = Stack::shared().await;
+    let node = NodeProcess::redis_lua(&stack).start().await;
+    let api = Api::of(&node);
     let id = api.coupon(3).await;
     let won = api.ask(&id, "kim").await.json(201);
-    let mut redis = connect_redis(&redis_url()).await;
+    let mut redis = connect_redis(&stack.redis_url).await;
     let mut command = redis::cmd("HSET");
     let opens_at_ms = Timestamp::from_ms(4_000_000_000_000).as_ms();
     command.arg(format!("coupon:{{{id}}}:meta")).arg("opens_at_ms").arg(opens_at_ms);

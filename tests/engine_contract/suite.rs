@@ -90,6 +90,7 @@ macro_rules! engine_contract {
                 holders: [
                     the_pages_tell_what_each_holder_was_told,
                     whoever_held_one_before_the_first_page_is_on_one_while_others_get_theirs,
+                    every_coupon_it_keeps_by_itself_is_told,
                 ],
                 unknown: [every_question_about_an_unknown_coupon_says_so],
                 crash: [what_was_answered_survives, issuing_goes_on_where_it_was, changes_of_operators_survive],

@@ -1,7 +1,7 @@
 //! The catalogue keeps coupons as they are.
 
 use openrun::domain::{Coupon, Inventory, Lifecycle, Terms, Timestamp, Window};
-use openrun::ports::{CatalogChange, CatalogError, CouponCatalog, IssuanceStore, TotalChange};
+use openrun::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, IssuanceStore, TotalChange};
 
 use crate::fixtures::{Stage, coupon, id, issuances};
 
@@ -90,9 +90,29 @@ async fn pages_follow_the_order_of_ids_byte_by_byte() {
     for name in ["b", "B", "a-1", "a_1", "A"] {
         stage.catalog.create(&coupon(name, 1)).await.unwrap();
     }
-    let names = |page: Vec<Coupon>| page.iter().map(|coupon| coupon.id.to_string()).collect::<Vec<_>>();
-    let first = names(stage.catalog.list(None, 4).await.unwrap());
-    assert_eq!(first, ["A", "B", "a-1", "a_1"]);
-    let second = names(stage.catalog.list(Some(&id("a_1")), 4).await.unwrap());
-    assert_eq!(second, ["b", "drop"]);
+    let first = stage.catalog.list(None, 4).await.unwrap();
+    assert_eq!((names(&first), first.next.as_deref()), (vec!["A", "B", "a-1", "a_1"], Some("a_1")));
+    let second = stage.catalog.list(Some("a_1"), 4).await.unwrap();
+    assert_eq!((names(&second), &second.next), (vec!["b", "drop"], &None));
+}
+
+fn names(page: &CatalogPage) -> Vec<&str> {
+    page.coupons.iter().map(|coupon| coupon.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_coupon_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let stage = Stage::new(10).await;
+    for name in ["a", "b", "c"] {
+        stage.catalog.create(&coupon(name, 1)).await.unwrap();
+    }
+    let damaged = "ALTER TABLE coupons DROP CONSTRAINT coupons_lifecycle_check;
+        UPDATE coupons SET lifecycle = 'bogus' WHERE id IN ('a', 'b')";
+    stage.by_hand(damaged).await.unwrap();
+    let first = stage.catalog.list(None, 2).await.unwrap();
+    assert_eq!((names(&first), first.next.as_deref()), (vec![], Some("b")), "there are more after these");
+    let [a, _] = &first.unreadable[..] else { panic!("{first:?}") };
+    assert!(a.id == "a" && a.why.contains("lifecycle"), "{a:?}");
+    let second = stage.catalog.list(first.next.as_deref(), 2).await.unwrap();
+    assert_eq!((names(&second), &second.unreadable[..]), (vec!["c", "drop"], &[][..]));
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use openrun::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase};
 use openrun::ports::CouponCatalog;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::arrange::{Told, issue, open_coupon};
 use crate::support::node::NodeProcess;
-use crate::support::races::{ask, create_coupon};
+use crate::support::races::{ask, create_coupon, http};
 
 /// A data directory with a coupon of 10, of which 5 are issued.
 async fn settled() -> TempDir {
@@ -90,4 +91,33 @@ async fn a_directory_that_is_being_served_is_read_beside_the_server() {
     let proven = run("verify", &node.data_dir()).await;
     assert_eq!((proven.code, &proven.coupon()["rows"]), (0, &3.into()), "{proven:#?}");
     assert_eq!(ask(node.address(), "drop", "m9").await.0, 201, "the server goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coupon_that_cannot_be_read_takes_no_other_down_and_is_never_said_not_to_exist() {
+    let mut node = NodeProcess::embedded().start().await;
+    for coupon in ["bad", "good"] {
+        create_coupon(node.address(), coupon, 3).await;
+        assert_eq!(ask(node.address(), coupon, "kim").await.0, 201);
+    }
+    node.kill();
+    let bogus =
+        "PRAGMA ignore_check_constraints = 1; UPDATE coupons SET lifecycle = 'bogus' WHERE id = 'bad'";
+    sql(&node.data_dir(), bogus).await;
+    node.restart().await;
+    assert_eq!(ask(node.address(), "good", "kim").await.0, 200);
+    assert_eq!(ask(node.address(), "good", "lee").await.0, 201);
+    let (status, problem) = ask(node.address(), "bad", "kim").await;
+    assert_eq!((status, &problem["code"]), (503, &"recovering".into()), "{problem}");
+    let listed = http().get(node.url("/v1/coupons")).send().await.expect("an answer");
+    let listed: Value = listed.json().await.expect("a page");
+    assert_eq!(listed["coupons"].as_array().map(Vec::len), Some(1), "{listed}");
+    let said =
+        node.log().lines().filter(|line| line.contains("cannot be read") && line.contains("bad")).count();
+    assert_eq!(said, 1, "once, by its name: {}", node.log());
+    assert_eq!(node.terminate().await, Some(0));
+    for command in ["reconcile", "verify"] {
+        let told = run(command, &node.data_dir()).await;
+        assert!(told.code == 1 && told.stdout.contains("it cannot be read"), "{told:#?}");
+    }
 }

@@ -2,8 +2,11 @@
 
 use openrun::domain::{IssuedCoupon, Timestamp};
 use openrun::ports::IssuanceStore;
+use serde_json::{Value, json};
 
 use crate::arrange::{Stage, member};
+use crate::support::node::NodeProcess;
+use crate::support::races::http;
 
 /// Panics unless reconciling finds exactly this, with the exit code that fits, and leaves every row as it is.
 async fn finds(stage: &Stage, expected: &[(&str, Option<u64>, Option<&str>)]) {
@@ -157,4 +160,34 @@ async fn the_table_says_it_in_a_sentence_and_names_coupon_member_sequence_and_co
     {
         assert!(told.stdout.contains(word), "{word}: {told:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coupon_that_the_database_does_not_know_is_named() {
+    let stage = Stage::settled().await;
+    // The database is put back to before the coupon was created, and Redis is not.
+    stage
+        .sql(
+            "DELETE FROM coupon_issuances WHERE coupon_id = :coupon;
+            DELETE FROM coupons WHERE id = :coupon",
+        )
+        .await;
+    finds(&stage, &[("not_compared", None, None)]).await;
+    let told = stage.reconcile(&[]).await;
+    let [finding] = &told.findings()[..] else { panic!("{told:#?}") };
+    assert!(finding.detail.contains("of which 5 are issued"), "{finding:?}");
+    assert_eq!(told.coupon()["coupon_id"], stage.coupon.id.as_str());
+    let proven = stage.verify(&[]).await;
+    assert_eq!((proven.code, proven.broken()), (1, vec![]), "what cannot be looked at is not broken");
+
+    // A coupon of the same name would give its members other codes than they were told.
+    let node = NodeProcess::redis_lua(&stage.stack).start().await;
+    let wanted = json!({ "id": stage.coupon.id.as_str(), "name": "Again", "total": 10 });
+    let answer = http().post(node.url("/v1/coupons")).json(&wanted).send().await.expect("an answer");
+    assert_eq!(answer.status(), 409);
+    let problem: Value = answer.json().await.expect("a problem");
+    assert_eq!(problem["code"], "coupon_exists");
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("put the database back")), "{problem}");
+    let unknown = http().get(node.url(&format!("/v1/coupons/{}", stage.coupon.id))).send().await;
+    assert_eq!(unknown.expect("an answer").status(), 404, "nothing was written");
 }

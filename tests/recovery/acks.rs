@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::races::{self, create_coupon, http, metric, postgres_rows, until};
 use crate::support::services::{PrivatePostgres, PrivateRabbitMq};
-use crate::support::shared::{Database, amqp_url, coupon_id, redis_url};
+use crate::support::shared::{Database, amqp_url, coupon_id, own_redis_url};
 
 const TOTAL: u32 = 10_000;
 /// A node whose members give up soon, and one whose members are still there when the test has looked at everything.
@@ -214,7 +214,7 @@ async fn a_gap_holds_up_nobody_behind_it_and_a_contradiction_is_no_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_holds_up_only_who_waits_for_it() {
     let postgres = PrivatePostgres::start().await;
-    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
     let (node, coupon) =
         (NodeProcess::redis_lua(&stack).set("OPENRUN_REQUEST_TIMEOUT_MS", "2000").start().await, coupon_id());
     create_coupon(node.address(), &coupon, TOTAL).await;
@@ -236,7 +236,7 @@ async fn a_database_that_is_away_holds_up_only_who_waits_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_called_queued_while_the_broker_is_silent() {
     let (rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
-    let stack = Stack::private(&redis_url(), &rabbitmq.url(), database.url());
+    let stack = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
     let (hasty, patient) = tokio::join!(
         NodeProcess::redis_lua(&stack).set("OPENRUN_REQUEST_TIMEOUT_MS", HASTY_MS).start(),
         NodeProcess::redis_lua(&stack).set("OPENRUN_REQUEST_TIMEOUT_MS", PATIENT_MS).start()

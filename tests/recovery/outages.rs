@@ -13,7 +13,7 @@ use crate::support::races::{
     self, assert_promise_kept, assert_rows, issued, postgres_rows, until_issued, until_persisted, winners,
 };
 use crate::support::services::{PrivatePostgres, PrivateRabbitMq};
-use crate::support::shared::{Database, amqp_url, coupon_id, redis_url};
+use crate::support::shared::{Database, amqp_url, coupon_id, own_redis_url};
 
 /// More than anybody asks for.
 const TOTAL: u32 = 1_000_000;
@@ -75,7 +75,7 @@ async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told:
 #[tokio::test(flavor = "multi_thread")]
 async fn members_are_served_while_rabbitmq_is_away_and_everything_arrives() {
     let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
-    let stack = Stack::private(&redis_url(), &rabbitmq.url(), database.url());
+    let stack = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
     let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
     let_it_settle(&mut rabbitmq).await;
     let told = serve_through(node.address(), &coupon, || rabbitmq.kill()).await;
@@ -86,7 +86,7 @@ async fn members_are_served_while_rabbitmq_is_away_and_everything_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
     let mut postgres = PrivatePostgres::start().await;
-    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
     let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
     let told = serve_through(node.address(), &coupon, || postgres.kill()).await;
     let kept = outbox_depth(&stack.redis_url, &coupon).await;
@@ -99,7 +99,7 @@ async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() {
     let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
-    let stack: Arc<Stack> = Stack::private(&redis_url(), &rabbitmq.url(), database.url());
+    let stack: Arc<Stack> = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
     let (mut node, coupon) = (start_at_home(NodeProcess::redis_lua(&stack)).await, coupon_id());
     races::create_coupon(node.address(), &coupon, TOTAL).await;
     let_it_settle(&mut rabbitmq).await;
@@ -118,7 +118,7 @@ async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
     let mut postgres = PrivatePostgres::start().await;
-    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
     let node = NodeProcess::redis_lua(&stack).start().await;
     let coupon = coupon_id();
     races::create_coupon(node.address(), &coupon, TOTAL).await;

@@ -8,7 +8,7 @@ use crate::support::races::{
     self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
 };
 use crate::support::services::PrivatePostgres;
-use crate::support::shared::{amqp_url, coupon_id, redis_url};
+use crate::support::shared::{amqp_url, coupon_id, own_redis_url};
 
 const MEMBERS: u64 = 2_000;
 const TOTAL: u32 = 1_000;
@@ -102,7 +102,7 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
 async fn a_coupon_that_may_exist_is_never_said_not_to() {
     let postgres = PrivatePostgres::start().await;
     let proxy = Proxy::start(postgres.port()).await;
-    let stack = Stack::private(&redis_url(), &amqp_url(), &postgres.url());
+    let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
     let through =
         NodeProcess::redis_lua(&stack).set("OPENRUN_DATABASE_URL", postgres.url_through(proxy.port()));
     let (one, other) = tokio::join!(NodeProcess::redis_lua(&stack).start(), through.start());

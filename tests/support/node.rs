@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::{Process, Signal, Watchdog, run};
-use super::shared::{Database, amqp_namespace, amqp_url, redis_url};
+use super::shared::{Database, amqp_namespace, amqp_url, own_redis_url};
 
 const POLL: Duration = Duration::from_millis(20);
 /// A node starts in a fraction of a second on an idle machine, and tests run side by side.
@@ -46,10 +46,9 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The services of the run, with a migrated database and a namespace of one's own. The Redis is everybody's:
-    /// use a coupon of your own.
+    /// The services of the run, with databases and a namespace of one's own.
     pub(crate) async fn shared() -> Arc<Self> {
-        Self::with_redis(&redis_url()).await
+        Self::with_redis(&own_redis_url().await).await
     }
 
     /// As `shared`, but with another Redis, such as a private one or a proxy before it.

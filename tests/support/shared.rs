@@ -11,9 +11,20 @@ use uuid::Uuid;
 const REDIS_PATIENCE: Duration = Duration::from_secs(30);
 const CLEAN_UP_BOUND: Duration = Duration::from_secs(10);
 
-/// The Redis of the run. Tests share it: use a coupon of your own, see [`coupon_id`].
+/// The Redis of the run, and in it the database that is everybody's: use a coupon of your own, see [`coupon_id`].
 pub(crate) fn redis_url() -> String {
     setting("OPENRUN_TEST_REDIS_URL")
+}
+
+/// A database of one's own in the Redis of the run, as a deployment has.
+pub(crate) async fn own_redis_url() -> String {
+    let mut everybodys = connect_redis(&redis_url()).await;
+    let number: u32 = redis::cmd("INCR")
+        .arg("openrun-test:databases")
+        .query_async(&mut everybodys)
+        .await
+        .expect("Redis counts");
+    format!("{}/{number}", redis_url())
 }
 
 /// The RabbitMQ of the run. Tests share it: prefix every name, see [`amqp_namespace`].

@@ -99,7 +99,7 @@ pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Resu
     for connecting in [false, true] {
         let server = Server::bare_fixed(&config.openrun_load, answer.path()).await?;
         let crowd = Crowd { config, connecting, members };
-        bursts.push(crowd.of(BARE_FIXED, Stock::None, crowd.rounds(&server, None).await?, &say));
+        bursts.push(crowd.of(BARE_FIXED, Stock::None, &crowd.rounds(&server, None).await?, &say));
         server.stop().await;
     }
     for engine in &config.engines {
@@ -109,7 +109,7 @@ pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Resu
                 let crowd = Crowd { config, connecting, members };
                 let seen = crowd.rounds(&server, Some((engine, stock))).await?;
                 server.stop().await;
-                bursts.push(crowd.of(engine, stock, seen, &say));
+                bursts.push(crowd.of(engine, stock, &seen, &say));
             }
         }
     }
@@ -166,8 +166,14 @@ impl Crowd<'_> {
         Ok(done.map_err(sentence)?.0)
     }
 
-    fn of(&self, who: &str, stock: Stock, seen: (Latency, Counts), say: &impl Fn(&str)) -> Burst {
-        let (latency_ms, counts) = (seen.0.ms(), seen.1);
+    fn of(
+        &self,
+        who: &str,
+        stock: Stock,
+        (latency, counts): &(Latency, Counts),
+        say: &impl Fn(&str),
+    ) -> Burst {
+        let (latency_ms, counts) = (latency.ms(), *counts);
         say(&format!(
             "{who}, {}, connecting {}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
             stock.words(),

@@ -1,6 +1,6 @@
 //! The keeper's logic, without the actor around it: what the engine says of each coupon, and the gate that fits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,18 +71,18 @@ impl Keeper {
 
     /// Takes every coupon of the catalogue into the registry.
     async fn read_catalog(&mut self) {
-        let mut after = None;
+        let (mut after, mut unreadable): (Option<String>, _) = (None, HashMap::new());
         loop {
-            match timeout(QUESTION_TIMEOUT, self.parts.catalog.list(after.as_ref(), CATALOG_PAGE)).await {
+            match timeout(QUESTION_TIMEOUT, self.parts.catalog.list(after.as_deref(), CATALOG_PAGE)).await {
                 Ok(Ok(page)) => {
                     self.catalog_silent = false;
-                    let is_last = page.len() < CATALOG_PAGE as usize;
-                    after = page.last().map(|coupon| coupon.id.clone());
-                    for coupon in page {
+                    after = page.next;
+                    for coupon in page.coupons {
                         self.parts.registry.ensure(coupon).await;
                     }
-                    if is_last {
-                        return;
+                    unreadable.extend(page.unreadable.into_iter().map(|coupon| (coupon.id, coupon.why)));
+                    if after.is_none() {
+                        return self.parts.registry.cannot_read(unreadable);
                     }
                 }
                 Ok(Err(error)) => return self.catalog_is_silent(&error.to_string()),

@@ -47,7 +47,7 @@ struct Compared {
 
 impl<'a> Examination<'a> {
     pub(super) fn of(parts: &'a ReconcileParts, coupon: &'a Coupon, settled_after: Duration) -> Self {
-        let report = CouponReport::new(&coupon.id, coupon.inventory.total());
+        let report = CouponReport::new(coupon.id.as_str(), coupon.inventory.total());
         Self { parts, coupon, settled_after, report, highest_held: 0 }
     }
 

@@ -8,6 +8,7 @@ mod repair;
 mod report;
 mod run;
 mod slice;
+mod strangers;
 mod watch;
 
 use std::time::Duration;

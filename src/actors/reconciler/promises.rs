@@ -90,22 +90,34 @@ pub async fn verify(
     watch: &mut dyn Watch,
 ) -> Result<ProofReport, ReconcileError> {
     let mut report = ProofReport::default();
-    for coupon in parts.coupons(only).await? {
-        let (count, mut promises) = of_rows(parts, &coupon).await?;
-        let examined = parts.examined(&coupon, watch).await?;
+    let catalog = parts.coupons(only).await?;
+    for coupon in &catalog.coupons {
+        let (count, mut promises) = of_rows(parts, coupon).await?;
+        let examined = parts.examined(coupon, watch).await?;
         promises.extend(of_the_whole(&examined));
+        report.add(&examined, count, promises);
+    }
+    if only.is_none() {
+        for stranger in parts.strangers(&catalog).await? {
+            report.add(&stranger, 0, of_the_whole(&stranger));
+        }
+    }
+    Ok(report)
+}
+
+impl ProofReport {
+    fn add(&mut self, examined: &CouponReport, rows: u64, promises: Vec<Promise>) {
         let so_many = |held| promises.iter().filter(|promise| promise.held == held).count() as u64;
-        report.broken += so_many(Some(false));
-        report.unproven += so_many(None);
-        report.coupons.push(CouponProof {
-            coupon_id: coupon.id.to_string(),
-            rows: count,
+        self.broken += so_many(Some(false));
+        self.unproven += so_many(None);
+        self.coupons.push(CouponProof {
+            coupon_id: examined.coupon_id.clone(),
+            rows,
             settled: examined.settled,
             written_off: examined.written_off,
             promises,
         });
     }
-    Ok(report)
 }
 
 /// What rows alone can show.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{CouponId, IssueCode, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{IssueCode, IssuedCoupon, MemberId, Sequence};
 
 /// The most findings of one coupon that are told by name; more are counted.
 pub(super) const NAMED_MAX: usize = 10_000;
@@ -27,7 +27,7 @@ pub enum DriftKind {
     Total,
     /// What the engine counts does not fit what it holds.
     Counts,
-    /// It could not be compared: the engine does not know it, or has not been verified.
+    /// It could not be compared: engine or database does not know it, or the engine has not been verified.
     NotCompared,
 }
 
@@ -170,9 +170,9 @@ pub struct CouponReport {
 }
 
 impl CouponReport {
-    pub(super) fn new(coupon: &CouponId, total: u32) -> Self {
+    pub(super) fn new(coupon: &str, total: u32) -> Self {
         Self {
-            coupon_id: coupon.to_string(),
+            coupon_id: coupon.to_owned(),
             compared: true,
             total,
             issued: 0,

@@ -11,7 +11,7 @@ use super::repair::repair;
 use super::report::{CouponReport, DriftKind, DriftReport};
 use super::watch::Watch;
 use crate::domain::{Coupon, CouponId};
-use crate::ports::CatalogError;
+use crate::ports::{CatalogError, CatalogPage};
 use crate::telemetry::Metrics;
 
 /// For how long what is issued may be on its way before its absence counts.
@@ -55,12 +55,16 @@ impl Reconciler {
     ) -> Result<DriftReport, ReconcileError> {
         let _turn = self.turn.try_lock().map_err(|_| ReconcileError::Busy)?;
         let mut report = DriftReport::default();
-        for coupon in self.parts.coupons(only).await? {
-            let mut found = Examination::of(&self.parts, &coupon, SETTLED_AFTER).run(watch).await?;
+        let catalog = self.parts.coupons(only).await?;
+        for coupon in &catalog.coupons {
+            let mut found = Examination::of(&self.parts, coupon, SETTLED_AFTER).run(watch).await?;
             if mode == RepairMode::Repair {
                 repair(&self.parts, &coupon.id, &mut found).await;
             }
             report.add(found);
+        }
+        if only.is_none() {
+            self.parts.strangers(&catalog).await?.into_iter().for_each(|stranger| report.add(stranger));
         }
         self.tell(&report, only.is_none());
         Ok(report)
@@ -93,7 +97,7 @@ impl Reconciler {
 
 impl ReconcileParts {
     /// The coupons to go through.
-    pub(super) async fn coupons(&self, only: Option<&CouponId>) -> Result<Vec<Coupon>, ReconcileError> {
+    pub(super) async fn coupons(&self, only: Option<&CouponId>) -> Result<CatalogPage, ReconcileError> {
         if let Some(id) = only {
             let asked = async {
                 match self.catalog.find(id).await {
@@ -101,17 +105,18 @@ impl ReconcileParts {
                     found => found.map_err(Stop::from),
                 }
             };
-            return Ok(vec![within("the catalogue", asked).await.map_err(failed)?]);
+            let coupons = vec![within("the catalogue", asked).await.map_err(failed)?];
+            return Ok(CatalogPage { coupons, ..CatalogPage::default() });
         }
-        let mut coupons: Vec<Coupon> = Vec::new();
+        let mut all = CatalogPage::default();
         loop {
-            let after = coupons.last().map(|coupon| coupon.id.clone());
-            let asked = self.catalog.list(after.as_ref(), CATALOG_PAGE);
+            let asked = self.catalog.list(all.next.as_deref(), CATALOG_PAGE);
             let page = within("the catalogue", asked).await.map_err(failed)?;
-            let is_last = page.len() < CATALOG_PAGE as usize;
-            coupons.extend(page);
-            if is_last {
-                return Ok(coupons);
+            all.coupons.extend(page.coupons);
+            all.unreadable.extend(page.unreadable);
+            all.next = page.next;
+            if all.next.is_none() {
+                return Ok(all);
             }
         }
     }

@@ -122,12 +122,7 @@ pub(super) async fn list(
         return Err(Problem::invalid_parameter(format!("limit must be between 1 and {PAGE_MAX}")));
     }
     let after = query.after.as_deref().map(extract::coupon_id).transpose()?;
-    let page = state.desk.list(after.as_ref(), limit).await.map_err(reading)?;
-    let next = if page.len() == limit as usize {
-        page.last().map(|(coupon, _)| coupon.id.to_string())
-    } else {
-        None
-    };
+    let (page, next) = state.desk.list(after.as_ref().map(CouponId::as_str), limit).await.map_err(reading)?;
     let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing.as_ref())).collect();
     let mut response = HttpResponse::Ok().json(CouponPage { coupons, next });
     allowance.tell(&mut response);

@@ -1,15 +1,16 @@
 //! The catalogue of coupons in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use sqlx::{Postgres, Row};
 
 use super::database::Database;
 use super::errors::{Fault, fault, refusal};
 use super::rows;
 use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Window};
-use crate::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+use crate::persistence::catalog_page::page_of;
+use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
 /// The largest sequence stands for the count, which would read every row: both are the same once all have arrived, and
 /// the index on (coupon_id, sequence) gives it in one step.
@@ -93,19 +94,18 @@ impl CouponCatalog for PostgresCatalog {
         rows::coupon(&row.ok_or(CatalogError::Missing)?).map_err(failed)
     }
 
-    async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError> {
-        let after = after.cloned();
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError> {
+        let after = after.map(str::to_owned);
         let rows = self
             .database
             .run(move |connection| {
                 Box::pin(async move {
-                    let after = after.as_ref().map(CouponId::as_str);
                     sqlx::query(LIST).bind(after).bind(i64::from(limit)).fetch_all(connection).await
                 })
             })
             .await
             .map_err(failed)?;
-        rows.iter().map(rows::coupon).collect::<sqlx::Result<_>>().map_err(failed)
+        page_of(&rows, limit, |row| row.try_get("id"), rows::coupon).map_err(failed)
     }
 
     async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError> {

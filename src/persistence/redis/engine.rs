@@ -16,12 +16,14 @@ use crate::domain::{
     AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Timestamp, Window,
 };
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH, OutboxEntry,
-    Reconfiguration, Verdict,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
+    OutboxEntry, Reconfiguration, Verdict,
 };
 #[cfg(feature = "planted-bugs")]
 use crate::sabotage::planted;
 
+/// Keys that Redis looks at for one page of coupons.
+const KEYS_PAGE: u32 = 1_000;
 /// About how many holders one page has.
 const HOLDERS_PAGE: usize = 1_000;
 
@@ -182,6 +184,14 @@ impl AdmissionEngine for RedisLuaEngine {
         }
         known.accept(question, 0, [])?;
         Ok(HoldersPage { holders, next: Some(next).filter(|next| *next != 0) })
+    }
+
+    async fn coupons(&self, cursor: u64) -> Result<CouponsPage, EngineError> {
+        let mut scan = cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(keys::ALL_META).arg("COUNT").arg(KEYS_PAGE);
+        let (next, found): (u64, Vec<String>) = self.shared.connection.query(&scan).await?;
+        let coupons = found.iter().filter_map(|key| keys::coupon_of_meta(key)).collect();
+        Ok(CouponsPage { coupons, next: Some(next).filter(|next| *next != 0) })
     }
 
     async fn reconfigure(

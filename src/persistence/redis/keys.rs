@@ -17,6 +17,15 @@ pub(super) fn meta(coupon: &CouponId) -> String {
     meta
 }
 
+/// What the keys of all descriptions are like.
+pub(super) const ALL_META: &str = "coupon:{*}:meta";
+
+/// The coupon whose description this is the key of; `None` for a key of somebody else's.
+pub(super) fn coupon_of_meta(key: &str) -> Option<CouponId> {
+    let id = key.strip_prefix("coupon:{")?.strip_suffix("}:meta")?;
+    CouponId::parse(id).ok()
+}
+
 /// The key of who holds what, which is also read without a script by who has the lock.
 pub(super) fn participants(coupon: &CouponId) -> String {
     let [_, _, participants, _] = of_coupon(coupon);
@@ -35,12 +44,14 @@ pub(super) fn turn(coupon: &CouponId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CouponId, lock, meta, of_coupon, participants, turn};
+    use super::{CouponId, coupon_of_meta, lock, meta, of_coupon, participants, turn};
 
     #[test]
     fn the_keys_are_those_of_the_contract() {
         let coupon = CouponId::parse("drop-1").unwrap();
         assert_eq!(meta(&coupon), "coupon:{drop-1}:meta");
+        assert_eq!(coupon_of_meta(&meta(&coupon)), Some(coupon.clone()));
+        assert_eq!(coupon_of_meta("coupon:{no id}:meta"), None);
         assert_eq!(participants(&coupon), "coupon:{drop-1}:participants");
         assert_eq!(
             (lock(&coupon), turn(&coupon)),

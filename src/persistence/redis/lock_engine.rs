@@ -18,7 +18,7 @@ use super::{keys, reply::Seen};
 use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
 use crate::persistence::admission::{Decision, decide};
 use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
+    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
     Reconfiguration, Verdict,
 };
 
@@ -167,6 +167,10 @@ impl AdmissionEngine for RedisLockEngine {
 
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
         self.lua.holders(coupon, cursor).await
+    }
+
+    async fn coupons(&self, cursor: u64) -> Result<CouponsPage, EngineError> {
+        self.lua.coupons(cursor).await
     }
 
     async fn reconfigure(

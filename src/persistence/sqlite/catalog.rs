@@ -1,13 +1,15 @@
 //! The catalogue of coupons. In the embedded engine it is the same table the engine decides by.
 
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::database::SqliteDatabase;
 use super::failure::catalog_error;
 use super::{revision, rows};
 use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Timestamp, Window};
-use crate::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
+use crate::persistence::catalog_page::page_of;
+use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
 /// Keeps coupons in SQLite. A coupon that is created here is known to the embedded engine at once.
 #[derive(Debug, Clone)]
@@ -41,13 +43,13 @@ impl CouponCatalog for SqliteCatalog {
         rows::coupon(&row.ok_or(CatalogError::Missing)?).map_err(catalog_error)
     }
 
-    async fn list(&self, after: Option<&CouponId>, limit: u32) -> Result<Vec<Coupon>, CatalogError> {
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError> {
         // No id is empty, so all of them come after the empty text.
-        let after = after.map_or("", CouponId::as_str);
+        let after = after.unwrap_or_default();
         let query = sqlx::query("SELECT * FROM coupons WHERE id > $1 ORDER BY id LIMIT $2");
         let found = query.bind(after).bind(limit).fetch_all(self.database.readers()).await;
-        let coupons: Result<_, _> = found.map_err(catalog_error)?.iter().map(rows::coupon).collect();
-        coupons.map_err(catalog_error)
+        let found = found.map_err(catalog_error)?;
+        page_of(&found, limit, |row| row.try_get("id"), rows::coupon).map_err(catalog_error)
     }
 
     async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError> {

@@ -1,6 +1,6 @@
 //! Those who hold one, with what they hold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use openrun::ports::AdmissionEngine;
 
@@ -74,4 +74,22 @@ async fn all(
         }
     }
     panic!("the pages do not end");
+}
+
+/// An engine that keeps coupons apart from the catalogue names them all, so that one which the catalogue has lost is noticed.
+pub(crate) async fn every_coupon_it_keeps_by_itself_is_told(fixture: &mut dyn Fixture) {
+    let ids: BTreeSet<_> = (0..1_500).map(|number| format!("drop-{number}")).collect();
+    for id in &ids {
+        fixture.introduce(&open_coupon(id, 1)).await;
+    }
+    let (engine, mut told, mut cursor) = (fixture.engine(), BTreeSet::new(), Some(0));
+    for _ in 0..PAGES_MAX {
+        let Some(from) = cursor else { break };
+        let page = engine.coupons(from).await.expect("a page");
+        told.extend(page.coupons.iter().map(ToString::to_string));
+        cursor = page.next;
+    }
+    assert_eq!(cursor, None, "the pages end");
+    let expected = if engine.name().starts_with("redis-") { ids } else { BTreeSet::new() };
+    assert_eq!(told, expected);
 }

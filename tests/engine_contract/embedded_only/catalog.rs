@@ -33,12 +33,15 @@ async fn coupons_are_listed_page_by_page_in_the_order_of_their_ids() {
     for name in ["c", "a", "b", "B", "a-1"] {
         catalog.create(&open_coupon(name, 1)).await.unwrap();
     }
-    let (mut after, mut names) = (None, Vec::new());
+    let (mut after, mut names) = (None::<String>, Vec::new());
     loop {
-        let page = catalog.list(after.as_ref(), 2).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        names.extend(page.into_iter().map(|coupon| coupon.id.to_string()));
+        let page = catalog.list(after.as_deref(), 2).await.unwrap();
+        assert_eq!(page.unreadable, []);
+        names.extend(page.coupons.into_iter().map(|coupon| coupon.id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
     assert_eq!(names, ["B", "a", "a-1", "b", "c"]);
 }
