@@ -6,6 +6,9 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_every_engine, started, until};
+use crate::dead_letters::issuance;
+use crate::support::node::Stack;
+use crate::support::strays::publish_issuance;
 
 on_every_engine! {
     who_watches_hears_how_everything_stands,
@@ -64,6 +67,15 @@ impl Watcher {
             }
             assert!(tokio::time::Instant::now() < deadline, "{snapshot}");
         }
+    }
+}
+
+impl Watcher {
+    async fn until_dead(&mut self, letters: u64) {
+        until("the dead are counted", EVENT_BOUND, async || {
+            self.snapshot().await["pipeline"]["dead_letters"] == letters
+        })
+        .await;
     }
 }
 
@@ -140,6 +152,31 @@ async fn as_many_watch_as_may_and_who_leaves_makes_room() {
     assert!(!node.log().contains("goes on without waiting"), "nobody had to be waited for");
 }
 
+/// Two more than fit into a snapshot, of which one is over and would be the first by its id.
+#[tokio::test]
+async fn of_many_coupons_those_that_still_go_are_shown_and_the_others_counted() {
+    const SHOWN: usize = 200;
+    let (_node, api) = Engine::Embedded.node().await;
+    let create = async |id: &str| {
+        api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 1 })).await.json(201);
+    };
+    create("a-drop-that-is-over").await;
+    api.ask("a-drop-that-is-over", "kim").await.json(201);
+    for number in 0..=SHOWN {
+        create(&format!("drop-{number:03}")).await;
+    }
+    let expected: Vec<String> = (0..SHOWN).map(|number| format!("drop-{number:03}")).collect();
+    let mut watcher = Watcher::of(&api).await;
+    until("the one that is over is left out", EVENT_BOUND, async || {
+        let snapshot = watcher.snapshot().await;
+        assert_eq!(snapshot["coupons_left_out"], 2, "{snapshot}");
+        let coupons = snapshot["coupons"].as_array().expect("a list");
+        assert_eq!(coupons.len(), SHOWN);
+        coupons.iter().map(|line| &line["id"]).eq(&expected)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn only_operators_watch_and_no_page_of_another_site() {
     let (_open, api) = Engine::Embedded.node().await;
@@ -155,6 +192,17 @@ async fn only_operators_watch_and_no_page_of_another_site() {
     api.get(&format!("{AT}?token={TOKEN}")).await.problem(401, "unauthorized");
     let known = api.request(Method::GET, AT).bearer_auth(TOKEN).send().await.expect("the node answers");
     assert_eq!(known.status(), 200);
+}
+
+#[tokio::test]
+async fn who_has_been_asked_is_asked_again() {
+    let stack = Stack::shared().await;
+    let (_node, api) = started(Engine::RedisLua.over(&stack)).await;
+    let mut watcher = Watcher::of(&api).await;
+    watcher.until_dead(0).await;
+    // Its coupon is nowhere.
+    publish_issuance(&stack, &issuance("late-coupon", 1)).await;
+    watcher.until_dead(1).await;
 }
 
 #[tokio::test]

@@ -39,8 +39,19 @@ async fn the_pages_hold_no_data_and_let_nothing_in_from_elsewhere() {
 
 fn is_guarded(answer: &Answer) {
     let policy = answer.header("content-security-policy");
-    for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'"] {
-        assert!(policy.contains(part), "{policy}");
+    let parts: Vec<_> = policy.split(';').map(str::trim).collect();
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ] {
+        assert!(parts.contains(&part), "{part}: {policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");

@@ -59,6 +59,16 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_while_there_is_no_token_waits_no_longer_for_it() {
+        let buckets = Buckets::new("member", Rate { period: Duration::from_secs(900), burst: 1 });
+        assert_eq!(buckets.take(1), Ok(0));
+        for _ in 0..10 {
+            let wait = buckets.take(1).unwrap_err();
+            assert!(wait <= 900, "{wait}");
+        }
+    }
+
+    #[test]
     fn tokens_come_back() {
         let buckets = Buckets::new("member", Rate { period: Duration::from_nanos(1_000), burst: 2 });
         for _ in 0..100 {
