@@ -56,6 +56,7 @@ async fn traces_that_cannot_be_sent_as_they_are_to_be() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("ftp://kim:{PASSWORD}@collector")),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999"),
         ("OTEL_RESOURCE_ATTRIBUTES", "nothing"),
     ] {
         let settings = [("OPENRUN_BIND", "127.0.0.1:0"), endpoint, (name, value)];

@@ -9,6 +9,7 @@ mod destination;
 mod export;
 mod sampler;
 mod settings;
+mod variables;
 mod work;
 
 use std::sync::{OnceLock, mpsc};
@@ -115,8 +116,12 @@ impl Drop for Traces {
         if !all_sent {
             tracing::warn!("the last traces could not be delivered in time and are dropped");
         }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let runtime = self.runtime.take();
+        if all_sent {
+            runtime.into_iter().for_each(Runtime::shutdown_background);
+        } else {
+            // Whoever still tries to send asks it for timers, and would panic without it. The process ends anyhow.
+            std::mem::forget(runtime);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use url::Url;
 
 use super::sampler::Sampler;
+use super::variables;
 
 /// The path of traces on a receiver that speaks HTTP.
 const HTTP_PATH: &str = "v1/traces";
@@ -58,6 +59,12 @@ impl fmt::Display for TraceSettingsError {
 
 impl std::error::Error for TraceSettingsError {}
 
+impl TraceSettingsError {
+    pub(super) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 impl TraceSettings {
     /// Reads what was said; `None` if there is no endpoint, which means that nothing is traced. What is wrong is told all the
     /// same, so that it is not found out on the day when traces are turned on.
@@ -72,7 +79,8 @@ impl TraceSettings {
             resource.retain(|(key, _)| key != SERVICE_NAME);
             resource.push((SERVICE_NAME.to_owned(), name.to_owned()));
         }
-        let Some(endpoint) = given(raw.endpoint) else { return Ok(None) };
+        let is_on = variables::are_on(|name| std::env::var(name).ok())?;
+        let Some(endpoint) = given(raw.endpoint).filter(|_| is_on) else { return Ok(None) };
         Ok(Some(Self { endpoint: address(endpoint, protocol)?, protocol, sampler, resource }))
     }
 }
