@@ -11,6 +11,9 @@ use crate::persistence::sqlite::EmbeddedEngine;
 use crate::persistence::sqlite::engine::tests::{asking, by_hand, engine, id, load};
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, Verdict};
 
+/// Nothing here takes longer, on the slowest machine.
+const BOUND: Duration = Duration::from_secs(30);
+
 /// Keeps everybody waiting for their turn until it is told to let them.
 struct Held {
     let_go: oneshot::Sender<()>,
@@ -48,7 +51,7 @@ async fn until_waiting(engine: &EmbeddedEngine, count: usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all_wait).await.expect("they wait");
+    tokio::time::timeout(BOUND, all_wait).await.expect("they wait");
 }
 
 /// Who asks for which coupon, all of them while nobody has a turn, in this order.
@@ -192,6 +195,8 @@ async fn a_database_that_is_closed_keeps_nobody_waiting() {
     let (engine, _directory) = engine().await;
     load(&engine, &[id("drop")]).await;
     engine.database.close().await;
-    let answer = engine.admit(&id("drop"), &asking("kim")).await;
+    let drop = id("drop");
+    let kim = asking("kim");
+    let answer = tokio::time::timeout(BOUND, engine.admit(&drop, &kim)).await.expect("an answer");
     assert!(matches!(answer, Err(EngineError::Unavailable(_))), "{answer:?}");
 }
