@@ -71,7 +71,7 @@ impl Admission {
         while let Some(batch) = next {
             if let Err(why) = contain_async(self.run(batch)).await {
                 self.metrics.actor_panicked(KIND);
-                tracing::error!(coupon = %self.handle.id(), %why, "a batch failed; its members ask again");
+                tracing::error!(coupon = %self.handle.id(), error = %why, "a batch failed; its members ask again");
             }
             lock(queue).batch_done();
             next = self.next_batch(queue);
@@ -165,7 +165,7 @@ impl Admission {
         let coupon = self.handle.id();
         match error {
             EngineError::Fenced(why) => {
-                tracing::warn!(%coupon, %why, "the engine is fenced; the gate closes until it is verified");
+                tracing::warn!(%coupon, error = %why, "the engine is fenced; the gate closes until it is verified");
                 self.handle.fenced();
                 AskError::Recovering
             }

@@ -25,6 +25,7 @@ mod recovery;
 mod registry;
 mod right;
 mod shards;
+mod silence;
 mod supervisor;
 mod vitals;
 
@@ -49,6 +50,7 @@ pub use recovery::{Recoveries, RecoveryParts};
 pub use registry::{CouponRegistry, Limits};
 pub use right::Right;
 pub use shards::Shards;
+pub use silence::DatabaseSilence;
 pub use supervisor::{
     ActorDesk, ActorDeskError, ActorState, ActorView, Child, DeathNote, FailedActors, Leave, Observe,
     Restart, StandDown, Supervise, SupervisorActor,

@@ -11,6 +11,7 @@ use super::fail_point;
 use super::hands::{Hands, Held};
 use super::looping::{LoopActor, LoopWork};
 use super::persister_batch::{BatchWriter, Item};
+use super::silence::DatabaseSilence;
 use super::supervisor::Leave;
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
@@ -49,6 +50,8 @@ pub struct PersisterParts {
     pub acks: AckBoard,
     /// The hands of the node's persisters.
     pub hands: Hands,
+    /// Whether the database answers them.
+    pub silence: DatabaseSilence,
 }
 
 impl LoopWork for PersisterParts {
@@ -59,8 +62,10 @@ impl LoopWork for PersisterParts {
     }
 
     async fn run(self, leave: Leave) {
-        let Self { source, queue, store, metrics, acks, hands, .. } = self;
-        Persister { source, queue, writer: BatchWriter { store, metrics, acks }, hands, leave }.run().await;
+        let Self { source, queue, store, metrics, acks, hands, silence, .. } = self;
+        Persister { source, queue, writer: BatchWriter { store, metrics, acks }, hands, silence, leave }
+            .run()
+            .await;
     }
 }
 
@@ -71,6 +76,8 @@ struct Persister {
     writer: BatchWriter,
     /// Told of every batch, which has left the queue and is no row yet.
     hands: Hands,
+    /// Told of every answer and of every one that is missing.
+    silence: DatabaseSilence,
     /// Says when it should finish and end.
     leave: Leave,
 }
@@ -163,8 +170,10 @@ impl Persister {
         let mut early_until = None;
         while !items.is_empty() {
             fail_point::visit(PersisterParts::KIND, "write");
+            let begun = Instant::now();
             match self.writer.write(items.clone()).await {
                 Ok(written) => {
+                    self.silence.had_an_answer(begun);
                     abort::visit(abort::COMMITTED);
                     stream.ack(&written.done).await?;
                     for (tag, why) in &written.poison {
@@ -189,9 +198,8 @@ impl Persister {
                 Err(cause) => {
                     // Deliveries are kept in hand rather than given back, so that none is burnt.
                     self.writer.metrics.persist_retries.inc();
-                    let wait = retry.wait();
-                    tracing::warn!(%cause, rows = items.len(), retry_in_ms = wait.as_millis(), "the database waits");
-                    if !self.rest(wait).await {
+                    self.silence.had_no_answer(begun, &*cause);
+                    if !self.rest(retry.wait()).await {
                         return Ok(false);
                     }
                 }
@@ -207,8 +215,10 @@ impl Persister {
         why: &str,
     ) -> Result<(), SourceError> {
         self.writer.metrics.dead_lettered.inc();
-        tracing::error!(%why, "a message can never be written and goes to the dead letters");
-        stream.reject(tag, why).await
+        if let Some(letter) = stream.reject(tag, why).await? {
+            tracing::error!(%letter, error = %why, "a message can never be written and is a dead letter now");
+        }
+        Ok(())
     }
 
     /// Waits; `false` if it has to end meanwhile.

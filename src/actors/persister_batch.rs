@@ -54,7 +54,7 @@ impl BatchWriter {
                         self.metrics.conflicts.inc();
                         let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
                         let held = &conflict.held;
-                        tracing::error!(%coupon_id, sequence, ?member_id, %held, "an issuance contradicts the database");
+                        tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database");
                     }
                     self.tell(&rows, &report.conflicts);
                     written.done.extend(part.into_iter().map(|(tag, _)| tag));

@@ -299,16 +299,16 @@ async fn check_durability(
         Durability::Lacking(missing) if ack > AckLevel::Granted => {
             let missing = missing.join("; ");
             let ack = ack.as_str();
-            tracing::warn!(missing, ack, "Redis may forget, which members are not told of at this ack level");
+            tracing::warn!(%missing, ack, "Redis may forget, which members are not told of at this ack level");
             Ok(())
         }
         Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisForgets(missing.join("; "))),
         Durability::Lacking(missing) => {
-            tracing::warn!(missing = missing.join("; "), "Redis may lose coupons that members were told of");
+            tracing::warn!(missing = %missing.join("; "), "Redis may lose coupons that members were told of");
             Ok(())
         }
         Durability::Unknown(why) => {
-            tracing::warn!(%why, "it cannot be seen whether Redis keeps what it acknowledges");
+            tracing::warn!(error = %why, "it cannot be seen whether Redis keeps what it acknowledges");
             Ok(())
         }
     }

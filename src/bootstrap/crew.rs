@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
 use crate::actors::{
-    Child, CouponRegistry, FailedActors, GateKeeperActor, KeeperParts, Limits, LoopWork as _, OutboxActor,
-    Peers, PersisterActor, PersisterParts, PresenceActor, PresenceParts, PublisherActor, PublisherInbox,
-    ReconcileSchedule, Reconciler, ReconcilerActor, Recoveries, RecoveryParts, Right, Shards, Supervise,
-    SupervisorActor, SweepParts, VitalsActor, VitalsParts, VitalsStack,
+    Child, CouponRegistry, DatabaseSilence, FailedActors, GateKeeperActor, KeeperParts, Limits,
+    LoopWork as _, OutboxActor, Peers, PersisterActor, PersisterParts, PresenceActor, PresenceParts,
+    PublisherActor, PublisherInbox, ReconcileSchedule, Reconciler, ReconcilerActor, Recoveries,
+    RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts, VitalsActor, VitalsParts,
+    VitalsStack,
 };
 use crate::gate::Trust;
 use crate::messaging::rabbitmq::RabbitQueues;
@@ -192,6 +193,7 @@ impl Crew {
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
         // Without others nobody asks.
         let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
+        let silence = DatabaseSilence::default();
         for number in 1..=count {
             let parts = PersisterParts {
                 number,
@@ -201,6 +203,7 @@ impl Crew {
                 metrics: Arc::clone(&self.metrics),
                 acks: self.publisher.acks().clone(),
                 hands: hands.clone(),
+                silence: silence.clone(),
             };
             let arbiter = self.shards.of(&parts.name());
             let child = PersisterActor::child(parts, self.stopping.clone(), arbiter);

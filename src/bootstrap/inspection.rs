@@ -138,11 +138,19 @@ async fn open(url: &SecretString, read_only: bool) -> Result<Database, StartErro
     Ok(database)
 }
 
-/// How many dead letters the broker at `url` has; `None` if it has no queue for them.
+/// How many dead letters the broker at `url` has; `None` if it has no queue for them, and a sentence if it does not
+/// answer.
 ///
 /// # Errors
 /// [`StartError`], one sentence that says what to do.
-pub async fn dead_letters(url: SecretString, namespace: &str) -> Result<Option<u64>, StartError> {
+pub async fn dead_letters(
+    url: SecretString,
+    namespace: &str,
+) -> Result<Result<Option<u64>, String>, StartError> {
     let namespace = Namespace::parse(namespace)?;
-    Ok(rabbitmq::dead_letters(&RabbitSettings { namespace, ..RabbitSettings::new(url) }).await?)
+    match rabbitmq::dead_letters(&RabbitSettings { namespace, ..RabbitSettings::new(url) }).await {
+        Ok(counted) => Ok(Ok(counted)),
+        Err(error) if error.is_absence() => Ok(Err(StartError::from(error).to_string())),
+        Err(error) => Err(error.into()),
+    }
 }

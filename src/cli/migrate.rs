@@ -8,10 +8,10 @@ use super::failure::Failure;
 use super::runtime;
 use super::settings::DATA_DIR;
 use crate::bootstrap::{self, EngineKind, Migration, SettingsError};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, MIGRATE_FILTER};
 
 pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
-    telemetry::init(LogFormat::Pretty, "info,sqlx=warn", None).map(drop).map_err(Failure::operator)?;
+    telemetry::init(LogFormat::Pretty, MIGRATE_FILTER, None).map(drop).map_err(Failure::operator)?;
     let url = args.database_url.filter(|url| !url.is_empty());
     let (migration, what) = match (args.engine, url) {
         (None | Some(EngineKind::Embedded), None) | (Some(EngineKind::Embedded), Some(_)) => {

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::place::write_placed;
 use super::runtime;
 use super::table::{write_settled, write_table, write_written_off, written};
-use crate::actors::{CouponReport, DriftReport, Reconciler, RepairMode};
+use crate::actors::{CouponReport, DriftReport, Finding, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
 use crate::domain::counted;
 use crate::telemetry::Metrics;
@@ -28,12 +28,14 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
         inspection.close().await;
         let report = outcome.map_err(Failure::operator)?;
         let out = &mut io::stdout().lock();
-        written(write_placed(out, &settings, args.place.json, &report, write_text))?;
+        written(write_placed(out, &settings, args.place.json, &report, |out, report| {
+            write_text(out, report, mode)
+        }))?;
         Ok(if report.unrepaired == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
-fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
+fn write_text(out: &mut impl Write, report: &DriftReport, mode: RepairMode) -> io::Result<()> {
     let header = ["COUPON", "TOTAL", "ISSUED", "PARTICIPANTS", "OUTBOX", "ROWS", "IN FLIGHT", "FINDINGS"];
     let mut table = vec![header.map(str::to_owned)];
     table.extend(report.coupons.iter().map(cells));
@@ -41,8 +43,7 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
     for coupon in report.coupons.iter().filter(|coupon| !coupon.findings.is_empty()) {
         writeln!(out, "\n{}", coupon.coupon_id)?;
         for finding in &coupon.findings {
-            let word = if finding.repaired { "repaired" } else { "remains " };
-            writeln!(out, "  {word}  {}", finding.sentence())?;
+            writeln!(out, "  {}  {}", word(finding, mode), finding.sentence())?;
         }
         if coupon.unnamed > 0 {
             writeln!(out, "  and {} more", coupon.unnamed)?;
@@ -53,11 +54,27 @@ fn write_text(out: &mut impl Write, report: &DriftReport) -> io::Result<()> {
     write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
     match (report.repaired, report.unrepaired) {
         (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
+        (_, unrepaired) if mode == RepairMode::ReportOnly => {
+            let findings = report.coupons.iter().flat_map(|coupon| &coupon.findings);
+            let repairable = findings.filter(|finding| finding.is_repairable()).count() as u64;
+            let remain = counted(unrepaired - repairable, "remains", "remain");
+            writeln!(out, "\nThey disagree: {repairable} would be repaired, {remain}.")
+        }
         (repaired, 0) => writeln!(out, "\nThey agree again: {repaired} repaired."),
         (repaired, unrepaired) => {
             let remain = counted(unrepaired, "remains", "remain");
             writeln!(out, "\nThey disagree: {remain}, {repaired} repaired.")
         }
+    }
+}
+
+/// What becomes of a finding, in a column.
+fn word(finding: &Finding, mode: RepairMode) -> &'static str {
+    match mode {
+        RepairMode::ReportOnly if finding.is_repairable() => "would be repaired",
+        RepairMode::ReportOnly => "remains          ",
+        RepairMode::Repair if finding.repaired => "repaired",
+        RepairMode::Repair => "remains ",
     }
 }
 

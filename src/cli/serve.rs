@@ -8,10 +8,11 @@ use super::failure::Failure;
 use super::runtime;
 use super::settings::DATA_DIR;
 use crate::bootstrap::Node;
+use crate::telemetry::SERVE_FILTER;
 
 pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
     // Dropped at the very end: the last spans are those of stopping.
-    let _traces = args.common.begin_telemetry("info,lapin=off,actix_server=warn,sqlx=warn")?;
+    let _traces = args.common.begin_telemetry(SERVE_FILTER)?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;
     // A crowd is one connection each; what the system does not allow is refused by it when it comes to that.

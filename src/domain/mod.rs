@@ -21,7 +21,7 @@ pub use issuance::{AckLevel, IssuanceStatus, IssuedCoupon};
 pub use lifecycle::{CouponState, Lifecycle, Rejection, Standing};
 pub use member::Member;
 pub use note::{Note, NoteError};
-pub use text::counted;
+pub use text::{counted, is_printable};
 pub use time::{Timestamp, TimestampError};
 pub use trace::Traceparent;
 pub use window::{Window, WindowError};

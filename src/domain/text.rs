@@ -2,7 +2,8 @@
 
 /// Whether `c` shows as something of its own: neither a control character nor an invisible one that reorders,
 /// joins or breaks lines, with which two different names could be made to look the same.
-pub(super) fn is_printable(c: char) -> bool {
+#[must_use]
+pub fn is_printable(c: char) -> bool {
     let invisible = matches!(c,
         '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{FEFF}'
         | '\u{200B}'..='\u{200F}'

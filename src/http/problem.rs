@@ -1,6 +1,7 @@
 //! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
 
 mod admin;
+mod aside;
 mod limited;
 
 use std::sync::LazyLock;
@@ -12,7 +13,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::limits::Refused;
+use self::aside::Aside;
+pub(super) use self::aside::log_cause;
 use crate::actors::{AckPending, AskError, DeskError};
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
@@ -62,7 +64,7 @@ pub(super) struct Problem {
     opens_at: Option<Timestamp>,
     actors: Vec<String>,
     /// Boxed, because hardly any problem has it.
-    refused: Option<Box<Refused>>,
+    aside: Option<Box<Aside>>,
 }
 
 impl Problem {
@@ -76,7 +78,7 @@ impl Problem {
             retry_after_s: None,
             opens_at: None,
             actors: Vec::new(),
-            refused: None,
+            aside: None,
         }
     }
 
@@ -256,7 +258,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = respond(self.status, self.retry_after_s, self.body().into());
-        if let Some(refused) = &self.refused {
+        if let Some(Aside::Refused(refused)) = self.aside.as_deref() {
             refused.tell(&mut response);
         }
         response
@@ -333,8 +335,8 @@ impl From<DeskError> for Problem {
             DeskError::Refused(why) => conflict("refused", "The database refused it", why),
             DeskError::Recovering => AskError::Recovering.into(),
             DeskError::Unavailable(why) => {
-                tracing::warn!(%why, "an operator's call could not be carried out");
                 Self::unavailable("not everything answered; it may be done or not, repeat the call")
+                    .because(why)
             }
         }
     }

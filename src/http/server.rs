@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::problem::Problem;
+use super::problem::{Problem, log_cause};
 use super::state::AppState;
 use super::{admin, console, coupons, health, issuances, openapi, spans, unread};
 use crate::telemetry::Work;
@@ -62,7 +62,7 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                 let draining = draining.clone();
                 let rest = unread::hold(&mut request);
                 let work = spans::begin(&request);
-                let answering = service.call(request);
+                let answering = service.call(request).map(|answered| answered.inspect(log_cause));
                 spanned(work, answering).map(move |response| {
                     let mut response = unread::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {

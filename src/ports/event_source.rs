@@ -39,6 +39,7 @@ pub trait EventStream: Send {
     /// Says that these are in the database for good.
     async fn ack(&mut self, tags: &[DeliveryTag]) -> Result<(), SourceError>;
 
-    /// Sends this one to the dead letters, alone even if it came in a message with others.
-    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError>;
+    /// Sends this one to the dead letters, alone even if it came in a message with others. Gives the letter's id; nothing
+    /// if it was answered already.
+    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<Option<String>, SourceError>;
 }

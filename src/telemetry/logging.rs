@@ -6,12 +6,14 @@ use std::str::FromStr;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::log_format::WithTrace;
+use super::log_format::{WithTrace, write_field};
 use super::traces::{TraceSettings, Traces};
 
 /// How log lines are written.
@@ -35,6 +37,15 @@ impl FromStr for LogFormat {
         }
     }
 }
+
+/// What is logged of `serve` unless told otherwise. Others' lines are left out where the service says the same in its own
+/// words, or where anybody could write them: sqlx shows statements whole, actix-http reports what is no request as an
+/// error, and lapin every socket.
+pub const SERVE_FILTER: &str = "info,lapin=off,actix_server=warn,actix_http=off,sqlx=off";
+/// What is logged of `demo`, whose picture lines would disturb.
+pub const DEMO_FILTER: &str = "warn,lapin=off,actix_http=off,sqlx=off";
+/// What is logged of `migrate`.
+pub const MIGRATE_FILTER: &str = "info,actix_http=off,sqlx=off";
 
 /// Begins to write log lines as `filter` says (such as `info` or `openrun=debug,lapin=warn`), and to trace if there are
 /// settings for it.
@@ -74,11 +85,20 @@ fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    lines_to(std::io::stderr, format, std::io::stderr().is_terminal())
+}
+
+fn lines_to<S, W>(writer: W, format: LogFormat, in_colour: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer);
     match format {
         LogFormat::Pretty => {
-            let line = fmt::format().with_target(false).with_ansi(std::io::stderr().is_terminal());
-            layer.event_format(WithTrace { line, format }).boxed()
+            let line = fmt::format().with_target(false).with_ansi(in_colour);
+            let fields = fmt::format::debug_fn(write_field).delimited(" ");
+            layer.fmt_fields(fields).event_format(WithTrace { line, format }).boxed()
         }
         LogFormat::Json => {
             let fields = fmt::format::JsonFields::new();
@@ -86,3 +106,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

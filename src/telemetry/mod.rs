@@ -2,6 +2,7 @@
 
 mod adder;
 mod coupons;
+mod escape;
 mod log_format;
 mod logging;
 mod metrics;
@@ -13,7 +14,7 @@ mod traces;
 mod troubles;
 
 pub use coupons::{COUPONS_MAX, CouponGauges, CouponLook};
-pub use logging::{LogFormat, init};
+pub use logging::{DEMO_FILTER, LogFormat, MIGRATE_FILTER, SERVE_FILTER, init};
 pub use metrics::{Metrics, Outcome};
 pub use persisting::Persisting;
 pub use reconciled::Reconciled;

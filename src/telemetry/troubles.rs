@@ -12,6 +12,8 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::escape;
+
 /// How many are kept.
 const KEPT: usize = 50;
 /// The most bytes of one.
@@ -74,7 +76,7 @@ struct Said {
 
 impl Said {
     fn text(self) -> String {
-        let mut text = self.message + &self.fields;
+        let mut text = escape::text(&(self.message + &self.fields));
         if text.len() > TEXT_MAX {
             let end = (0..=TEXT_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
             text.truncate(end);
@@ -110,11 +112,14 @@ mod tests {
             for round in 0..KEPT + 3 {
                 tracing::warn!(round, "something is odd");
             }
-            tracing::error!(why = "x".repeat(2 * TEXT_MAX), "something broke");
+            tracing::error!(error = "x".repeat(2 * TEXT_MAX), "something broke");
         });
         let troubles = recent_troubles();
         assert_eq!(troubles.len(), KEPT);
-        assert!(troubles[0].is_error && troubles[0].text.starts_with("something broke why="), "{troubles:?}");
+        assert!(
+            troubles[0].is_error && troubles[0].text.starts_with("something broke error="),
+            "{troubles:?}"
+        );
         assert!(troubles[0].text.len() <= TEXT_MAX + '…'.len_utf8());
         assert_eq!(troubles[1].text, format!("something is odd round={}", KEPT + 2));
         assert!(troubles.iter().skip(1).all(|trouble| trouble.text.starts_with("something is odd")));

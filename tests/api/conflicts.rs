@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::arrange::{Answer, Api, EVENT_BOUND, Engine, on_both_engines, until};
 use crate::dead_letters::issuance;
@@ -120,4 +121,38 @@ async fn a_contradiction_is_listed_until_it_is_settled_and_then_comes_again_in_s
     assert!(nobody.one_line(1).starts_with("no_such_conflict"));
     node.terminate().await;
     assert!(node.log().contains("ticket 7"), "it is logged with its note");
+}
+
+/// A read that failed has changed nothing, and whoever reads the log must find the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_is_not_said_to_be_done_perhaps_and_a_change_is() {
+    let stack = Stack::shared().await;
+    let mut node = NodeProcess::redis_lua(&stack).start().await;
+    let (api, server) = (Api::of(&node), node.url(""));
+    let mut database = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
+    for table in ["issuance_conflicts", "lost_numbers"] {
+        let taken_away = format!("ALTER TABLE {table} RENAME TO {table}_elsewhere");
+        database.execute(sqlx::AssertSqlSafe(taken_away)).await.expect("it is there");
+    }
+    let perhaps = "it may be done or not, repeat the call";
+    for path in [AT, "/v1/admin/conflicts/1", "/v1/admin/lost-numbers"] {
+        let problem = api.get(path).await.problem(503, "unavailable");
+        assert_eq!(problem["detail"], "the database did not answer; ask again");
+    }
+    let problem = settle(&api, "1", &json!({ "note": "x" })).await.problem(503, "unavailable");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(perhaps)), "{problem}");
+    for command in [&["conflicts", "list"][..], &["conflicts", "show", "1"], &["lost-numbers", "list"]] {
+        let line = run(command, &[("OPENRUN_SERVER", &server)]).await.one_line(1);
+        assert!(!line.contains("done"), "{line}");
+    }
+    node.terminate().await;
+    let log = node.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("/v1/admin/conflicts/1/settle"))
+        .expect("the call is in the log");
+    for part in [r#""method":"POST""#, "an operator's call could not be carried out", r#""error":"#] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("does not exist"), "the cause is there: {line}");
 }

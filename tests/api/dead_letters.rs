@@ -142,5 +142,10 @@ async fn operators_do_the_same_from_the_command_line() {
     }
     assert!((api.metric("openrun_dead_letters_discarded_total").await - 1.0).abs() < 0.5);
     node.terminate().await;
-    assert!(node.log().contains("no event of ours"), "a discard is logged with its reason");
+    let log = node.log();
+    assert!(log.contains("no event of ours"), "a discard is logged with its reason");
+    for letter in [garbage, known] {
+        assert!(log.contains(&format!(r#""letter":"{letter}""#)), "a death is logged with the letter's id");
+    }
+    assert!(!log.contains("Some(") && !log.contains("CouponId"), "{log}");
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod floors;
 mod kubernetes;
+mod logs;
 mod proxy;
 mod services;
 mod shared;

@@ -87,8 +87,8 @@ async fn poison_in_the_middle_is_set_aside_alone_in_its_own_words() {
     let parts = take(&mut stream, 4).await;
     for bad in &parts[1..=2] {
         let reason = bad.event.as_ref().unwrap_err().clone();
-        stream.reject(bad.tag, &reason).await.unwrap();
-        stream.reject(bad.tag, "once more").await.unwrap();
+        assert!(stream.reject(bad.tag, &reason).await.unwrap().is_some());
+        assert_eq!(stream.reject(bad.tag, "once more").await.unwrap(), None);
     }
     assert_eq!(parts[3].event, Ok(event(2)), "its neighbours are whole");
     // Readable, but rejected all the same.

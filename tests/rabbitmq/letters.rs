@@ -21,7 +21,8 @@ async fn bury(stage: &Stage, sequences: std::ops::RangeInclusive<u32>, reason: &
     let mut stream = stage.stream(100).await;
     for _ in 0..count {
         let delivery = next(&mut stream).await;
-        stream.reject(delivery.tag, reason).await.expect("it is buried");
+        let letter = stream.reject(delivery.tag, reason).await.expect("it is buried");
+        assert_eq!(letter.as_deref(), delivery.event.as_ref().ok().map(|event| event.issuance.code.as_str()));
     }
 }
 

@@ -191,3 +191,18 @@ async fn a_coupon_that_the_database_does_not_know_is_named() {
     let unknown = http().get(node.url(&format!("/v1/coupons/{}", stage.coupon.id))).send().await;
     assert_eq!(unknown.expect("an answer").status(), 404, "nothing was written");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_what_would_be_repaired_from_what_remains() {
+    let stage = Stage::with(10, 5, 2).await;
+    stage.settle().await;
+    stage.insert_a_strangers_row().await;
+    let told = stage.run("reconcile", &["--dry-run", "--coupon", stage.coupon.id.as_str()]).await;
+    assert_eq!(told.code, 1, "{told:#?}");
+    let begins = |words: &str| told.stdout.lines().filter(|line| line.starts_with(words)).count();
+    assert_eq!(begins("  would be repaired  delayed, sequence "), 3, "{told:#?}");
+    assert_eq!(begins("  remains            extra, sequence 7"), 1, "{told:#?}");
+    assert!(told.stdout.ends_with("They disagree: 3 would be repaired, 1 remains.\n"), "{told:#?}");
+    let done = stage.run("reconcile", &["--coupon", stage.coupon.id.as_str()]).await;
+    assert!(done.stdout.ends_with("They disagree: 1 remains, 3 repaired.\n"), "{done:#?}");
+}

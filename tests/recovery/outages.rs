@@ -94,6 +94,12 @@ async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
     // The broker has confirmed all of it long ago, but only the database may let it leave the outbox.
     assert!(kept >= winners(&told) / 2, "the outbox held {kept} of {} while nobody wrote", winners(&told));
     everything_arrives(&stack, node.address(), &coupon, &told).await;
+    races::until("a silence that is over", async || {
+        let said = |words: &str| node.log().matches(words).count();
+        let (begun, ended) = (said("the database does not answer"), said("the database answers again"));
+        (begun > 0 && begun == ended).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

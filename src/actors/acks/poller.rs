@@ -47,7 +47,7 @@ impl Poller {
                 }
                 Err(why) => {
                     self.metrics.actor_panicked(KIND);
-                    tracing::error!(%why, "a question for what has arrived failed; it is asked again");
+                    tracing::error!(error = %why, "a question for what has arrived failed; it is asked again");
                     retry.wait()
                 }
             };

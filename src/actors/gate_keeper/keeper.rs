@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::{KIND, KeeperParts};
@@ -11,7 +12,7 @@ use crate::actors::fail_point;
 use crate::actors::handle::{CouponHandle, here_now};
 use crate::domain::{Lifecycle, Rejection, Standing, Timestamp};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{CatalogChange, Cause, EngineError, Reconfiguration, TotalChange};
+use crate::ports::{CatalogChange, CatalogError, Cause, EngineError, Reconfiguration, TotalChange};
 
 /// How often everything is looked at even if nothing seems to have changed.
 const FULL_ROUND: Duration = Duration::from_secs(2);
@@ -93,7 +94,7 @@ impl Keeper {
 
     fn catalog_is_silent(&mut self, why: &str) {
         if !std::mem::replace(&mut self.catalog_silent, true) {
-            tracing::warn!(%why, "the catalogue cannot be read; known coupons go on being served");
+            tracing::warn!(error = %why, "the catalogue cannot be read; known coupons go on being served");
         }
     }
 
@@ -146,7 +147,15 @@ impl Keeper {
         }
         let change = Reconfiguration { lifecycle: Some(word), ..Reconfiguration::default() };
         let obeyed = within(self.parts.engine.reconfigure(handle.id(), change)).await;
-        tracing::warn!(coupon = %handle.id(), lifecycle = word.as_str(), ?obeyed, "the engine had not heard of the operator's word");
+        let (coupon, lifecycle) = (handle.id(), word.as_str());
+        match &obeyed {
+            Ok(_) => {
+                tracing::warn!(%coupon, lifecycle, "the engine had not heard of the operator's word, and is told");
+            }
+            Err(error) => {
+                tracing::warn!(%coupon, lifecycle, %error, "the engine has not heard of the operator's word, and cannot be told");
+            }
+        }
         Ok(obeyed?.unwrap_or(standing))
     }
 
@@ -193,7 +202,14 @@ impl Keeper {
                 CatalogChange { total: Some(TotalChange::AtLeast(total)), ..CatalogChange::default() };
             let lifted = timeout(QUESTION_TIMEOUT, self.parts.catalog.change(handle.id(), &change)).await;
             let coupon = handle.id();
-            tracing::warn!(%coupon, ceiling, total, ?lifted, "the catalogue's total was below the engine's");
+            match answered(lifted) {
+                Ok(()) => {
+                    tracing::warn!(%coupon, ceiling, total, "the catalogue's total was below the engine's, and is lifted");
+                }
+                Err(error) => {
+                    tracing::warn!(%coupon, ceiling, total, %error, "the catalogue's total is below the engine's, and cannot be lifted");
+                }
+            }
         }
     }
 
@@ -207,7 +223,14 @@ impl Keeper {
         let change = CatalogChange { lifecycle: Some(standing.lifecycle), ..CatalogChange::default() };
         let told = timeout(QUESTION_TIMEOUT, self.parts.catalog.change(handle.id(), &change)).await;
         let (coupon, lifecycle) = (handle.id(), standing.lifecycle.as_str());
-        tracing::warn!(%coupon, lifecycle, ?told, "the catalogue had not heard of the operator's word");
+        match answered(told) {
+            Ok(()) => {
+                tracing::warn!(%coupon, lifecycle, "the catalogue had not heard of the operator's word, and is told");
+            }
+            Err(error) => {
+                tracing::warn!(%coupon, lifecycle, %error, "the catalogue has not heard of the operator's word, and cannot be told");
+            }
+        }
     }
 
     async fn fit_gate(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
@@ -271,6 +294,14 @@ fn before_the_opening(standing: Standing, here: Timestamp) -> GateView {
     }
     let wait = standing.window.opens_at().ms_since(standing.now);
     GateView::NotOpen { opens_at_here: here.plus_ms(i64::try_from(wait).unwrap_or(i64::MAX)) }
+}
+
+/// What the catalogue said, or why it said nothing.
+fn answered<T>(answer: Result<Result<T, CatalogError>, Elapsed>) -> Result<(), String> {
+    match answer {
+        Ok(told) => told.map(drop).map_err(|error| error.to_string()),
+        Err(_elapsed) => Err("no answer in time".to_owned()),
+    }
 }
 
 async fn within<T>(question: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {

@@ -121,9 +121,9 @@ impl PublisherActor {
                 self.metrics.publish_failures.inc();
                 let (events, retry_in_ms) = (done.window.len(), wait.as_millis());
                 if self.inbox.failing.swap(true, Ordering::AcqRel) {
-                    tracing::debug!(%why, events, retry_in_ms, "a window was not confirmed");
+                    tracing::debug!(error = %why, events, retry_in_ms, "a window was not confirmed");
                 } else {
-                    tracing::warn!(%why, events, "the broker does not confirm; events wait in the outbox meanwhile");
+                    tracing::warn!(error = %why, events, "the broker does not confirm; events wait in the outbox meanwhile");
                 }
                 for waiting in done.window.into_iter().rev() {
                     self.waiting.push_front(waiting);

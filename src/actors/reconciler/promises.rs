@@ -78,6 +78,9 @@ pub struct ProofReport {
     pub unproven: u64,
     /// Messages in the dead-letter queue; absent where there is none, or it was not looked at.
     pub dead_letters: Option<u64>,
+    /// Why they were not counted, if they were to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letters_not_counted: Option<String>,
 }
 
 /// Proves the promises on all coupons, or on `only` one.

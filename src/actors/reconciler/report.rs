@@ -122,6 +122,12 @@ impl Finding {
         format!("{}: {}", words.join(", "), self.detail)
     }
 
+    /// Whether it is left as it was and can be put right without a doubt. After a dry run: whether it would be repaired.
+    #[must_use]
+    pub fn is_repairable(&self) -> bool {
+        !self.repaired && self.remedy.is_some()
+    }
+
     pub(super) fn found_in(self, place: Place) -> Self {
         Self { place, ..self }
     }

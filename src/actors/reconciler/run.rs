@@ -90,7 +90,7 @@ impl Reconciler {
             let first =
                 first.map(|(coupon, finding)| format!("{}: {}", coupon.coupon_id, finding.sentence()));
             let first = first.unwrap_or_default();
-            tracing::warn!(repaired, unrepaired, first, "engine, outbox and database disagree");
+            tracing::warn!(repaired, unrepaired, %first, "engine, outbox and database disagree");
         }
     }
 }

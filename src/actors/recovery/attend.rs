@@ -108,7 +108,9 @@ impl Recoveries {
             let report = within("the database", self.parts.store.insert(&rows)).await?;
             for conflict in report.alarms() {
                 self.parts.metrics.conflicts.inc();
-                tracing::error!(arrived = ?conflict.arrived, held = conflict.held, "two issuances contradict each other");
+                let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
+                let held = &conflict.held;
+                tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database");
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Recoveries {
                 Ok(page) => page,
                 // An outbox that is none has nothing to carry over; the engine will be rebuilt.
                 Err(RecoveryError::Engine(EngineError::Corrupt(why))) => {
-                    tracing::warn!(coupon = %handle.id(), %why, "the outbox cannot be read");
+                    tracing::warn!(coupon = %handle.id(), error = %why, "the outbox cannot be read");
                     return Ok(());
                 }
                 Err(other) => return Err(other),
@@ -87,7 +87,7 @@ impl Recoveries {
         if watermark < evidence.issued {
             self.account_for_lost(handle, open, watermark, evidence.issued).await?;
         }
-        tracing::warn!(coupon = %coupon.id, why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
+        tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
         // Another node may come to lead meanwhile, which does no harm: of two who rebuild, the engine lets only the later
         // one finish.
         Ok(self.parts.engine.rebuild(coupon, evidence, &*self.parts.store).await?)

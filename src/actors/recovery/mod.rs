@@ -181,7 +181,7 @@ impl Recoveries {
                     handle.look_later();
                 }
                 Err(why) => {
-                    tracing::error!(coupon = %handle.id(), %why, "a step of a recovery failed");
+                    tracing::error!(coupon = %handle.id(), error = %why, "a step of a recovery failed");
                     handle.look_later();
                 }
             }

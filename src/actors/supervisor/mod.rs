@@ -60,7 +60,7 @@ impl SupervisorActor {
 
     fn contained(&mut self, body: impl FnOnce(&mut Self)) {
         if let Err(why) = contain(|| body(self)) {
-            tracing::error!(%why, "the supervisor went on after a failure of its own");
+            tracing::error!(error = %why, "the supervisor went on after a failure of its own");
         }
     }
 
@@ -112,7 +112,9 @@ impl SupervisorActor {
                 self.metrics.actor_restarted(kind);
                 let restart_in_ms = wait.as_millis();
                 match &death.why {
-                    Some(why) => tracing::error!(actor = name, %why, restart_in_ms, "an actor failed"),
+                    Some(why) => {
+                        tracing::error!(actor = name, error = %why, restart_in_ms, "an actor failed");
+                    }
                     None => tracing::warn!(actor = name, restart_in_ms, "an actor stopped"),
                 }
                 self.start_later(name, death.incarnation, wait, ctx);
@@ -120,7 +122,7 @@ impl SupervisorActor {
             Next::GiveUp => {
                 tracing::error!(
                     actor = name,
-                    why = ward.last_failure(),
+                    error = %ward.last_failure(),
                     restarts = intensity::RESTARTS_MAX,
                     within_s = intensity::WITHIN.as_secs(),
                     "an actor died too often and stays down: when the cause is gone, `openrun actors restart {name}`"

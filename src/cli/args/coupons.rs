@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::operator::OperatorArgs;
+use crate::domain::Timestamp;
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct CouponsArgs {
@@ -70,14 +71,19 @@ pub(in crate::cli) struct CreateArgs {
     pub(in crate::cli) discount: Option<String>,
 
     /// When issuing begins, such as 2026-12-01T09:00:00+09:00 [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) opens_at: Option<String>,
 
     /// When issuing ends [default: never]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) closes_at: Option<String>,
 
     /// Until when an issued coupon can be redeemed [default: for ever]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) valid_until: Option<String>,
+}
+
+/// A moment as it was written: the node reads it again.
+fn time(text: &str) -> Result<String, String> {
+    Timestamp::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -15,6 +15,7 @@ use self::stage::Stage;
 use super::args::DemoArgs;
 use super::failure::Failure;
 use super::runtime;
+use crate::telemetry::DEMO_FILTER;
 
 /// What the demo adds to the figures of the race in its JSON report.
 #[derive(Debug, Serialize)]
@@ -27,7 +28,7 @@ struct Extra {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    let _traces = args.common.begin_telemetry("warn,lapin=off")?;
+    let _traces = args.common.begin_telemetry(DEMO_FILTER)?;
     allow_connections(args)?;
     runtime::run(async {
         // A report that cannot be written should not be found out about after the race.

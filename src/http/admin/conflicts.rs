@@ -43,9 +43,14 @@ impl ConflictsQuery {
 
 impl From<QuarantineError> for Problem {
     fn from(error: QuarantineError) -> Self {
-        tracing::warn!(%error, "an operator's call on contradictions could not be carried out");
         Self::unavailable("the database did not answer; it may be done or not, repeat the call")
+            .because(error)
     }
+}
+
+/// A read has changed nothing, whoever did not answer.
+fn reading(error: QuarantineError) -> Problem {
+    Problem::unavailable("the database did not answer; ask again").because(error)
 }
 
 /// The number in a path. What is no number names none either.
@@ -68,7 +73,7 @@ pub(in crate::http) async fn list(
     _: Operator,
     query: Result<web::Query<ConflictsQuery>, actix_web::Error>,
 ) -> Result<HttpResponse, Problem> {
-    let found = state.quarantine.conflicts(&ConflictsQuery::which(query)?).await?;
+    let found = state.quarantine.conflicts(&ConflictsQuery::which(query)?).await.map_err(reading)?;
     Ok(HttpResponse::Ok().json(found.into_iter().map(ConflictBody::from).collect::<Vec<_>>()))
 }
 
@@ -87,7 +92,12 @@ pub(in crate::http) async fn show(
     _: Operator,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let found = state.quarantine.conflict(number(&path)?).await?.ok_or_else(Problem::no_such_conflict)?;
+    let found = state
+        .quarantine
+        .conflict(number(&path)?)
+        .await
+        .map_err(reading)?
+        .ok_or_else(Problem::no_such_conflict)?;
     Ok(HttpResponse::Ok().json(ConflictBody::from(found)))
 }
 

@@ -46,12 +46,22 @@ pub(in crate::http) struct ReasonQuery {
 
 impl From<DeadLetterError> for Problem {
     fn from(error: DeadLetterError) -> Self {
-        tracing::warn!(%error, "an operator's call on dead letters could not be carried out");
-        match error {
-            DeadLetterError::Busy => Self::unavailable("another operator holds the dead letters; ask again"),
+        let detail = match error {
+            DeadLetterError::Busy => "another operator holds the dead letters; ask again",
             DeadLetterError::Unavailable(_) => {
-                Self::unavailable("the broker did not answer; it may be done or not, repeat the call")
+                "the broker did not answer; it may be done or not, repeat the call"
             }
+        };
+        Self::unavailable(detail).because(error)
+    }
+}
+
+/// A read has changed nothing, whoever did not answer.
+fn reading(error: DeadLetterError) -> Problem {
+    match error {
+        DeadLetterError::Busy => error.into(),
+        DeadLetterError::Unavailable(_) => {
+            Problem::unavailable("the broker did not answer; ask again").because(error)
         }
     }
 }
@@ -80,7 +90,7 @@ pub(in crate::http) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let limit = LimitQuery::limit(query)?;
     let found = match &state.letters {
-        Some(letters) => letters.list(limit).await?,
+        Some(letters) => letters.list(limit).await.map_err(reading)?,
         None => Vec::new(),
     };
     Ok(HttpResponse::Ok().json(found.into_iter().map(LetterSummary::from).collect::<Vec<_>>()))
@@ -101,7 +111,11 @@ pub(in crate::http) async fn show(
     _: Operator,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let found = letters(&state)?.find(&path).await?.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
+    let found = letters(&state)?
+        .find(&path)
+        .await
+        .map_err(reading)?
+        .ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
     Ok(HttpResponse::Ok().json(LetterBody::from(found)))
 }
 
@@ -175,8 +189,9 @@ pub(in crate::http) async fn discard(
     let discarded = letters(&state)?.discard(&path).await?;
     let (letter, done) = discarded.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
     tracing::warn!(
-        letter = letter.id, coupon = ?letter.coupon_id, member = ?letter.member_id, sequence = letter.sequence,
-        died_of = letter.reason, copies = letter.copies, reason, "an operator discards a dead letter"
+        letter = %letter.id, coupon = letter.coupon_id.as_ref().map(tracing::field::display),
+        member = letter.member_id.as_ref().map(tracing::field::display), sequence = letter.sequence,
+        died_of = %letter.reason, copies = letter.copies, %reason, "an operator discards a dead letter"
     );
     state.metrics.letters_discarded.inc_by(done.done as u64);
     Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, done)))

@@ -57,9 +57,14 @@ pub(in crate::http) struct WriteOff {
 
 impl From<LossError> for Problem {
     fn from(error: LossError) -> Self {
-        tracing::warn!(%error, "an operator's call on lost numbers could not be carried out");
         Self::unavailable("the database did not answer; it may be done or not, repeat the call")
+            .because(error)
     }
+}
+
+/// A read has changed nothing, whoever did not answer.
+fn reading(error: LossError) -> Problem {
+    Problem::unavailable("the database did not answer; ask again").because(error)
 }
 
 /// List the coupons that wait for numbers nobody knows the holder of (operators).
@@ -74,7 +79,7 @@ impl From<LossError> for Problem {
 )]
 pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Result<HttpResponse, Problem> {
     let found = match &state.lost {
-        Some(lost) => lost.list(LIST_MAX).await?,
+        Some(lost) => lost.list(LIST_MAX).await.map_err(reading)?,
         None => Vec::new(),
     };
     Ok(HttpResponse::Ok().json(found.into_iter().map(LossBody::from).collect::<Vec<_>>()))
@@ -112,7 +117,7 @@ pub(in crate::http) async fn write_off(
     };
     match permission {
         Permission::Given(loss) => {
-            tracing::warn!(%coupon, count, first = loss.first, note = note.as_str(), "an operator writes lost numbers off");
+            tracing::warn!(%coupon, count, first = loss.first, note = %note.as_str(), "an operator writes lost numbers off");
             Ok(HttpResponse::Accepted().json(LossBody::from(loss)))
         }
         Permission::OtherCount(loss) => Err(Problem::other_count(loss.count, loss.first)),

@@ -51,8 +51,7 @@ fn problem(error: ReconcileError) -> Problem {
         ReconcileError::NoSuchCoupon(_) => Problem::no_such_coupon(),
         ReconcileError::Busy => Problem::busy("another run is under way on this node; it tells its findings"),
         ReconcileError::Unavailable(why) => {
-            tracing::warn!(%why, "an operator's comparison could not be carried out");
-            Problem::unavailable("not everything answered; nothing is wrong by that, ask again")
+            Problem::unavailable("not everything answered; nothing is wrong by that, ask again").because(why)
         }
     }
 }

@@ -92,7 +92,7 @@ fn fresh_salt() -> CodeSalt {
 fn reading(error: DeskError) -> Problem {
     match error {
         DeskError::Unavailable(why) => {
-            tracing::warn!(%why, "a coupon could not be read");
+            tracing::warn!(error = %why, "a coupon could not be read");
             Problem::unavailable("the engine or the catalogue did not answer; ask again")
         }
         error => error.into(),

@@ -81,6 +81,17 @@ pub enum BrokerError {
     Closed,
 }
 
+impl BrokerError {
+    /// Whether the broker may be as it should be and only does not answer now.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::BackingOff { .. } | Self::Lost(_)
+        )
+    }
+}
+
 impl From<lapin::Error> for BrokerError {
     fn from(error: lapin::Error) -> Self {
         Self::Lost(error)

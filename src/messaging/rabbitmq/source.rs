@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::connection::Session;
 use super::errors::BrokerError;
-use super::letters::with_history;
+use super::letters::{letter_id, with_history};
 use super::message::{self, batch};
 use super::parts::Parts;
 use super::settings::RabbitSettings;
@@ -110,13 +110,15 @@ impl EventStream for RabbitStream {
     /// Publishes it to the dead letters together with the reason, and acknowledges it when the broker has confirmed that.
     /// `basic.reject` would lose the reason; a table for reasons would be a second thing that may be away. A crash in
     /// between makes a copy, which is no other letter (see `letters`).
-    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<(), SourceError> {
-        let Some((original, place)) = self.parts.find(tag) else { return Ok(()) };
+    async fn reject(&mut self, tag: DeliveryTag, reason: &str) -> Result<Option<String>, SourceError> {
+        let Some((original, place)) = self.parts.find(tag) else { return Ok(None) };
         let (payload, properties) = alone(original, place);
+        let letter = letter_id(&properties, &payload);
         let properties = with_history(&properties, LetterEventKind::Rejected, reason);
         self.bury(OutgoingMessage::new(payload, properties)).await?;
         abort::visit(abort::BURIED);
-        self.ack(&[tag]).await
+        self.ack(&[tag]).await?;
+        Ok(Some(letter))
     }
 }
 

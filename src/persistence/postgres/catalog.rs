@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::{Postgres, Row};
 
 use super::database::Database;
-use super::errors::{Fault, fault, refusal};
+use super::errors::{Fault, cause, fault, refusal};
 use super::rows;
 use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Window};
 use crate::persistence::catalog_page::page_of;
@@ -140,6 +140,6 @@ fn changing<'q>(id: &'q CouponId, change: &'q CatalogChange) -> Query<'q, Postgr
 fn failed(error: sqlx::Error) -> CatalogError {
     match fault(&error) {
         Fault::Values | Fault::Total => CatalogError::Refused(refusal(&error)),
-        Fault::Database => CatalogError::Unavailable(error.into()),
+        Fault::Database => CatalogError::Unavailable(cause(error)),
     }
 }

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::database::Database;
+use super::errors::cause;
 use super::rows;
 use crate::domain::CouponId;
 use crate::ports::{
@@ -246,5 +247,5 @@ fn as_bigint(epoch: Epoch) -> i64 {
 }
 
 fn failed(error: sqlx::Error) -> ClusterError {
-    ClusterError(error.into())
+    ClusterError(cause(error))
 }

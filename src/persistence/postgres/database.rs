@@ -169,7 +169,10 @@ fn forget(connection: PoolConnection<Postgres>) {
 fn parse(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     let invalid = |reason: &str| DatabaseError::InvalidUrl(reason.to_owned());
     let parsed = url::Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
-    if !matches!(parsed.scheme(), "postgres" | "postgresql") {
+    // Without the slashes it would name no host, and sqlx would take this machine.
+    let has_slashes =
+        url.trim_start().get(parsed.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
+    if !has_slashes || !matches!(parsed.scheme(), "postgres" | "postgresql") {
         return Err(invalid("it does not begin with postgres://"));
     }
     let options = PgConnectOptions::from_str(url).map_err(|_| invalid("a part of it cannot be read"))?;
@@ -199,7 +202,10 @@ mod tests {
 
     #[test]
     fn an_invalid_url_is_refused_without_showing_it() {
-        for bad in ["", "localhost", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d"] {
+        for bad in ["", "localhost", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d"]
+            .into_iter()
+            .chain(["postgres:u:hunter2@h/d", "postgresql:/u:hunter2@h/d", "postgres:localhost"])
+        {
             let error = parse(bad).unwrap_err();
             assert!(matches!(error, DatabaseError::InvalidUrl(_)), "{bad}");
             assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -2,6 +2,8 @@
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
+use crate::ports::Cause;
+
 /// Why there is no connection to the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -65,6 +67,15 @@ pub(super) fn connecting(error: sqlx::Error, options: &PgConnectOptions) -> Data
             }
         }
         other => DatabaseError::Failed(other),
+    }
+}
+
+/// Why the database did not do what it was asked, for whoever waits for it.
+pub(super) fn cause(error: sqlx::Error) -> Cause {
+    match error {
+        // A server that refuses connections is the usual reason.
+        sqlx::Error::PoolTimedOut => "no connection to PostgreSQL could be had in time".into(),
+        error => error.into(),
     }
 }
 

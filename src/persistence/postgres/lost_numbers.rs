@@ -5,6 +5,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::database::Database;
+use super::errors::cause;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 use crate::ports::{Loss, LossError, LostNumbers, OpenRecovery, Permission};
@@ -183,5 +184,5 @@ fn loss(row: &PgRow) -> sqlx::Result<Loss> {
 }
 
 fn failed(error: sqlx::Error) -> LossError {
-    LossError(error.into())
+    LossError(cause(error))
 }

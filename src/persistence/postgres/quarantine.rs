@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
+use super::errors::cause;
 use super::rows::{self, Columns};
 use super::store::PostgresStore;
 use crate::domain::{CouponId, Note};
@@ -137,5 +138,5 @@ fn kept(row: &PgRow) -> sqlx::Result<KeptConflict> {
 }
 
 fn failed(error: sqlx::Error) -> QuarantineError {
-    QuarantineError(error.into())
+    QuarantineError(cause(error))
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::classify::{Held, classify};
 use super::database::Database;
-use super::errors::{Fault, fault, refusal};
+use super::errors::{Fault, cause, fault, refusal};
 use super::quarantine::quarantine;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
@@ -203,6 +203,6 @@ fn failed(error: sqlx::Error) -> StoreError {
     match fault(&error) {
         Fault::Values => StoreError::Rejected(refusal(&error)),
         Fault::Total => StoreError::AboveTotal(refusal(&error)),
-        Fault::Database => StoreError::Unavailable(error.into()),
+        Fault::Database => StoreError::Unavailable(cause(error)),
     }
 }

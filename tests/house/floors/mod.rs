@@ -75,7 +75,7 @@ fn imports_go_down_only() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
+pub(crate) fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
     let entries = fs::read_dir(folder).expect("src is readable");
     for entry in entries.map(|entry| entry.expect("src is readable")) {
         let path = entry.path();

@@ -17,7 +17,7 @@ const NAME_BYTES: usize = 12;
 
 /// Its id alone, which is cheap. A batch has none of its own, but that of its first issuance: by this, an operator would mean
 /// that one alone.
-pub(super) fn id(properties: &BasicProperties, payload: &[u8]) -> String {
+pub(in crate::messaging::rabbitmq) fn id(properties: &BasicProperties, payload: &[u8]) -> String {
     let given = properties.message_id().as_ref().map(ShortString::as_str);
     match given.filter(|_| !is_batch(properties)).and_then(IssueCode::parse) {
         Some(code) => code.as_str().to_owned(),

@@ -24,6 +24,7 @@ use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEve
 use crate::sabotage::abort;
 
 pub(super) use self::history::with as with_history;
+pub(super) use self::letter::id as letter_id;
 
 /// How long a call waits for others on the same node.
 const QUEUE_WITHIN: Duration = Duration::from_secs(10);

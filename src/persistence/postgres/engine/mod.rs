@@ -14,7 +14,7 @@ mod questions;
 use async_trait::async_trait;
 
 use super::database::Database;
-use super::errors::{Fault, fault, refusal};
+use super::errors::{Fault, cause, fault, refusal};
 use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing};
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
@@ -113,7 +113,7 @@ fn failed(error: sqlx::Error) -> EngineError {
     match fault(&error) {
         Fault::Total => EngineError::Busy(refusal(&error).into()),
         Fault::Values => EngineError::Corrupt(refusal(&error)),
-        Fault::Database if undone => EngineError::Busy(error.into()),
-        Fault::Database => EngineError::Unavailable(error.into()),
+        Fault::Database if undone => EngineError::Busy(cause(error)),
+        Fault::Database => EngineError::Unavailable(cause(error)),
     }
 }
