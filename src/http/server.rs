@@ -145,7 +145,9 @@ fn api_routes(config: &mut web::ServiceConfig) {
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(get("/try/{coupon_id}").route(web::get().to(console::try_it)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
+        .service(
+            web::scope("/docs").wrap(console::guard_docs()).service(SwaggerUi::new("/{_:.*}").config(docs)),
+        );
 }
 
 /// What operators call of any node, whatever it does.
