@@ -10,6 +10,7 @@ mod limits;
 mod live;
 mod openapi;
 mod operators;
+mod paths;
 mod prefer;
 mod problem;
 mod server;

@@ -9,12 +9,12 @@ use actix_web::dev::{Server, Service as _, ServiceResponse};
 use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
 use actix_web::{App, HttpRequest, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
+use futures_util::future::{Either, ready};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{admin, console, coupons, health, issuances, openapi, spans, unread};
+use super::{admin, console, coupons, health, issuances, openapi, paths, spans, unread};
 use crate::telemetry::Work;
 
 /// How long the headers of a request may take to arrive.
@@ -62,7 +62,12 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                 let draining = draining.clone();
                 let rest = unread::hold(&mut request);
                 let work = spans::begin(&request);
-                let answering = service.call(request);
+                let answering = if paths::is_text(request.uri().path()) {
+                    Either::Left(service.call(request))
+                } else {
+                    let problem = Problem::invalid_parameter(paths::NOT_TEXT);
+                    Either::Right(ready(Ok(request.into_response(problem.error_response()))))
+                };
                 spanned(work, answering).map(move |response| {
                     let mut response = unread::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {
