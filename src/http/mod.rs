@@ -4,6 +4,7 @@ mod admin;
 mod console;
 mod coupons;
 mod extract;
+mod forwarding;
 mod health;
 mod issuances;
 mod limits;

@@ -9,10 +9,18 @@ use crate::support::node::{NodeBuilder, NodeProcess};
 
 const HERE: &str = "198.51.100.7";
 const ELSEWHERE: &str = "198.51.100.8";
+const TOKEN: &str = "correct-horse-battery-staple";
 
 /// A node with these limits that believes whoever connects: tests stand where a proxy would.
 async fn node(limits: &str) -> (NodeProcess, Api) {
-    started(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
+    behind_proxies(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
+}
+
+/// Behind a proxy a node wants a token, and it is the operator who makes the coupons here.
+async fn behind_proxies(builder: NodeBuilder) -> (NodeProcess, Api) {
+    let node = builder.set("OPENRUN_ADMIN_TOKEN", TOKEN).start().await;
+    let api = Api::of_operator(&node, TOKEN);
+    (node, api)
 }
 
 async fn limited(limits: &str) -> NodeBuilder {
@@ -133,7 +141,7 @@ async fn without_limits_nobody_is_refused_or_told_of_any() {
 #[tokio::test]
 async fn by_default_a_member_has_ten_clicks_and_this_machine_as_many_as_it_likes() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1");
-    let (_node, api) = started(builder).await;
+    let (_node, api) = behind_proxies(builder).await;
     let id = api.coupon(2).await;
     let first = ask(&api, &id, "kim", HERE).await;
     first.json(201);

@@ -62,6 +62,12 @@ impl Client {
 }
 
 impl TrustedProxies {
+    /// Whether no proxy is named.
+    #[must_use]
+    pub fn name_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn include(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
