@@ -173,6 +173,40 @@ async fn whoever_is_not_trusted_is_not_believed() {
     assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "it is said once");
 }
 
+/// Whatever connects from this machine and forwards is a proxy, and its clients are strangers.
+#[tokio::test]
+async fn this_machine_is_limited_when_it_forwards_for_others() {
+    for (name, value) in [
+        ("x-forwarded-for", HERE),
+        ("forwarded", "for=198.51.100.7"),
+        ("x-real-ip", HERE),
+        ("x-forwarded-proto", "https"),
+        ("via", "1.1 edge"),
+    ] {
+        let (node, api) = started(limited("address=1/h:2,member=1/h:1").await).await;
+        let id = api.coupon(10).await;
+        let ask = async |member: &str| {
+            let request = api.request(Method::POST, &issuances(&id)).json(&json!({ "member_id": member }));
+            Answer::to(request.header(name, value)).await
+        };
+        ask("kim").await.json(201);
+        refused(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
+        ask("lee").await.json(201);
+        assert!(
+            !node.log().contains("OPENRUN_TRUSTED_PROXIES"),
+            "{name}: nobody was refused for another's sake"
+        );
+        for member in ["park", "choi"] {
+            ask(member).await.problem(429, "rate_limited");
+        }
+        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: it is said once");
+        // Whoever asks from this machine for themselves is as free as before.
+        for _ in 0..5 {
+            untold(&api.ask(&id, "kim").await);
+        }
+    }
+}
+
 #[tokio::test]
 async fn of_a_chain_the_last_stranger_counts() {
     let (_node, api) = node("address=1/h:2").await;
