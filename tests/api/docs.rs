@@ -57,6 +57,17 @@ async fn the_document_has_every_route_of_the_contract_and_no_other() {
     assert_eq!(served, contract);
 }
 
+/// The page of the contract, and clients that are made from it, take calls of one id for the same.
+#[tokio::test]
+async fn every_call_of_the_document_has_an_id_of_its_own() {
+    let document = document().await;
+    let mut seen = BTreeSet::new();
+    for (method, path, ..) in CONTRACT {
+        let id = document["paths"][path][method]["operationId"].as_str().expect("there is an id");
+        assert!(seen.insert(id), "{method} {path} has the id of another call: {id}");
+    }
+}
+
 #[tokio::test]
 async fn the_document_names_the_problems_of_every_call() {
     let document = document().await;
