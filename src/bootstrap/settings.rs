@@ -119,6 +119,12 @@ pub enum SettingsError {
          set a token, or bind to 127.0.0.1"
     )]
     OpenToAll(SocketAddr),
+    /// Whoever comes by way of a proxy on this machine could make operators' calls.
+    #[error(
+        "OPENRUN_TRUSTED_PROXIES is set, but OPENRUN_ADMIN_TOKEN is not: behind a proxy every client would come over \
+         loopback, as operators do; set a token"
+    )]
+    OpenBehindProxies,
     /// A token that is easily guessed protects nothing.
     #[error(
         "OPENRUN_ADMIN_TOKEN has fewer than 16 characters: use a longer one, such as from `openssl rand -hex 24`"
@@ -173,6 +179,7 @@ impl Settings {
         use secrecy::ExposeSecret as _;
         match &self.admin_token {
             None if !self.bind.ip().to_canonical().is_loopback() => Err(SettingsError::OpenToAll(self.bind)),
+            None if !self.trusted_proxies.name_nobody() => Err(SettingsError::OpenBehindProxies),
             Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => {
                 Err(SettingsError::WeakToken)
             }

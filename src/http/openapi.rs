@@ -53,7 +53,8 @@ struct OperatorScheme;
 
 impl Modify for OperatorScheme {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let description = "OPENRUN_ADMIN_TOKEN; not needed over loopback where none is set.";
+        let description =
+            "OPENRUN_ADMIN_TOKEN; not needed over loopback where none is set and no proxy forwards.";
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("operator", SecurityScheme::Http(scheme));

@@ -1,19 +1,23 @@
 //! Who may make operators' calls: whoever has the token or, where none is set, whoever sits at this machine.
 
 use std::future::{Ready, ready};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
 use actix_web::{FromRequest, HttpRequest, web};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use super::forwarding;
 use super::problem::Problem;
 use super::state::AppState;
 
 /// Says whether it was a page of the same site that asked (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const OTHER_SITE: &str = "operators' calls are not taken from other sites' pages";
+const NOT_LOCAL: &str = "without OPENRUN_ADMIN_TOKEN operators' calls are taken over loopback only";
+const BY_A_PROXY: &str = "this call was forwarded by a proxy: for operators' calls behind one, set OPENRUN_ADMIN_TOKEN on the node";
 
 /// How operators are told from others.
 #[derive(Clone, Debug)]
@@ -30,45 +34,63 @@ impl Operators {
 
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
         let Some(token) = &self.token else { return admit_local(request) };
-        let given =
-            header(request, AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
+        let given = only(request, AUTHORIZATION).and_then(bearer).unwrap_or("");
         let same: bool = given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into();
         if same { Ok(()) } else { Err(Problem::unauthorized()) }
     }
 }
 
-/// Without a token a call must come over loopback, and not by way of a web page that the operator has open: such a
-/// page shows itself by its origin, or by a host name that it made point here.
+/// The token of credentials (RFC 6750); the name of a scheme may be in any case.
+fn bearer(credentials: &str) -> Option<&str> {
+    let (scheme, token) = credentials.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// Without a token a call must come over loopback, not by way of a proxy, whose clients may be anywhere, and not by way
+/// of a web page that the operator has open: such a page shows itself by its origin, or by a host name that it made
+/// point here. A proxy that says nothing of itself and puts its own name for this node into `Host` is not to be told
+/// from an operator: behind proxies there must be a token.
 fn admit_local(request: &HttpRequest) -> Result<(), Problem> {
+    if forwarding::is_forwarded(request.headers()) {
+        return Err(Problem::forbidden(BY_A_PROXY));
+    }
     let local_peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let host = header(request, HOST).unwrap_or("");
-    if !local_peer || !is_loopback_host(host) {
-        return Err(Problem::forbidden(
-            "without OPENRUN_ADMIN_TOKEN operators' calls are taken over loopback only",
-        ));
-    }
+    let host = only(request, HOST).filter(|host| local_peer && is_loopback_host(host));
+    let Some(host) = host else { return Err(Problem::forbidden(NOT_LOCAL)) };
     // A page of another site may have a browser ask without an origin, though it never sees the answer.
-    if header(request, FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
-        return Err(Problem::forbidden(OTHER_SITE));
-    }
-    let own_origin = |origin: &str| origin.strip_prefix("http://") == Some(host);
-    if header(request, ORIGIN).is_some_and(|origin| !own_origin(origin)) {
+    let own_site = |site: &HeaderValue| site == "same-origin" || site == "none";
+    let own_origin =
+        |origin: &HeaderValue| origin.as_bytes().strip_prefix(b"http://") == Some(host.as_bytes());
+    let headers = request.headers();
+    if !headers.get_all(FETCH_SITE).all(own_site) || !headers.get_all(ORIGIN).all(own_origin) {
         return Err(Problem::forbidden(OTHER_SITE));
     }
     Ok(())
 }
 
+/// Whether it is a name or an address of this machine, with or without a port.
 fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => host.split(':').next().unwrap_or(""),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let (is_local, rest) =
+        if let Some((address, rest)) = host.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
+            (address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()), rest)
+        } else {
+            let (name, rest) = host.split_at(host.find(':').unwrap_or(host.len()));
+            let is_address = name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+            (is_address || name.eq_ignore_ascii_case("localhost"), rest)
+        };
+    is_local && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
-fn header(request: &HttpRequest, name: HeaderName) -> Option<&str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
+/// Digits alone: a number that is parsed may also begin with a plus.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+/// The text of a header that stands there once.
+fn only(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+    let mut values = request.headers().get_all(name);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
 /// Proof that the caller is an operator; a handler that takes it is open to operators only.
@@ -90,17 +112,47 @@ impl FromRequest for Operator {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback_host;
+    use super::{bearer, is_loopback_host};
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
         for local in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "[::1]:8080", "127.9.9.9"] {
             assert!(is_loopback_host(local), "{local}");
         }
-        for other in
-            ["", "example.com", "localhost.example.com", "10.0.0.1:8080", "[fe80::1]", "127.0.0.1.nip.io"]
-        {
+        for other in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "10.0.0.1:8080",
+            "[fe80::1]",
+            "127.0.0.1.nip.io",
+            "::1",
+            "[::1",
+            "[::1]8080",
+            "[::1]evil:80",
+            "[127.0.0.1]",
+            "localhost:",
+            "localhost:+80",
+            "localhost:65536",
+            "localhost:80:80",
+            "localhost:http",
+            "localhost:80/",
+            " localhost",
+            "user@localhost",
+        ] {
             assert!(!is_loopback_host(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_may_be_in_any_case_and_a_token_may_not() {
+        for given in ["Bearer Secret", "bearer Secret", "BEARER   Secret"] {
+            assert_eq!(bearer(given), Some("Secret"), "{given}");
+        }
+        for other in
+            ["", "Secret", "Bearer", "BearerSecret", "Basic Secret", " Bearer Secret", "Bearer\tSecret"]
+        {
+            assert_eq!(bearer(other), None, "{other}");
         }
     }
 }

@@ -9,12 +9,12 @@ use actix_web::dev::{Server, Service as _, ServiceResponse};
 use actix_web::http::header::{ALLOW, CONNECTION, HeaderValue};
 use actix_web::{App, HttpRequest, HttpServer, Resource, ResponseError, web};
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
+use futures_util::future::{Either, ready};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Problem, log_cause};
 use super::state::AppState;
-use super::{admin, console, coupons, health, issuances, openapi, spans, unread};
+use super::{admin, console, coupons, health, issuances, openapi, paths, spans, unread};
 use crate::telemetry::Work;
 
 /// How long the headers of a request may take to arrive.
@@ -62,7 +62,12 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
                 let draining = draining.clone();
                 let rest = unread::hold(&mut request);
                 let work = spans::begin(&request);
-                let answering = service.call(request).map(|answered| answered.inspect(log_cause));
+                let answering = if paths::is_text(request.uri().path()) {
+                    Either::Left(service.call(request).map(|answered| answered.inspect(log_cause)))
+                } else {
+                    let problem = Problem::invalid_parameter(paths::NOT_TEXT);
+                    Either::Right(ready(Ok(request.into_response(problem.error_response()))))
+                };
                 spanned(work, answering).map(move |response| {
                     let mut response = unread::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {
@@ -145,7 +150,9 @@ fn api_routes(config: &mut web::ServiceConfig) {
         .service(get("/openapi.json").route(web::get().to(openapi::serve)))
         .service(get("/try/{coupon_id}").route(web::get().to(console::try_it)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(SwaggerUi::new("/docs/{_:.*}").config(docs));
+        .service(
+            web::scope("/docs").wrap(console::guard_docs()).service(SwaggerUi::new("/{_:.*}").config(docs)),
+        );
 }
 
 /// What operators call of any node, whatever it does.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -109,9 +110,20 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn of(node: &NodeProcess) -> Self {
+        Self::with_headers(node, HeaderMap::new())
+    }
+
+    /// One that gives `token` with every call.
+    pub(crate) fn of_operator(node: &NodeProcess, token: &str) -> Self {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header carries it");
+        Self::with_headers(node, HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+    }
+
+    fn with_headers(node: &NodeProcess, headers: HeaderMap) -> Self {
         // reqwest is built without a provider of its own; a second call finds the first.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder()
+            .default_headers(headers)
             .timeout(ANSWER_BOUND)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -57,6 +57,17 @@ async fn the_document_has_every_route_of_the_contract_and_no_other() {
     assert_eq!(served, contract);
 }
 
+/// The page of the contract, and clients that are made from it, take calls of one id for the same.
+#[tokio::test]
+async fn every_call_of_the_document_has_an_id_of_its_own() {
+    let document = document().await;
+    let mut seen = BTreeSet::new();
+    for (method, path, ..) in CONTRACT {
+        let id = document["paths"][path][method]["operationId"].as_str().expect("there is an id");
+        assert!(seen.insert(id), "{method} {path} has the id of another call: {id}");
+    }
+}
+
 #[tokio::test]
 async fn the_document_names_the_problems_of_every_call() {
     let document = document().await;
@@ -124,6 +135,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
     let page = api.get("/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
+    is_guarded(&page);
     let html = page.text();
     let parts: Vec<&str> = ["src=\"", "href=\""]
         .iter()
@@ -135,7 +147,9 @@ async fn the_page_needs_nothing_from_elsewhere() {
     for part in parts {
         assert!(!part.contains("//"), "{part} comes from elsewhere");
         let part = part.trim_start_matches("./");
-        assert_eq!(api.get(&format!("/docs/{part}")).await.status, 200, "{part}");
+        let answer = api.get(&format!("/docs/{part}")).await;
+        assert_eq!(answer.status, 200, "{part}");
+        is_guarded(&answer);
     }
     let initializer = initializer(&api).await.text();
     assert!(initializer.contains("/openapi.json"), "{initializer}");
@@ -146,7 +160,20 @@ async fn the_page_needs_nothing_from_elsewhere() {
         spaceless.contains(r#""validatorUrl":"none""#) || spaceless.contains("validatorUrl:null"),
         "{initializer}"
     );
-    api.get("/docs/nothing-here").await;
+    let missing = api.get("/docs/nothing-here").await;
+    assert_eq!(missing.status, 404);
+    is_guarded(&missing);
+}
+
+/// No other site may frame it or feed it, and no script but its own runs.
+#[track_caller]
+fn is_guarded(answer: &Answer) {
+    let policy = answer.header("content-security-policy");
+    for part in ["default-src 'none';", "script-src 'self';", "connect-src 'self';", "frame-ancestors 'none'"]
+    {
+        assert!(policy.contains(part), "{part} is not in '{policy}'");
+    }
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
 
 async fn initializer(api: &Api) -> Answer {

@@ -83,3 +83,40 @@ async fn requests_sent_ahead_are_answered_in_order() {
     assert!(places[0].is_some() && places.is_sorted() && places[2].is_some(), "{text}");
     assert_eq!(api.issued(&id).await, 2);
 }
+
+/// Ids from a path must be what was written: what is no text would be read as another member's or coupon's name.
+#[tokio::test]
+async fn a_path_that_is_no_text_names_nobody() {
+    let (node, api) = Engine::Embedded.node().await;
+    let id = api.coupon(5).await;
+    api.ask(&id, "\u{fffd}").await.json(201);
+    api.ask(&id, "%ff").await.json(201);
+    for name in ["%ff", "%FF", "%c3%28", "%ed%a0%80", "%%66f", "%", "%f", "%zz", "kim%"] {
+        for (method, path) in [
+            ("GET", format!("/v1/coupons/{id}/issuances/{name}")),
+            ("GET", format!("/v1/coupons/{name}/issuances/kim")),
+            ("POST", format!("/v1/coupons/{name}/issuances")),
+            ("GET", format!("/v1/coupons/{name}")),
+            ("PATCH", format!("/v1/coupons/{name}")),
+            ("POST", format!("/v1/coupons/{name}/pause")),
+            ("GET", format!("/v1/admin/dead-letters/{name}")),
+            ("GET", format!("/v1/admin/conflicts/{name}")),
+            ("POST", format!("/v1/admin/actors/{name}/restart")),
+            ("POST", format!("/v1/admin/lost-numbers/{name}/write-off")),
+        ] {
+            let answer = exchange(node.address(), head(method, &path, &[])).await;
+            answer.expect("it is answered").problem(400, "invalid_parameter");
+        }
+    }
+    // Not encoded at all it is no HTTP.
+    let mut raw = format!("GET /v1/coupons/{id}/issuances/").into_bytes();
+    raw.extend(b"\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    if let Some(answer) = exchange(node.address(), raw).await {
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+    }
+    // What is text is found, whatever it looks like.
+    for (member, path) in [("\u{fffd}", "%EF%BF%BD"), ("%ff", "%25ff"), ("%ff", "%25%66%66")] {
+        let found = api.get(&format!("/v1/coupons/{id}/issuances/{path}")).await.json(200);
+        assert_eq!(found["member_id"], member);
+    }
+}

@@ -91,10 +91,36 @@ async fn without_a_token_only_this_machine_is_an_operator() {
         ("origin", "https://example.com"),
         ("origin", "http://localhost:1"),
         ("origin", "null"),
+        ("host", "localhost:"),
+        ("host", "localhost:+80"),
+        ("host", "localhost:80:80"),
+        ("host", "localhost:evil"),
+        ("host", "[::1"),
+        ("host", "[::1]evil:80"),
+        ("host", "[127.0.0.1]"),
+        ("host", "user@localhost"),
+        ("origin", "http://127.0.0.1:1/"),
+        ("origin", ""),
         ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", ""),
     ] {
         for call in calls(&api, &id) {
             Answer::to(call.header(name, value)).await.problem(403, "forbidden");
+        }
+    }
+    // What is no text is no word of this machine either, and of several words each counts.
+    for (name, values) in [
+        ("origin", &["http://shop.ex\u{e4}mple"][..]),
+        ("origin", &["http://localhost:8080", "https://example.com"]),
+        ("sec-fetch-site", &["cross-s\u{ef}te"]),
+        ("sec-fetch-site", &["same-origin", "cross-site"]),
+        ("sec-fetch-site", &["none", "cross-site"]),
+    ] {
+        for call in calls(&api, &id) {
+            let call = call.header("host", "localhost:8080");
+            let call = values.iter().fold(call, |call, value| call.header(name, value.as_bytes()));
+            Answer::to(call).await.problem(403, "forbidden");
         }
     }
     let shown = api.shown(&id).await;
@@ -108,6 +134,46 @@ async fn without_a_token_only_this_machine_is_an_operator() {
     Answer::to(own.header("host", "localhost:8080").header("origin", "http://localhost:8080"))
         .await
         .json(200);
+}
+
+/// A proxy on this machine calls over loopback, whoever its client is.
+#[tokio::test]
+async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
+    let (_node, api) = Engine::Embedded.node().await;
+    let id = api.coupon(2).await;
+    for (name, value) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("X-Forwarded-For", ""),
+        ("forwarded", "for=127.0.0.1"),
+        ("x-real-ip", "127.0.0.1"),
+        ("via", "1.1 edge"),
+        ("x-forwarded-host", "localhost"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-port", "80"),
+    ] {
+        for call in calls(&api, &id) {
+            let problem = Answer::to(call.header(name, value)).await.problem(403, "forbidden");
+            let detail = problem["detail"].as_str().expect("there is a detail");
+            assert!(detail.contains("OPENRUN_ADMIN_TOKEN"), "{name}: {detail}");
+        }
+        let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances")).header(name, value);
+        let answer = Answer::to(member.json(&json!({ "member_id": "kim" }))).await;
+        assert!(matches!(answer.status, 200 | 201), "{name}: {}", answer.text());
+    }
+    let shown = api.shown(&id).await;
+    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
+    // With a token it does not matter where they come from.
+    let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
+    let (_node, api) = started(builder).await;
+    let create = || api.request(Method::POST, "/v1/coupons").header("x-forwarded-for", "198.51.100.7");
+    let of = |id: &str| json!({ "id": id, "total": 1 });
+    Answer::to(create().json(&of("none"))).await.problem(401, "unauthorized");
+    for (number, scheme) in ["Bearer ", "bearer ", "BEARER  "].into_iter().enumerate() {
+        let create = create().header("authorization", format!("{scheme}{TOKEN}"));
+        Answer::to(create.json(&of(&format!("drop-{number}")))).await.json(201);
+    }
+    let twice = create().bearer_auth("wrong").header("authorization", format!("Bearer {TOKEN}"));
+    Answer::to(twice.json(&of("drop-9"))).await.problem(401, "unauthorized");
 }
 
 #[tokio::test]

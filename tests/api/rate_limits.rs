@@ -9,10 +9,18 @@ use crate::support::node::{NodeBuilder, NodeProcess};
 
 const HERE: &str = "198.51.100.7";
 const ELSEWHERE: &str = "198.51.100.8";
+const TOKEN: &str = "correct-horse-battery-staple";
 
 /// A node with these limits that believes whoever connects: tests stand where a proxy would.
 async fn node(limits: &str) -> (NodeProcess, Api) {
-    started(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
+    behind_proxies(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
+}
+
+/// Behind a proxy a node wants a token, and it is the operator who makes the coupons here.
+async fn behind_proxies(builder: NodeBuilder) -> (NodeProcess, Api) {
+    let node = builder.set("OPENRUN_ADMIN_TOKEN", TOKEN).start().await;
+    let api = Api::of_operator(&node, TOKEN);
+    (node, api)
 }
 
 async fn limited(limits: &str) -> NodeBuilder {
@@ -133,7 +141,7 @@ async fn without_limits_nobody_is_refused_or_told_of_any() {
 #[tokio::test]
 async fn by_default_a_member_has_ten_clicks_and_this_machine_as_many_as_it_likes() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1");
-    let (_node, api) = started(builder).await;
+    let (_node, api) = behind_proxies(builder).await;
     let id = api.coupon(2).await;
     let first = ask(&api, &id, "kim", HERE).await;
     first.json(201);
@@ -163,6 +171,40 @@ async fn whoever_is_not_trusted_is_not_believed() {
     let forwarded = api.request(Method::GET, "/v1/coupons").header("forwarded", "for=203.0.113.1");
     Answer::to(forwarded).await.problem(429, "rate_limited");
     assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "it is said once");
+}
+
+/// Whatever connects from this machine and forwards is a proxy, and its clients are strangers.
+#[tokio::test]
+async fn this_machine_is_limited_when_it_forwards_for_others() {
+    for (name, value) in [
+        ("x-forwarded-for", HERE),
+        ("forwarded", "for=198.51.100.7"),
+        ("x-real-ip", HERE),
+        ("x-forwarded-proto", "https"),
+        ("via", "1.1 edge"),
+    ] {
+        let (node, api) = started(limited("address=1/h:2,member=1/h:1").await).await;
+        let id = api.coupon(10).await;
+        let ask = async |member: &str| {
+            let request = api.request(Method::POST, &issuances(&id)).json(&json!({ "member_id": member }));
+            Answer::to(request.header(name, value)).await
+        };
+        ask("kim").await.json(201);
+        refused(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
+        ask("lee").await.json(201);
+        assert!(
+            !node.log().contains("OPENRUN_TRUSTED_PROXIES"),
+            "{name}: nobody was refused for another's sake"
+        );
+        for member in ["park", "choi"] {
+            ask(member).await.problem(429, "rate_limited");
+        }
+        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: it is said once");
+        // Whoever asks from this machine for themselves is as free as before.
+        for _ in 0..5 {
+            untold(&api.ask(&id, "kim").await);
+        }
+    }
 }
 
 #[tokio::test]

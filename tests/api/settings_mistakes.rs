@@ -247,3 +247,21 @@ async fn an_address_that_everybody_reaches_needs_a_token() {
             .await;
     assert_eq!(api.get("/livez").await.status, 200);
 }
+
+/// A proxy on this machine calls over loopback as the operator would.
+#[tokio::test]
+async fn behind_a_proxy_operators_need_a_token() {
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    let data_dir = ("OPENRUN_DATA_DIR", folder.path().to_str().expect("the path is text"));
+    let bind = ("OPENRUN_BIND", "127.0.0.1:0");
+    for proxies in ["127.0.0.1", "10.0.0.0/8, 2001:db8::/32"] {
+        let settings = [("OPENRUN_TRUSTED_PROXIES", proxies), bind, data_dir];
+        let line = run(&["serve"], &settings).await.one_line(2);
+        assert!(line.contains("OPENRUN_TRUSTED_PROXIES") && line.contains("OPENRUN_ADMIN_TOKEN"), "{line}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing was begun");
+    // None named is none there.
+    let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "");
+    let (_node, api) = crate::arrange::started(builder).await;
+    assert_eq!(api.get("/livez").await.status, 200);
+}

@@ -4,6 +4,7 @@
 mod support;
 
 mod browser;
+mod contract;
 mod letters;
 mod phone;
 mod screenshots;

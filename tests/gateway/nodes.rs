@@ -21,7 +21,7 @@ async fn private_a_node_killed_under_load_loses_nothing_and_clients_hear_problem
         tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
     let gateway = Gateway::before(&[one.address(), other.address()]).start().await;
     let coupon = coupon_id();
-    races::create_coupon(gateway.inner, &coupon, TOTAL).await;
+    races::create_coupon(one.address(), &coupon, TOTAL).await;
     let race = races::spawn(races::config(gateway.public, &coupon, MEMBERS, CLIENTS));
     until_issued(one.address(), &coupon, TOTAL / 4).await;
     other.kill();

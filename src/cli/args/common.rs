@@ -66,7 +66,7 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_ACK", default_value = "granted", value_name = "LEVEL")]
     pub(in crate::cli) ack: String,
 
-    /// Token for operators' calls; needed unless bound to loopback. Best given by the environment
+    /// Token for operators' calls; needed unless bound to loopback, and behind any proxy. Best given by the environment
     #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(in crate::cli) admin_token: Option<String>,
 

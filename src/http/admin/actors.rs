@@ -60,7 +60,7 @@ impl From<ActorDeskError> for Problem {
 
 /// List the actors of this node (operators).
 #[utoipa::path(
-    get, path = "/v1/admin/actors", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/actors", operation_id = "list_actors", tag = "operators", security(("operator" = [])),
     responses(
         (status = 200, description = "All of them, in the order of their names", body = [ActorBody]),
     )

@@ -63,7 +63,7 @@ fn number(path: &str) -> Result<ConflictId, Problem> {
 /// Issuances that arrived and contradict a row; rows are never changed by them. Those that nobody has settled, unless
 /// asked otherwise.
 #[utoipa::path(
-    get, path = "/v1/admin/conflicts", tag = "operators", security(("operator" = [])), params(ConflictsQuery),
+    get, path = "/v1/admin/conflicts", operation_id = "list_conflicts", tag = "operators", security(("operator" = [])), params(ConflictsQuery),
     responses(
         (status = 200, description = "The oldest first", body = [ConflictBody]),
     )
@@ -79,7 +79,7 @@ pub(in crate::http) async fn list(
 
 /// Show a contradiction (operators).
 #[utoipa::path(
-    get, path = "/v1/admin/conflicts/{id}", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/conflicts/{id}", operation_id = "show_conflict", tag = "operators", security(("operator" = [])),
     params(("id" = i64, Path, description = "The contradiction's number")),
     responses(
         (status = 200, description = "The contradiction", body = ConflictBody),

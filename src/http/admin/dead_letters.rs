@@ -78,7 +78,7 @@ const NOT_THIS: &str = "there is no dead letter of this id; see /v1/admin/dead-l
 ///
 /// Looking at them changes nothing. On the embedded engine there are none.
 #[utoipa::path(
-    get, path = "/v1/admin/dead-letters", tag = "operators", security(("operator" = [])), params(LimitQuery),
+    get, path = "/v1/admin/dead-letters", operation_id = "list_dead_letters", tag = "operators", security(("operator" = [])), params(LimitQuery),
     responses(
         (status = 200, description = "The oldest first", body = [LetterSummary]),
     )
@@ -98,7 +98,7 @@ pub(in crate::http) async fn list(
 
 /// Show a dead letter with its payload (operators).
 #[utoipa::path(
-    get, path = "/v1/admin/dead-letters/{id}", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/dead-letters/{id}", operation_id = "show_dead_letter", tag = "operators", security(("operator" = [])),
     params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter", body = LetterBody),

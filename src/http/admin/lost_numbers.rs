@@ -72,7 +72,7 @@ fn reading(error: LossError) -> Problem {
 /// It happens when Redis lost its files and a node died in the same moments. On an engine that cannot lose any there are
 /// none.
 #[utoipa::path(
-    get, path = "/v1/admin/lost-numbers", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/lost-numbers", operation_id = "list_lost_numbers", tag = "operators", security(("operator" = [])),
     responses(
         (status = 200, description = "In the order of the coupons' ids, 1,000 at most", body = [LossBody]),
     )

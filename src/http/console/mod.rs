@@ -8,6 +8,7 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use self::language::Language;
@@ -16,6 +17,10 @@ use super::problem::Problem;
 /// Scripts and styles from here alone, none of them inline; no frame around it; and text never becomes markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// The same for the page that shows the contract, which is not ours: it sets styles by itself.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The operators' console.
 pub(super) async fn console(request: HttpRequest) -> HttpResponse {
@@ -49,6 +54,16 @@ fn page(request: &HttpRequest, html: &'static str) -> HttpResponse {
         .insert_header((VARY, "accept-language"));
     // The page is written in English; its script puts the words in the place of others.
     response.body(html.replacen("lang=\"en\"", &format!("lang=\"{}\"", language.as_str()), 1))
+}
+
+/// What holds for the page that shows the contract.
+pub(super) fn guard_docs() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((CONTENT_SECURITY_POLICY, DOCS_POLICY))
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((REFERRER_POLICY, "no-referrer"))
+        .add(("cross-origin-opener-policy", "same-origin"))
+        .add(("cross-origin-resource-policy", "same-origin"))
 }
 
 /// What holds for everything that a browser gets from here.

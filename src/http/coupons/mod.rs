@@ -101,7 +101,7 @@ fn reading(error: DeskError) -> Problem {
 
 /// List coupons.
 #[utoipa::path(
-    get, path = "/v1/coupons", tag = "coupons", params(PageQuery),
+    get, path = "/v1/coupons", operation_id = "list_coupons", tag = "coupons", params(PageQuery),
     responses(
         (status = 200, description = "In the order of their ids", body = CouponPage),
         (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
@@ -131,7 +131,7 @@ pub(super) async fn list(
 
 /// Read a coupon: its terms and what remains, live.
 #[utoipa::path(
-    get, path = "/v1/coupons/{coupon_id}", tag = "coupons",
+    get, path = "/v1/coupons/{coupon_id}", operation_id = "show_coupon", tag = "coupons",
     params(("coupon_id" = String, Path, description = "The coupon's id")),
     responses(
         (status = 200, description = "The coupon", body = CouponView),

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
 use super::forwarded;
+use crate::http::forwarding::is_forwarded;
 
 /// Proxies whose word on their clients is taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +63,12 @@ impl Client {
 }
 
 impl TrustedProxies {
+    /// Whether no proxy is named.
+    #[must_use]
+    pub fn name_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn include(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
@@ -70,12 +77,16 @@ impl TrustedProxies {
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         if !self.include(peer) {
-            let told = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
-            return Client { is_told_by_a_stranger: told, ..Client::at(peer) };
+            if is_forwarded(headers) {
+                // It is a proxy that connects, on this machine or not, and its clients are strangers.
+                return Client { is_told_by_a_stranger: true, ..Client::behind(peer) };
+            }
+            return Client::at(peer);
         }
         let by_list = forwarded::x_forwarded_for(headers).map(|hops| self.nearest_stranger(peer, &hops));
         let by_standard = forwarded::forwarded(headers).map(|hops| self.nearest_stranger(peer, &hops));
         match (by_list, by_standard) {
+            (None, None) if is_forwarded(headers) => Client::behind(peer),
             (None, None) => Client::at(peer),
             (Some(client), None) | (None, Some(client)) => client,
             (Some(one), Some(other)) if one == other => one,

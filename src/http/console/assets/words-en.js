@@ -9,7 +9,7 @@ export const english = {
   "connection.full": "This node takes nobody else at the moment. Trying again …",
   "connection.goodbye": "The node is shutting down. What is shown is from {at}.",
   "connection.stale": "No news since {at}.",
-  "forbidden": "Without OPENRUN_ADMIN_TOKEN the console works only on the machine that the node runs on.",
+  "forbidden": "Without OPENRUN_ADMIN_TOKEN the console works only on the machine that the node runs on, and not by way of a proxy.",
   "unknown": "?",
   "unknown.label": "not known",
   "none": "None.",

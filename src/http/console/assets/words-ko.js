@@ -9,7 +9,7 @@ export const korean = {
   "connection.full": "이 노드가 지금은 더 받지 않습니다. 다시 시도하는 중 …",
   "connection.goodbye": "노드가 종료되는 중입니다. 표시된 내용은 {at} 기준입니다.",
   "connection.stale": "{at} 이후 새 소식이 없습니다.",
-  "forbidden": "OPENRUN_ADMIN_TOKEN이 없으면 노드가 실행되는 컴퓨터에서만 콘솔을 쓸 수 있습니다.",
+  "forbidden": "OPENRUN_ADMIN_TOKEN이 없으면 노드가 실행되는 컴퓨터에서만, 프록시를 거치지 않고 콘솔을 쓸 수 있습니다.",
   "unknown": "?",
   "unknown.label": "알 수 없음",
   "none": "없습니다.",

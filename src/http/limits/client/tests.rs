@@ -25,6 +25,13 @@ fn forwarded_for(peer: &str, list: &str) -> Client {
 fn nobody_is_believed_unless_they_are_trusted() {
     let told = forwarded_for("203.0.113.9", "198.51.100.7");
     assert_eq!(told, Client { is_told_by_a_stranger: true, ..Client::at(address("203.0.113.9")) });
+    for name in ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-proto"] {
+        let header = [(name, "127.0.0.1")];
+        let proxy = client("127.0.0.2", &header);
+        assert!(proxy.is_told_by_a_stranger && !proxy.is_local, "{name}: it is a proxy on this machine");
+        assert_eq!(proxy.place(), address("127.0.0.2"), "{name}");
+    }
+    assert!(client("127.0.0.2", &[]).is_local);
     assert_eq!(client("203.0.113.9", &[]), Client::at(address("203.0.113.9")));
     let none = TrustedProxies::default();
     assert_eq!(none.client(address("10.0.0.1"), &HeaderMap::new()), Client::at(address("10.0.0.1")));
@@ -68,6 +75,8 @@ fn a_chain_of_trusted_ones_only_ends_with_the_first() {
     assert_eq!(forwarded_for("10.0.0.1", "10.3.3.3, 10.2.2.2"), Client::at(address("10.3.3.3")));
     assert!(forwarded_for("10.0.0.1", "127.0.0.1").is_local);
     assert!(client("127.0.0.1", &[]).is_local);
+    let unsaid = client("127.0.0.1", &[("x-forwarded-proto", "https")]);
+    assert_eq!(unsaid, Client::behind(address("127.0.0.1")), "it forwards, and says for nobody");
     assert!(client("::1", &[]).is_local);
 }
 
