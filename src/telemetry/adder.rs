@@ -27,7 +27,7 @@ impl Adder<'_> {
         }
     }
 
-    fn opts(name: &str, help: &str) -> Opts {
+    pub(super) fn opts(name: &str, help: &str) -> Opts {
         Opts::new(name, help).namespace("openrun")
     }
 

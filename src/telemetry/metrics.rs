@@ -11,7 +11,7 @@ use super::coupons::CouponGauges;
 use super::persisting::Persisting;
 use super::reconciled::Reconciled;
 use super::services::ServiceGauges;
-use super::spans::SpanSeries;
+use super::traces::span_counters;
 use crate::domain::AckLevel;
 
 /// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
@@ -289,7 +289,9 @@ impl Metrics {
 
 /// What is known of the process itself: when it was started, and what has become of its spans.
 fn tell_of_the_process(add: &Adder<'_>) {
-    add.registered(SpanSeries::new());
+    for spans in span_counters() {
+        add.registered(Ok(spans));
+    }
     let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));

@@ -9,7 +9,6 @@ mod metrics;
 mod persisting;
 mod reconciled;
 mod services;
-mod spans;
 mod traces;
 mod troubles;
 

@@ -1,35 +1,35 @@
 //! What has become of the spans of this process. They are made long before there are metrics, and outlive them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
+use prometheus::IntCounter;
+
+use crate::telemetry::adder::Adder;
 
 /// Spans that ended.
-static ENDED: AtomicU64 = AtomicU64::new(0);
+static ENDED: LazyLock<IntCounter> =
+    LazyLock::new(|| counter("trace_spans_ended_total", "Spans of the requests that are traced"));
 /// Spans that a receiver has taken.
-pub(super) static DELIVERED: AtomicU64 = AtomicU64::new(0);
+pub(super) static DELIVERED: LazyLock<IntCounter> =
+    LazyLock::new(|| counter("trace_spans_delivered_total", "Spans that the receiver of traces has taken"));
 /// Spans that no receiver took.
-pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
+pub(super) static LOST: LazyLock<IntCounter> =
+    LazyLock::new(|| counter("trace_spans_lost_total", "Spans that the receiver of traces did not take"));
 
 /// What has become of spans. Those that are neither delivered nor lost wait, or found no room where they would have waited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::telemetry) struct SpanCounts {
-    /// All there were.
-    pub(in crate::telemetry) ended: u64,
-    /// Those a receiver has taken.
-    pub(in crate::telemetry) delivered: u64,
-    /// Those no receiver took.
-    pub(in crate::telemetry) lost: u64,
+pub(in crate::telemetry) fn span_counters() -> [IntCounter; 3] {
+    [&ENDED, &DELIVERED, &LOST].map(|counter| IntCounter::clone(counter))
 }
 
-/// How many there have been in this process so far.
-pub(in crate::telemetry) fn span_counts() -> SpanCounts {
-    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    SpanCounts { ended: read(&ENDED), delivered: read(&DELIVERED), lost: read(&LOST) }
+fn counter(name: &str, help: &str) -> IntCounter {
+    // As in `Adder`: a wrong name fails in every test that makes metrics.
+    IntCounter::with_opts(Adder::opts(name, help))
+        .unwrap_or_else(|error| unreachable!("a metric of this folder is wrong: {error}"))
 }
 
 /// Counts spans on their way into the queue.
@@ -42,7 +42,7 @@ impl SpanProcessor for Counted {
     }
 
     fn on_end(&self, span: SpanData) {
-        ENDED.fetch_add(1, Ordering::Relaxed);
+        ENDED.inc();
         self.0.on_end(span);
     }
 

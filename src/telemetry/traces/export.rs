@@ -73,7 +73,7 @@ impl SpanExporter for Delivery {
         let bounded = async { timeout(DELIVERY_BOUND, self.exporter.export(batch)).await };
         let sent = inside(&self.runtime, bounded).await;
         let sent = sent.unwrap_or(Err(OTelSdkError::Timeout(DELIVERY_BOUND)));
-        if sent.is_ok() { &DELIVERED } else { &LOST }.fetch_add(count, Ordering::Relaxed);
+        if sent.is_ok() { &DELIVERED } else { &LOST }.inc_by(count);
         self.note(&sent);
         sent
     }

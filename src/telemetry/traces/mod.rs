@@ -26,7 +26,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::context::DrawnIds;
 use self::counts::Counted;
-pub(super) use self::counts::span_counts;
+pub(super) use self::counts::span_counters;
 pub use self::destination::Destination;
 use self::export::Delivery;
 use self::sampler::Sampler;
