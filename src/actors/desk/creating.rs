@@ -18,10 +18,13 @@ impl CouponDesk {
     /// # Errors
     /// [`DeskError::Unavailable`] if the catalogue cannot be asked.
     pub async fn opening(&self, id: &CouponId) -> Result<Option<Timestamp>, DeskError> {
+        Ok(self.in_catalog(id).await?.map(|coupon| coupon.window.opens_at()))
+    }
+
+    async fn in_catalog(&self, id: &CouponId) -> Result<Option<Coupon>, CatalogError> {
         match self.catalog.find(id).await {
-            Ok(coupon) => Ok(Some(coupon.window.opens_at())),
             Err(CatalogError::Missing) => Ok(None),
-            Err(error) => Err(error.into()),
+            found => found.map(Some),
         }
     }
 
@@ -73,11 +76,7 @@ impl CouponDesk {
             Ok(_) | Err(EngineError::Fenced(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        match self.catalog.find(id).await {
-            Ok(_) => Ok(()),
-            Err(CatalogError::Missing) => Err(DeskError::Orphan),
-            Err(error) => Err(error.into()),
-        }
+        if self.in_catalog(id).await?.is_some() { Ok(()) } else { Err(DeskError::Orphan) }
     }
 
     async fn existing(&self, wanted: Coupon) -> Result<Coupon, DeskError> {
