@@ -5,18 +5,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(crate) use crate::support::ended::Ended;
 use crate::support::node::openrun;
 
 /// How long any command that must end by itself may take.
 const END_BOUND: Duration = Duration::from_secs(60);
-
-/// What a command has left behind.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
 
 impl Ended {
     /// The one line on standard error that is none of the log. The log is written as JSON.
@@ -53,9 +46,5 @@ pub(crate) async fn ended(mut command: Command) -> Ended {
         panic!("{command:?} still runs after {END_BOUND:?}");
     };
     let output = output.expect("nothing panics").expect("the program can be waited for");
-    Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    output.into()
 }

@@ -8,6 +8,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::support::ended::Ended;
 use crate::support::node::NodeProcess;
 use crate::support::shared::coupon_id;
 
@@ -19,14 +20,6 @@ const PATIENCE_S: &str = "120";
 
 /// The clients, by the program that runs each.
 pub(crate) const CLIENTS: [(&str, &str); 3] = [("sh", "ask.sh"), ("node", "ask.mjs"), ("python3", "ask.py")];
-
-/// What a client has left behind.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
 
 impl Ended {
     /// What it printed, which must be one JSON document.
@@ -59,11 +52,7 @@ pub(crate) fn begin_with(
     }
     tokio::task::spawn_blocking(move || {
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Ended {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        output.into()
     })
 }
 

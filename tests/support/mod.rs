@@ -5,6 +5,7 @@
 // Each test crate compiles this for itself and uses a part of it only.
 #![allow(dead_code)]
 
+pub(crate) mod ended;
 pub(crate) mod node;
 pub(crate) mod races;
 pub(crate) mod shared;
