@@ -29,7 +29,7 @@ use clap::error::ErrorKind;
 use args::{Cli, Command};
 use failure::Failure;
 
-use crate::sabotage::{abort, planted};
+use crate::fault_injection::{abort, planted};
 
 /// Runs the command that the process was started with.
 #[must_use]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::inventory::Inventory;
 use super::time::Timestamp;
-use super::window::Window;
+use crate::domain::sale_period::Window;
 
 /// What an operator has said of a coupon; stored. In order of strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ use super::parts::Parts;
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, LetterEventKind, SourceError};
-use crate::sabotage::abort;
+use crate::fault_injection::abort;
 
 /// Opens streams, each on a connection of its own, so that one that is lost takes no other with it.
 #[derive(Debug, Clone)]

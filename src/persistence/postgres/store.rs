@@ -10,7 +10,7 @@ use super::quarantine::quarantine;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
-use crate::sabotage::planted;
+use crate::fault_injection::bugs;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
 /// for one another but never in a circle.

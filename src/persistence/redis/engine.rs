@@ -20,7 +20,7 @@ use crate::ports::{
     OutboxEntry, Reconfiguration, Verdict,
 };
 #[cfg(feature = "planted-bugs")]
-use crate::sabotage::planted;
+use crate::fault_injection::bugs;
 
 /// Keys that Redis looks at for one page of coupons.
 const KEYS_PAGE: u32 = 1_000;

@@ -16,7 +16,7 @@ use super::reply::{Reply, corrupt, grant};
 use super::scripts::on;
 use super::{keys, reply::Seen};
 use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
-use crate::persistence::admission::{Decision, decide};
+use crate::domain::admission::{Decision, decide};
 use crate::ports::{
     AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
     Reconfiguration, Verdict,

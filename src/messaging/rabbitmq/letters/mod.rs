@@ -21,7 +21,7 @@ use self::hold::{Hold, unavailable};
 use super::settings::RabbitSettings;
 use super::window::{self, OutgoingMessage};
 use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
-use crate::sabotage::abort;
+use crate::fault_injection::abort;
 
 pub(super) use self::history::with as with_history;
 pub(super) use self::letter::id as letter_id;

@@ -8,7 +8,7 @@ use super::{counter, failed, pessimistic};
 use crate::domain::{AmendmentError, Coupon, CouponId, Standing};
 use crate::persistence::postgres::database::Database;
 use crate::persistence::postgres::rows;
-use crate::persistence::reconfigure::apply;
+use crate::domain::reconfigure::apply;
 use crate::ports::{EngineError, Reconfiguration};
 
 /// Makes the counter of a coupon that the catalogue has, unless there are issuances: those were decided by an engine that

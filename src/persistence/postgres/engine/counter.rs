@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
 use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, MemberId, Sequence, Standing, Window};
-use crate::persistence::admission::Decision;
+use crate::domain::admission::Decision;
 use crate::persistence::postgres::rows;
 use crate::ports::{AdmissionRequest, Grant};
 

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::{counter, failed};
 use crate::domain::CouponId;
-use crate::persistence::admission::{Decision, decide};
+use crate::domain::admission::{Decision, decide};
 use crate::persistence::postgres::database::Database;
 use crate::ports::{AdmissionRequest, BatchAnswer, EngineError};
 use crate::retry::Retry;
