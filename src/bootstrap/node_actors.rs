@@ -8,12 +8,18 @@ use tokio::sync::watch;
 
 use super::backend::{Backend, StartError, Transport};
 use super::settings::{Role, Settings};
-use crate::actors::{
-    Child, CouponRegistry, DatabaseSilence, FailedActors, GateKeeperActor, KeeperParts, Limits,
-    LoopWork as _, OutboxActor, Peers, PersisterActor, PersisterParts, PresenceActor, PresenceParts,
-    PublisherActor, PublisherInbox, ReconcileSchedule, Reconciler, ReconcilerActor, Recoveries,
-    RecoveryParts, Right, Shards, Supervise, SupervisorActor, SweepParts, VitalsActor, VitalsParts,
-    VitalsStack,
+use crate::actors::cluster::{HeartbeatActor, HeartbeatDeps, Lease, Membership, Recoveries, RecoveryDeps};
+use crate::actors::delivery::{
+    DatabaseOutage, PersisterActor, PersisterDeps, PublisherActor, PublisherInbox,
+};
+use crate::actors::issuing::{AdmissionLimits, CouponRegistry};
+use crate::actors::reconcile::{ReconcileSchedule, Reconciler, ReconcilerActor};
+use crate::actors::runtime::{
+    Arbiters, BackgroundTask as _, Child, FailedActors, Supervise, SupervisorActor,
+};
+use crate::actors::upkeep::{
+    GateKeeperActor, GateKeeperDeps, MetricsSamplerActor, MetricsSamplerDeps, OutboxActor, SampledStack,
+    SweepDeps,
 };
 use crate::gate::Trust;
 use crate::messaging::rabbitmq::RabbitQueues;
@@ -24,9 +30,9 @@ use crate::telemetry::Metrics;
 const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 
 /// The actors of one node and what they share.
-pub(super) struct Crew {
+pub(super) struct NodeActors {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) shards: Arc<Shards>,
+    pub(super) shards: Arc<Arbiters>,
     pub(super) supervisor: Addr<SupervisorActor>,
     /// Who has died too often.
     pub(super) failed: FailedActors,
@@ -34,18 +40,18 @@ pub(super) struct Crew {
     pub(super) publisher: PublisherInbox,
     pub(super) reconciler: Reconciler,
     /// This node among others; none on an engine that has no others.
-    pub(super) peers: Option<Arc<Peers>>,
+    pub(super) peers: Option<Arc<Membership>>,
     recoveries: Option<Arc<Recoveries>>,
     /// Tells long-running actors to finish; its receivers are those that live.
     pub(super) stopping: watch::Sender<bool>,
 }
 
-impl Crew {
+impl NodeActors {
     /// Makes what they share. Nobody works yet but the supervisor.
     pub(super) fn assemble(settings: &Settings, backend: &Backend) -> Self {
         let metrics = Arc::new(Metrics::new());
         metrics.begin(backend.engine.name());
-        let shards = Arc::new(Shards::start(settings.shards));
+        let shards = Arc::new(Arbiters::start(settings.shards));
         let failed = FailedActors::default();
         let supervisor =
             SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
@@ -58,12 +64,12 @@ impl Crew {
             supervisor.clone(),
             Arc::clone(&shards),
             Arc::clone(&metrics),
-            Limits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
+            AdmissionLimits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
             Arc::clone(&trust),
         ));
         let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
         let peers = backend.cluster.as_ref().map(|cluster| {
-            Peers::new(NodeId::random(), Arc::clone(cluster), Arc::clone(&backend.engine), trust)
+            Membership::new(NodeId::random(), Arc::clone(cluster), Arc::clone(&backend.engine), trust)
         });
         let recoveries =
             backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
@@ -115,13 +121,13 @@ impl Crew {
     }
 
     /// The right of this node to do `what`, where there are others.
-    fn right(&self, what: &'static str, period: Duration) -> Option<Right> {
+    fn right(&self, what: &'static str, period: Duration) -> Option<Lease> {
         let peers = self.peers.as_ref()?;
-        Some(Right::new(what, period, Arc::clone(peers.cluster()), peers.node().clone()))
+        Some(Lease::new(what, period, Arc::clone(peers.cluster()), peers.node().clone()))
     }
 
     async fn start_gate_keeper(&self, backend: &Backend) -> Result<(), StartError> {
-        let parts = KeeperParts {
+        let parts = GateKeeperDeps {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&backend.catalog),
             engine: Arc::clone(&backend.engine),
@@ -138,19 +144,19 @@ impl Crew {
     async fn start_presence(&self) {
         let Some(peers) = self.peers.clone() else { return };
         let (recoveries, registry) = (self.recoveries.clone(), Arc::clone(&self.registry));
-        let parts = PresenceParts { peers, recoveries, registry };
-        let child = PresenceActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        let parts = HeartbeatDeps { peers, recoveries, registry };
+        let child = HeartbeatActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
 
     async fn start_vitals(&self, settings: &Settings, backend: &Backend) {
-        let stack = backend.transport.as_ref().map(|transport| VitalsStack {
+        let stack = backend.transport.as_ref().map(|transport| SampledStack {
             postgres: Arc::clone(&transport.watched),
             queues: Arc::<RabbitQueues>::clone(&transport.queues),
             outbox: Arc::clone(&transport.outbox),
             publisher: self.publisher.clone(),
         });
-        let parts = VitalsParts {
+        let parts = MetricsSamplerDeps {
             registry: Arc::clone(&self.registry),
             metrics: Arc::clone(&self.metrics),
             engine: Arc::clone(&backend.engine),
@@ -158,7 +164,7 @@ impl Crew {
             pools: backend.pools(),
             stack,
         };
-        let child = VitalsActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        let child = MetricsSamplerActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
 
@@ -177,7 +183,7 @@ impl Crew {
     }
 
     async fn start_sweep(&self, backend: &Backend, transport: &Transport) {
-        let parts = SweepParts {
+        let parts = SweepDeps {
             registry: Arc::clone(&self.registry),
             outbox: Arc::clone(&transport.outbox),
             store: Arc::clone(&backend.store),
@@ -193,9 +199,9 @@ impl Crew {
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
         // Without others nobody asks.
         let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
-        let silence = DatabaseSilence::default();
+        let silence = DatabaseOutage::default();
         for number in 1..=count {
-            let parts = PersisterParts {
+            let parts = PersisterDeps {
                 number,
                 source: Arc::clone(&transport.source),
                 queue: transport.issuances.clone(),
@@ -213,12 +219,12 @@ impl Crew {
 }
 
 fn recovery_parts(
-    peers: &Arc<Peers>,
+    peers: &Arc<Membership>,
     backend: &Backend,
     transport: &Transport,
     metrics: &Arc<Metrics>,
-) -> RecoveryParts {
-    RecoveryParts {
+) -> RecoveryDeps {
+    RecoveryDeps {
         peers: Arc::clone(peers),
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),

@@ -1,23 +1,56 @@
-//! Who of a batch gets a coupon: decided on plain values between the reading and the writing of one step.
+//! Which members of a batch get a coupon: decided on plain values, between the reading and the writing of one step.
 
 use std::collections::HashMap;
 
-use crate::domain::{MemberId, Rejection, Standing, Timestamp};
-use crate::ports::{AdmissionRequest, Grant, Verdict};
+use super::ids::MemberId;
+use super::inventory::Sequence;
+use super::lifecycle::{Rejection, Standing};
+use super::time::Timestamp;
+use super::trace::Traceparent;
 
-/// What was decided for a batch, and what has to be written before anybody may be told.
+/// One member's request for a coupon.
+#[derive(Debug, Clone)]
+pub struct AdmissionRequest {
+    /// The member to decide on.
+    pub member: MemberId,
+    /// The trace of the request, carried into the outbox.
+    pub traceparent: Option<Traceparent>,
+}
+
+/// The place and time that the engine gave to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The place in the order of issuing, from 1.
+    pub sequence: Sequence,
+    /// When the engine decided.
+    pub issued_at: Timestamp,
+}
+
+/// The decision on one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A coupon was issued in this step.
+    Issued(Grant),
+    /// The member held one already: the same one.
+    Again(Grant),
+    /// The member holds none and gets none.
+    Rejected(Rejection),
+}
+
+/// The decision on a batch, and the rows to write before any member is answered.
 #[derive(Debug)]
 pub struct Decision {
-    /// One verdict a request, in their order.
+    /// One verdict for each request, in the order of the requests.
     pub verdicts: Vec<Verdict>,
-    /// Who holds a coupon from now on.
+    /// The members that the step issues a coupon to.
     pub winners: Vec<(MemberId, Grant)>,
-    /// How the coupon stands once that is written.
+    /// The standing once the winners are written.
     pub standing: Standing,
 }
 
-/// Decides for `batch` in its order, given how the coupon stands and what members of the batch hold already. What is issued
-/// is issued at `issued_at`, which a clock that was set back does not set back; the window goes by the clock itself.
+/// Decides for `batch` in its order, from the coupon's standing and the grants that members of the batch hold already.
+/// `issued_at` is the time of new grants, which never goes back; the sale period is judged by the standing's own clock.
+#[must_use]
 pub fn decide(
     mut standing: Standing,
     issued_at: Timestamp,
@@ -51,12 +84,12 @@ mod tests {
     use std::collections::HashMap;
 
     use super::{AdmissionRequest, Grant, MemberId, Rejection, Standing, Verdict, decide};
-    use crate::domain::{Inventory, Lifecycle, Timestamp, Window};
+    use crate::domain::{Inventory, Lifecycle, SalePeriod, Timestamp};
 
     fn standing(total: u32, issued: u32) -> Standing {
         Standing {
             inventory: Inventory::with_issued(total, issued).unwrap(),
-            window: Window::new(Timestamp::from_ms(0), None).unwrap(),
+            window: SalePeriod::new(Timestamp::from_ms(0), None).unwrap(),
             lifecycle: Lifecycle::Active,
             now: Timestamp::from_ms(50),
         }

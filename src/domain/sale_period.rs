@@ -4,7 +4,7 @@ use super::time::Timestamp;
 
 /// Why two moments make no window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WindowError {
+pub enum SalePeriodError {
     /// Nothing could ever be issued.
     #[error("closes_at must be after opens_at")]
     ClosesBeforeOpening,
@@ -12,19 +12,19 @@ pub enum WindowError {
 
 /// The half-open span `[opens_at, closes_at)`; without `closes_at` it never ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct SalePeriod {
     opens_at: Timestamp,
     closes_at: Option<Timestamp>,
 }
 
-impl Window {
+impl SalePeriod {
     /// A window from `opens_at` until `closes_at`.
     ///
     /// # Errors
-    /// [`WindowError::ClosesBeforeOpening`] unless the closing is later than the opening.
-    pub fn new(opens_at: Timestamp, closes_at: Option<Timestamp>) -> Result<Self, WindowError> {
+    /// [`SalePeriodError::ClosesBeforeOpening`] unless the closing is later than the opening.
+    pub fn new(opens_at: Timestamp, closes_at: Option<Timestamp>) -> Result<Self, SalePeriodError> {
         if closes_at.is_some_and(|closes_at| closes_at <= opens_at) {
-            return Err(WindowError::ClosesBeforeOpening);
+            return Err(SalePeriodError::ClosesBeforeOpening);
         }
         Ok(Self { opens_at, closes_at })
     }
@@ -56,12 +56,12 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{Timestamp, Window, WindowError};
+    use super::{SalePeriod, SalePeriodError, Timestamp};
 
     #[test]
     fn both_edges_are_half_open() {
         let (opens, closes) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
-        let window = Window::new(opens, Some(closes)).unwrap();
+        let window = SalePeriod::new(opens, Some(closes)).unwrap();
         assert!(window.is_before(opens.plus_ms(-1)) && !window.is_before(opens));
         assert!(!window.is_over(closes.plus_ms(-1)) && window.is_over(closes));
     }
@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn an_empty_window_is_refused() {
         let at = Timestamp::from_ms(5);
-        assert_eq!(Window::new(at, Some(at)), Err(WindowError::ClosesBeforeOpening));
+        assert_eq!(SalePeriod::new(at, Some(at)), Err(SalePeriodError::ClosesBeforeOpening));
     }
 
     #[test]
     fn a_window_without_end_is_never_over() {
-        let window = Window::new(Timestamp::from_ms(0), None).unwrap();
+        let window = SalePeriod::new(Timestamp::from_ms(0), None).unwrap();
         assert!(!window.is_over(Timestamp::from_ms(i64::MAX)));
     }
 }

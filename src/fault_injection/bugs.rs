@@ -1,5 +1,5 @@
 //! Bugs that a test can plant in a node, each of a kind that others have shipped, to see that the fault harness finds
-//! it. Without the feature `planted-bugs` there are none, and the questions below cost nothing.
+//! it. Without the feature `bugs-bugs` there are none, and the questions below cost nothing.
 //!
 //! `OPENRUN_PLANTED_BUG=name` plants one.
 

@@ -1,5 +1,7 @@
-//! What a test may break in a node on purpose: ends at the worst moment ([`abort`]) and bugs that were planted to see
-//! whether they are found ([`planted`]). Both are nothing unless their features are on, and no release has them.
+//! Faults that a test injects into a node: an abort between two steps ([`abort`]), a panic of an actor ([`panics`]) and
+//! known bugs, which the fault harness must find ([`bugs`]). They compile to nothing unless their features are on, and no
+//! release has them.
 
 pub mod abort;
-pub mod planted;
+pub mod bugs;
+pub mod panics;

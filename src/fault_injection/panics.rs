@@ -18,7 +18,8 @@ mod armed {
         ARMED.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or(0)
     }
 
-    pub(in crate::actors) fn visit(kind: &str, place: &str) {
+    /// Passes the place `place` of an actor of `kind`; panics if a test has armed it.
+    pub fn visit(kind: &str, place: &str) {
         let name = format!("{kind}.{place}");
         let hit = {
             let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,10 +36,10 @@ mod armed {
 }
 
 #[cfg(feature = "test-panics")]
-pub(in crate::actors) use armed::visit;
+pub use armed::visit;
 #[cfg(feature = "test-panics")]
 pub use armed::{arm, left};
 
 /// Passes a place that a test may have armed.
 #[cfg(not(feature = "test-panics"))]
-pub(in crate::actors) fn visit(_kind: &str, _place: &str) {}
+pub fn visit(_kind: &str, _place: &str) {}

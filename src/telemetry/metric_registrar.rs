@@ -16,9 +16,9 @@ pub(super) const LONG_SECONDS: &[f64] =
 pub(super) const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// Makes metrics and registers them.
-pub(super) struct Adder<'a>(pub(super) &'a Registry);
+pub(super) struct MetricRegistrar<'a>(pub(super) &'a Registry);
 
-impl Adder<'_> {
+impl MetricRegistrar<'_> {
     pub(super) fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
         // Names are written in this folder alone; a wrong or doubled one fails in every test that makes metrics.
         match made.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {

@@ -20,11 +20,11 @@ const KEPT: usize = 50;
 const TEXT_MAX: usize = 600;
 
 /// The process has one log, and so one list of what went wrong in it.
-static TROUBLES: Mutex<VecDeque<Trouble>> = Mutex::new(VecDeque::new());
+static TROUBLES: Mutex<VecDeque<LogLine>> = Mutex::new(VecDeque::new());
 
 /// A warning or an error as it was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct LogLine {
     /// When.
     pub at: SystemTime,
     /// Whether it was an error, and not a warning.
@@ -35,7 +35,7 @@ pub struct Trouble {
 
 /// The last warnings and errors that were logged, the latest first.
 #[must_use]
-pub fn recent_troubles() -> Vec<Trouble> {
+pub fn recent_log_lines() -> Vec<LogLine> {
     TROUBLES.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
 }
 
@@ -51,7 +51,7 @@ impl<S: Subscriber> Layer<S> for Keep {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut said = Said::default();
         event.record(&mut said);
-        keep(Trouble {
+        keep(LogLine {
             at: SystemTime::now(),
             is_error: *event.metadata().level() == Level::ERROR,
             text: said.text(),
@@ -59,12 +59,12 @@ impl<S: Subscriber> Layer<S> for Keep {
     }
 }
 
-fn keep(trouble: Trouble) {
-    let mut troubles = TROUBLES.lock().unwrap_or_else(PoisonError::into_inner);
-    if troubles.len() == KEPT {
-        troubles.pop_front();
+fn keep(trouble: LogLine) {
+    let mut recent_logs = TROUBLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if recent_logs.len() == KEPT {
+        recent_logs.pop_front();
     }
-    troubles.push_back(trouble);
+    recent_logs.push_back(trouble);
 }
 
 /// The message and the fields of a line.
@@ -101,7 +101,7 @@ impl Visit for Said {
 mod tests {
     use tracing_subscriber::prelude::*;
 
-    use super::{KEPT, TEXT_MAX, layer, recent_troubles};
+    use super::{KEPT, TEXT_MAX, layer, recent_log_lines};
 
     #[test]
     fn the_last_warnings_and_errors_are_kept_the_latest_first_and_nothing_else() {
@@ -114,14 +114,14 @@ mod tests {
             }
             tracing::error!(error = "x".repeat(2 * TEXT_MAX), "something broke");
         });
-        let troubles = recent_troubles();
-        assert_eq!(troubles.len(), KEPT);
+        let recent_logs = recent_log_lines();
+        assert_eq!(recent_logs.len(), KEPT);
         assert!(
-            troubles[0].is_error && troubles[0].text.starts_with("something broke error="),
+            recent_logs[0].is_error && recent_logs[0].text.starts_with("something broke error="),
             "{troubles:?}"
         );
-        assert!(troubles[0].text.len() <= TEXT_MAX + '…'.len_utf8());
-        assert_eq!(troubles[1].text, format!("something is odd round={}", KEPT + 2));
-        assert!(troubles.iter().skip(1).all(|trouble| trouble.text.starts_with("something is odd")));
+        assert!(recent_logs[0].text.len() <= TEXT_MAX + '…'.len_utf8());
+        assert_eq!(recent_logs[1].text, format!("something is odd round={}", KEPT + 2));
+        assert!(recent_logs.iter().skip(1).all(|trouble| trouble.text.starts_with("something is odd")));
     }
 }

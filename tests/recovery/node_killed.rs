@@ -134,7 +134,7 @@ async fn a_node_told_to_end_in_a_race_ends_well_and_what_it_answered_arrives_thr
     // Those who were cut off get theirs from the other node.
     let rest = races::run(races::config(other.address(), &coupon, MEMBERS, CLIENTS)).await;
     // They asked in another order than in the first race, so that only the rows can tell whether all is well.
-    assert_eq!((rest.gave_up, rest.unexpected), (0, 0), "{:?}", rest.unexpected_examples);
+    assert_eq!((rest.on_abandoned, rest.unexpected), (0, 0), "{:?}", rest.unexpected_examples);
     let told: Vec<_> = report.told.into_iter().chain(rest.told).collect();
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
 }

@@ -1,6 +1,7 @@
 //! A Redis that restarted, lost something or began anew decides nothing until it has been verified.
 
-use openrun::ports::{AdmissionEngine, EngineError, Outbox, Reconfiguration};
+use openrun::domain::Reconfiguration;
+use openrun::ports::{AdmissionEngine, EngineError, Outbox};
 
 use crate::arrange::{Node, assert_fenced, coupon, key, member, sequences};
 use crate::support::services::PrivateRedis;

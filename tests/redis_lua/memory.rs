@@ -1,7 +1,7 @@
 //! What Redis may forget without harm, and what nodes tell one another through it.
 
-use openrun::domain::{Inventory, Lifecycle};
-use openrun::ports::{AdmissionEngine, Reconfiguration};
+use openrun::domain::{Inventory, Lifecycle, Reconfiguration};
+use openrun::ports::AdmissionEngine;
 
 use crate::arrange::{Node, sequences};
 use crate::support::services::PrivateRedis;

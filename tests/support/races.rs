@@ -178,7 +178,7 @@ pub(crate) fn figures(report: &RaceReport) -> String {
         report.sold_out,
         report.shed,
         report.unknown,
-        report.gave_up,
+        report.on_abandoned,
         report.unexpected,
         report.unexpected_examples,
         report.requests_per_second().round(),

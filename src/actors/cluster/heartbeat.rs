@@ -5,33 +5,33 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::fault_injection::panics;
-use crate::actors::runtime::background_actor::{LoopActor, LoopWork};
-use crate::actors::cluster::membership::Peers;
 use super::recovery::Recoveries;
-use crate::actors::issuing::registry::CouponRegistry;
-use crate::actors::runtime::supervisor::Leave;
+use crate::actors::cluster::Membership;
+use crate::actors::issuing::CouponRegistry;
+use crate::actors::runtime::StopSignal;
+use crate::actors::runtime::{BackgroundActor, BackgroundTask};
+use crate::fault_injection::panics;
 
 /// How often this node says that it lives.
 const BEAT: Duration = Duration::from_millis(500);
 
 /// Keeps this node in the others' minds.
-pub type PresenceActor = LoopActor<PresenceParts>;
+pub type HeartbeatActor = BackgroundActor<HeartbeatDeps>;
 
 /// What the actor works with.
 #[derive(Clone)]
-pub struct PresenceParts {
+pub struct HeartbeatDeps {
     /// This node among the others.
-    pub peers: Arc<Peers>,
+    pub peers: Arc<Membership>,
     /// What it takes part in; absent on an engine that cannot lose what it decided: then nobody ever doubts a coupon.
     pub recoveries: Option<Arc<Recoveries>>,
     /// Its coupons.
     pub registry: Arc<CouponRegistry>,
 }
 
-impl PresenceParts {
+impl HeartbeatDeps {
     async fn beat(&self) {
-        fail_point::visit(Self::KIND, "beat");
+        panics::visit(Self::KIND, "beat");
         let begun = Instant::now();
         match self.peers.beat().await {
             Ok(open) => {
@@ -48,11 +48,11 @@ impl PresenceParts {
     }
 }
 
-impl LoopWork for PresenceParts {
+impl BackgroundTask for HeartbeatDeps {
     const KIND: &'static str = "presence";
 
-    async fn run(self, mut leave: Leave) {
-        while !leave.is_due() {
+    async fn run(self, mut leave: StopSignal) {
+        while !leave.is_set() {
             self.beat().await;
             let _rested_or_leaving = timeout(BEAT, leave.due()).await;
         }

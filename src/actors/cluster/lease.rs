@@ -17,7 +17,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// It saves work and is no lock: a node that was frozen may think for a moment that it still has it. Whatever it is
 /// needed for must do no harm when two do it.
 #[derive(Clone)]
-pub struct Right {
+pub struct Lease {
     what: &'static str,
     cluster: Arc<dyn Cluster>,
     node: NodeId,
@@ -29,7 +29,7 @@ pub struct Right {
     denied_until: Option<Instant>,
 }
 
-impl Right {
+impl Lease {
     /// The right of `node` to do `what`, which it does not have yet.
     #[must_use]
     pub fn new(what: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::actors::delivery::in_flight::Hands;
+use crate::actors::delivery::InFlight;
 use crate::gate::Trust;
-use crate::ports::{AdmissionEngine, Cluster, ClusterError, EngineError, NodeId, OpenRecovery, Stamp};
+use crate::ports::{AdmissionEngine, Cluster, ClusterError, ClusterTime, EngineError, NodeId, OpenRecovery};
 
 /// How long one question may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ const HEARD_POLL: Duration = Duration::from_millis(50);
 
 /// Why it is not known whether everybody knows.
 #[derive(Debug, thiserror::Error)]
-pub enum NotHeard {
+pub enum PropagationError {
     /// Nodes cannot meet.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -41,28 +41,28 @@ pub enum NotHeard {
 }
 
 /// One node among others.
-pub struct Peers {
+pub struct Membership {
     node: NodeId,
     cluster: Arc<dyn Cluster>,
     engine: Arc<dyn AdmissionEngine>,
     trust: Arc<Trust>,
     /// What this node's persisters have in hand.
-    hands: Hands,
+    hands: InFlight,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     /// The time of the last beat, by the clock that all nodes share, and when this node had heard of it.
-    beat: Option<(Stamp, Instant)>,
+    beat: Option<(ClusterTime, Instant)>,
     /// This node knows of everything that was written into the catalogue before then.
-    aware: Option<Stamp>,
+    aware: Option<ClusterTime>,
     last_beat: Option<Instant>,
     /// Since when every beat has come in time.
     steady_since: Option<Instant>,
 }
 
-impl Peers {
+impl Membership {
     /// The node `node`, which has not been heard of yet.
     #[must_use]
     pub fn new(
@@ -71,7 +71,7 @@ impl Peers {
         engine: Arc<dyn AdmissionEngine>,
         trust: Arc<Trust>,
     ) -> Arc<Self> {
-        Arc::new(Self { node, cluster, engine, trust, hands: Hands::default(), state: Mutex::default() })
+        Arc::new(Self { node, cluster, engine, trust, hands: InFlight::default(), state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,7 +92,7 @@ impl Peers {
 
     /// What this node's persisters have in hand: every beat says whether anything is for long.
     #[must_use]
-    pub fn hands(&self) -> &Hands {
+    pub fn hands(&self) -> &InFlight {
         &self.hands
     }
 
@@ -103,7 +103,7 @@ impl Peers {
     pub(in crate::actors) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let begun = Instant::now();
         let aware = self.state().aware;
-        let free = self.reading().filter(|_| self.hands.are_free(begun));
+        let free = self.reading().filter(|_| self.hands.is_idle(begun));
         let beat = bounded(self.cluster.beat(&self.node, aware, free)).await;
         let mut state = self.state();
         if beat.is_err() || state.last_beat.is_some_and(|last| begun - last > BEAT_LATE_AFTER) {
@@ -130,17 +130,17 @@ impl Peers {
         if steady { PRESUMED_DEAD_AFTER } else { WAITED_FOR_WHEN_DEAF }
     }
 
-    /// To be asked before the catalogue is read, and given to [`Peers::has_read`] after every gate has been fitted to it.
+    /// To be asked before the catalogue is read, and given to [`Membership::has_read`] after every gate has been fitted to it.
     /// It is the shared clock's time at the last beat and what has passed here since: never later than the time now.
-    pub(in crate::actors) fn reading(&self) -> Option<Stamp> {
-        let (Stamp(beat), heard) = self.state().beat?;
+    pub(in crate::actors) fn reading(&self) -> Option<ClusterTime> {
+        let (ClusterTime(beat), heard) = self.state().beat?;
         let since_us = i64::try_from(heard.elapsed().as_micros()).unwrap_or(0);
         // Two clocks do not go quite alike.
-        Some(Stamp(beat + since_us - since_us / 1_000))
+        Some(ClusterTime(beat + since_us - since_us / 1_000))
     }
 
     /// Says that this node knows what was in the catalogue at `since`.
-    pub(in crate::actors) fn has_read(&self, since: Option<Stamp>) {
+    pub(in crate::actors) fn has_read(&self, since: Option<ClusterTime>) {
         let mut state = self.state();
         state.aware = state.aware.max(since);
     }
@@ -153,8 +153,8 @@ impl Peers {
     /// Waits until every node that lives knows what is in the catalogue now, and no other one trusts what it knew before.
     ///
     /// # Errors
-    /// [`NotHeard`]; nobody need be told to forget it.
-    pub(in crate::actors) async fn everybody_knows(&self) -> Result<(), NotHeard> {
+    /// [`PropagationError`]; nobody need be told to forget it.
+    pub(in crate::actors) async fn await_catalog_read(&self) -> Result<(), PropagationError> {
         let now = bounded(self.cluster.now()).await?;
         self.engine.announce().await?;
         let (told, deadline) = (Instant::now(), Instant::now() + HEARD_WITHIN);
@@ -164,7 +164,7 @@ impl Peers {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(NotHeard::Silent(unaware));
+                return Err(PropagationError::Silent(unaware));
             }
             tokio::time::sleep(HEARD_POLL).await;
         }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// The silence of the database as all persisters of one node see it. Cheap to clone; all clones are the same silence.
 #[derive(Debug, Clone, Default)]
-pub struct DatabaseSilence {
+pub struct DatabaseOutage {
     state: Arc<Mutex<State>>,
 }
 
@@ -17,7 +17,7 @@ struct State {
     since: Option<Instant>,
 }
 
-impl DatabaseSilence {
+impl DatabaseOutage {
     /// Notes that what was begun at `begun` had no answer; says so if the database answered until now.
     pub(in crate::actors) fn had_no_answer(&self, begun: Instant, error: &dyn std::error::Error) {
         if self.changes(begun, true) {
@@ -46,11 +46,11 @@ impl DatabaseSilence {
 
 #[cfg(test)]
 mod tests {
-    use super::{DatabaseSilence, Instant};
+    use super::{DatabaseOutage, Instant};
 
     #[test]
     fn a_silence_begins_once_and_ends_once_for_all_persisters_of_a_node() {
-        let (one, other) = (DatabaseSilence::default(), DatabaseSilence::default());
+        let (one, other) = (DatabaseOutage::default(), DatabaseOutage::default());
         let same = one.clone();
         let early = Instant::now();
         assert!(!one.changes(early, false), "it answered all the time");

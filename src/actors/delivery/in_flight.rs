@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 /// How long a delivery may be in hand before the node says so. Persisters write in milliseconds; only one that is held up
 /// takes longer.
-pub(in crate::actors) const HELD_AT_MOST: Duration = Duration::from_secs(1);
+pub(in crate::actors) const IN_FLIGHT_AT_MOST: Duration = Duration::from_secs(1);
 /// For how long a node is not free after it has given something back: another one may have it in hand by then, and has to
 /// have had the time to say so.
-const GIVEN_BACK_FOR: Duration = Duration::from_secs(3);
+const RETURNED_RECENTLY_FOR: Duration = Duration::from_secs(3);
 
 /// The hands of one node's persisters. Cheap to clone; all clones are the same hands.
 #[derive(Debug, Clone, Default)]
-pub struct Hands(Arc<Mutex<State>>);
+pub struct InFlight(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -27,36 +27,36 @@ struct State {
 
 /// What one persister has in hand. Dropping it says that it was given back, as when the persister fails or panics.
 #[derive(Debug)]
-pub(in crate::actors) struct Held {
-    hands: Hands,
+pub(in crate::actors) struct InFlightGuard {
+    hands: InFlight,
     name: u64,
     is_settled: bool,
 }
 
-impl Hands {
+impl InFlight {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says that a persister had nothing in hand until now, and has something from now on.
-    pub(in crate::actors) fn hold(&self) -> Held {
+    pub(in crate::actors) fn hold(&self) -> InFlightGuard {
         let mut state = self.state();
         let name = state.next;
         state.next += 1;
         state.settled_before.insert(name, Instant::now());
-        Held { hands: self.clone(), name, is_settled: false }
+        InFlightGuard { hands: self.clone(), name, is_settled: false }
     }
 
-    /// Whether at `now` nothing was in hand for longer than [`HELD_AT_MOST`], and nothing has lately been given back.
-    pub(in crate::actors) fn are_free(&self, now: Instant) -> bool {
+    /// Whether at `now` nothing was in hand for longer than [`IN_FLIGHT_AT_MOST`], and nothing has lately been given back.
+    pub(in crate::actors) fn is_idle(&self, now: Instant) -> bool {
         let state = self.state();
-        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= HELD_AT_MOST;
-        let lately = |at: Instant| now.saturating_duration_since(at) < GIVEN_BACK_FOR;
+        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= IN_FLIGHT_AT_MOST;
+        let lately = |at: Instant| now.saturating_duration_since(at) < RETURNED_RECENTLY_FOR;
         !state.settled_before.values().any(is_old) && !state.given_back.is_some_and(lately)
     }
 }
 
-impl Held {
+impl InFlightGuard {
     /// Says that everything that was delivered before `moment` is settled, but there may be more.
     pub(in crate::actors) fn settled_before(&self, moment: Instant) {
         self.hands.state().settled_before.insert(self.name, moment);
@@ -68,7 +68,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let mut state = self.hands.state();
         state.settled_before.remove(&self.name);
@@ -80,30 +80,30 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, GIVEN_BACK_FOR, HELD_AT_MOST, Hands, Instant};
+    use super::{Duration, IN_FLIGHT_AT_MOST, InFlight, Instant, RETURNED_RECENTLY_FOR};
 
     #[test]
     fn what_is_held_for_long_counts_until_it_is_settled() {
-        let hands = Hands::default();
+        let hands = InFlight::default();
         let (one, other) = (hands.hold(), hands.clone().hold());
-        let later = Instant::now() + HELD_AT_MOST;
-        assert!(hands.are_free(Instant::now()) && !hands.are_free(later));
+        let later = Instant::now() + IN_FLIGHT_AT_MOST;
+        assert!(hands.is_idle(Instant::now()) && !hands.is_idle(later));
         one.settled();
-        assert!(!hands.are_free(later));
+        assert!(!hands.is_idle(later));
         other.settled_before(later);
-        assert!(hands.are_free(later), "what came before is a row, and there may be more");
-        assert!(!hands.are_free(later + HELD_AT_MOST));
+        assert!(hands.is_idle(later), "what came before is a row, and there may be more");
+        assert!(!hands.is_idle(later + IN_FLIGHT_AT_MOST));
         other.settled();
-        assert!(hands.are_free(later + HELD_AT_MOST));
+        assert!(hands.is_idle(later + IN_FLIGHT_AT_MOST));
     }
 
     #[test]
     fn what_was_given_back_is_somebody_elses_in_a_while() {
-        let hands = Hands::default();
+        let hands = InFlight::default();
         drop(hands.hold());
         let now = Instant::now();
-        assert!(!hands.are_free(now));
-        assert!(!hands.are_free(now + GIVEN_BACK_FOR - Duration::from_millis(500)));
-        assert!(hands.are_free(now + GIVEN_BACK_FOR));
+        assert!(!hands.is_idle(now));
+        assert!(!hands.is_idle(now + RETURNED_RECENTLY_FOR - Duration::from_millis(500)));
+        assert!(hands.is_idle(now + RETURNED_RECENTLY_FOR));
     }
 }

@@ -3,33 +3,39 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use actix::Message;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::AskError;
-use crate::domain::{MemberId, Rejection, Traceparent};
-use crate::ports::{MAX_BATCH, Verdict};
+use crate::domain::{MemberId, Rejection, Traceparent, Verdict};
+use crate::ports::MAX_BATCH;
 
 /// The engine's word on one member, on its way back.
-pub(in crate::actors) type Reply = Result<Verdict, AskError>;
+pub(super) type Reply = Result<Verdict, AskError>;
 
 /// One member who waits.
 #[derive(Debug)]
-pub(in crate::actors) struct Ask {
+pub(super) struct Ask {
     /// Who.
-    pub(in crate::actors) member: MemberId,
+    pub(super) member: MemberId,
     /// The trace of the request.
-    pub(in crate::actors) traceparent: Option<Traceparent>,
+    pub(super) traceparent: Option<Traceparent>,
     /// Where the answer goes. When it is dropped unanswered, the asker asks again.
-    pub(in crate::actors) reply: oneshot::Sender<Reply>,
+    pub(super) reply: oneshot::Sender<Reply>,
     /// When the asker stops waiting.
-    pub(in crate::actors) deadline: Instant,
+    pub(super) deadline: Instant,
     /// The place in the queue; it is free again when the ask is gone, however it went.
-    pub(in crate::actors) permit: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
 }
+
+/// Asks the coupon's actor for a coupon.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct IssueCoupon(pub(super) Ask);
 
 /// A queue that gives out one batch at a time: under load batches grow by themselves, at rest nobody waits.
 #[derive(Debug, Default)]
-pub(in crate::actors) struct BatchQueue {
+pub(super) struct BatchQueue {
     waiting: VecDeque<Ask>,
     in_flight: bool,
     /// By which change of the gate everybody here has been judged, or came after it.
@@ -38,12 +44,12 @@ pub(in crate::actors) struct BatchQueue {
 
 impl BatchQueue {
     /// Puts one at the end.
-    pub(in crate::actors) fn push(&mut self, ask: Ask) {
+    pub(super) fn push(&mut self, ask: Ask) {
         self.waiting.push_back(ask);
     }
 
     /// The next batch, unless one is under way or nobody waits. Askers who have gone are left out.
-    pub(in crate::actors) fn next_batch(&mut self) -> Option<Vec<Ask>> {
+    pub(super) fn next_batch(&mut self) -> Option<Vec<Ask>> {
         if self.in_flight {
             return None;
         }
@@ -61,7 +67,7 @@ impl BatchQueue {
 
     /// Answers everybody whom `judge` turns away, so that a crowd which waits when the last coupon goes hears it at once
     /// instead of batch by batch. Once for each change of the gate is enough, and all that a long queue can bear.
-    pub(in crate::actors) fn turn_away(&mut self, change: u64, judge: impl Fn(&MemberId) -> Option<Rejection>) {
+    pub(super) fn turn_away(&mut self, change: u64, judge: impl Fn(&MemberId) -> Option<Rejection>) {
         if std::mem::replace(&mut self.judged_at, change) == change {
             return;
         }
@@ -77,12 +83,12 @@ impl BatchQueue {
     }
 
     /// Says that the batch under way is over.
-    pub(in crate::actors) fn batch_done(&mut self) {
+    pub(super) fn batch_done(&mut self) {
         self.in_flight = false;
     }
 
     /// Answers those whose time is up, so that a stuck engine cannot fill the queue for good.
-    pub(in crate::actors) fn expire(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Instant) {
         while self.waiting.front().is_some_and(|ask| ask.deadline <= now) {
             if let Some(ask) = self.waiting.pop_front() {
                 // The asker may have gone by itself at the same moment.

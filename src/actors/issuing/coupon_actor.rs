@@ -11,16 +11,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answer::AskError;
-use super::batch::{Ask, BatchQueue, Reply};
-use crate::actors::runtime::catch_panic::{Contained, contain_async};
-use crate::fault_injection::panics;
-use super::handle::{CouponHandle, here_now};
-use crate::actors::delivery::publisher::PublisherInbox;
-use crate::actors::runtime::supervisor::{Child, DeathNote, leave_when_told};
-use crate::gate::Passage;
-use crate::ports::{AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, OutboxEntry, Verdict};
+use super::batch::{Ask, BatchQueue, IssueCoupon, Reply};
+use super::handle::CouponHandle;
+use crate::actors::delivery::PublisherInbox;
+use crate::actors::runtime::catch_panic::{PanicBoundary, catch_panic_async};
+use crate::actors::runtime::{Child, ExitNotice, stop_on_signal};
+use crate::clock;
+use crate::domain::{AdmissionRequest, Verdict};
 use crate::fault_injection::abort;
-use crate::telemetry::{Metrics, Work, WorkKind, run_as};
+use crate::fault_injection::panics;
+use crate::gate::Passage;
+use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, OutboxEntry};
+use crate::telemetry::{Metrics, TraceSpan, TraceSpanKind, run_as};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "coupon-event";
@@ -47,7 +49,7 @@ pub struct CouponEventActor {
     admission: Admission,
     /// Shared with the batch under way, which takes the next one from it.
     queue: Arc<Mutex<BatchQueue>>,
-    note: DeathNote,
+    note: ExitNotice,
 }
 
 impl CouponEventActor {
@@ -69,7 +71,7 @@ impl Admission {
     async fn drain(&self, first: Vec<Ask>, queue: &Mutex<BatchQueue>) {
         let mut next = Some(first);
         while let Some(batch) = next {
-            if let Err(why) = contain_async(self.run(batch)).await {
+            if let Err(why) = catch_panic_async(self.run(batch)).await {
                 self.metrics.actor_panicked(KIND);
                 tracing::error!(coupon = %self.handle.id(), error = %why, "a batch failed; its members ask again");
             }
@@ -80,7 +82,7 @@ impl Admission {
 
     /// The next batch, without those whom the gate turns away by now: it may have been halted since they were let in.
     fn next_batch(&self, queue: &Mutex<BatchQueue>) -> Option<Vec<Ask>> {
-        let (gate, now) = (self.handle.gate(), here_now());
+        let (gate, now) = (self.handle.gate(), clock::now());
         let mut queue = lock(queue);
         queue.turn_away(gate.changes(), |member| match gate.judge(member, now) {
             Passage::Reject(rejection) => Some(rejection),
@@ -90,7 +92,7 @@ impl Admission {
     }
 
     async fn run(&self, batch: Vec<Ask>) {
-        fail_point::visit(KIND, "batch");
+        panics::visit(KIND, "batch");
         let mut askers = Vec::with_capacity(batch.len());
         let mut requests = Vec::with_capacity(batch.len());
         for Ask { member, traceparent, reply, permit, .. } in batch {
@@ -102,9 +104,9 @@ impl Admission {
     }
 
     /// The batch as part of the traces of its members.
-    fn work_on(&self, requests: &[AdmissionRequest]) -> Option<Work> {
+    fn work_on(&self, requests: &[AdmissionRequest]) -> Option<TraceSpan> {
         let traces = requests.iter().filter_map(|request| request.traceparent.as_ref());
-        let work = Work::for_all(WorkKind::Internal, "admit batch", traces)?;
+        let work = TraceSpan::for_all(TraceSpanKind::Internal, "admit batch", traces)?;
         work.note("openrun.coupon.id", self.handle.id().as_str().to_owned());
         work.note("openrun.engine", self.engine.name());
         work.note("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
@@ -154,12 +156,12 @@ impl Admission {
             });
         let issued: Vec<OutboxEntry> = issued.collect();
         if !issued.is_empty() {
-            publisher.offer(&self.handle, issued);
+            publisher.offer(self.handle.coupon(), issued);
         }
     }
 
     fn failed(&self, error: &EngineError) -> AskError {
-        if let Some(work) = Work::here() {
+        if let Some(work) = TraceSpan::here() {
             work.failed("not_decided", &error.to_string());
         }
         let coupon = self.handle.id();
@@ -184,7 +186,7 @@ impl Admission {
             }
             EngineError::Corrupt(_) => {
                 tracing::error!(%coupon, %error, "a batch has no answer");
-                self.handle.look_again();
+                self.handle.refresh_now();
                 AskError::Unknown
             }
         }
@@ -196,10 +198,10 @@ fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-impl Contained for CouponEventActor {
+impl PanicBoundary for CouponEventActor {
     fn failed(&mut self, why: String) {
         // Whatever panics here gets past the containment: only the supervisor is left to notice.
-        fail_point::visit(KIND, "failed");
+        panics::visit(KIND, "failed");
         self.note.because(why);
     }
 }
@@ -208,15 +210,15 @@ impl Actor for CouponEventActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| {
-            fail_point::visit(KIND, "started");
+        self.guarded(ctx, |actor, ctx| {
+            panics::visit(KIND, "started");
             // Those in its queue are answered by the batch under way; those in its mailbox ask its successor.
-            leave_when_told(&actor.note, ctx);
+            stop_on_signal(&actor.note, ctx);
             // The gate is read anew from the engine after every start, in case this actor's forerunner missed it.
-            actor.admission.handle.look_again();
+            actor.admission.handle.refresh_now();
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
-                actor.contained(ctx, |actor, _| {
-                    fail_point::visit(KIND, "timer");
+                actor.guarded(ctx, |actor, _| {
+                    panics::visit(KIND, "timer");
                     lock(&actor.queue).expire(Instant::now());
                 });
             });
@@ -224,17 +226,12 @@ impl Actor for CouponEventActor {
     }
 }
 
-/// Asks for a coupon.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(in crate::actors) struct IssueCoupon(pub(in crate::actors) Ask);
-
 impl Handler<IssueCoupon> for CouponEventActor {
     type Result = ();
 
     fn handle(&mut self, IssueCoupon(ask): IssueCoupon, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, _| {
-            fail_point::visit(KIND, "handler");
+        self.guarded(ctx, |actor, _| {
+            panics::visit(KIND, "handler");
             lock(&actor.queue).push(ask);
             actor.pump();
         });
@@ -257,14 +254,14 @@ impl Child for CouponEventChild {
         KIND
     }
 
-    fn start(&self, note: DeathNote) {
+    fn start(&self, note: ExitNotice) {
         let admission = self.admission.clone();
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
             CouponEventActor { admission, queue: Arc::default(), note }
         });
-        self.admission.handle.set_address(address);
+        self.admission.handle.set_address(address.recipient());
     }
 
     fn is_alive(&self) -> bool {
@@ -275,7 +272,7 @@ impl Child for CouponEventChild {
         self.admission.handle.waiting(self.queue_limit)
     }
 
-    fn gave_up(&self) {
+    fn on_abandoned(&self) {
         self.admission.handle.abandon();
     }
 }

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::Recipient;
 use actix::prelude::SendError;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, AskError, Issued};
-use super::batch::{Ask, Reply};
-use crate::actors::issuing::coupon_actor::{CouponEventActor, IssueCoupon};
-use crate::actors::upkeep::gate_keeper::KeeperSignal;
+use super::batch::{Ask, IssueCoupon, Reply};
+use crate::actors::issuing::WakeSignal;
+
+use crate::clock;
 use crate::domain::{
-    Coupon, CouponId, CouponState, Inventory, IssuanceStatus, IssuedCoupon, MemberId, Rejection, Sequence,
-    Standing, Timestamp, Traceparent,
+    Coupon, CouponId, CouponState, Grant, Inventory, IssuedCoupon, MemberId, Rejection, Sequence, Standing,
+    Timestamp, Traceparent, Verdict,
 };
 use crate::gate::{Gate, GateView, Passage, Trust};
-use crate::ports::{Grant, Verdict};
 
 /// How long an asker waits before looking whether a dead actor has been replaced.
 const REPLACEMENT_POLL: Duration = Duration::from_millis(10);
@@ -35,32 +35,37 @@ pub struct CouponHandle {
     /// One permit a member who waits: shedding is exact.
     permits: Arc<Semaphore>,
     /// One permit a member who waits for more than the engine's word, from before they ask until they are answered.
-    ack_places: Arc<Semaphore>,
+    ack_permits: Arc<Semaphore>,
     /// The actor of the moment; absent before the first and between two.
-    address: ArcSwapOption<Addr<CouponEventActor>>,
+    address: ArcSwapOption<Recipient<IssueCoupon>>,
     /// Whether the actor stays down until an operator says otherwise, so that waiting for the next one is in vain.
     abandoned: AtomicBool,
     /// How the coupon stood when the engine last said so.
     seen: ArcSwapOption<(Standing, Instant)>,
     /// Set when the gate no longer fits what the engine said.
-    wants_look: AtomicBool,
+    refresh_requested: AtomicBool,
     /// Set when the catalogue's lifecycle was behind the engine's at the last look.
     was_behind: AtomicBool,
-    signal: KeeperSignal,
+    signal: WakeSignal,
 }
 
 impl CouponHandle {
-    pub(in crate::actors) fn new(coupon: Coupon, queue_limit: usize, signal: KeeperSignal, trust: Arc<Trust>) -> Self {
+    pub(in crate::actors) fn new(
+        coupon: Coupon,
+        queue_limit: usize,
+        signal: WakeSignal,
+        trust: Arc<Trust>,
+    ) -> Self {
         Self {
             id: coupon.id.clone(),
             coupon: ArcSwap::from_pointee(coupon),
             gate: Gate::new(trust),
             permits: Arc::new(Semaphore::new(queue_limit)),
-            ack_places: Arc::new(Semaphore::new(queue_limit)),
+            ack_permits: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
             abandoned: AtomicBool::new(false),
             seen: ArcSwapOption::empty(),
-            wants_look: AtomicBool::new(true),
+            refresh_requested: AtomicBool::new(true),
             was_behind: AtomicBool::new(false),
             signal,
         }
@@ -107,7 +112,7 @@ impl CouponHandle {
         traceparent: Option<&Traceparent>,
         deadline: Instant,
     ) -> Result<Answer, AskError> {
-        match self.gate.judge(member, here_now()) {
+        match self.gate.judge(member, clock::now()) {
             Passage::Reject(rejection) => return Ok(self.rejected(rejection)),
             Passage::Recovering => return Err(AskError::Recovering),
             Passage::Ask => {}
@@ -166,21 +171,14 @@ impl CouponHandle {
     }
 
     /// A place among those who wait for more than the engine's word; as many may as for that.
-    pub(in crate::actors) fn ack_place(&self) -> Result<OwnedSemaphorePermit, AskError> {
-        Arc::clone(&self.ack_places).try_acquire_owned().map_err(|_| AskError::Overloaded)
+    pub(in crate::actors) fn ack_permit(&self) -> Result<OwnedSemaphorePermit, AskError> {
+        Arc::clone(&self.ack_permits).try_acquire_owned().map_err(|_| AskError::Overloaded)
     }
 
-    /// The coupon that `grant` put into the hands of `member`.
+    /// The issuance that `grant` gives to `member`.
     #[must_use]
     pub fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
-        IssuedCoupon {
-            coupon_id: self.id.clone(),
-            member_id: member.clone(),
-            sequence: grant.sequence,
-            code: self.coupon.load().salt.code(&self.id, member),
-            status: IssuanceStatus::Unused,
-            issued_at: grant.issued_at,
-        }
+        self.coupon.load().issuance(member, grant)
     }
 
     fn issued(&self, member: &MemberId, grant: Grant, again: bool) -> Answer {
@@ -196,7 +194,7 @@ impl CouponHandle {
         self.coupon.store(Arc::new(coupon));
     }
 
-    pub(in crate::actors) fn set_address(&self, address: Addr<CouponEventActor>) {
+    pub(super) fn set_address(&self, address: Recipient<IssueCoupon>) {
         self.address.store(Some(Arc::new(address)));
         self.abandoned.store(false, Ordering::Release);
     }
@@ -207,7 +205,7 @@ impl CouponHandle {
     }
 
     pub(in crate::actors) fn is_alive(&self) -> bool {
-        self.address.load().as_deref().is_some_and(Addr::connected)
+        self.address.load().as_deref().is_some_and(Recipient::connected)
     }
 
     /// How many members wait for its actor, where at most `queue_limit` may.
@@ -218,7 +216,7 @@ impl CouponHandle {
     /// Takes the engine's word on how the coupon stands, unless it has said something later already: answers may
     /// overtake one another. More issued is later; its clock alone does not say so, because a reader may look at it
     /// while a batch that began earlier is being committed.
-    pub(in crate::actors) fn saw(&self, standing: Standing) {
+    pub(in crate::actors) fn record_standing(&self, standing: Standing) {
         let age = |standing: &Standing| (standing.inventory.issued(), standing.now);
         let new = Arc::new((standing, Instant::now()));
         self.seen.rcu(|seen| match seen {
@@ -227,13 +225,13 @@ impl CouponHandle {
         });
     }
 
-    /// As [`CouponHandle::saw`], and wakes the gate's keeper if the gate could turn members away by itself.
+    /// As [`CouponHandle::record_standing`], and wakes the gate's keeper if the gate could turn members away by itself.
     pub(in crate::actors) fn note(&self, standing: Standing) {
-        self.saw(standing);
+        self.record_standing(standing);
         let ends =
             matches!(standing.state(), CouponState::Paused | CouponState::SoldOut | CouponState::Closed);
         if ends && self.gate.halted().is_none() {
-            self.look_again();
+            self.refresh_now();
         }
     }
 
@@ -265,7 +263,7 @@ impl CouponHandle {
     /// Closes the gate until the engine has been verified.
     pub(in crate::actors) fn fenced(&self) {
         self.gate.set(GateView::Recovering);
-        self.look_again();
+        self.refresh_now();
     }
 
     /// Whether the catalogue is behind the engine now, and was at the last look.
@@ -273,24 +271,17 @@ impl CouponHandle {
         self.was_behind.swap(behind, Ordering::AcqRel) && behind
     }
 
-    pub(in crate::actors) fn look_again(&self) {
-        self.wants_look.store(true, Ordering::Release);
+    pub(in crate::actors) fn refresh_now(&self) {
+        self.refresh_requested.store(true, Ordering::Release);
         self.signal.nudge();
     }
 
     /// Wants a look in the keeper's next regular round, in about 200 ms.
-    pub fn look_later(&self) {
-        self.wants_look.store(true, Ordering::Release);
+    pub fn refresh_next_round(&self) {
+        self.refresh_requested.store(true, Ordering::Release);
     }
 
-    pub(in crate::actors) fn take_wish_to_look(&self) -> bool {
-        self.wants_look.swap(false, Ordering::AcqRel)
+    pub(in crate::actors) fn take_refresh_request(&self) -> bool {
+        self.refresh_requested.swap(false, Ordering::AcqRel)
     }
-}
-
-/// This node's clock.
-#[must_use]
-pub fn here_now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

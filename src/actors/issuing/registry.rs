@@ -9,12 +9,12 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use super::answer::AskError;
-use crate::actors::issuing::coupon_actor::{Admission, CouponEventChild};
-use crate::actors::upkeep::gate_keeper::KeeperSignal;
 use super::handle::CouponHandle;
-use crate::actors::delivery::publisher::PublisherInbox;
-use crate::actors::runtime::arbiters::Shards;
-use crate::actors::runtime::supervisor::{Supervise, SupervisorActor};
+use crate::actors::delivery::PublisherInbox;
+use crate::actors::issuing::WakeSignal;
+use crate::actors::issuing::coupon_actor::{Admission, CouponEventChild};
+use crate::actors::runtime::Arbiters;
+use crate::actors::runtime::{Supervise, SupervisorActor};
 use crate::domain::{Coupon, CouponId};
 use crate::gate::Trust;
 use crate::ports::AdmissionEngine;
@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 
 /// The bounds of admission on one node.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct AdmissionLimits {
     /// How many members may wait for one coupon; the next one is shed with 503.
     pub queue_limit: usize,
     /// How long the engine may take for one step.
@@ -39,10 +39,10 @@ pub struct CouponRegistry {
     engine: Arc<dyn AdmissionEngine>,
     publisher: Option<PublisherInbox>,
     supervisor: Addr<SupervisorActor>,
-    shards: Arc<Shards>,
-    signal: KeeperSignal,
+    arbiters: Arc<Arbiters>,
+    signal: WakeSignal,
     metrics: Arc<Metrics>,
-    limits: Limits,
+    limits: AdmissionLimits,
     trust: Arc<Trust>,
     /// The node's own threads, on which batches run.
     runtime: Handle,
@@ -55,9 +55,9 @@ impl CouponRegistry {
         engine: Arc<dyn AdmissionEngine>,
         publisher: Option<PublisherInbox>,
         supervisor: Addr<SupervisorActor>,
-        shards: Arc<Shards>,
+        arbiters: Arc<Arbiters>,
         metrics: Arc<Metrics>,
-        limits: Limits,
+        limits: AdmissionLimits,
         trust: Arc<Trust>,
     ) -> Self {
         Self {
@@ -67,8 +67,8 @@ impl CouponRegistry {
             engine,
             publisher,
             supervisor,
-            shards,
-            signal: KeeperSignal::default(),
+            arbiters,
+            signal: WakeSignal::default(),
             metrics,
             limits,
             trust,
@@ -86,7 +86,7 @@ impl CouponRegistry {
     ///
     /// # Errors
     /// [`AskError::Recovering`] if it is not known here and nobody could be asked in time: it may exist.
-    pub async fn find_anew(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, AskError> {
+    pub async fn find_or_refresh(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, AskError> {
         if let Some(handle) = self.find(id) {
             return Ok(Some(handle));
         }
@@ -125,7 +125,7 @@ impl CouponRegistry {
 
     /// The way to wake the gate's keeper and to wait for it.
     #[must_use]
-    pub fn signal(&self) -> &KeeperSignal {
+    pub fn signal(&self) -> &WakeSignal {
         &self.signal
     }
 
@@ -158,7 +158,7 @@ impl CouponRegistry {
                 engine_timeout: self.limits.engine_timeout,
                 runtime: self.runtime.clone(),
             },
-            arbiter: self.shards.of(handle.id().as_str()),
+            arbiter: self.arbiters.of(handle.id().as_str()),
             queue_limit: self.limits.queue_limit,
         };
         // The supervisor outlives every coupon; if it is gone, the node is shutting down.

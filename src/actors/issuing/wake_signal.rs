@@ -11,19 +11,19 @@ const FRESH_WITHIN: Duration = Duration::from_millis(500);
 
 /// Wakes the keeper, and tells when it has been round.
 #[derive(Debug, Clone)]
-pub struct KeeperSignal {
+pub struct WakeSignal {
     wake: Arc<Notify>,
     /// Counts the rounds in which the engine and, where it was due, the catalogue answered.
     rounds: watch::Sender<u64>,
 }
 
-impl Default for KeeperSignal {
+impl Default for WakeSignal {
     fn default() -> Self {
         Self { wake: Arc::new(Notify::new()), rounds: watch::Sender::new(0) }
     }
 }
 
-impl KeeperSignal {
+impl WakeSignal {
     /// Makes the next round begin at once. Many nudges make one round.
     pub fn nudge(&self) {
         self.wake.notify_one();
@@ -51,11 +51,11 @@ impl KeeperSignal {
     }
 
     /// Waits until somebody nudges.
-    pub(super) async fn nudged(&self) {
+    pub(in crate::actors) async fn nudged(&self) {
         self.wake.notified().await;
     }
 
-    pub(super) fn round_done(&self) {
+    pub(in crate::actors) fn round_done(&self) {
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
 }

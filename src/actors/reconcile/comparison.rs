@@ -10,17 +10,17 @@
 
 use std::time::Duration;
 
-use super::asking::{ROWS_PAGE, ReconcileParts, Stop, within};
-use super::naming::{Names, Strays};
+use super::findings::{Names, Strays};
 use super::report::{CouponReport, DriftKind, Finding, NAMED_MAX};
 use super::slice::{HeldSlice, Runs, SLICE};
+use super::sources::{ROWS_PAGE, ReconcileDeps, Stop, within};
 use super::watch::Watch;
 use crate::domain::{Coupon, Sequence, Timestamp};
 use crate::ports::EngineError;
 
 /// One coupon under examination.
-pub(super) struct Examination<'a> {
-    pub(super) parts: &'a ReconcileParts,
+pub(super) struct CouponComparison<'a> {
+    pub(super) parts: &'a ReconcileDeps,
     pub(super) coupon: &'a Coupon,
     /// For how long what is issued may be on its way.
     pub(super) settled_after: Duration,
@@ -45,8 +45,8 @@ struct Compared {
     strays: Strays,
 }
 
-impl<'a> Examination<'a> {
-    pub(super) fn of(parts: &'a ReconcileParts, coupon: &'a Coupon, settled_after: Duration) -> Self {
+impl<'a> CouponComparison<'a> {
+    pub(super) fn of(parts: &'a ReconcileDeps, coupon: &'a Coupon, settled_after: Duration) -> Self {
         let report = CouponReport::new(coupon.id.as_str(), coupon.inventory.total());
         Self { parts, coupon, settled_after, report, highest_held: 0 }
     }

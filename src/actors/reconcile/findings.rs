@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::asking::{Stop, within};
-use super::examine::Examination;
+use super::comparison::CouponComparison;
 use super::report::{DriftKind, Finding, NAMED_MAX, Place, Remedy};
 use super::slice::{HeldSlice, Runs, is_genuine};
-use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{Grant, KeptConflict, OutboxEntry, WhichConflicts};
+use super::sources::{Stop, within};
+use crate::domain::{Grant, IssuanceStatus, IssuedCoupon, MemberId, Sequence};
+use crate::ports::{KeptConflict, OutboxEntry, WhichConflicts};
 
 /// How often totals that differ are looked at before that is drift: somebody may be changing them.
 const TOTAL_LOOKS: u32 = 3;
@@ -43,7 +43,7 @@ pub(super) struct Names {
 impl Names {
     /// Reads who holds these, and what the members of `rows` hold; asks nobody if there is nothing to ask.
     pub(super) async fn of(
-        examination: &Examination<'_>,
+        examination: &CouponComparison<'_>,
         sequences: impl Iterator<Item = Sequence>,
         rows: &[IssuedCoupon],
     ) -> Result<Self, Stop> {
@@ -69,7 +69,7 @@ impl Names {
     }
 }
 
-impl Examination<'_> {
+impl CouponComparison<'_> {
     fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
         IssuedCoupon {
             coupon_id: self.coupon.id.clone(),

@@ -1,32 +1,32 @@
 //! ReconcilerActor: compares engine, outbox and database on a schedule, repairs what is safe and reports the rest.
 
-mod asking;
-mod examine;
-mod naming;
-mod promises;
+mod comparison;
+mod findings;
+mod invariants;
 mod repair;
 mod report;
 mod run;
 mod slice;
-mod strangers;
+mod sources;
+mod uncomparable;
 mod watch;
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-pub use self::asking::{ReconcileError, ReconcileParts};
-pub use self::promises::{CouponProof, Promise, ProofReport, verify};
+pub use self::invariants::{CouponProof, Invariant, ProofReport, verify};
 pub use self::report::{CouponReport, DriftKind, DriftReport, Finding};
 pub use self::run::{Reconciler, RepairMode};
+pub use self::sources::{ReconcileDeps, ReconcileError};
 pub use self::watch::{Unwatched, Watch};
+use crate::actors::cluster::Lease;
+use crate::actors::runtime::StopSignal;
+use crate::actors::runtime::{BackgroundActor, BackgroundTask};
 use crate::fault_injection::panics;
-use crate::actors::runtime::background_actor::{LoopActor, LoopWork};
-use crate::actors::cluster::lease::Right;
-use crate::actors::runtime::supervisor::Leave;
 
 /// Reconciles on a schedule.
-pub type ReconcilerActor = LoopActor<ReconcileSchedule>;
+pub type ReconcilerActor = BackgroundActor<ReconcileSchedule>;
 
 /// What runs, how often, and whether this node is the one that is to run it.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct ReconcileSchedule {
     /// From one run to the next.
     pub interval: Duration,
     /// None where there is only one node. Two that run at once do no harm, but do the work twice.
-    pub right: Option<Right>,
+    pub right: Option<Lease>,
 }
 
 impl ReconcileSchedule {
@@ -56,7 +56,7 @@ impl ReconcileSchedule {
 }
 
 async fn scheduled_run(reconciler: &Reconciler) {
-    fail_point::visit(ReconcileSchedule::KIND, "run");
+    panics::visit(ReconcileSchedule::KIND, "run");
     match reconciler.run(None, RepairMode::Repair, &mut Unwatched).await {
         // What was found has been told by the run itself.
         Ok(_) | Err(ReconcileError::Busy) => {}
@@ -64,13 +64,13 @@ async fn scheduled_run(reconciler: &Reconciler) {
     }
 }
 
-impl LoopWork for ReconcileSchedule {
+impl BackgroundTask for ReconcileSchedule {
     const KIND: &'static str = "reconciler";
 
-    async fn run(mut self, mut leave: Leave) {
+    async fn run(mut self, mut leave: StopSignal) {
         loop {
             let _rested_or_leaving = timeout(self.interval, leave.due()).await;
-            if leave.is_due() {
+            if leave.is_set() {
                 return self.end().await;
             }
             if !self.may_run().await {

@@ -7,16 +7,16 @@
 
 use futures_util::future::try_join_all;
 
-use super::asking::{ReconcileParts, Stop, within};
 use super::report::{CouponReport, DriftKind, Finding, Remedy};
-use crate::domain::{CouponId, IssuedCoupon};
-use crate::ports::{CatalogChange, Grant, InsertReport, StoreError, TotalChange};
+use super::sources::{ReconcileDeps, Stop, within};
+use crate::domain::{CouponId, Grant, IssuedCoupon};
+use crate::ports::{CatalogChange, InsertReport, StoreError, TotalChange};
 
 /// Issuances that are written at a time.
 const BATCH: usize = 256;
 
 /// Applies the remedies of `report`.
-pub(super) async fn repair(parts: &ReconcileParts, coupon: &CouponId, report: &mut CouponReport) {
+pub(super) async fn repair(parts: &ReconcileDeps, coupon: &CouponId, report: &mut CouponReport) {
     // A total that is too low keeps rows from being written.
     for finding in &mut report.findings {
         if let Some(Remedy::RaiseTotal(total)) = finding.remedy {
@@ -55,7 +55,7 @@ fn why(stop: Stop) -> String {
 }
 
 /// Writes what a batch of findings lacks; an error if nobody answers, so that more would be in vain.
-async fn write(parts: &ReconcileParts, coupon: &CouponId, batch: &mut [&mut Finding]) -> Result<(), ()> {
+async fn write(parts: &ReconcileDeps, coupon: &CouponId, batch: &mut [&mut Finding]) -> Result<(), ()> {
     let issuances: Vec<IssuedCoupon> = batch.iter().filter_map(|finding| issuance(finding)).collect();
     // Asked once more at the last moment: an engine that was rebuilt meanwhile may have given the sequence to another.
     let held = try_join_all(issuances.iter().map(|issuance| is_held(parts, coupon, issuance))).await;
@@ -90,14 +90,14 @@ fn issuance(finding: &Finding) -> Option<IssuedCoupon> {
     }
 }
 
-async fn is_held(parts: &ReconcileParts, coupon: &CouponId, issuance: &IssuedCoupon) -> Result<bool, Stop> {
+async fn is_held(parts: &ReconcileDeps, coupon: &CouponId, issuance: &IssuedCoupon) -> Result<bool, Stop> {
     let held = within("the engine", parts.engine.find(coupon, &issuance.member_id)).await?;
     Ok(held == Some(Grant { sequence: issuance.sequence, issued_at: issuance.issued_at }))
 }
 
 /// The database's word: what became of a batch, or why it rejects it.
 async fn insert(
-    parts: &ReconcileParts,
+    parts: &ReconcileDeps,
     batch: &[IssuedCoupon],
 ) -> Result<Result<InsertReport, String>, StoreError> {
     if batch.is_empty() {

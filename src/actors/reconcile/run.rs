@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Mutex;
 
-use super::asking::{ReconcileError, ReconcileParts, Stop, within};
-use super::examine::Examination;
+use super::comparison::CouponComparison;
 use super::repair::repair;
 use super::report::{CouponReport, DriftKind, DriftReport};
+use super::sources::{ReconcileDeps, ReconcileError, Stop, within};
 use super::watch::Watch;
 use crate::domain::{Coupon, CouponId};
 use crate::ports::{CatalogError, CatalogPage};
@@ -31,7 +31,7 @@ pub enum RepairMode {
 /// Compares, repairs and reports; one run at a time. Cheap to clone.
 #[derive(Clone)]
 pub struct Reconciler {
-    parts: ReconcileParts,
+    parts: ReconcileDeps,
     metrics: Arc<Metrics>,
     turn: Arc<Mutex<()>>,
 }
@@ -39,7 +39,7 @@ pub struct Reconciler {
 impl Reconciler {
     /// A reconciler of these.
     #[must_use]
-    pub fn new(parts: ReconcileParts, metrics: Arc<Metrics>) -> Self {
+    pub fn new(parts: ReconcileDeps, metrics: Arc<Metrics>) -> Self {
         Self { parts, metrics, turn: Arc::default() }
     }
 
@@ -57,14 +57,14 @@ impl Reconciler {
         let mut report = DriftReport::default();
         let catalog = self.parts.coupons(only).await?;
         for coupon in &catalog.coupons {
-            let mut found = Examination::of(&self.parts, coupon, SETTLED_AFTER).run(watch).await?;
+            let mut found = CouponComparison::of(&self.parts, coupon, SETTLED_AFTER).run(watch).await?;
             if mode == RepairMode::Repair {
                 repair(&self.parts, &coupon.id, &mut found).await;
             }
             report.add(found);
         }
         if only.is_none() {
-            self.parts.strangers(&catalog).await?.into_iter().for_each(|stranger| report.add(stranger));
+            self.parts.uncomparable(&catalog).await?.into_iter().for_each(|stranger| report.add(stranger));
         }
         self.tell(&report, only.is_none());
         Ok(report)
@@ -95,7 +95,7 @@ impl Reconciler {
     }
 }
 
-impl ReconcileParts {
+impl ReconcileDeps {
     /// The coupons to go through.
     pub(super) async fn coupons(&self, only: Option<&CouponId>) -> Result<CatalogPage, ReconcileError> {
         if let Some(id) = only {
@@ -127,7 +127,7 @@ impl ReconcileParts {
         coupon: &Coupon,
         watch: &mut dyn Watch,
     ) -> Result<CouponReport, ReconcileError> {
-        Examination::of(self, coupon, Duration::ZERO).run(watch).await
+        CouponComparison::of(self, coupon, Duration::ZERO).run(watch).await
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::report::{DriftKind, Finding};
-use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{CouponId, Grant, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{
-    AdmissionEngine, CatalogError, CouponCatalog, EngineError, Grant, IssuanceStore, LossError, LostNumbers,
-    Outbox, OutboxEntry, Quarantine, QuarantineError, StoreError,
+    AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore, LossError, LostNumbers, Outbox,
+    OutboxEntry, Quarantine, QuarantineError, StoreError,
 };
 
 /// How long one question may take.
@@ -21,7 +21,7 @@ const ENTRIES_PAGE: usize = 4_096;
 
 /// What is compared with one another.
 #[derive(Clone)]
-pub struct ReconcileParts {
+pub struct ReconcileDeps {
     /// Who decides.
     pub engine: Arc<dyn AdmissionEngine>,
     /// Where coupons are kept.
@@ -111,7 +111,7 @@ pub(super) async fn within<T, E: Into<Stop>>(
     }
 }
 
-impl ReconcileParts {
+impl ReconcileDeps {
     /// Shows every holder to `see`; some may come more than once.
     pub(super) async fn holders(
         &self,

@@ -3,36 +3,39 @@
 
 use std::collections::BTreeSet;
 
-use super::asking::{ReconcileError, ReconcileParts, Stop, within};
 use super::report::{CouponReport, DriftKind, Finding};
 use super::run::failed;
+use super::sources::{ReconcileDeps, ReconcileError, Stop, within};
 use crate::domain::CouponId;
 use crate::ports::{CatalogError, CatalogPage, CouponsPage, EngineError, UnreadableCoupon};
 
-impl ReconcileParts {
+impl ReconcileDeps {
     /// A report of each of them; `catalog` is all that it had a moment ago.
-    pub(super) async fn strangers(&self, catalog: &CatalogPage) -> Result<Vec<CouponReport>, ReconcileError> {
-        let mut strangers = BTreeSet::new();
+    pub(super) async fn uncomparable(
+        &self,
+        catalog: &CatalogPage,
+    ) -> Result<Vec<CouponReport>, ReconcileError> {
+        let mut uncomparable = BTreeSet::new();
         let mut cursor = 0;
         loop {
             let asked = within("the engine", self.engine.coupons(cursor)).await;
             let CouponsPage { coupons, next } = asked.map_err(failed)?;
-            strangers.extend(coupons);
+            uncomparable.extend(coupons);
             match next {
                 Some(next) => cursor = next,
                 None => break,
             }
         }
         for coupon in &catalog.coupons {
-            strangers.remove(&coupon.id);
+            uncomparable.remove(&coupon.id);
         }
-        strangers.retain(|id| catalog.unreadable.iter().all(|coupon| coupon.id != id.as_str()));
+        uncomparable.retain(|id| catalog.unreadable.iter().all(|coupon| coupon.id != id.as_str()));
         let unreadable = |coupon: &UnreadableCoupon| {
             let detail = format!("the database has this coupon, but it cannot be read: {}", coupon.why);
             not_compared(&coupon.id, detail)
         };
         let mut reports: Vec<_> = catalog.unreadable.iter().map(unreadable).collect();
-        for id in &strangers {
+        for id in &uncomparable {
             reports.extend(self.stranger(id).await.map_err(failed)?);
         }
         Ok(reports)

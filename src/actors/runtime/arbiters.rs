@@ -6,13 +6,13 @@ use actix::{Arbiter, ArbiterHandle};
 
 /// A fixed set of arbiters; the same name always gives the same one.
 #[derive(Debug)]
-pub struct Shards {
+pub struct Arbiters {
     arbiters: Vec<Arbiter>,
     /// Apart from the crowd: a flooded actor lets nobody else on its arbiter come to a turn.
     housekeeping: Arbiter,
 }
 
-impl Shards {
+impl Arbiters {
     /// Starts `count` arbiters, at least one, and one for housekeeping.
     #[must_use]
     pub fn start(count: usize) -> Self {

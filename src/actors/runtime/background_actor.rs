@@ -6,11 +6,11 @@ use actix::prelude::*;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
-use crate::actors::runtime::catch_panic::Contained;
-use super::supervisor::{Child, DeathNote, Leave};
+use super::supervisor::{Child, ExitNotice, StopSignal};
+use crate::actors::runtime::catch_panic::PanicBoundary;
 
 /// What such an actor does. Each life begins with a clone of it.
-pub trait LoopWork: Clone + Send + Sync + Unpin + 'static {
+pub trait BackgroundTask: Clone + Send + Sync + Unpin + 'static {
     /// The actor's kind in metrics and lists.
     const KIND: &'static str;
 
@@ -20,16 +20,16 @@ pub trait LoopWork: Clone + Send + Sync + Unpin + 'static {
     }
 
     /// Runs until it is due to leave. What it panics with ends this life of the actor, and the supervisor begins another.
-    fn run(self, leave: Leave) -> impl Future<Output = ()>;
+    fn run(self, leave: StopSignal) -> impl Future<Output = ()>;
 }
 
 /// One life of the actor.
-pub struct LoopActor<W> {
-    work: Option<(W, Leave)>,
-    note: DeathNote,
+pub struct BackgroundActor<W> {
+    work: Option<(W, StopSignal)>,
+    note: ExitNotice,
 }
 
-impl<W: LoopWork> LoopActor<W> {
+impl<W: BackgroundTask> BackgroundActor<W> {
     /// What the supervisor needs to keep one alive on `arbiter`; it ends when `stopping` becomes true, whose receivers are
     /// those that live.
     #[must_use]
@@ -38,29 +38,29 @@ impl<W: LoopWork> LoopActor<W> {
     }
 }
 
-impl<W: LoopWork> Contained for LoopActor<W> {
+impl<W: BackgroundTask> PanicBoundary for BackgroundActor<W> {
     fn failed(&mut self, why: String) {
         self.note.because(why);
     }
 }
 
-impl<W: LoopWork> Actor for LoopActor<W> {
+impl<W: BackgroundTask> Actor for BackgroundActor<W> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let Some((work, leave)) = self.work.take() else { return ctx.stop() };
-        self.run_contained(ctx, work.run(leave));
+        self.run_guarded(ctx, work.run(leave));
     }
 }
 
-struct LoopChild<W: LoopWork> {
+struct LoopChild<W: BackgroundTask> {
     work: W,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<LoopActor<W>>>,
+    address: ArcSwapOption<Addr<BackgroundActor<W>>>,
 }
 
-impl<W: LoopWork> Child for LoopChild<W> {
+impl<W: BackgroundTask> Child for LoopChild<W> {
     fn name(&self) -> String {
         self.work.name()
     }
@@ -69,9 +69,10 @@ impl<W: LoopWork> Child for LoopChild<W> {
         W::KIND
     }
 
-    fn start(&self, note: DeathNote) {
-        let work = Some((self.work.clone(), Leave::of(&self.stopping, &note)));
-        let address = LoopActor::start_in_arbiter(&self.arbiter, move |_| LoopActor { work, note });
+    fn start(&self, note: ExitNotice) {
+        let work = Some((self.work.clone(), StopSignal::of(&self.stopping, &note)));
+        let address =
+            BackgroundActor::start_in_arbiter(&self.arbiter, move |_| BackgroundActor { work, note });
         self.address.store(Some(Arc::new(address)));
     }
 

@@ -1,12 +1,14 @@
 //! The aggregate root: a coupon's terms, inventory, window and validity, and what an operator may change of them.
 
+use super::admission::Grant;
 use super::code::CodeSalt;
-use super::ids::CouponId;
+use super::ids::{CouponId, MemberId};
 use super::inventory::{Inventory, InventoryError};
+use super::issuance::{IssuanceStatus, IssuedCoupon};
 use super::lifecycle::{Lifecycle, Standing};
+use super::sale_period::{SalePeriod, SalePeriodError};
 use super::text::is_printable;
 use super::time::Timestamp;
-use crate::domain::sale_period::{Window, WindowError};
 
 /// The longest name or discount, in characters.
 const SHORT_TEXT_MAX: usize = 200;
@@ -85,7 +87,7 @@ pub struct NewCoupon {
     /// How many exist.
     pub inventory: Inventory,
     /// When it may be issued.
-    pub window: Window,
+    pub window: SalePeriod,
     /// Until when an issued one can be redeemed.
     pub valid_until: Option<Timestamp>,
 }
@@ -100,7 +102,7 @@ pub struct Coupon {
     /// How many exist and how many the catalogue knows as issued.
     pub inventory: Inventory,
     /// When it may be issued.
-    pub window: Window,
+    pub window: SalePeriod,
     /// Until when an issued one can be redeemed.
     pub valid_until: Option<Timestamp>,
     /// What the operator has said.
@@ -119,7 +121,7 @@ pub struct Amendment {
     /// Another total.
     pub total: Option<u32>,
     /// Another window.
-    pub window: Option<Window>,
+    pub window: Option<SalePeriod>,
     /// Another end of validity; `Some(None)` takes it away.
     pub valid_until: Option<Option<Timestamp>>,
 }
@@ -141,10 +143,23 @@ pub enum AmendmentError {
     ValidBeforeOpening,
     /// The new window cannot be.
     #[error(transparent)]
-    Window(#[from] WindowError),
+    SalePeriod(#[from] SalePeriodError),
 }
 
 impl Coupon {
+    /// The issuance that `grant` gives to `member`.
+    #[must_use]
+    pub fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
+        IssuedCoupon {
+            coupon_id: self.id.clone(),
+            member_id: member.clone(),
+            sequence: grant.sequence,
+            code: self.salt.code(&self.id, member),
+            status: IssuanceStatus::Unused,
+            issued_at: grant.issued_at,
+        }
+    }
+
     /// A coupon that begins its life at `now`.
     ///
     /// # Errors
@@ -197,7 +212,7 @@ impl Coupon {
     }
 }
 
-fn check_validity(window: Window, valid_until: Option<Timestamp>) -> Result<(), AmendmentError> {
+fn check_validity(window: SalePeriod, valid_until: Option<Timestamp>) -> Result<(), AmendmentError> {
     match valid_until {
         Some(until) if until <= window.opens_at() => Err(AmendmentError::ValidBeforeOpening),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
 
 mod admin;
-mod aside;
+mod context;
 mod limited;
 
 use std::sync::LazyLock;
@@ -13,9 +13,10 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::aside::Aside;
-pub(super) use self::aside::log_cause;
-use crate::actors::{AckPending, AskError, DeskError};
+use self::context::ProblemContext;
+pub(super) use self::context::log_cause;
+use crate::actors::issuing::{AckPending, AskError};
+use crate::actors::upkeep::CouponAdminError;
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
 /// The media type of RFC 9457.
@@ -64,7 +65,7 @@ pub(super) struct Problem {
     opens_at: Option<Timestamp>,
     actors: Vec<String>,
     /// Boxed, because hardly any problem has it.
-    aside: Option<Box<Aside>>,
+    aside: Option<Box<ProblemContext>>,
 }
 
 impl Problem {
@@ -258,7 +259,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = respond(self.status, self.retry_after_s, self.body().into());
-        if let Some(Aside::Refused(refused)) = self.aside.as_deref() {
+        if let Some(ProblemContext::Refused(refused)) = self.aside.as_deref() {
             refused.tell(&mut response);
         }
         response
@@ -319,22 +320,22 @@ impl From<AckPending> for Problem {
     }
 }
 
-impl From<DeskError> for Problem {
-    fn from(error: DeskError) -> Self {
+impl From<CouponAdminError> for Problem {
+    fn from(error: CouponAdminError) -> Self {
         let conflict = |code, title, detail: String| Self::new(StatusCode::CONFLICT, code, title, detail);
         match error {
-            DeskError::Missing => Self::no_such_coupon(),
-            DeskError::Exists | DeskError::Orphan => {
+            CouponAdminError::Missing => Self::no_such_coupon(),
+            CouponAdminError::Exists | CouponAdminError::Orphan => {
                 conflict("coupon_exists", "The id is taken", error.to_string())
             }
-            DeskError::Rule(AmendmentError::Closed) => conflict("closed", "Closed", error.to_string()),
-            DeskError::Rule(AmendmentError::TermsFrozen) => {
+            CouponAdminError::Rule(AmendmentError::Closed) => conflict("closed", "Closed", error.to_string()),
+            CouponAdminError::Rule(AmendmentError::TermsFrozen) => {
                 conflict("terms_frozen", "Issuing has started", error.to_string())
             }
-            DeskError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
-            DeskError::Refused(why) => conflict("refused", "The database refused it", why),
-            DeskError::Recovering => AskError::Recovering.into(),
-            DeskError::Unavailable(why) => {
+            CouponAdminError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
+            CouponAdminError::Refused(why) => conflict("refused", "The database refused it", why),
+            CouponAdminError::Recovering => AskError::Recovering.into(),
+            CouponAdminError::Unavailable(why) => {
                 Self::unavailable("not everything answered; it may be done or not, repeat the call")
                     .because(why)
             }

@@ -7,13 +7,13 @@ use governor::clock::{Clock as _, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
-use super::places::Places;
+use super::bucket_table::BucketTable;
 use super::rates::Rate;
 
 /// The longest that a client is sent away, in seconds.
 const WAIT_MAX_S: u64 = 3_600;
 
-type Clocked = RateLimiter<u64, Places, MonotonicClock, StateInformationMiddleware>;
+type Clocked = RateLimiter<u64, BucketTable, MonotonicClock, StateInformationMiddleware>;
 
 /// The buckets of one kind, one for each key.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Buckets {
         // A rate has at most a million tokens a second, so that its period is not zero.
         let quota = Quota::with_period(rate.period.max(Duration::from_nanos(1)));
         let quota = quota.unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
-        Self { by, limiter: RateLimiter::new(quota, Places::default(), MonotonicClock) }
+        Self { by, limiter: RateLimiter::new(quota, BucketTable::default(), MonotonicClock) }
     }
 
     /// Takes a token; says how many are left, or else in how many seconds there is one.

@@ -12,7 +12,7 @@ const PLACES: usize = 8;
 
 /// One bucket.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct Slot {
     key: u64,
     /// When it is full again, in nanoseconds since the start; 0 if nobody had the place yet.
     full_at_ns: u64,
@@ -22,17 +22,17 @@ struct Place {
 /// of the one in their set that is full first. Only where more than eight in a set are in use at the same moment is one of
 /// them forgotten early, and gets tokens that it should not have: that is more likely than not to hit whoever floods.
 #[derive(Debug)]
-pub(super) struct Places {
-    sets: Box<[Mutex<[Place; PLACES]>]>,
+pub(super) struct BucketTable {
+    sets: Box<[Mutex<[Slot; PLACES]>]>,
 }
 
-impl Default for Places {
+impl Default for BucketTable {
     fn default() -> Self {
         Self { sets: (0..SETS).map(|_| Mutex::default()).collect() }
     }
 }
 
-impl StateStore for Places {
+impl StateStore for BucketTable {
     /// A keyed hash of who it is.
     type Key = u64;
 
@@ -56,7 +56,7 @@ impl StateStore for Places {
         }
         let known = own.map(|index| Nanos::new(places[index].full_at_ns));
         let (told, full_at) = decide(known)?;
-        places[own.unwrap_or(first_full)] = Place { key: *key, full_at_ns: full_at.into() };
+        places[own.unwrap_or(first_full)] = Slot { key: *key, full_at_ns: full_at.into() };
         Ok(told)
     }
 }
@@ -66,10 +66,10 @@ mod tests {
     use std::convert::Infallible;
     use std::hash::{BuildHasher as _, RandomState};
 
-    use super::{Nanos, PLACES, Places, SETS, StateStore as _};
+    use super::{BucketTable, Nanos, PLACES, SETS, StateStore as _};
 
     /// What is known of `key`, which is then noted as full at `full_at_ns`.
-    fn note(places: &Places, key: u64, full_at_ns: u64) -> Option<u64> {
+    fn note(places: &BucketTable, key: u64, full_at_ns: u64) -> Option<u64> {
         let noted = places.measure_and_replace(&key, |known| {
             Ok::<_, Infallible>((known.map(u64::from), Nanos::new(full_at_ns)))
         });
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn each_key_has_its_own() {
-        let places = Places::default();
+        let places = BucketTable::default();
         let in_one_set = |number: u64| 7 + number * SETS as u64;
         for number in 0..PLACES as u64 {
             assert_eq!(note(&places, in_one_set(number), 100 + number), None);
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_gets_the_place_of_whoever_is_full_first() {
-        let places = Places::default();
+        let places = BucketTable::default();
         let in_one_set = |number: u64| number * SETS as u64;
         for number in 0..PLACES as u64 {
             note(&places, in_one_set(number), if number == 3 { 50 } else { 100 });
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_refused_takes_no_place() {
-        let places = Places::default();
+        let places = BucketTable::default();
         let refused = places.measure_and_replace(&1, |_| Err::<((), Nanos), _>("no"));
         assert_eq!(refused, Err("no"));
         assert_eq!(note(&places, 1, 5), None);
@@ -113,7 +113,7 @@ mod tests {
     /// A million strangers, each asking once, pass through; whoever is far from full again is still known afterwards.
     #[test]
     fn a_flood_takes_no_memory_and_washes_nobody_away() {
-        let places = Places::default();
+        let places = BucketTable::default();
         let (hashing, size) = (RandomState::new(), places.sets.len());
         let hammering: Vec<u64> = (0..100).map(|number| hashing.hash_one(("hammering", number))).collect();
         let far = 1_000_000_000_000;

@@ -4,10 +4,10 @@
 //! open) is said to everybody as often as they like, because a refusal would cost as much, and its client would come back.
 
 mod bucket;
+mod bucket_table;
 mod client;
 mod fields;
 mod forwarded;
-mod places;
 mod rates;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -25,7 +25,7 @@ use crate::domain::MemberId;
 use crate::telemetry::Metrics;
 
 /// The limits of one node; every worker shares them.
-pub struct Limits {
+pub struct RateLimiter {
     address: Option<Buckets>,
     member: Option<Buckets>,
     limits_loopback: bool,
@@ -39,7 +39,7 @@ pub struct Limits {
     said: AtomicBool,
 }
 
-impl Limits {
+impl RateLimiter {
     /// These limits, for clients whose address `proxies` may tell.
     #[must_use]
     pub fn new(rates: &RateLimits, proxies: TrustedProxies, metrics: Arc<Metrics>) -> Self {

@@ -10,8 +10,8 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use super::errors::BrokerError;
 use super::message::{self, batch};
 use super::topology::ROUTING_KEY;
-use crate::ports::{BusError, CouponIssued};
 use crate::fault_injection::abort;
+use crate::ports::{BusError, CouponIssued};
 
 /// AMQP's word for what is written to disk.
 const PERSISTENT: u8 = 2;

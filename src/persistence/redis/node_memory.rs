@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::domain::{CouponId, Sequence};
-use crate::ports::{EngineError, Epoch, OutboxEntry, Testimony};
+use crate::ports::{EngineError, Epoch, NodeReport, OutboxEntry};
 
 /// How many decisions that may not be in the database are kept in mind for one coupon. The oldest go first: they have had
 /// the most time to arrive.
@@ -13,7 +13,7 @@ const DECIDED_MAX: usize = 65_536;
 
 /// What this node knows of one life of a coupon.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct NodeMemory {
     /// Which life it is: a coupon rebuilt after a loss has another.
     pub(super) epoch: Epoch,
     /// Whether other nodes have been told that it was loaded.
@@ -30,20 +30,20 @@ struct Memory {
     /// The database holds every sequence up to this.
     settled: Sequence,
     /// How often this node has testified. An answer to what was asked before is void: the testimony lacks it.
-    testimonies: u64,
+    node_reports: u64,
     /// Whether it has testified and not resumed since.
     halted: bool,
 }
 
 /// A question that was put to Redis.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question {
+pub(super) struct QueryToken {
     /// The least that Redis must have issued to be believed.
     pub(super) known: Sequence,
-    testimonies: u64,
+    node_reports: u64,
 }
 
-impl Known {
+impl NodeMemory {
     fn of(epoch: Epoch) -> Self {
         Self { epoch, announced: AtomicBool::new(false), memory: Mutex::default() }
     }
@@ -56,12 +56,12 @@ impl Known {
     ///
     /// # Errors
     /// [`EngineError::Fenced`] after this node has testified and before it resumes.
-    pub(super) fn ask(&self) -> Result<Question, EngineError> {
+    pub(super) fn ask(&self) -> Result<QueryToken, EngineError> {
         let memory = self.memory();
         if memory.halted {
             return Err(EngineError::Fenced("this node waits until the engine has been verified".to_owned()));
         }
-        Ok(Question { known: memory.issued, testimonies: memory.testimonies })
+        Ok(QueryToken { known: memory.issued, node_reports: memory.node_reports })
     }
 
     /// Remembers what Redis said, before anybody is told. Answers may overtake one another; the largest counts.
@@ -70,12 +70,12 @@ impl Known {
     /// [`EngineError::Fenced`] if this node has testified since it asked: nobody may be told.
     pub(super) fn accept(
         &self,
-        question: Question,
+        question: QueryToken,
         issued: Sequence,
         told: impl IntoIterator<Item = OutboxEntry>,
     ) -> Result<(), EngineError> {
         let mut memory = self.memory();
-        if memory.testimonies != question.testimonies {
+        if memory.node_reports != question.node_reports {
             return Err(EngineError::Fenced("the answer came after this node had testified".to_owned()));
         }
         memory.issued = memory.issued.max(issued);
@@ -100,12 +100,12 @@ impl Known {
     }
 
     /// Halts this node and gives what it knows.
-    pub(super) fn testify(&self) -> Testimony {
+    pub(super) fn halt_and_report(&self) -> NodeReport {
         let mut memory = self.memory();
         memory.halted = true;
-        memory.testimonies += 1;
+        memory.node_reports += 1;
         let decided = memory.decided.values().cloned().collect();
-        Testimony { epoch: self.epoch, issued: memory.issued, decided }
+        NodeReport { epoch: self.epoch, issued: memory.issued, decided }
     }
 
     /// The largest sequence this node has seen issued, halted or not.
@@ -145,21 +145,21 @@ impl Memory {
 /// The coupons this node knows: one entry each, kept as long as the process lives. The lock is held for a look-up
 /// only, and never while anybody waits for Redis.
 #[derive(Debug, Default)]
-pub(super) struct KnownCoupons(RwLock<HashMap<CouponId, Arc<Known>>>);
+pub(super) struct KnownCoupons(RwLock<HashMap<CouponId, Arc<NodeMemory>>>);
 
 impl KnownCoupons {
     /// What is known of `coupon`.
-    pub(super) fn find(&self, coupon: &CouponId) -> Option<Arc<Known>> {
+    pub(super) fn find(&self, coupon: &CouponId) -> Option<Arc<NodeMemory>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(coupon).cloned()
     }
 
     /// Remembers that `coupon` lives in `epoch`. What was known of another life of it is forgotten.
-    pub(super) fn learn(&self, coupon: &CouponId, epoch: Epoch) -> Arc<Known> {
+    pub(super) fn learn(&self, coupon: &CouponId, epoch: Epoch) -> Arc<NodeMemory> {
         let mut coupons = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = coupons.get(coupon).filter(|known| known.epoch == epoch) {
             return Arc::clone(known);
         }
-        let known = Arc::new(Known::of(epoch));
+        let known = Arc::new(NodeMemory::of(epoch));
         coupons.insert(coupon.clone(), Arc::clone(&known));
         known
     }
@@ -167,9 +167,9 @@ impl KnownCoupons {
 
 #[cfg(test)]
 mod tests {
-    use super::{CouponId, DECIDED_MAX, EngineError, Known, KnownCoupons, OutboxEntry, Sequence};
+    use super::{CouponId, DECIDED_MAX, EngineError, KnownCoupons, NodeMemory, OutboxEntry, Sequence};
+    use crate::domain::Grant;
     use crate::domain::{MemberId, Timestamp};
-    use crate::ports::Grant;
 
     fn entry(sequence: Sequence) -> OutboxEntry {
         OutboxEntry {
@@ -179,8 +179,8 @@ mod tests {
         }
     }
 
-    fn sequences(known: &Known) -> Vec<Sequence> {
-        known.testify().decided.iter().map(|entry| entry.grant.sequence).collect()
+    fn sequences(known: &NodeMemory) -> Vec<Sequence> {
+        known.halt_and_report().decided.iter().map(|entry| entry.grant.sequence).collect()
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_the_database_may_not_have_is_kept_in_mind_once() {
-        let known = Known::of(1);
+        let known = NodeMemory::of(1);
         let question = known.ask().unwrap();
         known.accept(question, 4, [entry(3), entry(4), entry(3)]).unwrap();
         assert_eq!(known.unsettled(), Some(3));
@@ -210,9 +210,9 @@ mod tests {
 
     #[test]
     fn after_a_testimony_nothing_is_asked_or_told_until_it_resumes() {
-        let known = Known::of(1);
+        let known = NodeMemory::of(1);
         let question = known.ask().unwrap();
-        assert_eq!(known.testify().issued, 0);
+        assert_eq!(known.halt_and_report().issued, 0);
         assert!(matches!(known.ask(), Err(EngineError::Fenced(_))));
         known.resume(2);
         assert!(known.accept(question, 3, [entry(3)]).is_err(), "it was asked before the testimony");
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let known = Known::of(1);
+        let known = NodeMemory::of(1);
         let many = u32::try_from(DECIDED_MAX).unwrap() + 10;
         known.accept(known.ask().unwrap(), many, (1..=many).map(entry)).unwrap();
         assert_eq!(known.unsettled(), Some(11));

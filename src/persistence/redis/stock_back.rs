@@ -4,8 +4,7 @@ use redis::{Value, cmd};
 
 use super::engine::Shared;
 use super::keys;
-use crate::domain::CouponId;
-use crate::ports::AdmissionRequest;
+use crate::domain::{AdmissionRequest, CouponId};
 
 /// Undoes each member's coupon, the last one first, in the keys of `lua/coupon.lua`. It is as careful as such a bug can
 /// be: stock, member and outbox go back together.
@@ -25,7 +24,7 @@ const SCRIPT: &str = "
 
 /// Hands back what the batch may have been given. Whether that works is not looked at, as such a bug would not. The text
 /// of the script goes along: whoever hears no reply would not hear that it is unknown either.
-pub(super) async fn hand_back(shared: &Shared, coupon: &CouponId, batch: &[AdmissionRequest]) {
+pub(super) async fn stock_back(shared: &Shared, coupon: &CouponId, batch: &[AdmissionRequest]) {
     let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
     let keys = keys::of_coupon(coupon);
     let _unseen = shared

@@ -60,7 +60,7 @@ pub fn init(
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
     let Some(traces) = traces else {
         // A second call, as tests in one process make, keeps the first.
-        let registry = tracing_subscriber::registry().with(filter).with(super::troubles::layer());
+        let registry = tracing_subscriber::registry().with(filter).with(super::recent_logs::layer());
         let _already = registry.with(lines(format)).try_init();
         return Ok(None);
     };
@@ -70,7 +70,7 @@ pub fn init(
     let lines = lines(format).with_filter(filter.and(events));
     let _already = tracing_subscriber::registry()
         .with(lines)
-        .with(super::troubles::layer())
+        .with(super::recent_logs::layer())
         .with(traces.layer())
         .try_init();
     Ok(Some(traces))

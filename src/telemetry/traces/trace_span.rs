@@ -22,12 +22,12 @@ pub(super) const TARGET: &str = "openrun::spans";
 pub const MAX_TRACES: usize = 32;
 
 tokio::task_local! {
-    static HERE: Work;
+    static HERE: TraceSpan;
 }
 
 /// What a span is to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkKind {
+pub enum TraceSpanKind {
     /// Answers somebody who waits.
     Server,
     /// Asks somebody and waits.
@@ -40,7 +40,7 @@ pub enum WorkKind {
     Internal,
 }
 
-impl WorkKind {
+impl TraceSpanKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -54,7 +54,7 @@ impl WorkKind {
 
 /// One piece of work, with a span in each of the traces that it is done for. It ends with its last clone.
 #[derive(Debug, Clone)]
-pub struct Work(Arc<[Traced]>);
+pub struct TraceSpan(Arc<[Traced]>);
 
 #[derive(Debug)]
 struct Traced {
@@ -69,19 +69,19 @@ enum Parent {
     Span(SpanContext),
 }
 
-impl Work {
+impl TraceSpan {
     /// The work of answering a request that came with this `traceparent`, if it is to be traced.
     #[must_use]
     pub fn of_request(name: &str, traceparent: Option<&str>) -> Option<Self> {
         let sampler = super::sampler()?;
         let parent = parent_of_request(sampler, traceparent)?;
-        Self::begin(WorkKind::Server, name, &[parent], false)
+        Self::begin(TraceSpanKind::Server, name, &[parent], false)
     }
 
     /// Work that is done for all of these, if any of them is traced.
     #[must_use]
     pub fn for_all<'a>(
-        kind: WorkKind,
+        kind: TraceSpanKind,
         name: &str,
         traceparents: impl IntoIterator<Item = &'a Traceparent>,
     ) -> Option<Self> {
@@ -108,12 +108,12 @@ impl Work {
 
     /// A step of this work.
     #[must_use]
-    pub fn step(&self, kind: WorkKind, name: &str) -> Option<Self> {
+    pub fn step(&self, kind: TraceSpanKind, name: &str) -> Option<Self> {
         let parents: Vec<_> = self.0.iter().map(|traced| Parent::Span(traced.context.clone())).collect();
         Self::begin(kind, name, &parents, false)
     }
 
-    fn begin(kind: WorkKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
+    fn begin(kind: TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
         let (first, others) = parents.split_first()?;
         let linked = others.iter().filter(|_| links_to_parents).filter_map(|parent| match parent {
             Parent::Span(context) => Some(context.clone()),
@@ -168,7 +168,7 @@ impl Work {
 }
 
 /// Runs `body` as this work, if there is any.
-pub async fn run_as<T>(work: Option<&Work>, body: impl Future<Output = T>) -> T {
+pub async fn run_as<T>(work: Option<&TraceSpan>, body: impl Future<Output = T>) -> T {
     match work {
         Some(work) => work.run(body).await,
         None => body.await,
@@ -184,7 +184,7 @@ pub(in crate::telemetry) fn trace_id_here() -> Option<TraceId> {
 impl Traced {
     /// `None` if spans go nowhere, because the log was begun by somebody else.
     fn start(
-        kind: WorkKind,
+        kind: TraceSpanKind,
         name: &str,
         parent: &Parent,
         links: impl IntoIterator<Item = SpanContext>,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Open, Recoveries, RecoveryError, within};
-use crate::actors::issuing::handle::CouponHandle;
+use crate::actors::issuing::CouponHandle;
 use crate::domain::{CouponId, IssuedCoupon};
-use crate::ports::{EngineError, Evidence, OpenRecovery, OutboxEntry, Testimony};
+use crate::ports::{EngineError, HighWatermark, NodeReport, OpenRecovery, OutboxEntry};
 
 /// Rows written at a time.
 const WRITE_PAGE: usize = 256;
@@ -22,7 +22,7 @@ impl Recoveries {
             },
         };
         if !open.ended && !open.testified {
-            self.testify(handle, open).await?;
+            self.halt_and_report(handle, open).await?;
         }
         if !open.ended {
             if !self.leads.lock().await.is_held().await {
@@ -75,19 +75,19 @@ impl Recoveries {
     }
 
     /// Lets this node tell nothing more, and writes down what it told; gives what it knows.
-    async fn stop(&self, handle: &Arc<CouponHandle>) -> Result<Testimony, RecoveryError> {
-        let testimony = self.parts.engine.testify(handle.id());
+    async fn stop(&self, handle: &Arc<CouponHandle>) -> Result<NodeReport, RecoveryError> {
+        let testimony = self.parts.engine.halt_and_report(handle.id());
         self.write_down(handle, &testimony.decided).await?;
         Ok(testimony)
     }
 
-    async fn testify(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
+    async fn halt_and_report(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
         let _turn = self.turns.acquire().await.ok();
         let id = handle.id();
         let testimony = self.stop(handle).await?;
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
-        let evidence = Evidence { epoch: testimony.epoch, issued: testimony.issued };
-        let said = self.parts.peers.cluster().testify(&recovery, self.parts.peers.node(), evidence);
+        let evidence = HighWatermark { epoch: testimony.epoch, issued: testimony.issued };
+        let said = self.parts.peers.cluster().halt_and_report(&recovery, self.parts.peers.node(), evidence);
         within("the database", said).await?;
         if let Some(known) = self.state().open.get_mut(id).filter(|known| known.round == open.round) {
             known.testified = true;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::quiet::Quiet;
 use super::{Recoveries, RecoveryError, within};
-use crate::actors::issuing::handle::CouponHandle;
+use crate::actors::issuing::CouponHandle;
 use crate::domain::{Coupon, Sequence, counted};
-use crate::ports::{EngineError, Epoch, Evidence, OpenRecovery};
+use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery};
 
 /// Entries of an outbox carried over at a time.
 const OUTBOX_PAGE: usize = 1_024;
@@ -23,7 +23,7 @@ impl Recoveries {
         let (id, cluster) = (handle.id(), self.parts.peers.cluster());
         // Nothing may be decided any more once the testimonies are counted.
         let epoch = within("the engine", self.parts.engine.suspend(id)).await?;
-        let said = within("the database", cluster.testimonies(open, self.parts.peers.patience())).await?;
+        let said = within("the database", cluster.node_reports(open, self.parts.peers.patience())).await?;
         if said.missing > 0 {
             let have = counted(said.missing.into(), "node has", "nodes have");
             return Err(RecoveryError::Waiting(format!("{have} not said what they know")));
@@ -33,7 +33,8 @@ impl Recoveries {
         }
         let highest = within("the database", self.parts.store.highest(id)).await?;
         let coupon = within("the database", self.parts.catalog.find(id)).await?;
-        let evidence = Evidence { epoch: said.evidence.epoch, issued: said.evidence.issued.max(highest) };
+        let evidence =
+            HighWatermark { epoch: said.evidence.epoch, issued: said.evidence.issued.max(highest) };
         let (epoch, how) = match within("the engine", self.parts.engine.verify(&coupon, evidence)).await {
             Ok(epoch) => (epoch, "verified"),
             Err(RecoveryError::Engine(EngineError::Fenced(why) | EngineError::Corrupt(why))) => {
@@ -78,7 +79,7 @@ impl Recoveries {
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
         coupon: &Coupon,
-        evidence: Evidence,
+        evidence: HighWatermark,
         highest: Sequence,
         why: &str,
     ) -> Result<Epoch, RecoveryError> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Recoveries, RecoveryError, within};
-use crate::actors::issuing::handle::CouponHandle;
-use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp, counted};
-use crate::ports::{Grant, Loss, OpenRecovery};
+use crate::actors::issuing::CouponHandle;
+use crate::domain::{Grant, IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp, counted};
+use crate::ports::{Loss, OpenRecovery};
 
 /// Rows written at a time.
 const PAGE: u32 = 1_000;

@@ -1,7 +1,7 @@
 //! What a node does when the engine may have lost something: it stops, tells the other nodes what it knows, and goes on
 //! once one of them has verified the engine or rebuilt it from the database.
 //!
-//! The order matters. A node first stops (`testify`), so that nothing is told that no testimony has; then writes what it
+//! The order matters. A node first stops (`halt_and_report`), so that nothing is told that no testimony has; then writes what it
 //! told members into the database; then says how far it knows. Only when all who live have spoken may one node, the one
 //! with the lease, judge the engine. Nobody concludes from silence: who was silent is waited for until it counts as dead.
 
@@ -20,15 +20,15 @@ use tokio::time::timeout;
 
 use self::lost::LossDisplay;
 use self::quiet::Quiet;
-use crate::actors::runtime::catch_panic::contain_async;
-use crate::actors::issuing::handle::CouponHandle;
-use crate::actors::cluster::membership::Peers;
-use crate::actors::cluster::lease::Right;
+use crate::actors::cluster::Lease;
+use crate::actors::cluster::Membership;
+use crate::actors::issuing::CouponHandle;
+use crate::actors::runtime::catch_panic::catch_panic_async;
 use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
-    BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus, Evidence,
-    IssuanceStore, Loss, LossError, LostNumbers, OpenRecovery, Round, StoreError,
+    BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus,
+    HighWatermark, IssuanceStore, Loss, LossError, LostNumbers, OpenRecovery, Round, StoreError,
 };
 use crate::telemetry::Metrics;
 
@@ -45,9 +45,9 @@ const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// What recoveries are made of.
 #[derive(Clone)]
-pub struct RecoveryParts {
+pub struct RecoveryDeps {
     /// This node among the others.
-    pub peers: Arc<Peers>,
+    pub peers: Arc<Membership>,
     /// What is recovered.
     pub engine: Arc<dyn EngineRecovery>,
     /// What operators have said of each coupon.
@@ -64,10 +64,10 @@ pub struct RecoveryParts {
 
 /// The recoveries that this node takes part in.
 pub struct Recoveries {
-    parts: RecoveryParts,
+    parts: RecoveryDeps,
     state: Mutex<State>,
     /// Whether this node is the one that judges.
-    leads: tokio::sync::Mutex<Right>,
+    leads: tokio::sync::Mutex<Lease>,
     /// However many coupons are doubted at once, the database has other things to do as well.
     turns: Semaphore,
     /// Where they run: a long one must not hold up the gate's keeper.
@@ -129,9 +129,9 @@ enum RecoveryError {
 impl Recoveries {
     /// No recovery yet. They run on the runtime in which this is called.
     #[must_use]
-    pub fn new(parts: RecoveryParts) -> Arc<Self> {
+    pub fn new(parts: RecoveryDeps) -> Arc<Self> {
         let (cluster, node) = (Arc::clone(parts.peers.cluster()), parts.peers.node().clone());
-        let leads = tokio::sync::Mutex::new(Right::new("recover", LEAD_PERIOD, cluster, node));
+        let leads = tokio::sync::Mutex::new(Lease::new("recover", LEAD_PERIOD, cluster, node));
         let (state, turns) = (Mutex::default(), Semaphore::new(MAX_STEPS));
         Arc::new(Self { parts, state, leads, turns, runtime: Handle::current() })
     }
@@ -172,17 +172,17 @@ impl Recoveries {
         }
         let (recoveries, handle) = (Arc::clone(self), Arc::clone(handle));
         self.runtime.spawn(async move {
-            let done = contain_async(recoveries.step(&handle)).await;
+            let done = catch_panic_async(recoveries.step(&handle)).await;
             recoveries.state().underway.remove(handle.id());
             match done {
-                Ok(Ok(())) => handle.look_again(),
+                Ok(Ok(())) => handle.refresh_now(),
                 Ok(Err(error)) => {
                     recoveries.waits(handle.id(), &error);
-                    handle.look_later();
+                    handle.refresh_next_round();
                 }
                 Err(why) => {
                     tracing::error!(coupon = %handle.id(), error = %why, "a step of a recovery failed");
-                    handle.look_later();
+                    handle.refresh_next_round();
                 }
             }
         });
@@ -231,9 +231,9 @@ impl Recoveries {
     pub(in crate::actors) async fn know_nothing_of(&self, coupon: &CouponId) {
         let Some(open) = self.state().open.remove(coupon) else { return };
         let open = OpenRecovery { coupon: coupon.clone(), round: open.round };
-        self.parts.engine.testify(coupon);
+        self.parts.engine.halt_and_report(coupon);
         let peers = &self.parts.peers;
-        let said = peers.cluster().testify(&open, peers.node(), Evidence::default());
+        let said = peers.cluster().halt_and_report(&open, peers.node(), HighWatermark::default());
         // Unheard, it is asked again by the next beat.
         let _unheard = timeout(QUESTION_TIMEOUT, said).await;
     }

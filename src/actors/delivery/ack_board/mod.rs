@@ -1,5 +1,7 @@
 //! The board on which publisher, persisters and poller write how far issuances have got, and by which waiters are told.
 
+mod waiting;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,11 +37,11 @@ struct State {
 
 /// One who waits. Dropping it is leaving, however that comes about.
 #[derive(Debug)]
-pub(super) struct Wait<'a> {
+pub(in crate::actors) struct Wait<'a> {
     board: &'a AckBoard,
     ticket: Ticket,
     /// Resolves when the level is reached.
-    pub(super) told: oneshot::Receiver<()>,
+    pub(in crate::actors) told: oneshot::Receiver<()>,
 }
 
 impl Drop for Wait<'_> {
@@ -68,7 +70,7 @@ impl AckBoard {
     }
 
     /// Waits until `issuance` has reached `level`, beginning with what is written on the board from now on.
-    pub(super) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
+    pub(in crate::actors) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
         let (ticket, told) = self.lock().waiting.enter(issuance, level);
         Wait { board: self, ticket, told }
     }
@@ -85,13 +87,13 @@ impl AckBoard {
     }
 
     /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::is_over`].
-    pub(super) fn wants_poller(&self) -> bool {
+    pub(in crate::actors) fn wants_poller(&self) -> bool {
         let mut state = self.lock();
         !state.waiting.is_empty() && !std::mem::replace(&mut state.polled, true)
     }
 
     /// Whether nobody waits any more. If so, whoever asked the database no longer does.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::actors) fn is_over(&self) -> bool {
         let mut state = self.lock();
         let over = state.waiting.is_empty();
         if over {
@@ -101,12 +103,12 @@ impl AckBoard {
     }
 
     /// The coupons for which somebody waits.
-    pub(super) fn coupons(&self) -> Vec<CouponId> {
+    pub(in crate::actors) fn coupons(&self) -> Vec<CouponId> {
         self.lock().waiting.coupons()
     }
 
     /// The sequences above `after` for which somebody waits, in order, at most `limit`.
-    pub(super) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
+    pub(in crate::actors) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
         self.lock().waiting.page(coupon, after, limit)
     }
 

@@ -1,22 +1,24 @@
 //! PersisterActor: takes issuances from the queue in micro-batches, writes them, and acknowledges after COMMIT.
 
+mod batch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
-use crate::actors::issuing::acks::AckBoard;
-use crate::fault_injection::panics;
-use crate::actors::delivery::in_flight::{Hands, Held};
-use crate::actors::runtime::background_actor::{LoopActor, LoopWork};
+use crate::actors::delivery::AckBoard;
+use crate::actors::delivery::DatabaseOutage;
+use crate::actors::delivery::in_flight::{InFlight, InFlightGuard};
 use crate::actors::delivery::persister::batch::{BatchWriter, Item};
-use crate::actors::delivery::database_outage::DatabaseSilence;
-use crate::actors::runtime::supervisor::Leave;
+use crate::actors::runtime::StopSignal;
+use crate::actors::runtime::{BackgroundActor, BackgroundTask};
+use crate::fault_injection::panics;
+use crate::fault_injection::{abort, bugs};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
-use crate::fault_injection::{abort, planted};
-use crate::telemetry::{Destination, Metrics, Work, WorkKind, run_as};
+use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_as};
 
 /// Issuances in one insert.
 const BATCH_MAX: usize = 1_024;
@@ -31,11 +33,11 @@ const LINGER: Duration = Duration::from_millis(5);
 const TOTAL_LAGS_MAX: Duration = Duration::from_secs(5);
 
 /// One of the pool. When it should end, it finishes what it has in hand.
-pub type PersisterActor = LoopActor<PersisterParts>;
+pub type PersisterActor = BackgroundActor<PersisterDeps>;
 
 /// What a persister works with.
 #[derive(Clone)]
-pub struct PersisterParts {
+pub struct PersisterDeps {
     /// Which of the pool it is, from 1.
     pub number: usize,
     /// Where deliveries come from.
@@ -49,19 +51,19 @@ pub struct PersisterParts {
     /// Where it is written how far an issuance has got.
     pub acks: AckBoard,
     /// The hands of the node's persisters.
-    pub hands: Hands,
+    pub hands: InFlight,
     /// Whether the database answers them.
-    pub silence: DatabaseSilence,
+    pub silence: DatabaseOutage,
 }
 
-impl LoopWork for PersisterParts {
+impl BackgroundTask for PersisterDeps {
     const KIND: &'static str = "persister";
 
     fn name(&self) -> String {
         format!("{}/{}", Self::KIND, self.number)
     }
 
-    async fn run(self, leave: Leave) {
+    async fn run(self, leave: StopSignal) {
         let Self { source, queue, store, metrics, acks, hands, silence, .. } = self;
         Persister { source, queue, writer: BatchWriter { store, metrics, acks }, hands, silence, leave }
             .run()
@@ -75,17 +77,17 @@ struct Persister {
     queue: Destination,
     writer: BatchWriter,
     /// Told of every batch, which has left the queue and is no row yet.
-    hands: Hands,
+    hands: InFlight,
     /// Told of every answer and of every one that is missing.
-    silence: DatabaseSilence,
+    silence: DatabaseOutage,
     /// Says when it should finish and end.
-    leave: Leave,
+    leave: StopSignal,
 }
 
 impl Persister {
     async fn run(mut self) {
         let mut retry = Retry::reconnect();
-        while !self.leave.is_due() {
+        while !self.leave.is_set() {
             match self.source.open(PREFETCH).await {
                 Ok(mut stream) => {
                     retry.reset();
@@ -102,7 +104,7 @@ impl Persister {
 
     /// Writes batch after batch until it has to end.
     async fn drain(&mut self, stream: &mut dyn EventStream) -> Result<(), SourceError> {
-        let mut held: Option<Held> = None;
+        let mut held: Option<InFlightGuard> = None;
         loop {
             let first = match at_once(stream).await {
                 Some(delivery) => delivery?,
@@ -117,7 +119,7 @@ impl Persister {
                 }
             };
             let held = held.get_or_insert_with(|| self.hands.hold());
-            fail_point::visit(PersisterParts::KIND, "delivery");
+            panics::visit(PersisterDeps::KIND, "delivery");
             let gathered = gather(stream, first).await?;
             if !self.settle(stream, gathered.batch).await? {
                 return Ok(());
@@ -125,7 +127,7 @@ impl Persister {
             if let Some(moment) = gathered.none_left {
                 held.settled_before(moment);
             }
-            if self.leave.is_due() {
+            if self.leave.is_set() {
                 return Ok(());
             }
         }
@@ -142,10 +144,11 @@ impl Persister {
     }
 
     /// The batch as part of the traces in which its issuances were decided.
-    fn work_on(&self, batch: &[Delivery]) -> Option<Work> {
+    fn work_on(&self, batch: &[Delivery]) -> Option<TraceSpan> {
         let events = batch.iter().filter_map(|delivery| delivery.event.as_ref().ok());
         let traces = events.filter_map(|event| event.traceparent.as_ref());
-        let work = Work::for_all(WorkKind::Consumer, &format!("process {}", self.queue.name), traces)?;
+        let work =
+            TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
         self.queue.note_on(&work, "process", "process");
         work.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
         Some(work)
@@ -163,13 +166,13 @@ impl Persister {
                 Err(why) => self.bury(stream, tag, &why).await?,
             }
         }
-        if planted::is(planted::ACK_BEFORE_COMMIT) {
+        if bugs::is(bugs::ACK_BEFORE_COMMIT) {
             stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
         }
         let mut retry = Retry::database();
         let mut early_until = None;
         while !items.is_empty() {
-            fail_point::visit(PersisterParts::KIND, "write");
+            panics::visit(PersisterDeps::KIND, "write");
             let begun = Instant::now();
             match self.writer.write(items.clone()).await {
                 Ok(written) => {

@@ -7,9 +7,9 @@ use actix::Addr;
 use arc_swap::ArcSwapOption;
 
 use super::{Publish, PublisherActor, QUEUE_MAX};
-use crate::actors::issuing::acks::AckBoard;
+use crate::actors::delivery::AckBoard;
 use crate::actors::delivery::confirmed::Confirmed;
-use crate::actors::issuing::handle::CouponHandle;
+use crate::domain::Coupon;
 use crate::ports::OutboxEntry;
 use crate::telemetry::Metrics;
 
@@ -34,11 +34,11 @@ impl PublisherInbox {
     }
 
     /// Offers events. When there is no room they are left to the sweep, so the caller never waits.
-    pub(in crate::actors) fn offer(&self, coupon: &Arc<CouponHandle>, entries: Vec<OutboxEntry>) {
+    pub(in crate::actors) fn offer(&self, coupon: Arc<Coupon>, entries: Vec<OutboxEntry>) {
         let count = entries.len();
         let taken = self.current.load().as_deref().is_some_and(|Current { address, at_hand }| {
             let room = at_hand.fetch_add(count, Ordering::AcqRel) + count <= QUEUE_MAX;
-            let sent = room && address.try_send(Publish { coupon: Arc::clone(coupon), entries }).is_ok();
+            let sent = room && address.try_send(Publish { coupon, entries }).is_ok();
             if !sent {
                 at_hand.fetch_sub(count, Ordering::AcqRel);
             }

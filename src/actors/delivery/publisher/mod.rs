@@ -13,20 +13,19 @@ use actix::prelude::*;
 
 use self::inbox::Current;
 pub use self::inbox::PublisherInbox;
-use crate::actors::runtime::catch_panic::{Contained, contain_async};
+use crate::actors::runtime::catch_panic::{PanicBoundary, catch_panic_async};
+use crate::actors::runtime::{Child, ExitNotice, stop_on_signal};
+use crate::domain::{AckLevel, Coupon};
+use crate::fault_injection::abort;
 use crate::fault_injection::panics;
-use crate::actors::issuing::handle::CouponHandle;
-use crate::actors::runtime::supervisor::{Child, DeathNote, leave_when_told};
-use crate::domain::AckLevel;
 use crate::ports::{CouponIssued, EventBus, OutboxEntry};
 use crate::retry::Retry;
-use crate::fault_injection::abort;
 use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "publisher";
 /// Events in one window: large enough that the broker's flush is shared, small enough to be retried as a whole.
-pub(in crate::actors) const WINDOW: usize = 1_024;
+pub(in crate::actors) const PUBLISH_BATCH_MAX: usize = 1_024;
 /// How long a window waits for company while nobody waits for it: a message, a flush of the broker and an insert cost much
 /// the same for one issuance as for a hundred.
 const LINGER: Duration = Duration::from_millis(25);
@@ -36,7 +35,7 @@ const QUEUE_MAX: usize = 65_536;
 const MAILBOX: usize = 1_024;
 
 /// One event on its way: the coupon knows how to derive the code.
-type Waiting = (Arc<CouponHandle>, OutboxEntry);
+type Waiting = (Arc<Coupon>, OutboxEntry);
 
 /// Publishes what it is offered.
 pub struct PublisherActor {
@@ -50,7 +49,7 @@ pub struct PublisherActor {
     /// Whether a window waits for company.
     lingering: bool,
     retry: Retry,
-    note: DeathNote,
+    note: ExitNotice,
 }
 
 impl PublisherActor {
@@ -74,7 +73,7 @@ impl PublisherActor {
             self.send_window(ctx);
         } else if !std::mem::replace(&mut self.lingering, true) {
             ctx.run_later(LINGER, |actor, ctx| {
-                actor.contained(ctx, |actor, ctx| {
+                actor.guarded(ctx, |actor, ctx| {
                     actor.lingering = false;
                     if !actor.in_flight && !actor.waiting.is_empty() {
                         actor.send_window(ctx);
@@ -86,10 +85,10 @@ impl PublisherActor {
 
     fn send_window(&mut self, ctx: &Context<Self>) {
         self.in_flight = true;
-        let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(WINDOW)).collect();
+        let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(PUBLISH_BATCH_MAX)).collect();
         let (bus, metrics, actor) = (Arc::clone(&self.bus), Arc::clone(&self.metrics), ctx.address());
         actix::spawn(async move {
-            let sent = contain_async(send(&*bus, &window)).await.unwrap_or_else(|why| {
+            let sent = catch_panic_async(send(&*bus, &window)).await.unwrap_or_else(|why| {
                 metrics.actor_panicked(KIND);
                 Err(why)
             });
@@ -110,8 +109,8 @@ impl PublisherActor {
                 for (coupon, entry) in &done.window {
                     let sequence = entry.grant.sequence;
                     // In this order: whoever comes after the second looks into the first.
-                    self.inbox.confirmed.add(coupon.id(), sequence);
-                    self.inbox.acks.reached(coupon.id(), AckLevel::Queued, [(sequence, &entry.member)]);
+                    self.inbox.confirmed.add(&coupon.id, sequence);
+                    self.inbox.acks.reached(&coupon.id, AckLevel::Queued, [(sequence, &entry.member)]);
                 }
                 self.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
                 self.pump(ctx);
@@ -136,8 +135,8 @@ impl PublisherActor {
     fn pump_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         self.in_flight = true;
         ctx.run_later(wait, |actor, ctx| {
-            actor.contained(ctx, |actor, ctx| {
-                fail_point::visit(KIND, "timer");
+            actor.guarded(ctx, |actor, ctx| {
+                panics::visit(KIND, "timer");
                 actor.in_flight = false;
                 actor.pump(ctx);
             });
@@ -147,11 +146,11 @@ impl PublisherActor {
 
 /// Whether a window of so many goes now, or may wait for company.
 fn is_due(waiting: usize, is_waited_on: bool) -> bool {
-    waiting >= WINDOW || is_waited_on
+    waiting >= PUBLISH_BATCH_MAX || is_waited_on
 }
 
 async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
-    fail_point::visit(KIND, "window");
+    panics::visit(KIND, "window");
     let events: Vec<CouponIssued> = window
         .iter()
         .map(|(coupon, entry)| CouponIssued {
@@ -164,7 +163,7 @@ async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
     Ok(())
 }
 
-impl Contained for PublisherActor {
+impl PanicBoundary for PublisherActor {
     fn failed(&mut self, why: String) {
         self.note.because(why);
     }
@@ -174,9 +173,9 @@ impl Actor for PublisherActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| {
-            fail_point::visit(KIND, "started");
-            leave_when_told(&actor.note, ctx);
+        self.guarded(ctx, |actor, ctx| {
+            panics::visit(KIND, "started");
+            stop_on_signal(&actor.note, ctx);
             // What the forerunner had at hand is left to the sweep.
             actor.inbox.failing.store(false, Ordering::Release);
         });
@@ -187,7 +186,7 @@ impl Actor for PublisherActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Publish {
-    coupon: Arc<CouponHandle>,
+    coupon: Arc<Coupon>,
     entries: Vec<OutboxEntry>,
 }
 
@@ -195,8 +194,8 @@ impl Handler<Publish> for PublisherActor {
     type Result = ();
 
     fn handle(&mut self, Publish { coupon, entries }: Publish, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| {
-            fail_point::visit(KIND, "handler");
+        self.guarded(ctx, |actor, ctx| {
+            panics::visit(KIND, "handler");
             actor.waiting.extend(entries.into_iter().map(|entry| (Arc::clone(&coupon), entry)));
             actor.pump(ctx);
         });
@@ -215,7 +214,7 @@ impl Handler<WindowDone> for PublisherActor {
     type Result = ();
 
     fn handle(&mut self, done: WindowDone, ctx: &mut Context<Self>) {
-        self.contained(ctx, |actor, ctx| actor.window_done(done, ctx));
+        self.guarded(ctx, |actor, ctx| actor.window_done(done, ctx));
     }
 }
 
@@ -235,7 +234,7 @@ impl Child for PublisherChild {
         KIND
     }
 
-    fn start(&self, note: DeathNote) {
+    fn start(&self, note: ExitNotice) {
         let (inbox, bus, metrics) = (self.inbox.clone(), Arc::clone(&self.bus), Arc::clone(&self.metrics));
         let at_hand = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&at_hand);
@@ -265,7 +264,7 @@ impl Child for PublisherChild {
         self.inbox.at_hand()
     }
 
-    fn gave_up(&self) {
+    fn on_abandoned(&self) {
         // The sweep offers nothing to nobody; everything waits in the outbox.
         self.inbox.failing.store(true, Ordering::Release);
     }
@@ -273,13 +272,13 @@ impl Child for PublisherChild {
 
 #[cfg(test)]
 mod tests {
-    use super::{WINDOW, is_due};
-    use crate::actors::AckBoard;
+    use super::{PUBLISH_BATCH_MAX, is_due};
+    use crate::actors::delivery::AckBoard;
 
     #[test]
     fn nobody_who_waits_is_kept_waiting_for_company() {
         let board = AckBoard::default();
-        assert!(!is_due(WINDOW - 1, board.is_waited_on()));
+        assert!(!is_due(PUBLISH_BATCH_MAX - 1, board.is_waited_on()));
         let (one, other) = (board.expect(), board.expect());
         assert!(is_due(1, board.is_waited_on()));
         drop(one);
@@ -290,6 +289,6 @@ mod tests {
 
     #[test]
     fn a_full_window_waits_for_nothing() {
-        assert!(is_due(WINDOW, false));
+        assert!(is_due(PUBLISH_BATCH_MAX, false));
     }
 }

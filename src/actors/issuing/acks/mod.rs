@@ -4,9 +4,7 @@
 //! Waiting begins after the verdict and in the request's own task, so that it holds up neither the coupon's actor nor
 //! anybody else. It never changes the verdict: whose time is up holds a coupon all the same.
 
-mod board;
 mod poller;
-mod waiting;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,12 +13,13 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
-pub use crate::actors::delivery::ack_board::AckBoard;
-use crate::actors::delivery::ack_board::Expected;
 use self::poller::Poller;
 use super::answer::AskError;
-use super::handle::{CouponHandle, here_now};
-use crate::actors::delivery::publisher::PublisherInbox;
+use super::handle::CouponHandle;
+use crate::actors::delivery::AckBoard;
+use crate::actors::delivery::PublisherInbox;
+use crate::actors::delivery::ack_board::Expected;
+use crate::clock;
 use crate::domain::{AckLevel, IssuedCoupon, MemberId};
 use crate::gate::Passage;
 use crate::ports::IssuanceStore;
@@ -77,21 +76,21 @@ impl Acks {
         coupon: &CouponHandle,
         member: &MemberId,
         level: AckLevel,
-    ) -> Result<AckPlace<'_>, AskError> {
+    ) -> Result<AckSlot<'_>, AskError> {
         let sources = self.sources.as_ref().filter(|_| level > AckLevel::Granted);
-        let permit = match sources.map(|_| coupon.ack_place()) {
+        let permit = match sources.map(|_| coupon.ack_permit()) {
             // Whom the gate turns away is told so, however many wait.
-            Some(Err(_)) if matches!(coupon.gate().judge(member, here_now()), Passage::Reject(_)) => None,
+            Some(Err(_)) if matches!(coupon.gate().judge(member, clock::now()), Passage::Reject(_)) => None,
             Some(permit) => Some(permit?),
             None => None,
         };
         let expected = sources.map(|sources| sources.publisher.acks.expect());
-        Ok(AckPlace { acks: self, sources, level, permit, _expected: expected })
+        Ok(AckSlot { acks: self, sources, level, permit, _expected: expected })
     }
 }
 
 /// A place among those who may wait; free again when it is dropped.
-pub struct AckPlace<'a> {
+pub struct AckSlot<'a> {
     acks: &'a Acks,
     /// Absent if there is nothing to wait for.
     sources: Option<&'a AckSources>,
@@ -102,7 +101,7 @@ pub struct AckPlace<'a> {
     _expected: Option<Expected>,
 }
 
-impl AckPlace<'_> {
+impl AckSlot<'_> {
     /// Waits until `issuance` has reached the level of this place.
     ///
     /// # Errors

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::AckBoard;
-use crate::actors::runtime::catch_panic::contain_async;
-use crate::fault_injection::panics;
+use crate::actors::runtime::catch_panic::catch_panic_async;
 use crate::domain::AckLevel;
+use crate::fault_injection::panics;
 use crate::ports::{IssuanceStore, StoreError};
 use crate::retry::Retry;
 use crate::telemetry::Metrics;
@@ -36,7 +36,7 @@ impl Poller {
             if self.board.is_over() {
                 return;
             }
-            rest = match contain_async(self.round()).await {
+            rest = match catch_panic_async(self.round()).await {
                 Ok(Ok(told)) => {
                     retry.reset();
                     if told > 0 { SHORTEST_REST } else { (rest * 2).min(LONGEST_REST) }
@@ -57,7 +57,7 @@ impl Poller {
     /// Asks once about everybody who waits; how many could be told. How long an answer may take is the store's to bound:
     /// a question given up here would go on there, and keep its connection.
     async fn round(&self) -> Result<usize, StoreError> {
-        fail_point::visit(KIND, "round");
+        panics::visit(KIND, "round");
         let mut told = 0;
         for coupon in self.board.coupons() {
             let mut after = 0;

@@ -5,9 +5,9 @@ mod rows;
 use serde::Serialize;
 
 use self::rows::RowPromises;
-use super::asking::{ROWS_PAGE, ReconcileError, ReconcileParts};
 use super::report::{CouponReport, DriftKind, Finding, Place};
 use super::run::failed;
+use super::sources::{ROWS_PAGE, ReconcileDeps, ReconcileError};
 use super::watch::Watch;
 use crate::domain::{Coupon, CouponId};
 
@@ -16,7 +16,7 @@ const OFFENDERS_MAX: usize = 5;
 
 /// One promise, and whether it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Promise {
+pub struct Invariant {
     /// A short name that never changes.
     pub name: &'static str,
     /// What is promised, in words.
@@ -29,7 +29,7 @@ pub struct Promise {
     pub more: u64,
 }
 
-impl Promise {
+impl Invariant {
     pub(super) fn new(name: &'static str, promise: &'static str) -> Self {
         Self { name, promise, held: Some(true), offenders: Vec::new(), more: 0 }
     }
@@ -64,7 +64,8 @@ pub struct CouponProof {
     /// Lost numbers that an operator had written off: they have rows, and nobody holds them.
     pub written_off: u64,
     /// Every promise.
-    pub promises: Vec<Promise>,
+    #[serde(rename = "promises")]
+    pub invariants: Vec<Invariant>,
 }
 
 /// What was proven.
@@ -88,20 +89,20 @@ pub struct ProofReport {
 /// # Errors
 /// [`ReconcileError`] if somebody cannot be asked.
 pub async fn verify(
-    parts: &ReconcileParts,
+    parts: &ReconcileDeps,
     only: Option<&CouponId>,
     watch: &mut dyn Watch,
 ) -> Result<ProofReport, ReconcileError> {
     let mut report = ProofReport::default();
     let catalog = parts.coupons(only).await?;
     for coupon in &catalog.coupons {
-        let (count, mut promises) = of_rows(parts, coupon).await?;
+        let (count, mut invariants) = of_rows(parts, coupon).await?;
         let examined = parts.examined(coupon, watch).await?;
-        promises.extend(of_the_whole(&examined));
-        report.add(&examined, count, promises);
+        invariants.extend(of_the_whole(&examined));
+        report.add(&examined, count, invariants);
     }
     if only.is_none() {
-        for stranger in parts.strangers(&catalog).await? {
+        for stranger in parts.uncomparable(&catalog).await? {
             report.add(&stranger, 0, of_the_whole(&stranger));
         }
     }
@@ -109,8 +110,8 @@ pub async fn verify(
 }
 
 impl ProofReport {
-    fn add(&mut self, examined: &CouponReport, rows: u64, promises: Vec<Promise>) {
-        let so_many = |held| promises.iter().filter(|promise| promise.held == held).count() as u64;
+    fn add(&mut self, examined: &CouponReport, rows: u64, invariants: Vec<Invariant>) {
+        let so_many = |held| invariants.iter().filter(|promise| promise.held == held).count() as u64;
         self.broken += so_many(Some(false));
         self.unproven += so_many(None);
         self.coupons.push(CouponProof {
@@ -118,31 +119,31 @@ impl ProofReport {
             rows,
             settled: examined.settled,
             written_off: examined.written_off,
-            promises,
+            invariants,
         });
     }
 }
 
 /// What rows alone can show.
-async fn of_rows(parts: &ReconcileParts, coupon: &Coupon) -> Result<(u64, Vec<Promise>), ReconcileError> {
-    let (mut promises, mut after, mut count) = (RowPromises::of(coupon), 0, 0);
+async fn of_rows(parts: &ReconcileDeps, coupon: &Coupon) -> Result<(u64, Vec<Invariant>), ReconcileError> {
+    let (mut invariants, mut after, mut count) = (RowPromises::of(coupon), 0, 0);
     loop {
         let page = parts.rows(&coupon.id, after, ROWS_PAGE).await.map_err(failed)?;
         count += page.len() as u64;
-        page.iter().for_each(|row| promises.see(row));
+        page.iter().for_each(|row| invariants.see(row));
         match page.last() {
             Some(last) => after = last.sequence,
-            None => return Ok((count, promises.finish())),
+            None => return Ok((count, invariants.finish())),
         }
     }
 }
 
 /// What engine, outbox and database show together.
-fn of_the_whole(report: &CouponReport) -> Vec<Promise> {
-    let mut same = Promise::new("told_is_stored", "the engine and the database hold the same issuances");
-    let mut counts = Promise::new("counts_agree", "what is left is the total less what members hold");
-    let mut outbox = Promise::new("outbox_is_true", "the outbox holds only what the engine has issued");
-    let mut quarantine = Promise::new("nothing_contradicts", "nothing that arrived contradicts a row");
+fn of_the_whole(report: &CouponReport) -> Vec<Invariant> {
+    let mut same = Invariant::new("told_is_stored", "the engine and the database hold the same issuances");
+    let mut counts = Invariant::new("counts_agree", "what is left is the total less what members hold");
+    let mut outbox = Invariant::new("outbox_is_true", "the outbox holds only what the engine has issued");
+    let mut quarantine = Invariant::new("nothing_contradicts", "nothing that arrived contradicts a row");
     for finding in report.findings.iter().filter(|finding| finding.kind != DriftKind::NotCompared) {
         let broken = match (finding.place, finding.kind) {
             (Place::Quarantine, _) => &mut quarantine,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::Promise;
+use super::Invariant;
 use crate::actors::reconcile::slice::is_genuine;
 use crate::domain::{Coupon, IssuedCoupon, Sequence, Timestamp};
 
@@ -15,11 +15,11 @@ pub(super) struct RowPromises<'a> {
     /// Keyed hashes of members, eight bytes each: two that differ look the same once in 2^64.
     members: HashSet<u64>,
     hasher: RandomState,
-    dense: Promise,
-    within_total: Promise,
-    one_a_member: Promise,
-    codes: Promise,
-    times: Promise,
+    dense: Invariant,
+    within_total: Invariant,
+    one_a_member: Invariant,
+    codes: Invariant,
+    times: Invariant,
 }
 
 impl<'a> RowPromises<'a> {
@@ -30,11 +30,14 @@ impl<'a> RowPromises<'a> {
             latest: Timestamp::from_ms(0),
             members: HashSet::new(),
             hasher: RandomState::new(),
-            dense: Promise::new("dense", "sequences run from 1 without a gap"),
-            within_total: Promise::new("within_total", "no more coupons are issued than exist"),
-            one_a_member: Promise::new("one_a_member", "no member holds two"),
-            codes: Promise::new("codes", "every code is the one that coupon and member give, and so unique"),
-            times: Promise::new("in_order", "issued within the window, and in the order of the sequences"),
+            dense: Invariant::new("dense", "sequences run from 1 without a gap"),
+            within_total: Invariant::new("within_total", "no more coupons are issued than exist"),
+            one_a_member: Invariant::new("one_a_member", "no member holds two"),
+            codes: Invariant::new(
+                "codes",
+                "every code is the one that coupon and member give, and so unique",
+            ),
+            times: Invariant::new("in_order", "issued within the window, and in the order of the sequences"),
         }
     }
 
@@ -69,7 +72,7 @@ impl<'a> RowPromises<'a> {
         self.latest = self.latest.max(*issued_at);
     }
 
-    pub(super) fn finish(self) -> Vec<Promise> {
+    pub(super) fn finish(self) -> Vec<Invariant> {
         vec![self.dense, self.within_total, self.one_a_member, self.codes, self.times]
     }
 }
@@ -78,7 +81,7 @@ impl<'a> RowPromises<'a> {
 mod tests {
     use super::{Coupon, IssuedCoupon, RowPromises, Timestamp};
     use crate::domain::{
-        CodeSalt, CouponId, Inventory, IssuanceStatus, Lifecycle, MemberId, Sequence, Terms, Window,
+        CodeSalt, CouponId, Inventory, IssuanceStatus, Lifecycle, MemberId, SalePeriod, Sequence, Terms,
     };
 
     fn coupon() -> Coupon {
@@ -86,7 +89,7 @@ mod tests {
             id: CouponId::parse("drop").unwrap(),
             terms: Terms::new("A coupon", "", "").unwrap(),
             inventory: Inventory::new(5).unwrap(),
-            window: Window::new(Timestamp::from_ms(10), Some(Timestamp::from_ms(20))).unwrap(),
+            window: SalePeriod::new(Timestamp::from_ms(10), Some(Timestamp::from_ms(20))).unwrap(),
             valid_until: None,
             lifecycle: Lifecycle::Active,
             salt: CodeSalt::from_bytes([7; 32]),
@@ -104,9 +107,9 @@ mod tests {
     /// The names of the promises that `rows` break.
     fn broken(rows: &[IssuedCoupon]) -> Vec<&'static str> {
         let coupon = coupon();
-        let mut promises = RowPromises::of(&coupon);
-        rows.iter().for_each(|row| promises.see(row));
-        promises
+        let mut invariants = RowPromises::of(&coupon);
+        rows.iter().for_each(|row| invariants.see(row));
+        invariants
             .finish()
             .into_iter()
             .filter(|promise| promise.held == Some(false))

@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::domain::{Coupon, IssuedCoupon, MemberId, Sequence, Timestamp};
-use crate::ports::Grant;
+use crate::domain::{Coupon, Grant, IssuedCoupon, MemberId, Sequence, Timestamp};
 
 /// Sequences that are compared in one go: 32 megabytes.
 pub(super) const SLICE: u32 = 4_000_000;

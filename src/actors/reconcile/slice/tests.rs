@@ -6,17 +6,16 @@ use proptest::prelude::*;
 
 use super::{Differences, HeldSlice, Runs};
 use crate::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, Lifecycle, MemberId, Sequence,
-    Terms, Timestamp, Window,
+    CodeSalt, Coupon, CouponId, Grant, Inventory, IssuanceStatus, IssuedCoupon, Lifecycle, MemberId,
+    SalePeriod, Sequence, Terms, Timestamp,
 };
-use crate::ports::Grant;
 
 fn coupon() -> Coupon {
     Coupon {
         id: CouponId::parse("drop").unwrap(),
         terms: Terms::new("A coupon", "", "").unwrap(),
         inventory: Inventory::new(1_000).unwrap(),
-        window: Window::new(Timestamp::from_ms(0), None).unwrap(),
+        window: SalePeriod::new(Timestamp::from_ms(0), None).unwrap(),
         valid_until: None,
         lifecycle: Lifecycle::Active,
         salt: CodeSalt::from_bytes([7; 32]),

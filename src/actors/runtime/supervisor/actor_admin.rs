@@ -14,7 +14,7 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Why an operator's call came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ActorDeskError {
+pub enum ActorAdminError {
     /// No actor of that name is supervised here.
     #[error("no actor of this node has that name")]
     NoSuchActor,
@@ -25,12 +25,12 @@ pub enum ActorDeskError {
 
 /// The way to the actors of one node, for operators.
 #[derive(Debug, Clone)]
-pub struct ActorDesk {
+pub struct ActorAdmin {
     supervisor: Addr<SupervisorActor>,
     failed: FailedActors,
 }
 
-impl ActorDesk {
+impl ActorAdmin {
     /// A desk before this supervisor, which notes in `failed` who stays down.
     #[must_use]
     pub fn new(supervisor: Addr<SupervisorActor>, failed: FailedActors) -> Self {
@@ -46,24 +46,24 @@ impl ActorDesk {
     /// All of them, in the order of their names.
     ///
     /// # Errors
-    /// [`ActorDeskError::Silent`].
-    pub async fn list(&self) -> Result<Vec<ActorView>, ActorDeskError> {
+    /// [`ActorAdminError::Silent`].
+    pub async fn list(&self) -> Result<Vec<ActorView>, ActorAdminError> {
         let asked = timeout(ANSWER_WITHIN, self.supervisor.send(Observe)).await;
-        asked.ok().and_then(Result::ok).ok_or(ActorDeskError::Silent)
+        asked.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)
     }
 
     /// Has one made anew, and waits a little for it; gives how it is then.
     ///
     /// # Errors
-    /// [`ActorDeskError`].
-    pub async fn restart(&self, name: &str) -> Result<ActorView, ActorDeskError> {
+    /// [`ActorAdminError`].
+    pub async fn restart(&self, name: &str) -> Result<ActorView, ActorAdminError> {
         let asked = timeout(ANSWER_WITHIN, self.supervisor.send(Restart(name.to_owned()))).await;
-        let before = asked.ok().and_then(Result::ok).ok_or(ActorDeskError::Silent)?;
-        let before = before.ok_or(ActorDeskError::NoSuchActor)?;
+        let before = asked.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)?;
+        let before = before.ok_or(ActorAdminError::NoSuchActor)?;
         let until = Instant::now() + LEAVE_WITHIN + ANSWER_WITHIN;
         loop {
             let all = self.list().await?;
-            let view = all.into_iter().find(|view| view.name == name).ok_or(ActorDeskError::NoSuchActor)?;
+            let view = all.into_iter().find(|view| view.name == name).ok_or(ActorAdminError::NoSuchActor)?;
             let is_anew = view.state == ActorState::Running && view.restarts > before.restarts;
             if is_anew || Instant::now() >= until {
                 return Ok(view);

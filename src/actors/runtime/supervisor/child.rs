@@ -14,7 +14,7 @@ pub trait Child: Send {
     fn kind(&self) -> &'static str;
 
     /// Makes one and puts its address where others find it. The note must live exactly as long as the actor.
-    fn start(&self, note: DeathNote);
+    fn start(&self, note: ExitNotice);
 
     /// Whether the one made last still takes messages.
     fn is_alive(&self) -> bool;
@@ -24,12 +24,12 @@ pub trait Child: Send {
 
     /// Told when it died too often and stays down until an operator says otherwise: whoever waits for it must not go on
     /// waiting. The next [`Child::start`] ends that.
-    fn gave_up(&self) {}
+    fn on_abandoned(&self) {}
 }
 
 /// Held by an actor; when the actor is gone, however it went, the note tells the supervisor.
 #[derive(Debug)]
-pub struct DeathNote {
+pub struct ExitNotice {
     pub(super) supervisor: Addr<SupervisorActor>,
     pub(super) name: String,
     pub(super) incarnation: u64,
@@ -38,14 +38,14 @@ pub struct DeathNote {
     pub(super) leave: watch::Receiver<bool>,
 }
 
-impl DeathNote {
+impl ExitNotice {
     /// Notes why the actor is about to stop.
     pub(in crate::actors) fn because(&mut self, why: String) {
         self.why = Some(why);
     }
 }
 
-impl Drop for DeathNote {
+impl Drop for ExitNotice {
     fn drop(&mut self) {
         let why = self.why.take().or_else(|| std::thread::panicking().then(|| "it panicked".to_owned()));
         let (name, incarnation) = (std::mem::take(&mut self.name), self.incarnation);

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 
-use super::{ActorView, Child, SupervisorActor, Ward};
+use super::{ActorView, Child, Supervised, SupervisorActor};
 
 /// Takes an actor under supervision and starts it. A second one of the same name is left alone.
 #[derive(Message)]
@@ -14,18 +14,18 @@ impl Handler<Supervise> for SupervisorActor {
 
     fn handle(&mut self, Supervise(child): Supervise, ctx: &mut Context<Self>) {
         let address = ctx.address();
-        self.contained(|supervisor| {
+        self.guarded(|supervisor| {
             let name = child.name();
-            if !supervisor.wards.contains_key(&name) {
+            if !supervisor.supervised.contains_key(&name) {
                 supervisor.metrics.actor_supervised(child.kind());
-                supervisor.wards.insert(name.clone(), Ward::of(child));
+                supervisor.supervised.insert(name.clone(), Supervised::of(child));
                 supervisor.start(&name, 0, address);
             }
         });
     }
 }
 
-/// Tells of a death; sent by the [`super::DeathNote`] of whoever died.
+/// Tells of a death; sent by the [`super::ExitNotice`] of whoever died.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::actors) struct ChildDied {
@@ -38,7 +38,7 @@ impl Handler<ChildDied> for SupervisorActor {
     type Result = ();
 
     fn handle(&mut self, death: ChildDied, ctx: &mut Context<Self>) {
-        self.contained(|supervisor| supervisor.died(&death, ctx));
+        self.guarded(|supervisor| supervisor.died(&death, ctx));
     }
 }
 
@@ -51,7 +51,7 @@ impl Handler<Observe> for SupervisorActor {
     type Result = MessageResult<Observe>;
 
     fn handle(&mut self, Observe: Observe, _ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.wards.values().map(Ward::view).collect())
+        MessageResult(self.supervised.values().map(Supervised::view).collect())
     }
 }
 
@@ -65,8 +65,8 @@ impl Handler<Restart> for SupervisorActor {
     type Result = MessageResult<Restart>;
 
     fn handle(&mut self, Restart(name): Restart, ctx: &mut Context<Self>) -> Self::Result {
-        let before = self.wards.get(&name).map(Ward::view);
-        self.contained(|supervisor| supervisor.restart(&name, ctx));
+        let before = self.supervised.get(&name).map(Supervised::view);
+        self.guarded(|supervisor| supervisor.restart(&name, ctx));
         MessageResult(before)
     }
 }
@@ -74,12 +74,12 @@ impl Handler<Restart> for SupervisorActor {
 /// Lets the dead stay dead from now on: the node shuts down.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct StandDown;
+pub struct BeginShutdown;
 
-impl Handler<StandDown> for SupervisorActor {
+impl Handler<BeginShutdown> for SupervisorActor {
     type Result = ();
 
-    fn handle(&mut self, StandDown: StandDown, _ctx: &mut Context<Self>) {
+    fn handle(&mut self, BeginShutdown: BeginShutdown, _ctx: &mut Context<Self>) {
         self.stands_down = true;
     }
 }

@@ -1,14 +1,14 @@
 //! SupervisorActor: notices when an actor of this node has died, makes a new one and swaps its address. One that dies too
 //! often is left to an operator.
 
+mod actor_admin;
 mod child;
-mod desk;
 mod failed;
 mod intensity;
-mod leave;
 mod messages;
+mod stop_signal;
+mod supervised;
 mod view;
-mod ward;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-pub use child::{Child, DeathNote};
-pub use desk::{ActorDesk, ActorDeskError};
+pub use actor_admin::{ActorAdmin, ActorAdminError};
+pub use child::{Child, ExitNotice};
 pub use failed::FailedActors;
-pub use leave::Leave;
-pub(in crate::actors) use leave::leave_when_told;
 use messages::ChildDied;
-pub use messages::{Observe, Restart, StandDown, Supervise};
+pub use messages::{BeginShutdown, Observe, Restart, Supervise};
+pub use stop_signal::StopSignal;
+pub(in crate::actors) use stop_signal::stop_on_signal;
+use supervised::{Next, Supervised};
 pub use view::{ActorState, ActorView};
-use ward::{Next, Ward};
 
-use crate::actors::runtime::catch_panic::contain;
+use crate::actors::runtime::catch_panic::catch_panic;
 use crate::telemetry::Metrics;
 
 /// How often the supervisor looks whether everybody lives, besides being told of deaths.
@@ -39,7 +39,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Keeps the actors of one node alive.
 pub struct SupervisorActor {
-    wards: BTreeMap<String, Ward>,
+    supervised: BTreeMap<String, Supervised>,
     /// Whether the node shuts down, after which the dead stay dead.
     stands_down: bool,
     /// Those that died too often, for others to read.
@@ -54,19 +54,19 @@ impl SupervisorActor {
         // Its own handlers contain their panics without stopping, so nothing has to supervise it.
         Self::start_in_arbiter(arbiter, move |ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
-            Self { wards: BTreeMap::new(), stands_down: false, failed, metrics }
+            Self { supervised: BTreeMap::new(), stands_down: false, failed, metrics }
         })
     }
 
-    fn contained(&mut self, body: impl FnOnce(&mut Self)) {
-        if let Err(why) = contain(|| body(self)) {
+    fn guarded(&mut self, body: impl FnOnce(&mut Self)) {
+        if let Err(why) = catch_panic(|| body(self)) {
             tracing::error!(error = %why, "the supervisor went on after a failure of its own");
         }
     }
 
     /// Makes the life that follows number `incarnation`, unless that has been done.
     fn start(&mut self, name: &str, incarnation: u64, supervisor: Addr<Self>) {
-        let Some(ward) = self.wards.get_mut(name) else { return };
+        let Some(ward) = self.supervised.get_mut(name) else { return };
         if ward.incarnation() != incarnation || ward.state() == ActorState::Running || self.stands_down {
             return;
         }
@@ -80,13 +80,13 @@ impl SupervisorActor {
         let name = name.to_owned();
         ctx.run_later(wait, move |supervisor, ctx| {
             let address = ctx.address();
-            supervisor.contained(|supervisor| supervisor.start_unless_failed(&name, incarnation, address));
+            supervisor.guarded(|supervisor| supervisor.start_unless_failed(&name, incarnation, address));
         });
     }
 
     /// As [`SupervisorActor::start`], for a start that was planned before something else may have happened.
     fn start_unless_failed(&mut self, name: &str, incarnation: u64, supervisor: Addr<Self>) {
-        if self.wards.get(name).is_some_and(|ward| ward.state() == ActorState::Restarting) {
+        if self.supervised.get(name).is_some_and(|ward| ward.state() == ActorState::Restarting) {
             self.start(name, incarnation, supervisor);
         }
     }
@@ -95,7 +95,7 @@ impl SupervisorActor {
         if self.stands_down {
             return;
         }
-        let Some(ward) = self.wards.get_mut(&death.name) else { return };
+        let Some(ward) = self.supervised.get_mut(&death.name) else { return };
         let (name, kind) = (&death.name, ward.kind());
         let next = ward.died(death.incarnation, death.why.as_deref());
         if matches!(next, Next::RestartIn(_) | Next::GiveUp) && death.why.is_some() {
@@ -135,7 +135,7 @@ impl SupervisorActor {
     }
 
     fn restart(&mut self, name: &str, ctx: &mut Context<Self>) {
-        let Some(ward) = self.wards.get_mut(name) else { return };
+        let Some(ward) = self.supervised.get_mut(name) else { return };
         let incarnation = ward.incarnation();
         tracing::warn!(actor = name, state = ward.state().as_str(), "an operator has an actor made anew");
         if ward.renew() {
@@ -147,7 +147,7 @@ impl SupervisorActor {
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let silent: Vec<ChildDied> = self.wards.values().filter_map(Ward::silent_death).collect();
+        let silent: Vec<ChildDied> = self.supervised.values().filter_map(Supervised::silent_death).collect();
         for death in silent {
             self.died(&death, ctx);
         }
@@ -158,6 +158,6 @@ impl Actor for SupervisorActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(ROUND, |supervisor, ctx| supervisor.contained(|supervisor| supervisor.look(ctx)));
+        ctx.run_interval(ROUND, |supervisor, ctx| supervisor.guarded(|supervisor| supervisor.look(ctx)));
     }
 }

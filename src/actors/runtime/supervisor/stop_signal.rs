@@ -4,25 +4,25 @@
 use actix::prelude::*;
 use tokio::sync::watch;
 
-use super::child::DeathNote;
+use super::child::ExitNotice;
 
 /// Held by an actor that runs a loop of its own, which looks at it wherever it may end.
 #[derive(Debug)]
-pub struct Leave {
+pub struct StopSignal {
     /// Its node's; that it lives tells the node that the actor does.
     node: watch::Receiver<bool>,
     /// Its own.
     own: watch::Receiver<bool>,
 }
 
-impl Leave {
+impl StopSignal {
     /// What the owner of `note` listens to, on a node that says by `node` that it shuts down.
-    pub(in crate::actors) fn of(node: &watch::Sender<bool>, note: &DeathNote) -> Self {
+    pub(in crate::actors) fn of(node: &watch::Sender<bool>, note: &ExitNotice) -> Self {
         Self { node: node.subscribe(), own: note.leave.clone() }
     }
 
     /// Whether it should end now.
-    pub(in crate::actors) fn is_due(&self) -> bool {
+    pub(in crate::actors) fn is_set(&self) -> bool {
         *self.node.borrow() || *self.own.borrow()
     }
 
@@ -48,7 +48,7 @@ async fn becomes_true(told: &mut watch::Receiver<bool>) {
 }
 
 /// For an actor that only takes messages: it ends when the owner of `note` is told to, after the messages that wait.
-pub(in crate::actors) fn leave_when_told<A>(note: &DeathNote, ctx: &mut Context<A>)
+pub(in crate::actors) fn stop_on_signal<A>(note: &ExitNotice, ctx: &mut Context<A>)
 where
     A: Actor<Context = Context<A>>,
 {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use actix::Addr;
 use tokio::sync::watch;
 
-use super::child::{Child, DeathNote};
+use super::child::{Child, ExitNotice};
 use super::intensity::Intensity;
 use super::view::{ActorState, ActorView};
 use super::{ChildDied, SupervisorActor};
@@ -29,7 +29,7 @@ pub(super) enum Next {
 }
 
 /// One supervised actor.
-pub(super) struct Ward {
+pub(super) struct Supervised {
     child: Box<dyn Child>,
     /// Counts the lives, so that news of an earlier one are told from news of this one.
     incarnation: u64,
@@ -42,7 +42,7 @@ pub(super) struct Ward {
     leave: watch::Sender<bool>,
 }
 
-impl Ward {
+impl Supervised {
     pub(super) fn of(child: Box<dyn Child>) -> Self {
         Self {
             child,
@@ -76,7 +76,7 @@ impl Ward {
         self.incarnation += 1;
         self.become_now(ActorState::Running);
         self.leave = watch::Sender::new(false);
-        self.child.start(DeathNote {
+        self.child.start(ExitNotice {
             supervisor,
             name: self.child.name(),
             incarnation: self.incarnation,
@@ -112,7 +112,7 @@ impl Ward {
 
     /// Lets those who wait for it know that it stays down.
     pub(super) fn give_up(&self) {
-        self.child.gave_up();
+        self.child.on_abandoned();
     }
 
     /// Gives it all its tries back, because an operator said so. `true` if it lives and was told to finish and end.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CouponDesk, DeskError};
-use crate::actors::issuing::handle::here_now;
+use super::{CouponAdmin, CouponAdminError};
+use crate::clock;
 use crate::domain::{CodeSalt, Coupon, CouponId, NewCoupon, Standing, Timestamp};
 use crate::ports::{CatalogError, EngineError};
 
@@ -12,12 +12,12 @@ const LOADED_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is asked whether it does.
 const LOADED_POLL: Duration = Duration::from_millis(50);
 
-impl CouponDesk {
+impl CouponAdmin {
     /// When a coupon opens that exists already: whoever creates it again without saying when means the same.
     ///
     /// # Errors
-    /// [`DeskError::Unavailable`] if the catalogue cannot be asked.
-    pub async fn opening(&self, id: &CouponId) -> Result<Option<Timestamp>, DeskError> {
+    /// [`CouponAdminError::Unavailable`] if the catalogue cannot be asked.
+    pub async fn opening(&self, id: &CouponId) -> Result<Option<Timestamp>, CouponAdminError> {
         Ok(self.in_catalog(id).await?.map(|coupon| coupon.window.opens_at()))
     }
 
@@ -32,13 +32,13 @@ impl CouponDesk {
     /// `bool` tells whether it is new.
     ///
     /// # Errors
-    /// [`DeskError`]; after `Unavailable` it may be repeated.
+    /// [`CouponAdminError`]; after `Unavailable` it may be repeated.
     pub async fn create(
         &self,
         new: NewCoupon,
         salt: CodeSalt,
-    ) -> Result<(Coupon, Standing, bool), DeskError> {
-        let wanted = Coupon::create(new, salt, here_now())?;
+    ) -> Result<(Coupon, Standing, bool), CouponAdminError> {
+        let wanted = Coupon::create(new, salt, clock::now())?;
         self.refuse_orphan(&wanted.id).await?;
         let (coupon, is_new) = match self.catalog.create(&wanted).await {
             Ok(()) => (wanted, true),
@@ -70,19 +70,19 @@ impl CouponDesk {
 
     /// A coupon is in the catalogue before the engine hears of it, and stays there: one that the engine knows alone is left
     /// from a database that was put back to an earlier day.
-    async fn refuse_orphan(&self, id: &CouponId) -> Result<(), DeskError> {
+    async fn refuse_orphan(&self, id: &CouponId) -> Result<(), CouponAdminError> {
         match self.engine.standing(id).await {
             Err(EngineError::UnknownCoupon) => return Ok(()),
             Ok(_) | Err(EngineError::Fenced(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        if self.in_catalog(id).await?.is_some() { Ok(()) } else { Err(DeskError::Orphan) }
+        if self.in_catalog(id).await?.is_some() { Ok(()) } else { Err(CouponAdminError::Orphan) }
     }
 
-    async fn existing(&self, wanted: Coupon) -> Result<Coupon, DeskError> {
+    async fn existing(&self, wanted: Coupon) -> Result<Coupon, CouponAdminError> {
         let held = self.catalog.find(&wanted.id).await?;
         let same = (&held.terms, held.window, held.valid_until, held.inventory.total())
             == (&wanted.terms, wanted.window, wanted.valid_until, wanted.inventory.total());
-        if same { Ok(held) } else { Err(DeskError::Exists) }
+        if same { Ok(held) } else { Err(CouponAdminError::Exists) }
     }
 }

@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::actors::cluster::membership::Peers;
-use crate::actors::issuing::registry::CouponRegistry;
-use crate::domain::{Amendment, AmendmentError, Coupon, CouponId, Lifecycle, Standing};
+use crate::actors::cluster::Membership;
+use crate::actors::issuing::CouponRegistry;
+use crate::domain::{Amendment, AmendmentError, Coupon, CouponId, Lifecycle, Reconfiguration, Standing};
 use crate::gate::GateView;
-use crate::ports::{
-    AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, Reconfiguration, TotalChange,
-};
+use crate::ports::{AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, TotalChange};
 
 /// Why an operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum DeskError {
+pub enum CouponAdminError {
     /// There is no such coupon.
     #[error("there is no coupon of this id")]
     Missing,
@@ -45,7 +43,7 @@ pub enum DeskError {
     Unavailable(String),
 }
 
-impl From<CatalogError> for DeskError {
+impl From<CatalogError> for CouponAdminError {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Exists => Self::Exists,
@@ -56,7 +54,7 @@ impl From<CatalogError> for DeskError {
     }
 }
 
-impl From<EngineError> for DeskError {
+impl From<EngineError> for CouponAdminError {
     fn from(error: EngineError) -> Self {
         Self::Unavailable(error.to_string())
     }
@@ -64,33 +62,33 @@ impl From<EngineError> for DeskError {
 
 /// Carries out what operators wish.
 #[derive(Clone)]
-pub struct CouponDesk {
+pub struct CouponAdmin {
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
     registry: Arc<CouponRegistry>,
     /// This node among the others, if there can be any.
-    peers: Option<Arc<Peers>>,
+    peers: Option<Arc<Membership>>,
     /// A change is read, judged and written in several steps: on one node, one change at a time.
     one_at_a_time: Arc<Mutex<()>>,
 }
 
-impl CouponDesk {
+impl CouponAdmin {
     /// A desk over this catalogue and engine.
     #[must_use]
     pub fn new(
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
         registry: Arc<CouponRegistry>,
-        peers: Option<Arc<Peers>>,
+        peers: Option<Arc<Membership>>,
     ) -> Self {
         Self { catalog, engine, registry, peers, one_at_a_time: Arc::default() }
     }
 
     /// Runs one change to its end, even if whoever asked for it has hung up: half a change would be seen by members.
-    async fn undisturbed<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, DeskError>
+    async fn undisturbed<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, CouponAdminError>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, DeskError>> + Send + 'static,
+        F: Future<Output = Result<T, CouponAdminError>> + Send + 'static,
     {
         let turn = Arc::clone(&self.one_at_a_time);
         let change = change(self.clone());
@@ -98,18 +96,26 @@ impl CouponDesk {
             let _turn = turn.lock().await;
             change.await
         });
-        task.await.unwrap_or_else(|error| Err(DeskError::Unavailable(error.to_string())))
+        task.await.unwrap_or_else(|error| Err(CouponAdminError::Unavailable(error.to_string())))
     }
 
     /// Changes total, terms, window or validity.
     ///
     /// # Errors
-    /// [`DeskError`]; a rule that forbids it changes nothing.
-    pub async fn amend(&self, id: CouponId, amendment: Amendment) -> Result<(Coupon, Standing), DeskError> {
+    /// [`CouponAdminError`]; a rule that forbids it changes nothing.
+    pub async fn amend(
+        &self,
+        id: CouponId,
+        amendment: Amendment,
+    ) -> Result<(Coupon, Standing), CouponAdminError> {
         self.undisturbed(|desk| async move { desk.amend_now(&id, &amendment).await }).await
     }
 
-    async fn amend_now(&self, id: &CouponId, amendment: &Amendment) -> Result<(Coupon, Standing), DeskError> {
+    async fn amend_now(
+        &self,
+        id: &CouponId,
+        amendment: &Amendment,
+    ) -> Result<(Coupon, Standing), CouponAdminError> {
         let coupon = self.catalog.find(id).await?;
         let standing = self.engine.standing(id).await?;
         let coupon_total = coupon.inventory.total();
@@ -147,12 +153,12 @@ impl CouponDesk {
     /// a close holds from when it is trusted again, and a resume is refused.
     ///
     /// # Errors
-    /// [`DeskError`]; a closed coupon stays closed.
+    /// [`CouponAdminError`]; a closed coupon stays closed.
     pub async fn set_lifecycle(
         &self,
         id: CouponId,
         lifecycle: Lifecycle,
-    ) -> Result<(Coupon, Option<Standing>), DeskError> {
+    ) -> Result<(Coupon, Option<Standing>), CouponAdminError> {
         self.undisturbed(move |desk| async move { desk.set_lifecycle_now(&id, lifecycle).await }).await
     }
 
@@ -160,7 +166,7 @@ impl CouponDesk {
         &self,
         id: &CouponId,
         lifecycle: Lifecycle,
-    ) -> Result<(Coupon, Option<Standing>), DeskError> {
+    ) -> Result<(Coupon, Option<Standing>), CouponAdminError> {
         // What this node knows is enough, so that a pause needs nothing but the engine: it must act at once.
         let coupon = match self.registry.find(id) {
             Some(handle) => (*handle.coupon()).clone(),
@@ -190,9 +196,9 @@ impl CouponDesk {
         &self,
         id: &CouponId,
         lifecycle: Lifecycle,
-    ) -> Result<(Coupon, Option<Standing>), DeskError> {
+    ) -> Result<(Coupon, Option<Standing>), CouponAdminError> {
         if lifecycle == Lifecycle::Active {
-            return Err(DeskError::Recovering);
+            return Err(CouponAdminError::Recovering);
         }
         let coupon = self.catalog.find(id).await?;
         if coupon.lifecycle > lifecycle {
@@ -201,7 +207,7 @@ impl CouponDesk {
         let told = CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() };
         self.catalog.change(id, &told).await?;
         let coupon = Coupon { lifecycle, ..coupon };
-        self.registry.ensure(coupon.clone()).await.look_again();
+        self.registry.ensure(coupon.clone()).await.refresh_now();
         tracing::info!(coupon = %id, what = lifecycle.as_str(), "a coupon was changed while it is being recovered");
         let change = Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() };
         match self.engine.reconfigure(id, change).await {
@@ -220,9 +226,9 @@ impl CouponDesk {
 
     /// Waits until no node says "sold out" by itself any more: else one could tell it to somebody who gets one of the new
     /// coupons through another node.
-    async fn everybody_expects_more(&self) -> Result<(), DeskError> {
+    async fn everybody_expects_more(&self) -> Result<(), CouponAdminError> {
         let Some(peers) = &self.peers else { return Ok(()) };
-        peers.everybody_knows().await.map_err(|error| DeskError::Unavailable(error.to_string()))
+        peers.await_catalog_read().await.map_err(|error| CouponAdminError::Unavailable(error.to_string()))
     }
 
     async fn changed(
@@ -230,9 +236,9 @@ impl CouponDesk {
         coupon: Coupon,
         standing: Standing,
         what: &'static str,
-    ) -> Result<(Coupon, Standing), DeskError> {
+    ) -> Result<(Coupon, Standing), CouponAdminError> {
         let handle = self.registry.ensure(coupon.clone()).await;
-        handle.look_again();
+        handle.refresh_now();
         // The operator's next question on this node should already see the change.
         self.registry.signal().fresh_round().await;
         tracing::info!(coupon = %coupon.id, what, total = standing.inventory.total(), "a coupon was changed");
@@ -242,17 +248,18 @@ impl CouponDesk {
     /// A coupon and how it stands now; `None` while its engine is being recovered.
     ///
     /// # Errors
-    /// [`DeskError::Missing`], or `Unavailable`.
-    pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Option<Standing>), DeskError> {
-        let found = self.registry.find_anew(id).await;
-        let found = found.map_err(|_| DeskError::Unavailable("the catalogue cannot be read".to_owned()))?;
-        let handle = found.ok_or(DeskError::Missing)?;
+    /// [`CouponAdminError::Missing`], or `Unavailable`.
+    pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Option<Standing>), CouponAdminError> {
+        let found = self.registry.find_or_refresh(id).await;
+        let found =
+            found.map_err(|_| CouponAdminError::Unavailable("the catalogue cannot be read".to_owned()))?;
+        let handle = found.ok_or(CouponAdminError::Missing)?;
         if let Some(standing) = handle.fresh_standing() {
             return Ok((handle.coupon(), Some(standing)));
         }
         match self.engine.standing(id).await {
             Ok(standing) => {
-                handle.saw(standing);
+                handle.record_standing(standing);
                 Ok((handle.coupon(), Some(standing)))
             }
             Err(EngineError::Fenced(_) | EngineError::UnknownCoupon) => Ok((handle.coupon(), None)),
@@ -260,7 +267,7 @@ impl CouponDesk {
         }
     }
 
-    /// Coupons in the order of their ids, each as [`CouponDesk::show`] gives it, and after which id the next page begins.
+    /// Coupons in the order of their ids, each as [`CouponAdmin::show`] gives it, and after which id the next page begins.
     /// Those that cannot be read are left out.
     ///
     /// # Errors
@@ -269,7 +276,7 @@ impl CouponDesk {
         &self,
         after: Option<&str>,
         limit: u32,
-    ) -> Result<(Vec<(Arc<Coupon>, Option<Standing>)>, Option<String>), DeskError> {
+    ) -> Result<(Vec<(Arc<Coupon>, Option<Standing>)>, Option<String>), CouponAdminError> {
         let page = self.catalog.list(after, limit).await?;
         let mut shown = Vec::with_capacity(page.coupons.len());
         for coupon in page.coupons {

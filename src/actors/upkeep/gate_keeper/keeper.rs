@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use super::{KIND, KeeperParts};
+use super::{GateKeeperDeps, KIND};
+use crate::actors::issuing::CouponHandle;
+use crate::clock;
+use crate::domain::{Lifecycle, Reconfiguration, Rejection, Standing, Timestamp};
 use crate::fault_injection::panics;
-use crate::actors::issuing::handle::{CouponHandle, here_now};
-use crate::domain::{Lifecycle, Rejection, Standing, Timestamp};
 use crate::gate::{GateView, WinnerFilter};
-use crate::ports::{CatalogChange, CatalogError, Cause, EngineError, Reconfiguration, TotalChange};
+use crate::ports::{BoxError, CatalogChange, CatalogError, EngineError, TotalChange};
 
 /// How often everything is looked at even if nothing seems to have changed.
 const FULL_ROUND: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ const CATALOG_PAGE: u32 = 500;
 
 /// Keeps the gates of one node.
 pub(super) struct Keeper {
-    pub(super) parts: KeeperParts,
+    pub(super) parts: GateKeeperDeps,
     /// The engine's revision when everything was last looked at.
     pub(super) revision: Option<u64>,
     pub(super) looked_at_all: Option<Instant>,
@@ -36,7 +37,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Once around: everything if something changed or it is time, else only what wants a look.
     pub(super) async fn round(&mut self) {
-        fail_point::visit(KIND, "round");
+        panics::visit(KIND, "round");
         let begun = Instant::now();
         let revision = within(self.parts.engine.revision()).await.ok();
         let due = self.looked_at_all.is_none_or(|at| at.elapsed() >= FULL_ROUND);
@@ -54,7 +55,7 @@ impl Keeper {
             }
         }
         for handle in self.parts.registry.all() {
-            if handle.take_wish_to_look() || all {
+            if handle.take_refresh_request() || all {
                 self.look(&handle).await;
             }
         }
@@ -119,9 +120,9 @@ impl Keeper {
 
     /// Fits catalogue, engine and gate to one another.
     async fn fit(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
-        self.lift_ceiling(handle, standing).await;
-        let standing = self.obey(handle, standing).await?;
-        self.catch_up(handle, standing).await;
+        self.raise_catalog_total(handle, standing).await;
+        let standing = self.push_lifecycle(handle, standing).await?;
+        self.pull_lifecycle(handle, standing).await;
         self.fit_gate(handle, standing).await
     }
 
@@ -129,7 +130,11 @@ impl Keeper {
     /// may have read the catalogue just before. So it is read once more before the gate opens after a recovery. A close is
     /// final: the engine is told of it whenever it has not heard of it. A pause is not, because somebody may be resuming
     /// the coupon, who tells the engine first.
-    async fn obey(&self, handle: &CouponHandle, standing: Standing) -> Result<Standing, EngineError> {
+    async fn push_lifecycle(
+        &self,
+        handle: &CouponHandle,
+        standing: Standing,
+    ) -> Result<Standing, EngineError> {
         let known = handle.coupon().lifecycle;
         let word = if handle.gate().is_recovering() {
             match timeout(QUESTION_TIMEOUT, self.parts.catalog.find(handle.id())).await {
@@ -160,8 +165,8 @@ impl Keeper {
     }
 
     /// The gate stays closed until the catalogue can be asked.
-    fn not_yet(&self, handle: &CouponHandle, cause: Cause) -> Result<Standing, EngineError> {
-        handle.look_later();
+    fn not_yet(&self, handle: &CouponHandle, cause: BoxError) -> Result<Standing, EngineError> {
+        handle.refresh_next_round();
         Err(EngineError::Unavailable(cause))
     }
 
@@ -170,7 +175,7 @@ impl Keeper {
         let Some(recoveries) = &self.parts.recoveries else { return self.halt_or_load(handle, error).await };
         // Another node may just be creating it.
         if matches!(error, EngineError::UnknownCoupon) && !recoveries.is_lost(handle) {
-            return handle.look_later();
+            return handle.refresh_next_round();
         }
         recoveries.attend(handle);
     }
@@ -188,14 +193,14 @@ impl Keeper {
         let found = timeout(QUESTION_TIMEOUT, self.parts.catalog.find(handle.id())).await;
         let Ok(Ok(coupon)) = found else { return };
         match within(self.parts.engine.load(&coupon)).await {
-            Ok(()) => handle.look_later(),
+            Ok(()) => handle.refresh_next_round(),
             Err(error) => tracing::debug!(coupon = %handle.id(), %error, "a coupon could not be loaded"),
         }
     }
 
     /// The database refuses what is above the catalogue's total. Two nodes that change the total at the same moment may
     /// leave it below the engine's, and then it is lifted here.
-    async fn lift_ceiling(&self, handle: &CouponHandle, standing: Standing) {
+    async fn raise_catalog_total(&self, handle: &CouponHandle, standing: Standing) {
         let (ceiling, total) = (handle.coupon().inventory.total(), standing.inventory.total());
         if ceiling < total {
             let change =
@@ -215,7 +220,7 @@ impl Keeper {
 
     /// A pause or a close of which the catalogue was not told, because it was away or the call was given up, would be
     /// forgotten if the engine were rebuilt from it. Seen twice in a row it is no call that is just being carried out.
-    async fn catch_up(&self, handle: &CouponHandle, standing: Standing) {
+    async fn pull_lifecycle(&self, handle: &CouponHandle, standing: Standing) {
         let behind = standing.lifecycle > handle.coupon().lifecycle;
         if !handle.is_behind_again(behind) {
             return;
@@ -236,14 +241,14 @@ impl Keeper {
     async fn fit_gate(&self, handle: &CouponHandle, standing: Standing) -> Result<(), EngineError> {
         match standing.rejection() {
             None => handle.gate().set(GateView::Open),
-            Some(Rejection::NotOpen) => handle.gate().set(before_the_opening(standing, here_now())),
+            Some(Rejection::NotOpen) => handle.gate().set(before_the_opening(standing, clock::now())),
             // Somebody is about to raise the total: from now on only the engine says that it is sold out.
             Some(Rejection::SoldOut) if handle.coupon().inventory.total() > standing.inventory.total() => {
                 handle.gate().set(GateView::Open);
             }
             Some(rejection) => self.halt(handle, standing, rejection).await?,
         }
-        handle.saw(standing);
+        handle.record_standing(standing);
         if let Some(recoveries) = &self.parts.recoveries {
             recoveries.settle(handle.id()).await;
         }
@@ -268,7 +273,7 @@ impl Keeper {
         } else {
             // Somebody changed the coupon while it was read: the next round reads it again.
             gate.set(GateView::Open);
-            handle.look_later();
+            handle.refresh_next_round();
         }
         Ok(())
     }
@@ -276,8 +281,8 @@ impl Keeper {
     async fn winners(&self, handle: &CouponHandle) -> Result<WinnerFilter, EngineError> {
         let (mut members, mut cursor) = (HashSet::new(), 0);
         loop {
-            let page = within(self.parts.engine.winners(handle.id(), cursor)).await?;
-            members.extend(page.members);
+            let page = within(self.parts.engine.holders(handle.id(), cursor)).await?;
+            members.extend(page.holders.into_iter().map(|(member, _)| member));
             match page.next {
                 Some(next) => cursor = next,
                 None => return Ok(WinnerFilter::of(members.iter())),
@@ -313,14 +318,14 @@ async fn within<T>(question: impl Future<Output = Result<T, EngineError>>) -> Re
 #[cfg(test)]
 mod tests {
     use super::{GateView, Standing, Timestamp, before_the_opening};
-    use crate::domain::{Inventory, Lifecycle, Window};
+    use crate::domain::{Inventory, Lifecycle, SalePeriod};
 
     #[test]
     fn a_window_that_begins_again_after_a_clock_was_set_back_shuts_nobody_out() {
         let at = Timestamp::from_ms;
         let standing = |issued| Standing {
             inventory: Inventory::with_issued(3, issued).unwrap(),
-            window: Window::new(at(500), None).unwrap(),
+            window: SalePeriod::new(at(500), None).unwrap(),
             lifecycle: Lifecycle::Active,
             now: at(200),
         };

@@ -1,7 +1,6 @@
 //! GateKeeperActor: keeps every gate of the node in step with the engine, and notices what other nodes have changed.
 
 mod keeper;
-mod signal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +11,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use self::keeper::Keeper;
-pub use crate::actors::issuing::wake_signal::KeeperSignal;
-use crate::actors::runtime::catch_panic::Contained;
-use crate::actors::cluster::membership::Peers;
-use crate::actors::cluster::recovery::Recoveries;
-use crate::actors::issuing::registry::CouponRegistry;
-use crate::actors::runtime::supervisor::{Child, DeathNote, Leave};
+use crate::actors::cluster::Membership;
+use crate::actors::cluster::Recoveries;
+use crate::actors::issuing::CouponRegistry;
+use crate::actors::runtime::catch_panic::PanicBoundary;
+use crate::actors::runtime::{Child, ExitNotice, StopSignal};
 use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError};
 use crate::telemetry::Metrics;
 
@@ -28,11 +26,11 @@ const ROUND: Duration = Duration::from_millis(200);
 
 /// The shell around the keeper.
 pub struct GateKeeperActor {
-    keeper: Option<(Keeper, Leave)>,
-    note: DeathNote,
+    keeper: Option<(Keeper, StopSignal)>,
+    note: ExitNotice,
 }
 
-impl Contained for GateKeeperActor {
+impl PanicBoundary for GateKeeperActor {
     fn failed(&mut self, why: String) {
         self.note.because(why);
     }
@@ -43,9 +41,9 @@ impl Actor for GateKeeperActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let Some((mut keeper, mut leave)) = self.keeper.take() else { return ctx.stop() };
-        self.run_contained(ctx, async move {
+        self.run_guarded(ctx, async move {
             let signal = keeper.parts.registry.signal().clone();
-            while !leave.is_due() {
+            while !leave.is_set() {
                 keeper.round().await;
                 tokio::select! {
                     _nudged_or_not = timeout(ROUND, signal.nudged()) => {}
@@ -58,7 +56,7 @@ impl Actor for GateKeeperActor {
 
 /// What a keeper works with.
 #[derive(Clone)]
-pub struct KeeperParts {
+pub struct GateKeeperDeps {
     /// Whose gates are kept.
     pub registry: Arc<CouponRegistry>,
     /// What coupons there are.
@@ -66,7 +64,7 @@ pub struct KeeperParts {
     /// What says how they stand.
     pub engine: Arc<dyn AdmissionEngine>,
     /// This node among the others, if there can be any.
-    pub peers: Option<Arc<Peers>>,
+    pub peers: Option<Arc<Membership>>,
     /// How a lost engine is recovered, if it can be lost.
     pub recoveries: Option<Arc<Recoveries>>,
     /// What is counted.
@@ -75,7 +73,7 @@ pub struct KeeperParts {
 
 /// Makes the keeper of a node.
 pub struct GateKeeperChild {
-    parts: KeeperParts,
+    parts: GateKeeperDeps,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
     address: ArcSwapOption<Addr<GateKeeperActor>>,
@@ -85,7 +83,7 @@ impl GateKeeperActor {
     /// What the supervisor needs to keep a keeper alive on `arbiter`; it ends when `stopping` becomes true.
     #[must_use]
     pub fn child(
-        parts: KeeperParts,
+        parts: GateKeeperDeps,
         stopping: watch::Sender<bool>,
         arbiter: ArbiterHandle,
     ) -> GateKeeperChild {
@@ -140,8 +138,8 @@ impl Child for GateKeeperChild {
         KIND
     }
 
-    fn start(&self, note: DeathNote) {
-        let keeper = (self.keeper(), Leave::of(&self.stopping, &note));
+    fn start(&self, note: ExitNotice) {
+        let keeper = (self.keeper(), StopSignal::of(&self.stopping, &note));
         let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
             keeper: Some(keeper),
             note,

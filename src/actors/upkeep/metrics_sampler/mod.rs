@@ -3,19 +3,19 @@
 //! Nobody waits for it and nothing is decided by what it sees. Every question has a bound, and services are asked at the
 //! same time, so that one that is silent holds up no other.
 
-mod look;
+mod sample;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::actors::upkeep::metrics_sampler::sample::Look;
+use crate::actors::delivery::PublisherInbox;
+use crate::actors::issuing::CouponRegistry;
+use crate::actors::runtime::StopSignal;
+use crate::actors::runtime::{BackgroundActor, BackgroundTask};
+use crate::actors::upkeep::metrics_sampler::sample::Sample;
 use crate::fault_injection::panics;
-use crate::actors::runtime::background_actor::{LoopActor, LoopWork};
-use crate::actors::delivery::publisher::PublisherInbox;
-use crate::actors::issuing::registry::CouponRegistry;
-use crate::actors::runtime::supervisor::Leave;
 use crate::ports::{AdmissionEngine, Cluster, ConnectionPool, Outbox, QueueWatch};
 use crate::telemetry::Metrics;
 
@@ -23,11 +23,11 @@ use crate::telemetry::Metrics;
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Looks how everything is.
-pub type VitalsActor = LoopActor<VitalsParts>;
+pub type MetricsSamplerActor = BackgroundActor<MetricsSamplerDeps>;
 
 /// What is looked at.
 #[derive(Clone)]
-pub struct VitalsParts {
+pub struct MetricsSamplerDeps {
     /// Whose coupons and mailboxes are looked at.
     pub registry: Arc<CouponRegistry>,
     /// Where it is written.
@@ -39,12 +39,12 @@ pub struct VitalsParts {
     /// Pools of connections to PostgreSQL, by name.
     pub pools: Vec<(&'static str, Arc<dyn ConnectionPool>)>,
     /// What there is besides on the full stack.
-    pub stack: Option<VitalsStack>,
+    pub stack: Option<SampledStack>,
 }
 
 /// What is looked at on the full stack.
 #[derive(Clone)]
-pub struct VitalsStack {
+pub struct SampledStack {
     /// Asked whether PostgreSQL answers.
     pub postgres: Arc<dyn Cluster>,
     /// Asked how full the queues are.
@@ -55,13 +55,13 @@ pub struct VitalsStack {
     pub publisher: PublisherInbox,
 }
 
-impl LoopWork for VitalsParts {
+impl BackgroundTask for MetricsSamplerDeps {
     const KIND: &'static str = "vitals";
 
-    async fn run(self, mut leave: Leave) {
-        let mut look = Look::new(self);
-        while !leave.is_due() {
-            fail_point::visit(Self::KIND, "look");
+    async fn run(self, mut leave: StopSignal) {
+        let mut look = Sample::new(self);
+        while !leave.is_set() {
+            panics::visit(Self::KIND, "look");
             // Given up without harm when the node stops.
             tokio::select! {
                 () = look.once() => {}

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{VitalsParts, VitalsStack};
-use crate::actors::issuing::handle::CouponHandle;
+use super::{MetricsSamplerDeps, SampledStack};
+use crate::actors::issuing::CouponHandle;
 use crate::domain::{CouponId, Sequence};
 use crate::ports::EngineError;
-use crate::telemetry::CouponLook;
+use crate::telemetry::CouponSample;
 
 /// How long a service may take to answer before it counts as down. Under the heaviest load it takes a small part of it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -21,8 +21,8 @@ const OUTBOXES_WITHIN: Duration = Duration::from_secs(2);
 const EMPTY_FOR_ROUNDS: u64 = 30;
 
 /// Looks, and remembers what needs no second look.
-pub(super) struct Look {
-    parts: VitalsParts,
+pub(super) struct Sample {
+    parts: MetricsSamplerDeps,
     /// How many had been issued when the outbox was last seen empty: as long as no more are, it still is.
     empty_at: HashMap<CouponId, Sequence>,
     rounds: u64,
@@ -30,8 +30,8 @@ pub(super) struct Look {
     turn: usize,
 }
 
-impl Look {
-    pub(super) fn new(parts: VitalsParts) -> Self {
+impl Sample {
+    pub(super) fn new(parts: MetricsSamplerDeps) -> Self {
         Self { parts, empty_at: HashMap::new(), rounds: 0, turn: 0 }
     }
 
@@ -54,7 +54,7 @@ impl Look {
 
     /// What this node knows without asking anybody; gives the coupons that have series of their own.
     fn here(&self) -> Vec<Arc<CouponHandle>> {
-        let VitalsParts { registry, metrics, pools, stack, .. } = &self.parts;
+        let MetricsSamplerDeps { registry, metrics, pools, stack, .. } = &self.parts;
         let (listed, unlisted): (Vec<_>, Vec<_>) = registry
             .all()
             .into_iter()
@@ -71,7 +71,7 @@ impl Look {
         listed
     }
 
-    async fn outboxes(&mut self, stack: &VitalsStack, coupons: &[Arc<CouponHandle>]) {
+    async fn outboxes(&mut self, stack: &SampledStack, coupons: &[Arc<CouponHandle>]) {
         // However little time there is, each has its turn.
         let begin = self.turn % coupons.len().max(1);
         let round = async {
@@ -84,7 +84,7 @@ impl Look {
         let _the_rest_comes_next = timeout(OUTBOXES_WITHIN, round).await;
     }
 
-    async fn outbox(&mut self, stack: &VitalsStack, handle: &CouponHandle) -> Result<(), EngineError> {
+    async fn outbox(&mut self, stack: &SampledStack, handle: &CouponHandle) -> Result<(), EngineError> {
         let (coupon, issued) = (handle.id(), handle.issued_seen());
         if self.empty_at.get(coupon).map_or(issued == 0, |at| *at == issued) {
             if issued == 0 {
@@ -106,7 +106,7 @@ impl Look {
     }
 }
 
-impl VitalsParts {
+impl MetricsSamplerDeps {
     async fn engine_answers(&self) -> bool {
         let answers = matches!(timeout(ANSWER_WITHIN, self.engine.revision()).await, Ok(Ok(_)));
         self.metrics.services.answered(self.engine_service, answers);
@@ -129,7 +129,7 @@ impl VitalsParts {
     }
 }
 
-fn look_at(handle: &CouponHandle) -> CouponLook {
+fn look_at(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponLook { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.inventory_seen() }
+    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.inventory_seen() }
 }

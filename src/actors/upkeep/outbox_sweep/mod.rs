@@ -8,19 +8,19 @@ mod sweep;
 use tokio::time::timeout;
 
 use self::sweep::Sweep;
-pub use self::sweep::SweepParts;
-use crate::actors::runtime::background_actor::{LoopActor, LoopWork};
-use crate::actors::runtime::supervisor::Leave;
+pub use self::sweep::SweepDeps;
+use crate::actors::runtime::StopSignal;
+use crate::actors::runtime::{BackgroundActor, BackgroundTask};
 
 /// Keeps the outboxes short.
-pub type OutboxActor = LoopActor<SweepParts>;
+pub type OutboxActor = BackgroundActor<SweepDeps>;
 
-impl LoopWork for SweepParts {
+impl BackgroundTask for SweepDeps {
     const KIND: &'static str = "outbox";
 
-    async fn run(self, mut leave: Leave) {
+    async fn run(self, mut leave: StopSignal) {
         let mut sweep = Sweep::new(self);
-        while !leave.is_due() {
+        while !leave.is_set() {
             let rest = sweep.round().await;
             let _rested_or_leaving = timeout(rest, leave.due()).await;
         }

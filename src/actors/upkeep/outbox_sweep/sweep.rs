@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use super::progress::Progress;
-use crate::fault_injection::panics;
-use crate::actors::issuing::handle::CouponHandle;
-use crate::actors::runtime::background_actor::LoopWork as _;
-use crate::actors::delivery::publisher::{PublisherInbox, WINDOW};
-use crate::actors::issuing::registry::CouponRegistry;
-use crate::actors::cluster::lease::Right;
+use crate::actors::cluster::Lease;
+use crate::actors::delivery::{PublisherInbox, publisher::PUBLISH_BATCH_MAX};
+use crate::actors::issuing::CouponHandle;
+use crate::actors::issuing::CouponRegistry;
+use crate::actors::runtime::BackgroundTask as _;
 use crate::domain::{CouponId, Sequence};
-use crate::ports::{EventBus, IssuanceStore, Outbox};
 use crate::fault_injection::bugs;
+use crate::fault_injection::panics;
+use crate::ports::{EventBus, IssuanceStore, Outbox};
 use crate::telemetry::Metrics;
 
 /// How often the outboxes are gone through when there is nothing to catch up with.
@@ -35,7 +35,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a sweep works with.
 #[derive(Clone)]
-pub struct SweepParts {
+pub struct SweepDeps {
     /// Whose outboxes are swept.
     pub registry: Arc<CouponRegistry>,
     /// What is swept.
@@ -49,12 +49,12 @@ pub struct SweepParts {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this node is the one that sweeps; none if there are no others.
-    pub right: Option<Right>,
+    pub right: Option<Lease>,
 }
 
 /// The sweep's logic, without the actor around it.
 pub(super) struct Sweep {
-    parts: SweepParts,
+    parts: SweepDeps,
     coupons: HashMap<CouponId, Progress>,
     /// Whether it has been round once.
     has_begun: bool,
@@ -73,13 +73,13 @@ enum Offered {
 
 impl Sweep {
     /// A sweep that has seen nothing yet.
-    pub(super) fn new(parts: SweepParts) -> Self {
+    pub(super) fn new(parts: SweepDeps) -> Self {
         Self { parts, coupons: HashMap::new(), has_begun: false }
     }
 
     /// Once through all outboxes; gives how long to rest.
     pub(super) async fn round(&mut self) -> Duration {
-        fail_point::visit(SweepParts::KIND, "round");
+        panics::visit(SweepDeps::KIND, "round");
         let sweeps_for_all = match &mut self.parts.right {
             Some(right) => right.is_held().await,
             None => true,
@@ -114,7 +114,7 @@ impl Sweep {
     }
 }
 
-impl SweepParts {
+impl SweepDeps {
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> Offered {
         let issued = handle.issued_seen();
         if issued <= progress.watermark {
@@ -137,7 +137,7 @@ impl SweepParts {
 
     /// Drops what the database holds; whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
-        let asked = if planted::is(planted::TRIM_ON_CONFIRM) {
+        let asked = if bugs::is(bugs::TRIM_ON_CONFIRM) {
             Ok(Ok(self.publisher.confirmed.last(coupon).unwrap_or(0).max(progress.watermark)))
         } else {
             timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
@@ -182,7 +182,7 @@ impl SweepParts {
         if from >= overdue {
             return Offered::All;
         }
-        if self.publisher.is_failing() || self.publisher.at_hand() >= WINDOW {
+        if self.publisher.is_failing() || self.publisher.at_hand() >= PUBLISH_BATCH_MAX {
             return Offered::Nothing;
         }
         // What other nodes have published is not known here. As long as so many messages wait in the queue, persisters are
@@ -191,17 +191,18 @@ impl SweepParts {
         if !matches!(backlog, Ok(Ok(waiting)) if waiting < BACKLOG_MAX) {
             return Offered::Nothing;
         }
-        let Ok(Ok(page)) = timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, WINDOW)).await
+        let Ok(Ok(page)) =
+            timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, PUBLISH_BATCH_MAX)).await
         else {
             return Offered::Nothing;
         };
-        let is_full = page.len() == WINDOW;
+        let is_full = page.len() == PUBLISH_BATCH_MAX;
         let open = |sequence| sequence <= overdue && !confirmed.contains(handle.id(), sequence);
         let page: Vec<_> = page.into_iter().filter(|entry| open(entry.grant.sequence)).collect();
         if !page.is_empty() {
             self.metrics.republished.inc_by(page.len() as u64);
             tracing::info!(coupon = %handle.id(), events = page.len(), "overdue events are published again");
-            self.publisher.offer(handle, page);
+            self.publisher.offer(handle.coupon(), page);
         }
         if is_full { Offered::Some } else { Offered::All }
     }

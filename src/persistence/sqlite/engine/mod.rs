@@ -1,22 +1,21 @@
 //! The embedded engine: every decision is in one transaction of SQLite, so stock, member and coupon are never apart.
 
 mod batches;
-mod company;
+mod group_commit;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use self::company::Company;
+use self::group_commit::GroupCommit;
 use super::catalog::insert_coupon;
 use super::database::SqliteDatabase;
 use super::failure::engine_error;
 use super::{revision, rows};
-use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
-use crate::domain::admission::Decision;
-use crate::domain::reconfigure;
-use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, Reconfiguration,
+use crate::domain::Decision;
+use crate::domain::{
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing, Timestamp,
 };
+use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage};
 
 /// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
@@ -25,14 +24,14 @@ const HOLDERS_PAGE: u32 = 1_000;
 #[derive(Debug, Clone)]
 pub struct EmbeddedEngine {
     database: SqliteDatabase,
-    company: Company,
+    company: GroupCommit,
 }
 
 impl EmbeddedEngine {
     /// The engine on this database.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
-        Self { company: Company::new(database.clone()), database }
+        Self { company: GroupCommit::new(database.clone()), database }
     }
 }
 
@@ -129,7 +128,7 @@ async fn reconfigure(
     change: Reconfiguration,
 ) -> Result<Option<Result<Standing, AmendmentError>>, sqlx::Error> {
     let Some(coupon) = read_coupon(connection, id).await? else { return Ok(None) };
-    let after = match reconfigure::apply(coupon.standing(database.clock().now()), change) {
+    let after = match change.apply(coupon.standing(database.clock().now())) {
         Ok(after) => after,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::actors::issuing::acks::AckBoard;
-use crate::actors::issuing::handle::here_now;
+use crate::actors::delivery::AckBoard;
+use crate::clock;
 use crate::domain::{AckLevel, IssuedCoupon};
-use crate::ports::{Cause, Conflict, DeliveryTag, IssuanceStore, StoreError};
+use crate::ports::{BoxError, Conflict, DeliveryTag, IssuanceStore, StoreError};
 use crate::telemetry::Metrics;
 
 /// One readable delivery.
@@ -38,7 +38,7 @@ impl BatchWriter {
     ///
     /// # Errors
     /// The database cannot be asked now. Writing the same batch again later is safe.
-    pub(in crate::actors) async fn write(&self, batch: Vec<Item>) -> Result<Written, Cause> {
+    pub(in crate::actors) async fn write(&self, batch: Vec<Item>) -> Result<Written, BoxError> {
         let mut written = Written::default();
         // Halves are taken from the end, so that the first half comes first. The depth is the logarithm of the size.
         let mut parts = vec![batch];
@@ -78,7 +78,7 @@ impl BatchWriter {
 
     /// Notes how long the insert took, and how long after the engine's decision the rows are there.
     fn measure(&self, rows: &[IssuedCoupon], begun: Instant) {
-        let (now, measured) = (here_now(), &self.metrics.persisting);
+        let (now, measured) = (clock::now(), &self.metrics.persisting);
         measured.seconds.observe(begun.elapsed().as_secs_f64());
         measured.batch_size.observe(f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)));
         let lag = |row: &IssuedCoupon| Duration::from_millis(now.ms_since(row.issued_at)).as_secs_f64();

@@ -7,11 +7,10 @@ use std::sync::LazyLock;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::domain::{Coupon, CouponId, IssuanceStatus, MemberId, Timestamp};
-use crate::domain::admission::{Decision, decide};
+use crate::domain::{AdmissionRequest, Coupon, CouponId, Grant, IssuanceStatus, MemberId, Timestamp};
+use crate::domain::{Decision, decide};
 use crate::persistence::sqlite::clock::Clock;
 use crate::persistence::sqlite::rows;
-use crate::ports::{AdmissionRequest, Grant};
 
 /// The coupons, and when the highest sequence of each was issued: one step along the index.
 const COUPONS: &str = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances

@@ -8,17 +8,17 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::batches::{self, Batch};
-use crate::domain::CouponId;
-use crate::domain::admission::Decision;
+use crate::domain::Decision;
+use crate::domain::{AdmissionRequest, CouponId};
 use crate::persistence::sqlite::database::SqliteDatabase;
-use crate::ports::{AdmissionRequest, MAX_BATCH};
+use crate::ports::MAX_BATCH;
 
 /// The most members in one transaction, unless it is a single batch: it must not take so long that everybody waits.
 const MEMBERS_MAX: usize = 8 * MAX_BATCH;
 
 /// Those who wait for a transaction. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Company {
+pub(super) struct GroupCommit {
     database: SqliteDatabase,
     queue: Arc<Mutex<Queue>>,
 }
@@ -37,7 +37,7 @@ struct Waiting {
     answer: oneshot::Sender<Option<Decision>>,
 }
 
-impl Company {
+impl GroupCommit {
     pub(super) fn new(database: SqliteDatabase) -> Self {
         Self { database, queue: Arc::default() }
     }

@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{AdmissionRequest, CouponId, MAX_BATCH};
+use crate::domain::Verdict;
 use crate::persistence::sqlite::EmbeddedEngine;
 use crate::persistence::sqlite::engine::tests::{asking, by_hand, engine, id, load};
-use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, Verdict};
+use crate::ports::{AdmissionEngine, BatchAnswer, EngineError};
 
 /// Nothing here takes longer, on the slowest machine.
 const BOUND: Duration = Duration::from_secs(30);
