@@ -26,7 +26,7 @@ pub enum Answer<'a> {
     /// 200: the member had it already, and here it is again.
     Repeated(Issuance<'a>),
     /// 409: a true and final no.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// 429 or 503: not now. The outcome is open, and asking again is right.
     Shed {
         /// How long the server wants to be left alone. The contract demands it.
@@ -34,13 +34,13 @@ pub enum Answer<'a> {
     },
     /// 408: the server had given the idle connection up before this request reached it (RFC 9110, 15.5.9). Nothing was
     /// asked, and asking again on another connection is right.
-    HungUp,
+    ConnectionClosed,
     /// The contract has no such answer.
     Unexpected {
         /// The status and the beginning of the body.
         description: String,
         /// A server error leaves the outcome open; anything else would only be said again.
-        ask_again: bool,
+        is_retryable: bool,
     },
 }
 
@@ -62,7 +62,7 @@ pub struct Issuance<'a> {
 
 /// The reasons for a final no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// All are issued.
     SoldOut,
     /// The window has not begun.
@@ -90,7 +90,7 @@ pub struct Coupon {
 
 impl<'a> Answer<'a> {
     /// Reads an answer. 409 is the path that has to be cheap.
-    pub fn read(reply: &'a Reply) -> Self {
+    pub fn parse(reply: &'a Reply) -> Self {
         match reply.status {
             StatusCode::CONFLICT => refusal(reply),
             StatusCode::CREATED => issuance(reply, Self::Issued),
@@ -98,7 +98,7 @@ impl<'a> Answer<'a> {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 Self::Shed { retry_after: reply.retry_after }
             }
-            StatusCode::REQUEST_TIMEOUT => Self::HungUp,
+            StatusCode::REQUEST_TIMEOUT => Self::ConnectionClosed,
             _ => unexpected(reply, "is not in the contract"),
         }
     }
@@ -107,9 +107,9 @@ impl<'a> Answer<'a> {
 fn refusal(reply: &Reply) -> Answer<'_> {
     match serde_json::from_slice::<Problem<'_>>(&reply.body) {
         Ok(problem) => match &*problem.code {
-            "sold_out" => Answer::Refused(Refusal::SoldOut),
-            "not_open" => Answer::Refused(Refusal::NotOpen),
-            "closed" => Answer::Refused(Refusal::Closed),
+            "sold_out" => Answer::Rejected(Rejection::SoldOut),
+            "not_open" => Answer::Rejected(Rejection::NotOpen),
+            "closed" => Answer::Rejected(Rejection::Closed),
             _ => unexpected(reply, "has an unknown code"),
         },
         Err(_) => unexpected(reply, "carries no problem document"),
@@ -125,7 +125,7 @@ fn unexpected<'a>(reply: &Reply, what: &str) -> Answer<'a> {
     let excerpt: String = body.chars().take(EXCERPT_CHARS).collect();
     Answer::Unexpected {
         description: format!("{} {what}: {excerpt}", reply.status.as_u16()),
-        ask_again: reply.status.is_server_error(),
+        is_retryable: reply.status.is_server_error(),
     }
 }
 
@@ -151,7 +151,7 @@ impl IssueRequests {
     }
 
     /// The request of member number `number`.
-    pub fn of_member(&self, number: u64) -> Request<Full<Bytes>> {
+    pub fn for_member(&self, number: u64) -> Request<Full<Bytes>> {
         let body = format!("{}{number}\"}}", self.body_before_number);
         self.template.clone().map(|()| Full::new(Bytes::from(body)))
     }

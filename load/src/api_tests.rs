@@ -19,30 +19,30 @@ fn reply(status: u16, body: &'static str) -> Reply {
 fn an_issued_and_a_repeated_coupon_are_told_apart() {
     let issuance =
         || Issuance { coupon_id: "c".into(), member_id: "m1".into(), sequence: 7, code: "AB".into() };
-    assert_eq!(Answer::read(&reply(201, ISSUANCE)), Answer::Issued(issuance()));
-    assert_eq!(Answer::read(&reply(200, ISSUANCE)), Answer::Repeated(issuance()));
+    assert_eq!(Answer::parse(&reply(201, ISSUANCE)), Answer::Issued(issuance()));
+    assert_eq!(Answer::parse(&reply(200, ISSUANCE)), Answer::Repeated(issuance()));
 }
 
 #[test]
 fn a_no_is_read_from_its_code_alone() {
     let body =
         r#"{"type":"about:blank","title":"Sold out","status":409,"code":"sold_out","detail":"All of them."}"#;
-    assert_eq!(Answer::read(&reply(409, body)), Answer::Refused(Refusal::SoldOut));
-    assert_eq!(Answer::read(&reply(409, r#"{"code":"not_open"}"#)), Answer::Refused(Refusal::NotOpen));
-    assert_eq!(Answer::read(&reply(409, r#"{"code":"closed"}"#)), Answer::Refused(Refusal::Closed));
+    assert_eq!(Answer::parse(&reply(409, body)), Answer::Rejected(Rejection::SoldOut));
+    assert_eq!(Answer::parse(&reply(409, r#"{"code":"not_open"}"#)), Answer::Rejected(Rejection::NotOpen));
+    assert_eq!(Answer::parse(&reply(409, r#"{"code":"closed"}"#)), Answer::Rejected(Rejection::Closed));
 }
 
 #[test]
 fn the_delay_of_a_shed_request_is_kept() {
     let mut shed = reply(503, r#"{"code":"overloaded"}"#);
     shed.retry_after = Some(Duration::from_secs(2));
-    assert_eq!(Answer::read(&shed), Answer::Shed { retry_after: Some(Duration::from_secs(2)) });
-    assert_eq!(Answer::read(&reply(429, "")), Answer::Shed { retry_after: None });
+    assert_eq!(Answer::parse(&shed), Answer::Shed { retry_after: Some(Duration::from_secs(2)) });
+    assert_eq!(Answer::parse(&reply(429, "")), Answer::Shed { retry_after: None });
 }
 
 #[test]
 fn a_connection_that_idled_too_long_is_no_answer() {
-    assert_eq!(Answer::read(&reply(408, "")), Answer::HungUp);
+    assert_eq!(Answer::parse(&reply(408, "")), Answer::ConnectionClosed);
 }
 
 #[test]
@@ -56,11 +56,11 @@ fn what_the_contract_does_not_know_is_unexpected() {
         (500, "oops", true),
     ] {
         let answer = reply(status, body);
-        let Answer::Unexpected { description, ask_again } = Answer::read(&answer) else {
+        let Answer::Unexpected { description, is_retryable } = Answer::parse(&answer) else {
             panic!("{status} {body} was taken for an answer");
         };
         assert!(description.starts_with(&status.to_string()) && description.ends_with(body));
-        assert_eq!(ask_again, again, "{status}");
+        assert_eq!(is_retryable, again, "{status}");
     }
 }
 
@@ -68,7 +68,7 @@ fn what_the_contract_does_not_know_is_unexpected() {
 fn a_long_answer_is_quoted_only_in_part() {
     let mut long = reply(400, "");
     long.body = Bytes::from("é".repeat(10_000));
-    let Answer::Unexpected { description, .. } = Answer::read(&long) else {
+    let Answer::Unexpected { description, .. } = Answer::parse(&long) else {
         panic!("400 was taken for an answer")
     };
     assert!(description.chars().count() < EXCERPT_CHARS + 40);
@@ -78,7 +78,7 @@ fn a_long_answer_is_quoted_only_in_part() {
 async fn a_request_names_its_member_as_json() {
     let target = Target::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
     let requests = IssueRequests::new(&target, "spring", "a\"b-").unwrap();
-    let request = requests.of_member(12);
+    let request = requests.for_member(12);
     assert_eq!(request.uri(), "/v1/coupons/spring/issuances");
     assert_eq!(request.headers()[HOST], "127.0.0.1:80");
     let body = request.into_body().collect().await.unwrap().to_bytes();

@@ -41,7 +41,7 @@ pub struct Reply {
 
 /// Why there is no answer. Apart from `Unreachable`, the request may have been carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum RequestError {
     /// No connection, so nothing was sent.
     #[error("cannot connect: {0}")]
     Unreachable(#[source] io::Error),
@@ -60,7 +60,7 @@ pub struct Connection {
     timeout: Duration,
     /// The local address that it comes from; the system chooses without one.
     source: Option<IpAddr>,
-    opened: u32,
+    open_count: u32,
     /// Taken out while a request is under way: a request that is dropped half-way takes its connection with it, and the
     /// next one can never read the answer of the last.
     live: Option<Live>,
@@ -77,37 +77,37 @@ struct Live {
 impl Connection {
     /// A connection that is not open yet.
     pub fn new(target: Target, timeout: Duration) -> Self {
-        Self { target, timeout, source: None, opened: 0, live: None }
+        Self { target, timeout, source: None, open_count: 0, live: None }
     }
 
     /// The same, coming from this local address.
     #[must_use]
-    pub fn from_source(self, source: Option<IpAddr>) -> Self {
+    pub fn with_source_address(self, source: Option<IpAddr>) -> Self {
         Self { source, ..self }
     }
 
     /// How often it has been opened, successfully or not: more than once, if it was lost or closed in between.
     #[must_use]
-    pub fn opened(&self) -> u32 {
-        self.opened
+    pub fn open_count(&self) -> u32 {
+        self.open_count
     }
 
     /// Opens the connection now, so that the first request does not have to.
-    pub async fn open(&mut self) -> Result<(), Failure> {
-        self.opened += 1;
+    pub async fn open(&mut self) -> Result<(), RequestError> {
+        self.open_count += 1;
         let opening = tokio::time::timeout(self.timeout, Live::open(&self.target, self.source)).await;
-        self.live = Some(opening.map_err(|_| Failure::TimedOut(self.timeout))??);
+        self.live = Some(opening.map_err(|_| RequestError::TimedOut(self.timeout))??);
         Ok(())
     }
 
     /// Sends one request and reads the whole answer, within the bound. It is never sent twice.
-    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
         let bound = self.timeout;
-        let asking = tokio::time::timeout(bound, self.ask_unbounded(request));
-        asking.await.unwrap_or(Err(Failure::TimedOut(bound)))
+        let asking = tokio::time::timeout(bound, self.send_unbounded(request));
+        asking.await.unwrap_or(Err(RequestError::TimedOut(bound)))
     }
 
-    async fn ask_unbounded(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+    async fn send_unbounded(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
         let kept = match self.live.take() {
             Some(mut live) => live.is_usable().await.then_some(live),
             None => None,
@@ -115,7 +115,7 @@ impl Connection {
         let mut live = match kept {
             Some(live) => live,
             None => {
-                self.opened += 1;
+                self.open_count += 1;
                 Live::open(&self.target, self.source).await?
             }
         };
@@ -128,11 +128,11 @@ impl Connection {
 }
 
 impl Live {
-    async fn open(target: &Target, source: Option<IpAddr>) -> Result<Self, Failure> {
-        let stream = connect(target.addr(), source).await.map_err(Failure::Unreachable)?;
-        stream.set_nodelay(true).map_err(Failure::Unreachable)?;
+    async fn open(target: &Target, source: Option<IpAddr>) -> Result<Self, RequestError> {
+        let stream = connect(target.addr(), source).await.map_err(RequestError::Unreachable)?;
+        stream.set_nodelay(true).map_err(RequestError::Unreachable)?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = handshake.map_err(|e| Failure::Unreachable(io::Error::other(e)))?;
+        let (sender, driver) = handshake.map_err(|e| RequestError::Unreachable(io::Error::other(e)))?;
         Ok(Self { sender, driver, ended: false })
     }
 
@@ -147,13 +147,13 @@ impl Live {
         matches!(drive(driver, ended, sender.ready()).await, Some(Ok(())))
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
         let Self { sender, driver, ended } = self;
         let answer = drive(driver, ended, async {
-            let response = sender.send_request(request).await.map_err(|e| Failure::Lost(e.into()))?;
+            let response = sender.send_request(request).await.map_err(|e| RequestError::Lost(e.into()))?;
             read(response).await
         });
-        answer.await.unwrap_or_else(|| Err(Failure::Lost("the connection ended".into())))
+        answer.await.unwrap_or_else(|| Err(RequestError::Lost("the connection ended".into())))
     }
 }
 
@@ -182,10 +182,11 @@ async fn drive<F: Future>(driver: &mut Driver, ended: &mut bool, work: F) -> Opt
     .await
 }
 
-async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
+async fn read(response: Response<Incoming>) -> Result<Reply, RequestError> {
     let status = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let body = Limited::new(response.into_body(), BODY_LIMIT_BYTES).collect().await.map_err(Failure::Lost)?;
+    let body =
+        Limited::new(response.into_body(), BODY_LIMIT_BYTES).collect().await.map_err(RequestError::Lost)?;
     Ok(Reply { status, retry_after: retry_after.map(Duration::from_secs), body: body.to_bytes() })
 }

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 
 use crate::{
     api::{Coupon, coupon_request, is_coupon_id},
-    connection::{Connection, Failure},
+    connection::{Connection, RequestError},
     target::Target,
 };
 
@@ -19,7 +19,7 @@ pub enum NotReady {
         /// Who was asked.
         target: Target,
         /// What happened.
-        source: Failure,
+        source: RequestError,
     },
     /// There is no such coupon.
     #[error("{target} knows no coupon `{coupon_id}`: create it first, or name another --coupon")]
@@ -46,7 +46,7 @@ pub async fn look(target: &Target, coupon_id: &str, timeout: Duration) -> Result
         return Err(missing());
     }
     let request = coupon_request(target, coupon_id).map_err(|_| missing())?;
-    let reply = Connection::new(target.clone(), timeout).ask(request).await;
+    let reply = Connection::new(target.clone(), timeout).send(request).await;
     let reply = reply.map_err(|source| NotReady::Unreachable { target: target.clone(), source })?;
     match reply.status {
         StatusCode::NOT_FOUND => Err(missing()),

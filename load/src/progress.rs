@@ -39,9 +39,9 @@ pub trait Progress: Send + Sync {
 
 /// Watches nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {
+impl Progress for NoProgress {
     fn show(&self, _now: &Snapshot) {}
 }
 

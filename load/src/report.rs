@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::{
     format::{human, thousands},
+    issued_answers,
     latency::LatencyMs,
     race::RaceReport,
-    told,
 };
 
 /// How many violations are listed by name. A race gone wrong has as many as it had members.
@@ -61,7 +61,7 @@ pub struct Figures {
 
 impl From<&RaceReport> for Figures {
     fn from(race: &RaceReport) -> Self {
-        let (distinct_members, issued) = told::distinct(&race.told);
+        let (distinct_members, issued) = issued_answers::count_distinct(&race.issued_answers);
         Self {
             coupon_id: race.coupon_id.clone(),
             members: race.members,
@@ -100,7 +100,7 @@ pub enum Verdict {
 impl Verdict {
     /// What the answers alone say, given the coupon's total where it is known.
     pub fn of(race: &RaceReport, total: Option<u32>) -> Self {
-        let found = told::check(&race.told, total);
+        let found = issued_answers::find_violations(&race.issued_answers, total);
         let mut violations: Vec<String> =
             found.iter().take(VIOLATIONS_LISTED).map(ToString::to_string).collect();
         if let Some(more) = found.len().checked_sub(VIOLATIONS_LISTED).filter(|&more| more > 0) {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{latency::Latency, told::Told};
+use crate::{issued_answers::IssuedAnswer, latency::Latency};
 
 fn race() -> RaceReport {
     let mut latency = Latency::default();
     latency.record(Duration::from_micros(1_500));
-    let told = |member: &str, sequence, code: &str| Told {
+    let issued_answer = |member: &str, sequence, code: &str| IssuedAnswer {
         member_id: member.into(),
         sequence,
         code: code.into(),
-        again: false,
-        asked_us: 0,
+        repeated: false,
+        requested_us: 0,
         answered_us: 9,
     };
     RaceReport {
@@ -33,7 +33,11 @@ fn race() -> RaceReport {
         unexpected_examples: Vec::new(),
         duration: Duration::from_secs(10),
         latency,
-        told: vec![told("a", 1, "A"), told("b", 2, "B"), told("a", 1, "A")],
+        issued_answers: vec![
+            issued_answer("a", 1, "A"),
+            issued_answer("b", 2, "B"),
+            issued_answer("a", 1, "A"),
+        ],
         stopped_early: false,
     }
 }
@@ -87,9 +91,9 @@ fn a_member_without_an_answer_and_an_unexpected_one_break_it() {
 #[test]
 fn of_many_violations_the_first_are_listed_and_the_rest_counted() {
     let mut broken = race();
-    let first = broken.told[0].clone();
-    broken.told = (0..100)
-        .map(|n| Told { member_id: format!("m{n}"), code: format!("C{n}"), ..first.clone() })
+    let first = broken.issued_answers[0].clone();
+    broken.issued_answers = (0..100)
+        .map(|n| IssuedAnswer { member_id: format!("m{n}"), code: format!("C{n}"), ..first.clone() })
         .collect();
     let Verdict::Broken(violations) = Verdict::of(&broken, None) else { panic!("it cannot hold") };
     assert_eq!(violations.len(), VIOLATIONS_LISTED + 1);

@@ -1,5 +1,7 @@
 //! What a coupon is and who may have one. Pure: no async, no input or output, no clock of its own.
 
+#![warn(missing_docs)]
+
 mod admission;
 mod code;
 mod coupon;

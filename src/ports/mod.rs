@@ -1,5 +1,7 @@
 //! What the service needs of the world outside: traits only. Their docs say what must hold after a crash.
 
+#![warn(missing_docs)]
+
 mod admission_engine;
 mod cluster;
 mod coupon_catalog;

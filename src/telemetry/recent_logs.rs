@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(recent_logs.len(), KEPT);
         assert!(
             recent_logs[0].is_error && recent_logs[0].text.starts_with("something broke error="),
-            "{troubles:?}"
+            "{recent_logs:?}"
         );
         assert!(recent_logs[0].text.len() <= TEXT_MAX + '…'.len_utf8());
         assert_eq!(recent_logs[1].text, format!("something is odd round={}", KEPT + 2));

@@ -1,6 +1,5 @@
 //! The true answers: each client takes them for what they are, at once.
 
-use openrun::clock;
 use serde_json::json;
 
 use crate::arrange::{CLIENTS, Operator, ask, begin};

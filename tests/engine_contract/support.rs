@@ -155,8 +155,8 @@ pub(crate) async fn all_winners(engine: &dyn AdmissionEngine, coupon: &CouponId)
     const PAGES_MAX: usize = 100_000;
     let (mut cursor, mut found) = (0, Vec::new());
     for _ in 0..PAGES_MAX {
-        let page = engine.winners(coupon, cursor).await.expect("a page");
-        found.extend(page.members);
+        let page = engine.holders(coupon, cursor).await.expect("a page");
+        found.extend(page.holders.into_iter().map(|(member, _)| member));
         match page.next {
             Some(next) => cursor = next,
             None => return found,

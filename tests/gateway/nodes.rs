@@ -29,7 +29,7 @@ async fn private_a_node_killed_under_load_loses_nothing_and_clients_hear_problem
     eprintln!("through the gateway: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
     assert_eq!(report.unexpected, 0, "{:?}", report.unexpected_examples);
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 
     let asks =
         |line: &&serde_json::Value| line["path"].as_str().is_some_and(|path| path.ends_with("/issuances"));

@@ -21,7 +21,7 @@ fn survives_counted(places: &[(&str, u32)], kind: &str, restarts: u32, panics: u
         let report = race_with_panics(&node, "drop", places).await;
         assert_counted(&node, kind, restarts, panics).await;
         node.stop().await;
-        assert_rows(&sqlite_rows(folder.path(), "drop").await, &report.told, TOTAL);
+        assert_rows(&sqlite_rows(folder.path(), "drop").await, &report.issued_answers, TOTAL);
     });
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn embedded(data_dir: &Path) -> Settings {
         reconcile_interval: None,
         database_connections: 4,
         workers: 2,
-        arbiters: 1,
+        shards: 1,
         queue_limit: 50_000,
         max_connections: 10_000,
         request_timeout: REQUEST_TIMEOUT,
@@ -89,7 +89,7 @@ pub(crate) async fn race_with_panics(node: &Node, coupon: &str, places: &[(&str,
     eprintln!("{places:?}: {}", races::figures(&report));
     races::assert_promise_kept(&report, TOTAL);
     assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
-    assert_eq!(races::winners(&report.told), TOTAL as usize, "none is stranded");
+    assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "none is stranded");
     report
 }
 

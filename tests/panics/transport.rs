@@ -21,7 +21,7 @@ fn survives_at(ack: AckLevel, places: &[(&str, u32)], kind: &str, restarts: u32)
         let report = race_with_panics(&node, &coupon, places).await;
         let panics = if restarts == 0 { 0 } else { places.iter().map(|(_, times)| times).sum() };
         assert_counted(&node, kind, restarts, panics).await;
-        assert_rows(&until_persisted(database.url(), &coupon, TOTAL).await, &report.told, TOTAL);
+        assert_rows(&until_persisted(database.url(), &coupon, TOTAL).await, &report.issued_answers, TOTAL);
         until_trimmed(&coupon).await;
         node.stop().await;
     });

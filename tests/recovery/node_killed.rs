@@ -1,6 +1,6 @@
 //! A node that is killed, or told to end, in the middle of a race.
 
-use openrun_load::{RaceReport, Silent, race};
+use openrun_load::{NoProgress, RaceReport, race};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ async fn race_with_kills(node: &mut NodeProcess, coupon: &str, kills: u32) -> Ra
     eprintln!("killed at {moments:?}: {}", races::figures(&report));
     assert!(report.unknown > 0, "nobody noticed that the node was killed");
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
+    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
     report
 }
 
@@ -47,7 +47,7 @@ async fn survives_on_sqlite(kills: u32) {
     let mut node = start_at_home(NodeProcess::embedded()).await;
     let report = race_with_kills(&mut node, "drop", kills).await;
     node.kill();
-    assert_rows(&sqlite_rows(&node.data_dir(), "drop").await, &report.told, TOTAL);
+    assert_rows(&sqlite_rows(&node.data_dir(), "drop").await, &report.issued_answers, TOTAL);
 }
 
 async fn survives_on_the_full_stack(kills: u32) {
@@ -59,7 +59,7 @@ async fn survives_on(stack: &Stack, node: NodeBuilder, kills: u32) {
     let coupon = coupon_id();
     let mut node = start_at_home(node).await;
     let report = race_with_kills(&mut node, &coupon, kills).await;
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
     until_trimmed(&stack.redis_url, &coupon).await;
 }
 
@@ -68,7 +68,7 @@ async fn survives_on_postgres(engine: &str, kills: u32) {
     let mut node = start_at_home(NodeProcess::postgres(engine, &stack)).await;
     let report = race_with_kills(&mut node, &coupon, kills).await;
     // What is told is a row already.
-    assert_rows(&postgres_rows(&stack.database_url, &coupon).await, &report.told, TOTAL);
+    assert_rows(&postgres_rows(&stack.database_url, &coupon).await, &report.issued_answers, TOTAL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn a_node_told_to_end_in_a_race_ends_well_and_what_it_answered_arrives_thr
     let config = races::config(node.address(), &coupon, MEMBERS, CLIENTS);
     let racing = tokio::spawn(async move {
         let has_gone = async { has_gone.await.unwrap_or_default() };
-        let raced = tokio::time::timeout(races::BOUND, race::run_until(config, &Silent, has_gone)).await;
+        let raced = tokio::time::timeout(races::BOUND, race::run_until(config, &NoProgress, has_gone)).await;
         raced.expect("the race ends").expect("the race can be run")
     });
     let issued = until_issued(node.address(), &coupon, TOTAL / 3).await;
@@ -129,12 +129,13 @@ async fn a_node_told_to_end_in_a_race_ends_well_and_what_it_answered_arrives_thr
     assert_eq!(report.unexpected, 0, "{:?}", report.unexpected_examples);
 
     let other = NodeProcess::redis_lua(&stack).start().await;
-    let issued = until_issued(other.address(), &coupon, u32::try_from(winners(&report.told)).unwrap()).await;
-    assert_rows(&until_persisted(&stack.database_url, &coupon, issued).await, &report.told, issued);
+    let issued =
+        until_issued(other.address(), &coupon, u32::try_from(winners(&report.issued_answers)).unwrap()).await;
+    assert_rows(&until_persisted(&stack.database_url, &coupon, issued).await, &report.issued_answers, issued);
     // Those who were cut off get theirs from the other node.
     let rest = races::run(races::config(other.address(), &coupon, MEMBERS, CLIENTS)).await;
     // They asked in another order than in the first race, so that only the rows can tell whether all is well.
-    assert_eq!((rest.on_abandoned, rest.unexpected), (0, 0), "{:?}", rest.unexpected_examples);
-    let told: Vec<_> = report.told.into_iter().chain(rest.told).collect();
+    assert_eq!((rest.gave_up, rest.unexpected), (0, 0), "{:?}", rest.unexpected_examples);
+    let told: Vec<_> = report.issued_answers.into_iter().chain(rest.issued_answers).collect();
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
 }

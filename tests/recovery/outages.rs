@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openrun_load::Told;
+use openrun_load::IssuedAnswer;
 use sqlx::{Connection, PgConnection};
 
 use crate::arrange::{messages, outbox_depth, start_at_home, until_trimmed};
@@ -33,7 +33,7 @@ fn outage() -> Duration {
 
 /// Lets members race, and has `kill` happen in the middle; then serves small races until the outage has lasted long
 /// enough. Nobody may notice any of it. Gives what they were told.
-async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<Told> {
+async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<IssuedAnswer> {
     races::create_coupon(node, coupon, TOTAL).await;
     let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
     until_issued(node, coupon, u32::try_from(MEMBERS / 3).expect("it is small")).await;
@@ -52,7 +52,7 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
         assert_eq!(noticed, (0, 0, 0), "members noticed: {}", races::figures(report));
     }
     eprintln!("{} races in an outage of {:?}", reports.len(), begun.elapsed());
-    reports.into_iter().flat_map(|report| report.told).collect()
+    reports.into_iter().flat_map(|report| report.issued_answers).collect()
 }
 
 /// RabbitMQ 3.10 writes down which queues there are only every few minutes or when it ends in good order: a quorum queue
@@ -63,7 +63,7 @@ async fn let_it_settle(rabbitmq: &mut PrivateRabbitMq) {
 }
 
 /// Waits until everything that was told is in the database, nothing is left in the outbox, and no letter is dead.
-async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told: &[Told]) {
+async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told: &[IssuedAnswer]) {
     let issued = issued(node, coupon).await.expect("the node answers");
     assert_eq!(issued as usize, winners(told), "everybody who holds one was told");
     assert_rows(&until_persisted(&stack.database_url, coupon, issued).await, told, issued);
@@ -114,10 +114,10 @@ async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() 
     assert_promise_kept(&report, TOTAL);
     node.kill();
     assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "there was no way to the database");
-    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, winners(&report.told));
+    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, winners(&report.issued_answers));
     rabbitmq.restart().await;
     node.restart().await;
-    everything_arrives(&stack, node.address(), &coupon, &report.told).await;
+    everything_arrives(&stack, node.address(), &coupon, &report.issued_answers).await;
 }
 
 /// The emergency brake needs nothing but the engine, and is not forgotten because the catalogue did not hear of it.

@@ -29,8 +29,8 @@ async fn a_server_that_is_killed_in_a_race_loses_nothing(engine: &str) {
     let report = racing.await.expect("the race does not panic");
     eprintln!("{engine}, server killed: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
-    assert_rows(&postgres_rows(&server.url(), &coupon).await, &report.told, TOTAL);
+    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_rows(&postgres_rows(&server.url(), &coupon).await, &report.issued_answers, TOTAL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn a_node_that_freezes_in_a_race_does_not_hold_up_the_other() {
     let report = racing.await.expect("the race does not panic");
     assert_eq!(report.unexpected, 0, "{}", races::figures(&report));
     let rows = postgres_rows(&stack.database_url, &coupon).await;
-    assert_rows(&rows, &report.told, TOTAL);
+    assert_rows(&rows, &report.issued_answers, TOTAL);
 }
 
 /// Whoever needs more later takes the coupons along: Redis is rebuilt from the rows.

@@ -19,9 +19,9 @@ async fn race(name: &str, node: SocketAddr, coupon: &str) -> RaceReport {
     eprintln!("{name}: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
     assert_eq!(report.members, MEMBERS);
-    assert_eq!(winners(&report.told), TOTAL as usize);
+    assert_eq!(winners(&report.issued_answers), TOTAL as usize);
     // Both clicks of a winner are told the same coupon, and both clicks of all others that there is none.
-    assert_eq!(report.told.len(), 2 * TOTAL as usize);
+    assert_eq!(report.issued_answers.len(), 2 * TOTAL as usize);
     assert_eq!(report.issued_first, u64::from(TOTAL), "one click of each winner is the one that got it");
     assert_eq!(report.sold_out, 2 * (MEMBERS - u64::from(TOTAL)));
     assert_eq!((report.not_open, report.closed), (0, 0));
@@ -33,7 +33,7 @@ async fn a_thousand_coupons_for_ten_thousand_members_on_sqlite() {
     let mut node = NodeProcess::embedded().start().await;
     let report = race("embedded", node.address(), "drop").await;
     assert_eq!(node.terminate().await, Some(0));
-    assert_rows(&sqlite_rows(&node.data_dir(), "drop").await, &report.told, TOTAL);
+    assert_rows(&sqlite_rows(&node.data_dir(), "drop").await, &report.issued_answers, TOTAL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,5 +42,5 @@ async fn a_thousand_coupons_for_ten_thousand_members_on_the_full_stack() {
     let node = NodeProcess::redis_lua(&stack).start().await;
     let coupon = coupon_id();
     let report = race("redis-lua", node.address(), &coupon).await;
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 }

@@ -55,11 +55,11 @@ impl Pair {
     async fn assert_kept(&self, reports: &[RaceReport; 2]) {
         for report in reports {
             assert_promise_kept(report, TOTAL);
-            assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
+            assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
         }
         let rows = until_persisted(&self.stack.database_url, "drop", TOTAL).await;
         for report in reports {
-            assert_rows(&rows, &report.told, TOTAL);
+            assert_rows(&rows, &report.issued_answers, TOTAL);
         }
     }
 
@@ -115,11 +115,11 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
         .await;
     for report in &reports {
         assert_promise_kept(report, TOTAL);
-        assert_eq!(winners(&report.told), TOTAL as usize - 20, "none is stranded");
+        assert_eq!(winners(&report.issued_answers), TOTAL as usize - 20, "none is stranded");
     }
     let rows = until_persisted(&pair.stack.database_url, "drop", TOTAL).await;
-    assert_rows(&rows, &reports[0].told, TOTAL);
-    assert_rows(&rows, &reports[1].told, TOTAL);
+    assert_rows(&rows, &reports[0].issued_answers, TOTAL);
+    assert_rows(&rows, &reports[1].issued_answers, TOTAL);
     assert!(pair.logs().contains("rebuilt"), "it was an older copy");
 }
 
@@ -181,7 +181,7 @@ async fn nodes_that_start_on_a_wiped_redis_rebuild_it_first() {
     })
     .await;
     assert_eq!(first["sequence"], ISSUED + 1);
-    for told in &report.told {
+    for told in &report.issued_answers {
         let (status, again) = ask(pair.one.address(), "drop", &told.member_id).await;
         assert_eq!((status, again["sequence"].as_u64()), (200, Some(told.sequence.into())));
     }

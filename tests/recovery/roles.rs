@@ -35,7 +35,7 @@ async fn a_node_for_each_role_and_everything_arrives() {
     races::create_coupon(api.address(), &coupon, TOTAL).await;
     let report = races::run(races::config(api.address(), &coupon, MEMBERS, CLIENTS)).await;
     assert_promise_kept(&report, TOTAL);
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
     until_trimmed(&stack.redis_url, &coupon).await;
     let persisted = races::metric(persister.address(), "openrun_persisted_total", "").await;
     assert!(persisted > 0.5, "only the persister writes");
@@ -57,8 +57,8 @@ async fn an_api_node_that_is_killed_leaves_nothing_behind_that_the_others_do_not
     api.restart().await;
     let report = racing.await.expect("the race does not panic");
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.told), TOTAL as usize, "none is stranded");
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +97,7 @@ async fn an_api_node_alone_fills_the_outbox_and_says_so() {
     assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "nobody could have written it");
     let worker = node(&stack, "publisher,persister").start().await;
     assert!(!worker.log().contains("only with nodes that have these roles"), "it issues nothing");
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.told, TOTAL);
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
     until_trimmed(&stack.redis_url, &coupon).await;
 }
 

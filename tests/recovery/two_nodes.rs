@@ -58,14 +58,15 @@ async fn clicks_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
         eprintln!("one of two nodes: {}", races::figures(report));
         assert_promise_kept(report, TOTAL);
         // Each winner asked both nodes, so each node told every one of them.
-        assert_eq!(winners(&report.told), TOTAL as usize);
+        assert_eq!(winners(&report.issued_answers), TOTAL as usize);
     }
     assert_eq!(here.issued_first + there.issued_first, u64::from(TOTAL), "each is new on one node only");
-    let codes: BTreeMap<_, _> = here.told.iter().map(|told| (&told.member_id, &told.code)).collect();
-    for told in &there.told {
+    let codes: BTreeMap<_, _> =
+        here.issued_answers.iter().map(|told| (&told.member_id, &told.code)).collect();
+    for told in &there.issued_answers {
         assert_eq!(codes.get(&told.member_id), Some(&&told.code), "{} has two codes", told.member_id);
     }
-    let told: Vec<_> = here.told.iter().chain(&there.told).cloned().collect();
+    let told: Vec<_> = here.issued_answers.iter().chain(&there.issued_answers).cloned().collect();
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
 }
 
@@ -89,8 +90,12 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
         assert_eq!(raised.expect("it answers").status(), 200);
         assert_eq!(resumed.expect("it answers").status(), 200);
         let report = races::run(races::config(one.address(), &coupon, RAISED.into(), 8)).await;
-        assert_eq!(winners(&report.told), RAISED as usize, "{}", races::figures(&report));
-        assert_rows(&until_persisted(&stack.database_url, &coupon, RAISED).await, &report.told, RAISED);
+        assert_eq!(winners(&report.issued_answers), RAISED as usize, "{}", races::figures(&report));
+        assert_rows(
+            &until_persisted(&stack.database_url, &coupon, RAISED).await,
+            &report.issued_answers,
+            RAISED,
+        );
     }
     let dead = races::metric(one.address(), "openrun_dead_lettered_total", "").await
         + races::metric(other.address(), "openrun_dead_lettered_total", "").await;

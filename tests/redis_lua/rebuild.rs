@@ -187,7 +187,7 @@ async fn less_than_a_node_has_seen_is_fenced_for_that_node_at_once() {
         assert_fenced(answer, "holds 1 issuances, but 3 are known");
     }
     assert_fenced(other.engine.find(id, &member("b")).await, "but 3 are known");
-    assert_fenced(other.engine.winners(id, 0).await, "but 3 are known");
+    assert_fenced(other.engine.holders(id, 0).await, "but 3 are known");
     let testimony = other.engine.halt_and_report(id);
     let decided: Vec<_> = testimony.decided.iter().map(|entry| entry.member.as_str()).collect();
     assert_eq!((testimony.issued, decided), (3, vec!["b", "c"]));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use openrun_load::{RaceConfig, RaceReport, Silent, Target, Told, Verdict, race};
+use openrun_load::{IssuedAnswer, NoProgress, RaceConfig, RaceReport, Target, Verdict, race};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -79,7 +79,7 @@ pub(crate) fn config(node: SocketAddr, coupon: &str, members: u64, clients: usiz
 
 /// Runs a race to its end.
 pub(crate) async fn run(config: RaceConfig) -> RaceReport {
-    let raced = tokio::time::timeout(BOUND * 2, race::run(config, &Silent)).await;
+    let raced = tokio::time::timeout(BOUND * 2, race::run(config, &NoProgress)).await;
     raced.expect("the race ends").expect("the race can be run")
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn assert_promise_kept(report: &RaceReport, total: u32) {
 }
 
 /// Panics unless everything that was told is a row, and the rows are `issued` coupons from 1 on, one a member.
-pub(crate) fn assert_rows(rows: &[Row], told: &[Told], issued: u32) {
+pub(crate) fn assert_rows(rows: &[Row], told: &[IssuedAnswer], issued: u32) {
     let sequences: Vec<u32> = rows.iter().map(|row| row.0).collect();
     assert_eq!(sequences, (1..=issued).collect::<Vec<_>>(), "sequences are dense, and as many as issued");
     let members: BTreeSet<&str> = rows.iter().map(|row| row.1.as_str()).collect();
@@ -155,7 +155,7 @@ pub(crate) fn assert_rows(rows: &[Row], told: &[Told], issued: u32) {
     let codes: BTreeSet<&str> = rows.iter().map(|row| row.2.as_str()).collect();
     assert_eq!(codes.len(), rows.len(), "one code a coupon");
     let held: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.1.as_str(), row)).collect();
-    for Told { member_id, sequence, code, .. } in told {
+    for IssuedAnswer { member_id, sequence, code, .. } in told {
         let row = held.get(member_id.as_str());
         let row = row.unwrap_or_else(|| panic!("{member_id} was told {sequence}, and has no row"));
         assert_eq!((row.0, &row.2), (*sequence, code), "{member_id} was told something else");
@@ -163,7 +163,7 @@ pub(crate) fn assert_rows(rows: &[Row], told: &[Told], issued: u32) {
 }
 
 /// How many different members were told that they hold one.
-pub(crate) fn winners(told: &[Told]) -> usize {
+pub(crate) fn winners(told: &[IssuedAnswer]) -> usize {
     told.iter().map(|told| told.member_id.as_str()).collect::<BTreeSet<_>>().len()
 }
 
@@ -174,11 +174,11 @@ pub(crate) fn figures(report: &RaceReport) -> String {
          {} requests/s, mean {} ms",
         report.members,
         report.requests,
-        report.told.len(),
+        report.issued_answers.len(),
         report.sold_out,
         report.shed,
         report.unknown,
-        report.on_abandoned,
+        report.gave_up,
         report.unexpected,
         report.unexpected_examples,
         report.requests_per_second().round(),

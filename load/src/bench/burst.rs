@@ -10,9 +10,9 @@ use super::ground::Ground;
 use super::rounds::{STOCK, compare, sold_out_answer};
 use super::server::Server;
 use super::{BenchError, sentence};
+use crate::admin_client::AdminClient;
 use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly, Tally};
 use crate::latency::{Latency, LatencyMs};
-use crate::operator::Operator;
 use crate::rows::Rows;
 
 /// Addresses that connections come from: each has some 28,000 ports.
@@ -49,16 +49,16 @@ impl Stock {
     }
 
     /// Makes the coupon; how many of it there are to be had, at most.
-    async fn create(self, operator: &mut Operator, coupon: &str, members: u64) -> Result<u64, BenchError> {
+    async fn create(self, admin: &mut AdminClient, coupon: &str, members: u64) -> Result<u64, BenchError> {
         let total = match self {
             Self::None => {
-                operator.create_sold_out(coupon).await.map_err(sentence)?;
+                admin.create_sold_out_coupon(coupon).await.map_err(sentence)?;
                 return Ok(0);
             }
             Self::Some => u32::try_from((members / MEMBERS_A_COUPON).max(1)).unwrap_or(STOCK),
             Self::Enough => STOCK,
         };
-        operator.create(coupon, total).await.map_err(sentence)?;
+        admin.create_coupon(coupon, total).await.map_err(sentence)?;
         Ok(total.into())
     }
 }
@@ -131,7 +131,7 @@ impl Crowd<'_> {
         server: &Server,
         coupons: Option<(&str, Stock)>,
     ) -> Result<(Latency, Counts), BenchError> {
-        let mut operator = Operator::new(server.target.clone(), None);
+        let mut admin = AdminClient::new(server.target.clone(), None);
         let rows = match &server.database_url {
             Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
             None => None,
@@ -140,7 +140,7 @@ impl Crowd<'_> {
         for round in 1..=self.config.rounds {
             let coupon = format!("burst-{round}");
             let there_are = match coupons {
-                Some((_, stock)) => stock.create(&mut operator, &coupon, self.members).await?,
+                Some((_, stock)) => stock.create(&mut admin, &coupon, self.members).await?,
                 None => 0,
             };
             let tally = self.come(server, &coupon).await?;

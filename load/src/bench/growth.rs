@@ -9,8 +9,8 @@ use super::rounds::{STOCK, compare};
 use super::server::Server;
 use super::window::{self, Measured};
 use super::{BenchError, sentence};
+use crate::admin_client::AdminClient;
 use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly};
-use crate::operator::Operator;
 use crate::rows::Rows;
 
 /// How many ask at the same time while a coupon is filled.
@@ -86,24 +86,24 @@ pub async fn run(config: &BenchConfig, sizes: Sizes, say: impl Fn(&str)) -> Resu
 struct Life {
     engine: String,
     server: Server,
-    operator: Operator,
+    admin: AdminClient,
     rows: Option<Rows>,
 }
 
 impl Life {
     async fn begin(config: &BenchConfig, ground: &mut Ground, engine: &str) -> Result<Self, BenchError> {
         let server = Server::openrun(config, ground, engine, &[]).await?;
-        let operator = Operator::new(server.target.clone(), None);
+        let admin = AdminClient::new(server.target.clone(), None);
         let rows = match &server.database_url {
             Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
             None => None,
         };
-        Ok(Self { engine: engine.to_owned(), server, operator, rows })
+        Ok(Self { engine: engine.to_owned(), server, admin, rows })
     }
 
     /// Makes a coupon that so many hold already; gives what they were told.
     async fn filled(&mut self, coupon: &str, members: u64) -> Result<Counts, BenchError> {
-        self.operator.create(coupon, STOCK).await.map_err(sentence)?;
+        self.admin.create_coupon(coupon, STOCK).await.map_err(sentence)?;
         let mut plan = Plan::new(self.server.target.clone(), coupon, Arrivals::Once { members });
         FILLER.clone_into(&mut plan.member_prefix);
         plan.connections = FILLING_CONNECTIONS;
@@ -171,7 +171,7 @@ async fn coupons(
             let mut life = Life::begin(config, ground, engine).await?;
             let ids: Vec<String> = (1..=count).map(|nth| format!("coupon-{nth}")).collect();
             for id in &ids {
-                life.operator.create(id, STOCK).await.map_err(sentence)?;
+                life.admin.create_coupon(id, STOCK).await.map_err(sentence)?;
             }
             measured.push(life.measure(config, ids.clone(), round).await?);
             for id in &ids {
@@ -188,7 +188,7 @@ async fn coupons(
 
 /// Waits until what the service counts is in the database.
 async fn drained(life: &mut Life, coupon: &str) -> Result<(), BenchError> {
-    let issued = u64::from(life.operator.show(coupon).await.map_err(sentence)?.issued);
+    let issued = u64::from(life.admin.fetch_coupon(coupon).await.map_err(sentence)?.issued);
     life.settled(coupon, Counts { issued, ..Counts::default() }).await
 }
 

@@ -96,7 +96,7 @@ fn lanes(target: &Target, connections: u64) -> Vec<Vec<Connection>> {
     let mut lanes: Vec<Vec<Connection>> = (0..LANES).map(|_| Vec::new()).collect();
     for nth in 0..connections as usize {
         let source = Some(sources[nth % sources.len()]);
-        lanes[nth % LANES].push(Connection::new(target.clone(), REQUEST_TIMEOUT).from_source(source));
+        lanes[nth % LANES].push(Connection::new(target.clone(), REQUEST_TIMEOUT).with_source_address(source));
     }
     lanes
 }
@@ -112,9 +112,9 @@ async fn ask_all(
         asking.spawn(async move {
             let mut failures = 0;
             for (number, connection) in connections.iter_mut().enumerate() {
-                let reply = connection.ask(requests.of_member(number as u64)).await;
+                let reply = connection.send(requests.for_member(number as u64)).await;
                 let told = reply.is_ok_and(|reply| reply.status.as_u16() == 409);
-                failures += u64::from(!told || connection.opened() != 1);
+                failures += u64::from(!told || connection.open_count() != 1);
             }
             (connections, failures)
         });

@@ -12,7 +12,7 @@ use super::ground::Ground;
 use super::hold::Holder;
 use super::server::Server;
 use super::{BenchError, files, sentence};
-use crate::operator::Operator;
+use crate::admin_client::AdminClient;
 
 /// The coupon that is asked for: the cheapest question there is.
 pub(super) const COUPON: &str = "idle";
@@ -84,8 +84,8 @@ async fn hold(
     shares: &[u64],
 ) -> Result<Idle, BenchError> {
     for server in servers {
-        let mut operator = Operator::new(server.target.clone(), None);
-        operator.create_sold_out(COUPON).await.map_err(sentence)?;
+        let mut admin = AdminClient::new(server.target.clone(), None);
+        admin.create_sold_out_coupon(COUPON).await.map_err(sentence)?;
         Holder::start(&config.openrun_load, &server.target, FIRST).await?.end().await?;
     }
     tokio::time::sleep(REST).await;

@@ -11,9 +11,9 @@ use super::peers::Peers;
 use super::server::Server;
 use super::window::{self, Measured};
 use super::{BenchError, sentence, wrk};
+use crate::admin_client::AdminClient;
 use crate::bare::stock_key;
 use crate::format::thousands;
-use crate::operator::Operator;
 use crate::rows::Rows;
 
 /// The coupon of which none is left.
@@ -82,8 +82,10 @@ pub(super) async fn sold_out_answer(
     ground: &mut Ground,
 ) -> Result<tempfile::NamedTempFile, BenchError> {
     let server = Server::openrun(config, ground, super::config::EMBEDDED, &[]).await?;
-    let body =
-        Operator::new(server.target.clone(), None).create_sold_out(SOLD_OUT).await.map_err(sentence)?;
+    let body = AdminClient::new(server.target.clone(), None)
+        .create_sold_out_coupon(SOLD_OUT)
+        .await
+        .map_err(sentence)?;
     server.stop().await;
     let file = tempfile::NamedTempFile::new().map_err(sentence)?;
     std::fs::write(file.path(), body).map_err(sentence)?;
@@ -160,10 +162,10 @@ impl Bench<'_> {
         let stock = if path == Path::SoldOut { 0 } else { STOCK };
         match contender.kind {
             Kind::Openrun { .. } => {
-                let mut operator = Operator::new(server.target.clone(), None);
+                let mut admin = AdminClient::new(server.target.clone(), None);
                 match path {
-                    Path::SoldOut => operator.create_sold_out(coupon).await.map(drop),
-                    Path::Issuing => operator.create(coupon, STOCK).await,
+                    Path::SoldOut => admin.create_sold_out_coupon(coupon).await.map(drop),
+                    Path::Issuing => admin.create_coupon(coupon, STOCK).await,
                 }
                 .map_err(sentence)?;
             }
@@ -187,8 +189,8 @@ pub(super) async fn compare(
     rows: Option<&Rows>,
     all: crate::drive::Counts,
 ) -> Result<Vec<String>, BenchError> {
-    let mut operator = Operator::new(server.target.clone(), None);
-    let issued = u64::from(operator.show(coupon).await.map_err(sentence)?.issued);
+    let mut admin = AdminClient::new(server.target.clone(), None);
+    let issued = u64::from(admin.fetch_coupon(coupon).await.map_err(sentence)?.issued);
     let mut found = Vec::new();
     if !(all.issued..=all.issued + all.unknown).contains(&issued) {
         found.push(format!("{name}: {} members were told a coupon, and {issued} are issued", all.issued));

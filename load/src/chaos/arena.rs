@@ -10,9 +10,9 @@ use super::crowd::Crowd;
 use super::disk::SmallDisk;
 use super::node::{Links, Node, openrun};
 use super::power::SyncLog;
-use crate::dice::Dice;
 use crate::fleet::proxy::Proxy;
 use crate::fleet::services::{Postgres, PrivatePostgres, PrivateRabbitMq, PrivateRedis, RabbitMq, Redis};
+use crate::rng::Rng;
 
 /// The database of the nodes, whose owner is no superuser: the superuser is the run's own.
 pub(super) const DATABASE: &str = "openrun";
@@ -33,7 +33,7 @@ pub(super) struct Arena {
     /// What of Redis's files has really been synced, if that can be watched.
     pub(super) synced: Result<SyncLog, String>,
     /// What the fault under way decides by.
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
     /// Whether the nodes can be made to die at places of their code.
     pub(super) aborts: Result<(), String>,
     /// Absent before the members come.
@@ -76,7 +76,7 @@ impl Arena {
             postgres,
             disk,
             synced,
-            dice: Dice::new(0),
+            rng: Rng::new(0),
             aborts: super::probe::aborts(&config.openrun).await,
             crowd: None,
             planted: Planted::default(),
@@ -160,12 +160,12 @@ impl Arena {
     /// Waits for a time between the two.
     pub(super) async fn linger(&mut self, shortest_ms: u64, longest_ms: u64) {
         let (shortest, longest) = (Duration::from_millis(shortest_ms), Duration::from_millis(longest_ms));
-        tokio::time::sleep(self.dice.between(shortest, longest)).await;
+        tokio::time::sleep(self.rng.between(shortest, longest)).await;
     }
 
     /// One of the nodes.
     pub(super) fn any_node(&mut self) -> usize {
-        self.dice.below(self.nodes.len())
+        self.rng.below(self.nodes.len())
     }
 
     /// Runs statements as the superuser, each by itself; gives the bare rows.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::history::{Call, History, No, Op, Outcome};
-use crate::connection::{Connection, Failure, Reply};
+use crate::connection::{Connection, Reply, RequestError};
 use crate::target::Target;
 
 /// How long a question may take: more than the node's own patience, so that it is the one to say that nobody knows.
@@ -54,7 +54,7 @@ impl Asking {
         let asked_us = self.clock.now_us();
         let (outcome, retry_after) = match request(&self.targets[node], call, coupon, member) {
             Err(error) => (Outcome::Unexpected(error.to_string().into()), None),
-            Ok(request) => match self.connections[node].ask(request).await {
+            Ok(request) => match self.connections[node].send(request).await {
                 Ok(reply) => (outcome(call, coupon, member, &reply), reply.retry_after),
                 Err(failure) => (Outcome::Open(why(&failure).into()), None),
             },
@@ -104,11 +104,11 @@ fn request(
     }
 }
 
-fn why(failure: &Failure) -> &'static str {
+fn why(failure: &RequestError) -> &'static str {
     match failure {
-        Failure::Unreachable(_) => "unreachable",
-        Failure::Lost(_) => "lost",
-        Failure::TimedOut(_) => "timed_out",
+        RequestError::Unreachable(_) => "unreachable",
+        RequestError::Lost(_) => "lost",
+        RequestError::TimedOut(_) => "timed_out",
     }
 }
 

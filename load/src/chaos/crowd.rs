@@ -11,7 +11,7 @@ use super::asking::Asking;
 use super::clock::Clock;
 use super::history::{Call, History, Outcome};
 use super::market::{Market, Stall};
-use crate::dice::Dice;
+use crate::rng::Rng;
 use crate::target::Target;
 
 /// How often a member asks until they give up, to be asked for again at the end of the run.
@@ -64,8 +64,8 @@ impl Crowd {
 pub(super) fn start(crowd: &Arc<Crowd>, clients: u32, seed: u64) -> JoinSet<()> {
     let mut running = JoinSet::new();
     for number in 0..clients {
-        let dice = Dice::new(seed ^ (u64::from(number) << 32 | 0xC11E));
-        running.spawn(Client::new(Arc::clone(crowd), number, dice).run());
+        let rng = Rng::new(seed ^ (u64::from(number) << 32 | 0xC11E));
+        running.spawn(Client::new(Arc::clone(crowd), number, rng).run());
     }
     running
 }
@@ -73,7 +73,7 @@ pub(super) fn start(crowd: &Arc<Crowd>, clients: u32, seed: u64) -> JoinSet<()> 
 struct Client {
     crowd: Arc<Crowd>,
     number: u32,
-    dice: Dice,
+    rng: Rng,
     first: Asking,
     second: Asking,
     members: u64,
@@ -82,44 +82,44 @@ struct Client {
 }
 
 impl Client {
-    fn new(crowd: Arc<Crowd>, number: u32, dice: Dice) -> Self {
+    fn new(crowd: Arc<Crowd>, number: u32, rng: Rng) -> Self {
         let (first, second) = (crowd.asking(number), crowd.asking(number));
-        Self { crowd, number, dice, first, second, members: 0, memory: Vec::new() }
+        Self { crowd, number, rng, first, second, members: 0, memory: Vec::new() }
     }
 
     async fn run(mut self) {
         while !self.crowd.is_stopped() {
             self.turn().await;
-            let rest = self.dice.between(self.crowd.think / 2, self.crowd.think * 3 / 2);
+            let rest = self.rng.between(self.crowd.think / 2, self.crowd.think * 3 / 2);
             tokio::time::sleep(rest).await;
         }
     }
 
     async fn turn(&mut self) {
-        let old = self.dice.percent(25).then(|| self.dice.pick(&self.memory).cloned()).flatten();
+        let old = self.rng.chance_percent(25).then(|| self.rng.pick(&self.memory).cloned()).flatten();
         if let Some((stall, member)) = old {
-            let call = if self.dice.percent(50) { Call::LookUp } else { Call::Issue };
+            let call = if self.rng.chance_percent(50) { Call::LookUp } else { Call::Issue };
             self.persist(call, &stall, &member).await;
             return;
         }
-        let Some(stall) = self.crowd.market.any(&mut self.dice) else { return };
+        let Some(stall) = self.crowd.market.any(&mut self.rng) else { return };
         let member: Arc<str> = format!("m{}-{}", self.number, self.members).into();
         self.members += 1;
-        if self.dice.percent(20) {
+        if self.rng.chance_percent(20) {
             self.click_twice(&stall, &member).await;
         }
         self.persist(Call::Issue, &stall, &member).await;
         if self.memory.len() < MEMORY {
             self.memory.push((stall, member));
         } else {
-            let place = self.dice.below(MEMORY);
+            let place = self.rng.below(MEMORY);
             self.memory[place] = (stall, member);
         }
     }
 
     /// Two clicks at the same moment, on two nodes where there are two.
     async fn click_twice(&mut self, stall: &Stall, member: &Arc<str>) {
-        let here = self.dice.below(self.first.nodes());
+        let here = self.rng.below(self.first.nodes());
         let there = (here + 1) % self.first.nodes();
         let (first, second) = (&mut self.first, &mut self.second);
         let _quiet = self.crowd.asking.read().await;
@@ -131,7 +131,7 @@ impl Client {
 
     /// Asks, on one node and another, until there is an answer or patience is over.
     async fn persist(&mut self, call: Call, stall: &Stall, member: &Arc<str>) {
-        let mut node = self.dice.below(self.first.nodes());
+        let mut node = self.rng.below(self.first.nodes());
         for _ in 0..ATTEMPTS {
             let answer = {
                 let _quiet = self.crowd.asking.read().await;
@@ -141,8 +141,8 @@ impl Client {
             if self.crowd.is_stopped() {
                 return;
             }
-            tokio::time::sleep(self.dice.between(AGAIN_AFTER.0, AGAIN_AFTER.1)).await;
-            if self.dice.percent(60) {
+            tokio::time::sleep(self.rng.between(AGAIN_AFTER.0, AGAIN_AFTER.1)).await;
+            if self.rng.chance_percent(60) {
                 node = (node + 1) % self.first.nodes();
             }
         }

@@ -34,13 +34,13 @@ pub struct Injected {
 /// Does the fault of one turn. After `patience` the next comes, even if what was told has not arrived.
 pub(super) async fn inject(
     arena: &mut Arena,
-    Turn { fault, dice }: Turn,
+    Turn { fault, rng }: Turn,
     probe: &mut Probe,
     calm: &Arc<RwLock<()>>,
     patience: Duration,
 ) -> Injected {
     let undisturbed = if fault.needs_calm { Some(calm.write().await) } else { None };
-    arena.dice = dice;
+    arena.rng = rng;
     let from_us = arena.now_us();
     let (skipped, trouble) = match (fault.run)(arena).await {
         Ok(()) => (None, None),

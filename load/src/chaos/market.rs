@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// A coupon of the run.
 #[derive(Debug)]
@@ -48,21 +48,21 @@ impl Market {
     }
 
     /// One of the small coupons that are asked for.
-    pub(super) fn any_small(&self, dice: &mut Dice) -> Option<Arc<Stall>> {
+    pub(super) fn any_small(&self, rng: &mut Rng) -> Option<Arc<Stall>> {
         let stalls = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let small: Vec<_> = stalls.iter().rev().filter(|stall| !stall.is_large).take(SMALL_MAX).collect();
-        dice.pick(&small).map(|stall| Arc::clone(stall))
+        rng.pick(&small).map(|stall| Arc::clone(stall))
     }
 
     /// What the next member wants: as often a large coupon as a small one.
-    pub(super) fn any(&self, dice: &mut Dice) -> Option<Arc<Stall>> {
-        if dice.percent(50)
-            && let Some(small) = self.any_small(dice)
+    pub(super) fn any(&self, rng: &mut Rng) -> Option<Arc<Stall>> {
+        if rng.chance_percent(50)
+            && let Some(small) = self.any_small(rng)
         {
             return Some(small);
         }
         let stalls = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let large: Vec<_> = stalls.iter().filter(|stall| stall.is_large).collect();
-        dice.pick(&large).map(|stall| Arc::clone(stall))
+        rng.pick(&large).map(|stall| Arc::clone(stall))
     }
 }

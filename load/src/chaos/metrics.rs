@@ -13,7 +13,7 @@ use crate::target::Target;
 pub(crate) async fn get(target: &Target, path: &str) -> Option<Bytes> {
     let request = Request::builder().uri(path).header(HOST, target.host().clone());
     let reply =
-        Connection::new(target.clone(), PATIENCE).ask(request.body(Full::default()).ok()?).await.ok()?;
+        Connection::new(target.clone(), PATIENCE).send(request.body(Full::default()).ok()?).await.ok()?;
     reply.status.is_success().then_some(reply.body)
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn post(target: &Target, path: &str) {
     let request = Request::builder().method(Method::POST).uri(path).header(HOST, target.host().clone());
     if let Ok(request) = request.body(Full::default()) {
         // Who calls it looks at what it does, not at what it says.
-        let _answered = Connection::new(target.clone(), PATIENCE).ask(request).await;
+        let _answered = Connection::new(target.clone(), PATIENCE).send(request).await;
     }
 }
 

@@ -9,7 +9,7 @@ use super::asking::Asking;
 use super::crowd::Crowd;
 use super::history::{Call, Outcome};
 use super::market::Stall;
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// The operator's number in the history.
 pub(super) const OPERATOR: u32 = 1_000_000;
@@ -32,7 +32,7 @@ const REPEATS: usize = 200;
 pub(super) struct Operator {
     crowd: Arc<Crowd>,
     asking: Asking,
-    dice: Dice,
+    rng: Rng,
     /// Held for writing while a fault touches Redis or a node.
     calm: Arc<RwLock<()>>,
     opened: u32,
@@ -41,7 +41,7 @@ pub(super) struct Operator {
 impl Operator {
     pub(super) fn new(crowd: Arc<Crowd>, seed: u64, calm: Arc<RwLock<()>>) -> Self {
         let asking = crowd.asking(OPERATOR);
-        Self { crowd, asking, dice: Dice::new(seed ^ 0x0b0e), calm, opened: 0 }
+        Self { crowd, asking, rng: Rng::new(seed ^ 0x0b0e), calm, opened: 0 }
     }
 
     /// The coupons that are there from the beginning: the first is for measuring recovery. `false` if one of them could
@@ -60,13 +60,13 @@ impl Operator {
     /// Goes on until the crowd is stopped; then everything that was held has been let go.
     pub(super) async fn run(mut self) {
         while !self.crowd.is_stopped() {
-            match self.dice.below(10) {
+            match self.rng.below(10) {
                 0..=1 => drop(self.open_small().await),
                 2..=6 => self.raise().await,
                 7..=8 => self.hold().await,
                 _ => {}
             }
-            tokio::time::sleep(self.dice.between(ROUND / 2, ROUND * 3 / 2)).await;
+            tokio::time::sleep(self.rng.between(ROUND / 2, ROUND * 3 / 2)).await;
         }
     }
 
@@ -75,7 +75,7 @@ impl Operator {
             return true;
         }
         self.opened += 1;
-        let total = 10 + u32::try_from(self.dice.below(150)).unwrap_or(0);
+        let total = 10 + u32::try_from(self.rng.below(150)).unwrap_or(0);
         self.open(format!("small-{}", self.opened).into(), total, false).await
     }
 
@@ -89,29 +89,29 @@ impl Operator {
     }
 
     async fn raise(&mut self) {
-        let Some(stall) = self.crowd.market.any_small(&mut self.dice) else { return };
+        let Some(stall) = self.crowd.market.any_small(&mut self.rng) else { return };
         let calm = Arc::clone(&self.calm);
         let Ok(_calm) = calm.try_read() else { return };
-        let total = stall.total() + 5 + u32::try_from(self.dice.below(40)).unwrap_or(0);
+        let total = stall.total() + 5 + u32::try_from(self.rng.below(40)).unwrap_or(0);
         // A raise that nobody answered may still come to be; the next one is higher.
         stall.raised_to(total);
-        let node = self.dice.below(self.asking.nodes());
+        let node = self.rng.below(self.asking.nodes());
         self.asking.ask(node, Call::Raise(total), &stall.id, &"".into()).await;
         tokio::time::sleep(RAISE_SETTLES).await;
     }
 
     async fn hold(&mut self) {
-        let Some(stall) = self.crowd.market.any(&mut self.dice) else { return };
-        let node = self.dice.below(self.asking.nodes());
+        let Some(stall) = self.crowd.market.any(&mut self.rng) else { return };
+        let node = self.rng.below(self.asking.nodes());
         self.asking.ask(node, Call::Pause, &stall.id, &"".into()).await;
-        tokio::time::sleep(self.dice.between(Duration::ZERO, ROUND)).await;
+        tokio::time::sleep(self.rng.between(Duration::ZERO, ROUND)).await;
         self.insist(Call::Resume, &stall.id).await;
     }
 
     /// Repeats a call, on one node and another, until it is carried out.
     async fn insist(&mut self, call: Call, coupon: &Arc<str>) -> bool {
         for _ in 0..REPEATS {
-            let node = self.dice.below(self.asking.nodes());
+            let node = self.rng.below(self.asking.nodes());
             match self.asking.ask(node, call, coupon, &"".into()).await.0 {
                 Outcome::Done => return true,
                 Outcome::Unexpected(_) => return false,

@@ -178,7 +178,7 @@ async fn create_coupon(arena: &Arena) -> Result<(), String> {
         .header(CONTENT_TYPE, "application/json")
         .body(Full::from(body))
         .map_err(|error| error.to_string())?;
-    let reply = Connection::new(target, REQUEST_TIMEOUT).ask(request).await;
+    let reply = Connection::new(target, REQUEST_TIMEOUT).send(request).await;
     let reply = reply.map_err(|error| error.to_string())?;
     if reply.status == StatusCode::CREATED {
         Ok(())
@@ -200,8 +200,8 @@ async fn drive(road: Arc<Road>, target: Target, lane: u32, rate: u32) {
         let meant = moments.tick().await;
         let phase = road.phase.load(Ordering::SeqCst);
         let member = road.next_member.fetch_add(1, Ordering::SeqCst);
-        let reply = connection.ask(requests.of_member(member)).await;
-        let issued = reply.ok().and_then(|reply| match Answer::read(&reply) {
+        let reply = connection.send(requests.for_member(member)).await;
+        let issued = reply.ok().and_then(|reply| match Answer::parse(&reply) {
             Answer::Issued(issuance) | Answer::Repeated(issuance) => {
                 Some((member, issuance.sequence, issuance.code.into_owned()))
             }

@@ -1,24 +1,24 @@
 //! Which fault comes when: decided by the seed alone.
 
 use super::faults::Fault;
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// An endless row of faults: all of them in some order, then all in another.
 pub(super) struct Schedule {
     faults: Vec<&'static Fault>,
     left: Vec<&'static Fault>,
-    dice: Dice,
+    rng: Rng,
 }
 
 /// A fault and the dice it decides by.
 pub(super) struct Turn {
     pub(super) fault: &'static Fault,
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
 }
 
 impl Schedule {
     pub(super) fn new(faults: Vec<&'static Fault>, seed: u64) -> Self {
-        Self { faults, left: Vec::new(), dice: Dice::new(seed) }
+        Self { faults, left: Vec::new(), rng: Rng::new(seed) }
     }
 
     /// How many different faults there are.
@@ -30,10 +30,10 @@ impl Schedule {
     pub(super) fn next(&mut self) -> Option<Turn> {
         if self.left.is_empty() {
             self.left.clone_from(&self.faults);
-            self.dice.shuffle(&mut self.left);
+            self.rng.shuffle(&mut self.left);
         }
-        let seed = self.dice.roll();
-        self.left.pop().map(|fault| Turn { fault, dice: Dice::new(seed) })
+        let seed = self.rng.next_u64();
+        self.left.pop().map(|fault| Turn { fault, rng: Rng::new(seed) })
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
     fn names(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
         let mut schedule = Schedule::new(FAULTS.iter().collect(), seed);
         let turns = std::iter::from_fn(|| schedule.next()).take(count);
-        turns.map(|mut turn| (turn.fault.name, turn.dice.roll())).collect()
+        turns.map(|mut turn| (turn.fault.name, turn.rng.next_u64())).collect()
     }
 
     #[test]

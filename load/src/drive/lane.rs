@@ -12,7 +12,7 @@ use super::field::{Field, Turn};
 use super::plan::{Plan, PlanError};
 use super::read::{Asked, Read};
 use super::tally::{Outcome, Tally};
-use crate::connection::{Connection, Failure};
+use crate::connection::{Connection, RequestError};
 
 /// How many connections of a thread are opened at the same time: a server has only so much room for those it has not
 /// accepted yet.
@@ -68,7 +68,7 @@ async fn open(plan: &Plan, thread: usize) -> Result<Vec<Pair>, PlanError> {
         let (room, late, twice) = (Arc::clone(&room), plan.connect_late, plan.twice);
         let make = |nth: usize| {
             let source = (!plan.sources.is_empty()).then(|| plan.sources[nth % plan.sources.len()]);
-            Connection::new(plan.target.clone(), plan.request_timeout).from_source(source)
+            Connection::new(plan.target.clone(), plan.request_timeout).with_source_address(source)
         };
         let (mut first, mut second) = (make(2 * index), twice.then(|| make(2 * index + 1)));
         opening.spawn(async move {
@@ -79,7 +79,7 @@ async fn open(plan: &Plan, thread: usize) -> Result<Vec<Pair>, PlanError> {
                     second.open().await?;
                 }
             }
-            Ok::<_, Failure>((first, second))
+            Ok::<_, RequestError>((first, second))
         });
     }
     let mut open = Vec::new();
@@ -137,7 +137,7 @@ async fn ask<R: Read>(
     begun: Instant,
 ) {
     let coupon = (number % field.requests.len() as u64) as usize;
-    let outcome = connection.ask(field.requests[coupon].of_member(number)).await;
+    let outcome = connection.send(field.requests[coupon].for_member(number)).await;
     let answered = begun.elapsed();
     let mut desk = desk.borrow_mut();
     let outcome = match &outcome {

@@ -74,7 +74,7 @@ pub enum PlanError {
         /// How many there were to be.
         connections: usize,
         /// What happened to the first that failed.
-        source: crate::connection::Failure,
+        source: crate::connection::RequestError,
     },
     /// The system gives no thread or no runtime.
     #[error("the load cannot be driven: {0}")]

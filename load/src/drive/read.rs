@@ -4,9 +4,9 @@ use bytes::Bytes;
 use std::time::Duration;
 
 use super::tally::Outcome;
-use crate::api::{Answer, Issuance, Refusal};
+use crate::api::{Answer, Issuance, Rejection};
 use crate::connection::Reply;
-use crate::told::Told;
+use crate::issued_answers::IssuedAnswer;
 
 /// How many unexpected answers are quoted.
 const EXAMPLES: usize = 5;
@@ -55,7 +55,7 @@ impl Read for StatusOnly {
 #[derive(Debug, Default)]
 pub struct Remember {
     /// What members were told, by coupon.
-    pub told: Vec<Vec<Told>>,
+    pub issued_answers: Vec<Vec<IssuedAnswer>>,
     /// The first few answers that the contract does not know.
     pub unexpected_examples: Vec<String>,
     /// The last "sold out", byte for byte: most answers of a sold-out coupon are this one again.
@@ -70,7 +70,7 @@ impl Remember {
         Outcome::Unexpected
     }
 
-    fn told(&mut self, asked: &Asked<'_>, issuance: &Issuance<'_>, again: bool) -> Outcome {
+    fn told(&mut self, asked: &Asked<'_>, issuance: &Issuance<'_>, repeated: bool) -> Outcome {
         let member_id = format!("{}{}", asked.member_prefix, asked.number);
         if issuance.member_id != member_id || issuance.coupon_id != asked.coupon_id {
             let Issuance { coupon_id, member_id: other, .. } = issuance;
@@ -78,19 +78,19 @@ impl Remember {
                 format!("member {member_id} was given the answer for member {other} of coupon {coupon_id}")
             });
         }
-        if self.told.len() <= asked.coupon {
-            self.told.resize_with(asked.coupon + 1, Vec::new);
+        if self.issued_answers.len() <= asked.coupon {
+            self.issued_answers.resize_with(asked.coupon + 1, Vec::new);
         }
         let us = |moment: Duration| u64::try_from(moment.as_micros()).unwrap_or(u64::MAX);
-        self.told[asked.coupon].push(Told {
+        self.issued_answers[asked.coupon].push(IssuedAnswer {
             member_id,
             sequence: issuance.sequence,
             code: issuance.code.as_ref().to_owned(),
-            again,
-            asked_us: us(asked.meant),
+            repeated,
+            requested_us: us(asked.meant),
             answered_us: us(asked.answered),
         });
-        if again { Outcome::Repeated } else { Outcome::Issued }
+        if repeated { Outcome::Repeated } else { Outcome::Issued }
     }
 }
 
@@ -99,19 +99,19 @@ impl Read for Remember {
         if reply.status.as_u16() == 409 && self.sold_out.as_ref() == Some(&reply.body) {
             return Outcome::SoldOut;
         }
-        match Answer::read(reply) {
+        match Answer::parse(reply) {
             Answer::Issued(issuance) => self.told(asked, &issuance, false),
             Answer::Repeated(issuance) => self.told(asked, &issuance, true),
-            Answer::Refused(Refusal::SoldOut) => {
+            Answer::Rejected(Rejection::SoldOut) => {
                 self.sold_out = Some(reply.body.clone());
                 Outcome::SoldOut
             }
-            Answer::Refused(_) => Outcome::Refused,
+            Answer::Rejected(_) => Outcome::Rejected,
             Answer::Shed { retry_after: Some(_) } => Outcome::Shed,
             Answer::Shed { retry_after: None } => {
                 self.unexpected(|| format!("{} without Retry-After in seconds", reply.status.as_u16()))
             }
-            Answer::HungUp => Outcome::Unknown,
+            Answer::ConnectionClosed => Outcome::Unknown,
             Answer::Unexpected { description, .. } => self.unexpected(|| description),
         }
     }

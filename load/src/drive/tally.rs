@@ -22,7 +22,7 @@ pub enum Outcome {
     /// There is none left.
     SoldOut,
     /// Another true no: not open yet, or closed.
-    Refused,
+    Rejected,
     /// Come back later; nothing was decided.
     Shed,
     /// No answer, or none that says what was decided.
@@ -88,7 +88,7 @@ impl Counts {
             Outcome::Issued => &mut self.issued,
             Outcome::Repeated => &mut self.repeated,
             Outcome::SoldOut => &mut self.sold_out,
-            Outcome::Refused => &mut self.refused,
+            Outcome::Rejected => &mut self.refused,
             Outcome::Shed => &mut self.shed,
             Outcome::Unknown => &mut self.unknown,
             Outcome::Unexpected => &mut self.unexpected,

@@ -6,18 +6,18 @@ use std::{
 };
 
 use super::{RaceConfig, field::Field, tally::Tally};
-use crate::dice::Dice;
+use crate::rng::Rng;
 use crate::{
-    api::{Answer, Issuance, Refusal},
-    connection::{Connection, Failure, Reply},
-    told::Told,
+    api::{Answer, Issuance, Rejection},
+    connection::{Connection, Reply, RequestError},
+    issued_answers::IssuedAnswer,
 };
 
 /// A connection and what was counted on it.
 #[derive(Debug)]
 pub(super) struct Tab {
     connection: Connection,
-    dice: Dice,
+    rng: Rng,
     pub(super) tally: Tally,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Tab {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Click {
     /// The member holds a coupon.
-    Told,
+    Issued,
     /// There is none left.
     SoldOut,
     /// Another true answer, or one that the contract does not know.
@@ -45,7 +45,7 @@ enum Next {
 impl Tab {
     pub(super) fn new(config: &RaceConfig, seed: u64) -> Self {
         let connection = Connection::new(config.target.clone(), config.request_timeout);
-        Self { connection, dice: Dice::new(seed), tally: Tally::default() }
+        Self { connection, rng: Rng::new(seed), tally: Tally::default() }
     }
 
     /// Connects ahead of the race. A failure shows again, and is counted, at the first request.
@@ -53,20 +53,20 @@ impl Tab {
         let _seen_again = self.connection.open().await;
     }
 
-    /// Clicks for member `number`, who first asked at `asked_us`.
-    pub(super) async fn click(&mut self, field: &Field, number: u64, asked_us: u64) -> Click {
+    /// Clicks for member `number`, who first asked at `requested_us`.
+    pub(super) async fn click(&mut self, field: &Field, number: u64, requested_us: u64) -> Click {
         let patience = &field.config.patience;
         for attempt in 1..=patience.attempts {
             let sent = Instant::now();
-            let outcome = self.connection.ask(field.issue.of_member(number)).await;
+            let outcome = self.connection.send(field.issue.for_member(number)).await;
             let next = match outcome {
                 Ok(reply) => {
                     self.tally.sent(sent.elapsed());
                     field.requests.fetch_add(1, Relaxed);
-                    self.judge(field, &reply, number, asked_us)
+                    self.judge(field, &reply, number, requested_us)
                 }
-                Err(failure) => {
-                    if !matches!(failure, Failure::Unreachable(_)) {
+                Err(error) => {
+                    if !matches!(error, RequestError::Unreachable(_)) {
                         // A request without an answer counts with the time it took from the member.
                         self.tally.sent(sent.elapsed());
                         field.requests.fetch_add(1, Relaxed);
@@ -80,27 +80,27 @@ impl Tab {
                 Next::AskAgain(_) if attempt == patience.attempts => break,
                 Next::AskAgain(_) if field.is_stopped() => return Click::Interrupted,
                 Next::AskAgain(retry_after) => {
-                    tokio::time::sleep(patience.delay(attempt, retry_after, self.dice.roll())).await;
+                    tokio::time::sleep(patience.delay(attempt, retry_after, self.rng.next_u64())).await;
                 }
             }
         }
         Click::GaveUp
     }
 
-    fn judge(&mut self, field: &Field, reply: &Reply, number: u64, asked_us: u64) -> Next {
-        match Answer::read(reply) {
+    fn judge(&mut self, field: &Field, reply: &Reply, number: u64, requested_us: u64) -> Next {
+        match Answer::parse(reply) {
             Answer::Issued(issuance) => {
                 self.tally.issued_first += 1;
                 field.winners.fetch_add(1, Relaxed);
-                self.remember(field, &issuance, number, asked_us, false)
+                self.remember(field, &issuance, number, requested_us, false)
             }
             Answer::Repeated(issuance) => {
                 self.tally.repeated += 1;
-                self.remember(field, &issuance, number, asked_us, true)
+                self.remember(field, &issuance, number, requested_us, true)
             }
-            Answer::Refused(refusal) => {
-                self.tally.refused(refusal);
-                Next::End(if refusal == Refusal::SoldOut { Click::SoldOut } else { Click::Answered })
+            Answer::Rejected(refusal) => {
+                self.tally.count_rejection(refusal);
+                Next::End(if refusal == Rejection::SoldOut { Click::SoldOut } else { Click::Answered })
             }
             Answer::Shed { retry_after } => {
                 self.tally.shed += 1;
@@ -110,13 +110,13 @@ impl Tab {
                 }
                 Next::AskAgain(retry_after)
             }
-            Answer::HungUp => {
+            Answer::ConnectionClosed => {
                 self.tally.unknown += 1;
                 Next::AskAgain(None)
             }
-            Answer::Unexpected { description, ask_again } => {
+            Answer::Unexpected { description, is_retryable } => {
                 self.tally.unexpected(|| description);
-                if ask_again { Next::AskAgain(None) } else { Next::End(Click::Answered) }
+                if is_retryable { Next::AskAgain(None) } else { Next::End(Click::Answered) }
             }
         }
     }
@@ -127,8 +127,8 @@ impl Tab {
         field: &Field,
         issuance: &Issuance<'_>,
         number: u64,
-        asked_us: u64,
-        again: bool,
+        requested_us: u64,
+        repeated: bool,
     ) -> Next {
         let RaceConfig { coupon_id, member_prefix, .. } = &field.config;
         let member_id = format!("{member_prefix}{number}");
@@ -141,7 +141,14 @@ impl Tab {
         }
         let (sequence, code) = (issuance.sequence, issuance.code.as_ref().to_owned());
         let answered_us = field.elapsed_us();
-        self.tally.told.push(Told { member_id, sequence, code, again, asked_us, answered_us });
-        Next::End(Click::Told)
+        self.tally.issued_answers.push(IssuedAnswer {
+            member_id,
+            sequence,
+            code,
+            repeated,
+            requested_us,
+            answered_us,
+        });
+        Next::End(Click::Issued)
     }
 }

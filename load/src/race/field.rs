@@ -120,18 +120,20 @@ impl Runner {
 
     async fn serve(&mut self, number: u64) {
         let Self { field, tab, second } = self;
-        let asked_us = field.elapsed_us();
+        let requested_us = field.elapsed_us();
         let answers = if field.config.clicks_twice(number) {
-            let (first, second) =
-                tokio::join!(tab.click(field, number, asked_us), second.click(field, number, asked_us));
+            let (first, second) = tokio::join!(
+                tab.click(field, number, requested_us),
+                second.click(field, number, requested_us)
+            );
             [first, second]
         } else {
-            let only = tab.click(field, number, asked_us).await;
+            let only = tab.click(field, number, requested_us).await;
             [only, only]
         };
         match answers {
             [Click::GaveUp, Click::GaveUp] => tab.tally.gave_up += 1,
-            [Click::Told, Click::SoldOut] | [Click::SoldOut, Click::Told] => tab.tally.unexpected(|| {
+            [Click::Issued, Click::SoldOut] | [Click::SoldOut, Click::Issued] => tab.tally.unexpected(|| {
                 format!(
                     "member {}{number} was told sold_out although they hold a coupon",
                     field.config.member_prefix

@@ -53,16 +53,16 @@ fn part(whole: Duration, random: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dice::Dice;
+    use crate::rng::Rng;
 
     #[test]
     fn the_servers_delay_is_never_undercut_below_the_cap() {
         let patience = Patience::default();
-        let mut dice = Dice::new(1);
+        let mut rng = Rng::new(1);
         for _ in 0..1_000 {
-            let delay = patience.delay(1, Some(Duration::from_secs(1)), dice.roll());
+            let delay = patience.delay(1, Some(Duration::from_secs(1)), rng.next_u64());
             assert!((1_000..=1_250).contains(&delay.as_millis()), "{delay:?}");
-            let capped = patience.delay(1, Some(Duration::from_secs(3_600)), dice.roll());
+            let capped = patience.delay(1, Some(Duration::from_secs(3_600)), rng.next_u64());
             assert!((2_000..=2_500).contains(&capped.as_millis()), "{capped:?}");
         }
     }
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn without_one_the_delay_grows_up_to_its_cap() {
         let patience = Patience::default();
-        let mut dice = Dice::new(2);
+        let mut rng = Rng::new(2);
         for attempt in 1..200 {
-            let delay = patience.delay(attempt, None, dice.roll());
+            let delay = patience.delay(attempt, None, rng.next_u64());
             assert!(delay >= patience.backoff / 2 && delay <= patience.backoff_cap, "{attempt}: {delay:?}");
         }
         assert!(patience.delay(10, None, 0) >= Duration::from_secs(1));

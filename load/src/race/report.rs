@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{field::Field, tally::Tally};
-use crate::{latency::Latency, told::Told};
+use crate::{issued_answers::IssuedAnswer, latency::Latency};
 
 /// The outcome of a race. Answers are counted one by one: a double click counts twice.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct RaceReport {
     /// How long requests took.
     pub latency: Latency,
     /// One entry for every answer that told a member that they hold a coupon.
-    pub told: Vec<Told>,
+    pub issued_answers: Vec<IssuedAnswer>,
     /// The race was ended before all members had asked.
     pub stopped_early: bool,
 }
@@ -66,7 +66,7 @@ impl RaceReport {
             unexpected_examples: tally.unexpected_examples,
             duration: field.elapsed(),
             latency: tally.latency,
-            told: tally.told,
+            issued_answers: tally.issued_answers,
             stopped_early: members < field.config.members,
         }
     }

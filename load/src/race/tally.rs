@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{api::Refusal, latency::Latency, told::Told};
+use crate::{api::Rejection, issued_answers::IssuedAnswer, latency::Latency};
 
 /// How many unexpected answers are quoted.
 const EXAMPLES: usize = 5;
@@ -22,7 +22,7 @@ pub(super) struct Tally {
     pub(super) unexpected: u64,
     pub(super) unexpected_examples: Vec<String>,
     pub(super) latency: Latency,
-    pub(super) told: Vec<Told>,
+    pub(super) issued_answers: Vec<IssuedAnswer>,
 }
 
 impl Tally {
@@ -31,11 +31,11 @@ impl Tally {
         self.latency.record(took);
     }
 
-    pub(super) fn refused(&mut self, refusal: Refusal) {
+    pub(super) fn count_rejection(&mut self, refusal: Rejection) {
         match refusal {
-            Refusal::SoldOut => self.sold_out += 1,
-            Refusal::NotOpen => self.not_open += 1,
-            Refusal::Closed => self.closed += 1,
+            Rejection::SoldOut => self.sold_out += 1,
+            Rejection::NotOpen => self.not_open += 1,
+            Rejection::Closed => self.closed += 1,
         }
     }
 
@@ -61,6 +61,6 @@ impl Tally {
         let room = EXAMPLES - self.unexpected_examples.len().min(EXAMPLES);
         self.unexpected_examples.extend(other.unexpected_examples.into_iter().take(room));
         self.latency.merge(&other.latency);
-        self.told.extend(other.told);
+        self.issued_answers.extend(other.issued_answers);
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::admin_client::AdminError;
 use crate::connection::REQUEST_TIMEOUT;
 use crate::drive::{Arrivals, Plan, PlanError, Schedule, Stage};
-use crate::operator::OperatorError;
 use crate::rows::RowsError;
 use crate::target::Target;
 
@@ -76,7 +76,7 @@ pub enum RunError {
     Plan(#[from] PlanError),
     /// An operator's call had no success.
     #[error(transparent)]
-    Operator(#[from] OperatorError),
+    AdminClient(#[from] AdminError),
     /// The rows cannot be read.
     #[error(transparent)]
     Rows(#[from] RowsError),

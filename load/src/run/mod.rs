@@ -10,11 +10,11 @@ pub use self::config::{RunConfig, RunError, Scenario};
 pub use self::report::{Model, RunReport, write_text};
 pub use self::truth::{Truth, judge};
 
+use crate::admin_client::AdminClient;
 use crate::drive::{self, Remember, Standing};
-use crate::operator::Operator;
+use crate::issued_answers::IssuedAnswer;
 use crate::report::Verdict;
 use crate::rows::Rows;
-use crate::told::Told;
 
 /// Puts the load on until it is over or `stop` resolves, and judges what members were told.
 ///
@@ -31,21 +31,20 @@ pub async fn run(
         Some(url) => Some(Rows::connect(url).await?),
         None => None,
     };
-    let mut operator = Operator::new(config.target.clone(), config.admin_token.clone());
-    let coupons = prepare::coupons(config, &mut operator).await?;
+    let mut admin = AdminClient::new(config.target.clone(), config.admin_token.clone());
+    let coupons = prepare::coupons(config, &mut admin).await?;
     let plan = config.plan(coupons.clone());
     let (tally, readers) = drive::run(plan, Remember::default, watch, stop).await?;
-    let (mut told, mut unexpected_examples) = (vec![Vec::<Told>::new(); coupons.len()], Vec::new());
+    let (mut told, mut unexpected_examples) = (vec![Vec::<IssuedAnswer>::new(); coupons.len()], Vec::new());
     for reader in readers {
-        for (mine, theirs) in told.iter_mut().zip(reader.told) {
+        for (mine, theirs) in told.iter_mut().zip(reader.issued_answers) {
             mine.extend(theirs);
         }
         unexpected_examples.extend(reader.unexpected_examples);
     }
     let (mut truths, mut violations) = (Vec::new(), Vec::new());
     for (coupon, told) in coupons.iter().zip(&told) {
-        let truth =
-            Truth::find(config, &mut operator, rows.as_ref(), coupon, told, tally.all.unknown).await?;
+        let truth = Truth::find(config, &mut admin, rows.as_ref(), coupon, told, tally.all.unknown).await?;
         violations.extend(judge(&truth, told));
         truths.push(truth.without_rows());
     }

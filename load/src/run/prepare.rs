@@ -3,15 +3,15 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::config::{RunConfig, RunError, Scenario};
-use crate::operator::Operator;
+use crate::admin_client::AdminClient;
 
 /// The coupons that members will ask for.
-pub(super) async fn coupons(config: &RunConfig, operator: &mut Operator) -> Result<Vec<String>, RunError> {
+pub(super) async fn coupons(config: &RunConfig, admin: &mut AdminClient) -> Result<Vec<String>, RunError> {
     if config.coupons.is_empty() {
-        return make(config, operator).await;
+        return make(config, admin).await;
     }
     for coupon in &config.coupons {
-        let terms = operator.show(coupon).await?;
+        let terms = admin.fetch_coupon(coupon).await?;
         if config.scenario == Scenario::SoldOut && terms.issued < terms.total {
             return Err(RunError::StillThere(coupon.clone()));
         }
@@ -19,14 +19,14 @@ pub(super) async fn coupons(config: &RunConfig, operator: &mut Operator) -> Resu
     Ok(config.coupons.clone())
 }
 
-async fn make(config: &RunConfig, operator: &mut Operator) -> Result<Vec<String>, RunError> {
+async fn make(config: &RunConfig, admin: &mut AdminClient) -> Result<Vec<String>, RunError> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let count = if config.scenario == Scenario::Mixed { config.coupons_made.max(1) } else { 1 };
     let ids: Vec<String> = (1..=count).map(|nth| format!("load-{}-{nth}", since_epoch.as_millis())).collect();
     for id in &ids {
         match config.scenario {
-            Scenario::SoldOut => operator.create_sold_out(id).await.map(drop)?,
-            _ => operator.create(id, config.stock).await?,
+            Scenario::SoldOut => admin.create_sold_out_coupon(id).await.map(drop)?,
+            _ => admin.create_coupon(id, config.stock).await?,
         }
     }
     Ok(ids)

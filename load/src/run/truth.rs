@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::config::{RunConfig, RunError, Scenario};
+use crate::admin_client::AdminClient;
 use crate::format::thousands;
-use crate::operator::Operator;
+use crate::issued_answers::{self, IssuedAnswer};
 use crate::rows::{Row, Rows};
-use crate::told::{self, Told};
 
 /// How many members are named.
 const NAMED: usize = 5;
@@ -37,13 +37,13 @@ impl Truth {
     /// Asks the service, and the database until it has what the service counts or the time for that is over.
     pub(super) async fn find(
         config: &RunConfig,
-        operator: &mut Operator,
+        admin: &mut AdminClient,
         rows: Option<&Rows>,
         coupon: &str,
-        told: &[Told],
+        told: &[IssuedAnswer],
         unknown: u64,
     ) -> Result<Self, RunError> {
-        let terms = operator.show(coupon).await?;
+        let terms = admin.fetch_coupon(coupon).await?;
         let held = match rows {
             Some(rows) => {
                 rows.until(coupon, terms.issued.into(), config.settle).await?;
@@ -58,7 +58,7 @@ impl Truth {
             coupon_id: coupon.to_owned(),
             total: terms.total,
             issued: terms.issued,
-            told: told::distinct(told).0,
+            told: issued_answers::count_distinct(told).0,
             rows: held.as_ref().map(|held| held.len() as u64),
             may_be_untold: own.then_some(unknown + holders),
             held,
@@ -73,9 +73,10 @@ impl Truth {
 
 /// Every contradiction, each a sentence.
 #[must_use]
-pub fn judge(truth: &Truth, told: &[Told]) -> Vec<String> {
+pub fn judge(truth: &Truth, told: &[IssuedAnswer]) -> Vec<String> {
     let Truth { coupon_id, total, issued, .. } = truth;
-    let mut found: Vec<String> = told::check(told, Some(*total)).iter().map(ToString::to_string).collect();
+    let mut found: Vec<String> =
+        issued_answers::find_violations(told, Some(*total)).iter().map(ToString::to_string).collect();
     if let Some(more) = found.len().checked_sub(NAMED).filter(|more| *more > 0) {
         found.truncate(NAMED);
         found.push(format!("and {} more of these", thousands(more as u64)));
@@ -97,7 +98,7 @@ pub fn judge(truth: &Truth, told: &[Told]) -> Vec<String> {
     found
 }
 
-fn against_rows(truth: &Truth, held: &[Row], told: &[Told]) -> Vec<String> {
+fn against_rows(truth: &Truth, held: &[Row], told: &[IssuedAnswer]) -> Vec<String> {
     let Truth { coupon_id, total, issued, .. } = truth;
     let mut found = Vec::new();
     let count = held.len() as u64;
@@ -114,7 +115,7 @@ fn against_rows(truth: &Truth, held: &[Row], told: &[Told]) -> Vec<String> {
             held.len() - by_member.len()
         ));
     }
-    let kept = |told: &&Told| {
+    let kept = |told: &&IssuedAnswer| {
         by_member
             .get(told.member_id.as_str())
             .is_some_and(|row| u32::try_from(row.sequence) == Ok(told.sequence) && row.code == told.code)

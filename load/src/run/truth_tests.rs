@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn told(members: impl IntoIterator<Item = u32>) -> Vec<Told> {
-    let told = |number: u32| Told {
+fn told(members: impl IntoIterator<Item = u32>) -> Vec<IssuedAnswer> {
+    let told = |number: u32| IssuedAnswer {
         member_id: format!("m{number}"),
         sequence: number,
         code: format!("CODE-{number}"),
-        again: false,
-        asked_us: 0,
+        repeated: false,
+        requested_us: 0,
         answered_us: 1,
     };
     members.into_iter().map(told).collect()
@@ -20,12 +20,12 @@ fn rows(members: impl IntoIterator<Item = i32>) -> Vec<Row> {
     members.into_iter().map(row).collect()
 }
 
-fn truth(total: u32, issued: u32, told: &[Told], held: Option<Vec<Row>>) -> Truth {
+fn truth(total: u32, issued: u32, told: &[IssuedAnswer], held: Option<Vec<Row>>) -> Truth {
     Truth {
         coupon_id: "c".to_owned(),
         total,
         issued,
-        told: told::distinct(told).0,
+        told: issued_answers::count_distinct(told).0,
         rows: held.as_ref().map(|held| held.len() as u64),
         may_be_untold: Some(0),
         held,
@@ -33,7 +33,7 @@ fn truth(total: u32, issued: u32, told: &[Told], held: Option<Vec<Row>>) -> Trut
 }
 
 #[track_caller]
-fn assert_found(truth: &Truth, told: &[Told], words: &str) {
+fn assert_found(truth: &Truth, told: &[IssuedAnswer], words: &str) {
     let found = judge(truth, told);
     assert!(found.iter().any(|sentence| sentence.contains(words)), "{found:?}");
 }

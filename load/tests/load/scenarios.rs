@@ -85,8 +85,8 @@ async fn several_coupons_are_asked_for_in_turn() {
 #[tokio::test]
 async fn a_coupon_that_is_not_sold_out_is_no_coupon_for_that_scenario() {
     let node = Node::start().await;
-    let mut operator = openrun_load::operator::Operator::new(node.target.clone(), None);
-    operator.create("spring", 5).await.expect("it is made");
+    let mut admin = openrun_load::admin_client::AdminClient::new(node.target.clone(), None);
+    admin.create_coupon("spring", 5).await.expect("it is made");
     let mut config = brief(&node, Scenario::SoldOut);
     config.coupons = vec!["spring".to_owned()];
     let error = run::run(&config, |_| {}, std::future::pending()).await.unwrap_err();

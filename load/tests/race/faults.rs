@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openrun_load::{RaceReport, Target, Verdict, told};
+use openrun_load::{RaceReport, Target, Verdict, issued_answers};
 
 use crate::server::{Book, Issues, Reaction, Seen, config, run, start};
 
@@ -28,7 +28,7 @@ async fn unwell(times: u32, instead: impl Fn() -> Reaction + Send + Sync + 'stat
 /// Everybody holds a coupon in the end, although nobody was told when it was issued.
 fn assert_all_were_told(race: &RaceReport) {
     assert_eq!((race.issued_first, race.repeated, race.gave_up), (0, 20, 0));
-    assert_eq!(told::distinct(&race.told), (20, 20));
+    assert_eq!(issued_answers::count_distinct(&race.issued_answers), (20, 20));
     assert_eq!(Verdict::of(race, Some(20)), Verdict::Holds);
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use openrun_load::{Progress, Silent, Snapshot, Verdict, race, told};
+use openrun_load::{NoProgress, Progress, Snapshot, Verdict, issued_answers, race};
 use tokio::sync::Barrier;
 
 use crate::server::{Book, Issues, Reaction, Seen, config, run, start};
@@ -15,10 +15,10 @@ async fn every_coupon_is_told_once_and_everybody_else_is_refused() {
     let target = start(Book::new(100)).await;
     let race = run(config(target, 2_000)).await;
     assert_eq!(race.issued_first, 100);
-    assert_eq!(told::distinct(&race.told), (100, 100));
+    assert_eq!(issued_answers::count_distinct(&race.issued_answers), (100, 100));
     assert_eq!((race.members, race.requests), (2_000, 2_200));
     assert_eq!(race.issued_first + race.repeated + race.sold_out, 2_200);
-    assert_eq!(race.told.len() as u64, race.issued_first + race.repeated);
+    assert_eq!(race.issued_answers.len() as u64, race.issued_first + race.repeated);
     assert_eq!(race.latency.count(), 2_200);
     assert_eq!((race.gave_up, race.unexpected, race.unknown, race.shed), (0, 0, 0, 0));
     assert!(!race.stopped_early);
@@ -31,8 +31,8 @@ async fn members_who_ask_in_a_second_race_get_their_coupons_again() {
     let first = run(config(target.clone(), 50)).await;
     let mut second = run(config(target, 50)).await;
     assert_eq!((first.issued_first, second.issued_first), (50, 0));
-    second.told.extend(first.told);
-    assert_eq!(told::distinct(&second.told), (50, 50));
+    second.issued_answers.extend(first.issued_answers);
+    assert_eq!(issued_answers::count_distinct(&second.issued_answers), (50, 50));
 }
 
 /// Answers nobody before both clicks have arrived: without two requests in flight nothing would ever be answered.
@@ -59,9 +59,9 @@ async fn a_double_click_is_two_requests_at_the_same_time_and_one_coupon() {
     config.double_click = 1.0;
     let race = run(config).await;
     assert_eq!((race.issued_first, race.repeated, race.unknown), (200, 200, 0));
-    assert_eq!(race.told.len(), 400);
+    assert_eq!(race.issued_answers.len(), 400);
     let mut codes: HashMap<&str, Vec<&str>> = HashMap::new();
-    for told in &race.told {
+    for told in &race.issued_answers {
         codes.entry(&told.member_id).or_default().push(&told.code);
     }
     assert!(codes.values().all(|codes| codes.len() == 2 && codes[0] == codes[1]));
@@ -127,7 +127,7 @@ async fn a_race_that_is_ended_early_reports_what_happened_and_blames_nobody() {
     let mut config = config(target, 1_000_000);
     config.patience.attempts = u32::MAX;
     let stop = async move { asked_again.recv().await.unwrap_or_default() };
-    let race = race::run_until(config, &Silent, stop).await.unwrap();
+    let race = race::run_until(config, &NoProgress, stop).await.unwrap();
     assert!(race.stopped_early && race.members < 1_000);
     assert!(race.shed >= 2);
     assert_eq!(race.gave_up, 0);

@@ -1,6 +1,6 @@
 //! Servers that break the promise: each is caught, and named for what it did.
 
-use openrun_load::{RaceReport, Verdict, told, told::Violation};
+use openrun_load::{RaceReport, Verdict, issued_answers, issued_answers::Violation};
 
 use crate::server::{Book, Issues, Reaction, Seen, code, config, run, start};
 
@@ -28,7 +28,7 @@ async fn race(
     let mut config = config(target, members);
     config.double_click = 1.0;
     let race = run(config).await;
-    let found = told::check(&race.told, Some(10));
+    let found = issued_answers::find_violations(&race.issued_answers, Some(10));
     assert!(!Verdict::of(&race, Some(10)).holds());
     (race, found)
 }
@@ -89,7 +89,7 @@ async fn serving_the_last_first_is_seen() {
     let mut config = config(target, 10);
     config.clients = 1;
     let race = run(config).await;
-    let found = told::check(&race.told, Some(10));
+    let found = issued_answers::find_violations(&race.issued_answers, Some(10));
     assert!(!found.is_empty() && found.iter().all(|v| matches!(v, Violation::Overtaken { .. })), "{found:?}");
 }
 
@@ -97,7 +97,7 @@ async fn serving_the_last_first_is_seen() {
 async fn the_answer_for_somebody_else_is_unexpected_and_not_remembered() {
     let (race, _) =
         race(5, |_, sequence, first| Reaction::issued(status(first), "eve", sequence, &code(sequence))).await;
-    assert_eq!((race.unexpected, race.told.len()), (10, 0));
+    assert_eq!((race.unexpected, race.issued_answers.len()), (10, 0));
     assert!(race.unexpected_examples[0].contains("was given the answer for member eve"), "{race:?}");
     assert_eq!(race.unexpected_examples.len(), 5);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::Future, sync::Arc, sync::Mutex, time::Duration};
 
-use openrun_load::{RaceConfig, RaceReport, Silent, Target, race};
+use openrun_load::{NoProgress, RaceConfig, RaceReport, Target, race};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -129,7 +129,7 @@ pub(crate) fn config(target: Target, members: u64) -> RaceConfig {
 }
 
 pub(crate) async fn run(config: RaceConfig) -> RaceReport {
-    race::run(config, &Silent).await.expect("the race can be run")
+    race::run(config, &NoProgress).await.expect("the race can be run")
 }
 
 async fn serve(stream: TcpStream, issues: Arc<impl Issues>) -> std::io::Result<()> {

@@ -100,7 +100,7 @@ impl Membership {
     ///
     /// # Errors
     /// [`ClusterError`] if nobody heard it.
-    pub(in crate::actors) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
+    pub(crate) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let begun = Instant::now();
         let aware = self.state().aware;
         let free = self.reading().filter(|_| self.hands.is_idle(begun));
@@ -120,19 +120,19 @@ impl Membership {
     }
 
     /// Says that this node ends in good order.
-    pub(in crate::actors) async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         let _silent = timeout(QUESTION_TIMEOUT, self.cluster.leave(&self.node)).await;
     }
 
     /// How long others are waited for: only who hears every beat itself can tell that another one is silent.
-    pub(in crate::actors) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         let steady = self.state().steady_since.is_some_and(|since| since.elapsed() >= PRESUMED_DEAD_AFTER);
         if steady { PRESUMED_DEAD_AFTER } else { WAITED_FOR_WHEN_DEAF }
     }
 
     /// To be asked before the catalogue is read, and given to [`Membership::has_read`] after every gate has been fitted to it.
     /// It is the shared clock's time at the last beat and what has passed here since: never later than the time now.
-    pub(in crate::actors) fn reading(&self) -> Option<ClusterTime> {
+    pub(crate) fn reading(&self) -> Option<ClusterTime> {
         let (ClusterTime(beat), heard) = self.state().beat?;
         let since_us = i64::try_from(heard.elapsed().as_micros()).unwrap_or(0);
         // Two clocks do not go quite alike.
@@ -140,13 +140,13 @@ impl Membership {
     }
 
     /// Says that this node knows what was in the catalogue at `since`.
-    pub(in crate::actors) fn has_read(&self, since: Option<ClusterTime>) {
+    pub(crate) fn has_read(&self, since: Option<ClusterTime>) {
         let mut state = self.state();
         state.aware = state.aware.max(since);
     }
 
     /// Says that this node's gates fit what the engine said at `begun` or later.
-    pub(in crate::actors) fn has_looked(&self, begun: Instant) {
+    pub(crate) fn has_looked(&self, begun: Instant) {
         self.trust.extend(begun + TRUST_BY_LOOK);
     }
 
@@ -154,7 +154,7 @@ impl Membership {
     ///
     /// # Errors
     /// [`PropagationError`]; nobody need be told to forget it.
-    pub(in crate::actors) async fn await_catalog_read(&self) -> Result<(), PropagationError> {
+    pub(crate) async fn await_catalog_read(&self) -> Result<(), PropagationError> {
         let now = bounded(self.cluster.now()).await?;
         self.engine.announce().await?;
         let (told, deadline) = (Instant::now(), Instant::now() + HEARD_WITHIN);

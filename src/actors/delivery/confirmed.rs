@@ -43,10 +43,10 @@ impl Ranges {
 
 /// What this node knows to be in the broker's hands. Lost with the node, and then made good by publishing again.
 #[derive(Debug, Clone, Default)]
-pub(in crate::actors) struct Confirmed(Arc<Mutex<HashMap<CouponId, Ranges>>>);
+pub(crate) struct Confirmed(Arc<Mutex<HashMap<CouponId, Ranges>>>);
 
 impl Confirmed {
-    pub(in crate::actors) fn add(&self, coupon: &CouponId, sequence: Sequence) {
+    pub(crate) fn add(&self, coupon: &CouponId, sequence: Sequence) {
         let mut coupons = self.lock();
         match coupons.get_mut(coupon) {
             Some(ranges) => ranges.add(sequence),
@@ -54,29 +54,29 @@ impl Confirmed {
         }
     }
 
-    pub(in crate::actors) fn contains(&self, coupon: &CouponId, sequence: Sequence) -> bool {
+    pub(crate) fn contains(&self, coupon: &CouponId, sequence: Sequence) -> bool {
         self.lock().get(coupon).is_some_and(|ranges| ranges.contains(sequence))
     }
 
     /// The largest sequence up to which everything after `floor` is confirmed.
-    pub(in crate::actors) fn through(&self, coupon: &CouponId, floor: Sequence) -> Sequence {
+    pub(crate) fn through(&self, coupon: &CouponId, floor: Sequence) -> Sequence {
         self.lock().get(coupon).map_or(floor, |ranges| ranges.through(floor))
     }
 
     /// The largest sequence that is confirmed, whatever lacks below it.
-    pub(in crate::actors) fn last(&self, coupon: &CouponId) -> Option<Sequence> {
+    pub(crate) fn last(&self, coupon: &CouponId) -> Option<Sequence> {
         self.lock().get(coupon)?.0.last_key_value().map(|(_, last)| *last)
     }
 
     /// Lets go of what the database holds.
-    pub(in crate::actors) fn forget_through(&self, coupon: &CouponId, through: Sequence) {
+    pub(crate) fn forget_through(&self, coupon: &CouponId, through: Sequence) {
         if let Some(ranges) = self.lock().get_mut(coupon) {
             ranges.forget_through(through);
         }
     }
 
     /// Lets go of everything: the broker no longer has what it confirmed.
-    pub(in crate::actors) fn forget(&self, coupon: &CouponId) {
+    pub(crate) fn forget(&self, coupon: &CouponId) {
         self.lock().remove(coupon);
     }
 

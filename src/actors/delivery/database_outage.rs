@@ -19,7 +19,7 @@ struct State {
 
 impl DatabaseOutage {
     /// Notes that what was begun at `begun` had no answer; says so if the database answered until now.
-    pub(in crate::actors) fn had_no_answer(&self, begun: Instant, error: &dyn std::error::Error) {
+    pub(crate) fn had_no_answer(&self, begun: Instant, error: &dyn std::error::Error) {
         if self.changes(begun, true) {
             tracing::warn!(error = %error, "the database does not answer: the persisters wait, and keep what they have");
         } else {
@@ -28,7 +28,7 @@ impl DatabaseOutage {
     }
 
     /// Notes that what was begun at `begun` had an answer; says so if the database did not answer until now.
-    pub(in crate::actors) fn had_an_answer(&self, begun: Instant) {
+    pub(crate) fn had_an_answer(&self, begun: Instant) {
         if self.changes(begun, false) {
             tracing::info!("the database answers again");
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long a delivery may be in hand before the node says so. Persisters write in milliseconds; only one that is held up
 /// takes longer.
-pub(in crate::actors) const IN_FLIGHT_AT_MOST: Duration = Duration::from_secs(1);
+pub(crate) const IN_FLIGHT_AT_MOST: Duration = Duration::from_secs(1);
 /// For how long a node is not free after it has given something back: another one may have it in hand by then, and has to
 /// have had the time to say so.
 const RETURNED_RECENTLY_FOR: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ struct State {
 
 /// What one persister has in hand. Dropping it says that it was given back, as when the persister fails or panics.
 #[derive(Debug)]
-pub(in crate::actors) struct InFlightGuard {
+pub(crate) struct InFlightGuard {
     hands: InFlight,
     name: u64,
     is_settled: bool,
@@ -39,7 +39,7 @@ impl InFlight {
     }
 
     /// Says that a persister had nothing in hand until now, and has something from now on.
-    pub(in crate::actors) fn hold(&self) -> InFlightGuard {
+    pub(crate) fn hold(&self) -> InFlightGuard {
         let mut state = self.state();
         let name = state.next;
         state.next += 1;
@@ -48,7 +48,7 @@ impl InFlight {
     }
 
     /// Whether at `now` nothing was in hand for longer than [`IN_FLIGHT_AT_MOST`], and nothing has lately been given back.
-    pub(in crate::actors) fn is_idle(&self, now: Instant) -> bool {
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
         let state = self.state();
         let is_old = |since: &Instant| now.saturating_duration_since(*since) >= IN_FLIGHT_AT_MOST;
         let lately = |at: Instant| now.saturating_duration_since(at) < RETURNED_RECENTLY_FOR;
@@ -58,12 +58,12 @@ impl InFlight {
 
 impl InFlightGuard {
     /// Says that everything that was delivered before `moment` is settled, but there may be more.
-    pub(in crate::actors) fn settled_before(&self, moment: Instant) {
+    pub(crate) fn settled_before(&self, moment: Instant) {
         self.hands.state().settled_before.insert(self.name, moment);
     }
 
     /// Says that nothing is in hand any more, and nothing was given back.
-    pub(in crate::actors) fn settled(mut self) {
+    pub(crate) fn settled(mut self) {
         self.is_settled = true;
     }
 }

@@ -33,15 +33,15 @@ const MAILBOX_MARGIN: usize = 64;
 
 /// What the actor works with.
 #[derive(Clone)]
-pub(in crate::actors) struct Admission {
-    pub(in crate::actors) handle: Arc<CouponHandle>,
-    pub(in crate::actors) engine: Arc<dyn AdmissionEngine>,
-    pub(in crate::actors) publisher: Option<PublisherInbox>,
-    pub(in crate::actors) metrics: Arc<Metrics>,
+pub(crate) struct Admission {
+    pub(crate) handle: Arc<CouponHandle>,
+    pub(crate) engine: Arc<dyn AdmissionEngine>,
+    pub(crate) publisher: Option<PublisherInbox>,
+    pub(crate) metrics: Arc<Metrics>,
     /// How long the engine may take for one step.
-    pub(in crate::actors) engine_timeout: Duration,
+    pub(crate) engine_timeout: Duration,
     /// Where batches run.
-    pub(in crate::actors) runtime: Handle,
+    pub(crate) runtime: Handle,
 }
 
 /// Serialises and batches the requests for one coupon.
@@ -239,10 +239,10 @@ impl Handler<IssueCoupon> for CouponEventActor {
 }
 
 /// Makes the actor of one coupon.
-pub(in crate::actors) struct CouponEventChild {
-    pub(in crate::actors) admission: Admission,
-    pub(in crate::actors) arbiter: ArbiterHandle,
-    pub(in crate::actors) queue_limit: usize,
+pub(crate) struct CouponEventChild {
+    pub(crate) admission: Admission,
+    pub(crate) arbiter: ArbiterHandle,
+    pub(crate) queue_limit: usize,
 }
 
 impl Child for CouponEventChild {

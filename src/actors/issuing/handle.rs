@@ -50,12 +50,7 @@ pub struct CouponHandle {
 }
 
 impl CouponHandle {
-    pub(in crate::actors) fn new(
-        coupon: Coupon,
-        queue_limit: usize,
-        signal: WakeSignal,
-        trust: Arc<Trust>,
-    ) -> Self {
+    pub(crate) fn new(coupon: Coupon, queue_limit: usize, signal: WakeSignal, trust: Arc<Trust>) -> Self {
         Self {
             id: coupon.id.clone(),
             coupon: ArcSwap::from_pointee(coupon),
@@ -171,7 +166,7 @@ impl CouponHandle {
     }
 
     /// A place among those who wait for more than the engine's word; as many may as for that.
-    pub(in crate::actors) fn ack_permit(&self) -> Result<OwnedSemaphorePermit, AskError> {
+    pub(crate) fn ack_permit(&self) -> Result<OwnedSemaphorePermit, AskError> {
         Arc::clone(&self.ack_permits).try_acquire_owned().map_err(|_| AskError::Overloaded)
     }
 
@@ -190,7 +185,7 @@ impl CouponHandle {
         Answer::Rejected { rejection, opens_at }
     }
 
-    pub(in crate::actors) fn set_coupon(&self, coupon: Coupon) {
+    pub(crate) fn set_coupon(&self, coupon: Coupon) {
         self.coupon.store(Arc::new(coupon));
     }
 
@@ -200,23 +195,23 @@ impl CouponHandle {
     }
 
     /// Says that there will be no next actor until an operator wants one: askers are told at once.
-    pub(in crate::actors) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
     }
 
-    pub(in crate::actors) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.address.load().as_deref().is_some_and(Recipient::connected)
     }
 
     /// How many members wait for its actor, where at most `queue_limit` may.
-    pub(in crate::actors) fn waiting(&self, queue_limit: usize) -> usize {
+    pub(crate) fn waiting(&self, queue_limit: usize) -> usize {
         queue_limit.saturating_sub(self.permits.available_permits())
     }
 
     /// Takes the engine's word on how the coupon stands, unless it has said something later already: answers may
     /// overtake one another. More issued is later; its clock alone does not say so, because a reader may look at it
     /// while a batch that began earlier is being committed.
-    pub(in crate::actors) fn record_standing(&self, standing: Standing) {
+    pub(crate) fn record_standing(&self, standing: Standing) {
         let age = |standing: &Standing| (standing.inventory.issued(), standing.now);
         let new = Arc::new((standing, Instant::now()));
         self.seen.rcu(|seen| match seen {
@@ -226,7 +221,7 @@ impl CouponHandle {
     }
 
     /// As [`CouponHandle::record_standing`], and wakes the gate's keeper if the gate could turn members away by itself.
-    pub(in crate::actors) fn note(&self, standing: Standing) {
+    pub(crate) fn note(&self, standing: Standing) {
         self.record_standing(standing);
         let ends =
             matches!(standing.state(), CouponState::Paused | CouponState::SoldOut | CouponState::Closed);
@@ -236,24 +231,24 @@ impl CouponHandle {
     }
 
     /// The largest sequence the engine is known to have issued.
-    pub(in crate::actors) fn issued_seen(&self) -> Sequence {
+    pub(crate) fn issued_seen(&self) -> Sequence {
         self.inventory_seen().map_or(0, Inventory::issued)
     }
 
     /// The stock as the engine last said, if it has said anything yet.
-    pub(in crate::actors) fn inventory_seen(&self) -> Option<Inventory> {
+    pub(crate) fn inventory_seen(&self) -> Option<Inventory> {
         self.seen.load().as_deref().map(|(standing, _)| standing.inventory)
     }
 
     /// The engine's clock, as far as it can be told without asking.
-    pub(in crate::actors) fn engine_now(&self) -> Option<Timestamp> {
+    pub(crate) fn engine_now(&self) -> Option<Timestamp> {
         let (standing, age) = self.last_standing()?;
         Some(standing.now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Opens the gate if the catalogue says that there are going to be more coupons than the engine knows of: then the
     /// engine alone may say that it is sold out.
-    pub(in crate::actors) fn expect_more(&self) {
+    pub(crate) fn expect_more(&self) {
         let engine_total = self.inventory_seen().map_or(0, Inventory::total);
         if self.gate.halted() == Some(Rejection::SoldOut) && self.coupon().inventory.total() > engine_total {
             self.gate.set(GateView::Open);
@@ -261,17 +256,17 @@ impl CouponHandle {
     }
 
     /// Closes the gate until the engine has been verified.
-    pub(in crate::actors) fn fenced(&self) {
+    pub(crate) fn fenced(&self) {
         self.gate.set(GateView::Recovering);
         self.refresh_now();
     }
 
     /// Whether the catalogue is behind the engine now, and was at the last look.
-    pub(in crate::actors) fn is_behind_again(&self, behind: bool) -> bool {
+    pub(crate) fn is_behind_again(&self, behind: bool) -> bool {
         self.was_behind.swap(behind, Ordering::AcqRel) && behind
     }
 
-    pub(in crate::actors) fn refresh_now(&self) {
+    pub(crate) fn refresh_now(&self) {
         self.refresh_requested.store(true, Ordering::Release);
         self.signal.nudge();
     }
@@ -281,7 +276,7 @@ impl CouponHandle {
         self.refresh_requested.store(true, Ordering::Release);
     }
 
-    pub(in crate::actors) fn take_refresh_request(&self) -> bool {
+    pub(crate) fn take_refresh_request(&self) -> bool {
         self.refresh_requested.swap(false, Ordering::AcqRel)
     }
 }

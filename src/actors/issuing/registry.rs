@@ -98,7 +98,7 @@ impl CouponRegistry {
     }
 
     /// Notes which coupons of the catalogue cannot be read, and says so of each that could be until now.
-    pub(in crate::actors) fn cannot_read(&self, unreadable: HashMap<String, String>) {
+    pub(crate) fn cannot_read(&self, unreadable: HashMap<String, String>) {
         let before = self.unreadable.swap(Arc::new(unreadable));
         for (coupon, why) in self.unreadable.load().iter() {
             if !before.contains_key(coupon) {
@@ -130,7 +130,7 @@ impl CouponRegistry {
     }
 
     /// Makes sure that `coupon` is served on this node, with these terms.
-    pub(in crate::actors) async fn ensure(&self, coupon: Coupon) -> Arc<CouponHandle> {
+    pub(crate) async fn ensure(&self, coupon: Coupon) -> Arc<CouponHandle> {
         if let Some(handle) = self.find(&coupon.id) {
             if *handle.coupon() != coupon {
                 handle.set_coupon(coupon);

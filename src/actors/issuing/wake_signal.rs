@@ -51,11 +51,11 @@ impl WakeSignal {
     }
 
     /// Waits until somebody nudges.
-    pub(in crate::actors) async fn nudged(&self) {
+    pub(crate) async fn nudged(&self) {
         self.wake.notified().await;
     }
 
-    pub(in crate::actors) fn round_done(&self) {
+    pub(crate) fn round_done(&self) {
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
 }

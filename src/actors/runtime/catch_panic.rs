@@ -9,17 +9,17 @@ use futures_util::FutureExt as _;
 /// Runs `body`; a panic becomes an error that tells what it said.
 ///
 /// What the body was changing may be half changed: the caller lets go of it, which for an actor means to stop.
-pub(in crate::actors) fn catch_panic<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| said(&*panic))
 }
 
 /// As [`catch_panic`], for a future.
-pub(in crate::actors) async fn catch_panic_async<T>(body: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn catch_panic_async<T>(body: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(body).catch_unwind().await.map_err(|panic| said(&*panic))
 }
 
 /// An actor whose panics are contained: it is stopped, and its supervisor makes a new one.
-pub(in crate::actors) trait PanicBoundary: Actor<Context = Context<Self>> {
+pub(crate) trait PanicBoundary: Actor<Context = Context<Self>> {
     /// Notes why the actor stops, for its supervisor.
     fn failed(&mut self, why: String);
 

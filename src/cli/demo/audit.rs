@@ -31,7 +31,7 @@ pub(super) struct Audit {
 impl Audit {
     /// Reads every row, once those that members were told of are there or time is up.
     pub(super) async fn of(backend: &Backend, coupon: &CouponId, race: &RaceReport) -> Result<Self, Failure> {
-        let told: Sequence = race.told.iter().map(|told| told.sequence).max().unwrap_or(0);
+        let told: Sequence = race.issued_answers.iter().map(|told| told.sequence).max().unwrap_or(0);
         let begun = Instant::now();
         let unreadable = |error: StoreError| {
             Failure::Refused(format!("the database cannot be read after the race: {error}"))
@@ -98,11 +98,11 @@ impl Audit {
     fn differences(&self, race: &RaceReport) -> Vec<String> {
         let rows: HashMap<&str, &IssuedCoupon> =
             self.rows.iter().map(|row| (row.member_id.as_str(), row)).collect();
-        let differs = |told: &&openrun_load::Told| {
+        let differs = |told: &&openrun_load::IssuedAnswer| {
             let row = rows.get(told.member_id.as_str());
             !row.is_some_and(|row| row.sequence == told.sequence && row.code.as_str() == told.code)
         };
-        let lost: Vec<_> = race.told.iter().filter(differs).collect();
+        let lost: Vec<_> = race.issued_answers.iter().filter(differs).collect();
         let mut found: Vec<String> = lost
             .iter()
             .take(NAMED)

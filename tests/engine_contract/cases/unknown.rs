@@ -16,7 +16,5 @@ pub(crate) async fn every_question_about_an_unknown_coupon_says_so(fixture: &mut
     assert_unknown("standing", &engine.standing(&nothing).await);
     assert_unknown("holders", &engine.holders(&nothing, 0).await);
     assert_unknown("holders later", &engine.holders(&nothing, 7).await);
-    assert_unknown("winners", &engine.winners(&nothing, 0).await);
-    assert_unknown("winners later", &engine.winners(&nothing, 7).await);
     assert_unknown("reconfigure", &engine.reconfigure(&nothing, lifecycle(Lifecycle::Paused)).await);
 }

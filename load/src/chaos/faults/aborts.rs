@@ -36,7 +36,7 @@ pub(super) async fn at(arena: &mut Arena, place: &str) -> Done {
     if let Err(why) = &arena.aborts {
         return Err(Trouble::Skipped(why.clone()));
     }
-    let (victim, visit) = (arena.any_node(), 1 + arena.dice.below(VISITS_MAX));
+    let (victim, visit) = (arena.any_node(), 1 + arena.rng.below(VISITS_MAX));
     let node = &mut arena.nodes[victim];
     node.launch(&[(SETTING, &format!("{place}:{visit}"))]);
     let ended = node.ends_within(BOUND).await;

@@ -48,7 +48,7 @@ pub(super) async fn one_node_unheard(arena: &mut Arena) -> Done {
 
 /// One node's link, or those of all.
 pub(super) async fn broken(arena: &mut Arena, service: Service, mode: Mode) -> Done {
-    let victims = if arena.dice.percent(50) { all(arena) } else { vec![arena.any_node()] };
+    let victims = if arena.rng.chance_percent(50) { all(arena) } else { vec![arena.any_node()] };
     set(arena, &victims, service, mode).await;
     arena.linger(1_000, 6_000).await;
     if mode == Mode::SwallowReplies {

@@ -35,7 +35,7 @@ pub(super) async fn read_only(arena: &mut Arena) -> Done {
 pub(super) async fn no_connections(arena: &mut Arena) -> Done {
     const THROW_OUT: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE usename = 'openrun' AND application_name <> 'greedy'";
-    let until = Instant::now() + arena.dice.between(Duration::from_secs(1), Duration::from_secs(5));
+    let until = Instant::now() + arena.rng.between(Duration::from_secs(1), Duration::from_secs(5));
     let mut taken = Vec::new();
     while Instant::now() < until {
         while taken.len() < DATABASE_CONNECTIONS_MAX

@@ -141,12 +141,12 @@ impl Recoveries {
     }
 
     /// Whether this node has heard that `coupon` is doubted.
-    pub(in crate::actors) fn is_open(&self, coupon: &CouponId) -> bool {
+    pub(crate) fn is_open(&self, coupon: &CouponId) -> bool {
         self.state().open.contains_key(coupon)
     }
 
     /// Whether the engine has lost a coupon that it does not know now.
-    pub(in crate::actors) fn is_lost(&self, handle: &CouponHandle) -> bool {
+    pub(crate) fn is_lost(&self, handle: &CouponHandle) -> bool {
         if handle.issued_seen() > 0 {
             return true;
         }
@@ -155,7 +155,7 @@ impl Recoveries {
     }
 
     /// Lets this node forget what the database has by now.
-    pub(in crate::actors) async fn settle(&self, coupon: &CouponId) {
+    pub(crate) async fn settle(&self, coupon: &CouponId) {
         let Some(first) = self.parts.engine.unsettled(coupon) else { return };
         let watermark = self.parts.store.watermark(coupon, first.saturating_sub(1));
         // Without an answer it is kept in mind until the next time.
@@ -165,7 +165,7 @@ impl Recoveries {
     }
 
     /// Closes the gate of a coupon that is doubted and does the next step of its recovery, unless one is being done.
-    pub(in crate::actors) fn attend(self: &Arc<Self>, handle: &Arc<CouponHandle>) {
+    pub(crate) fn attend(self: &Arc<Self>, handle: &Arc<CouponHandle>) {
         handle.gate().set(GateView::Recovering);
         if !self.state().underway.insert(handle.id().clone()) {
             return;
@@ -190,7 +190,7 @@ impl Recoveries {
 
     /// Takes note of the recoveries that were under way when a beat that began at `begun` was heard; gives the coupons that
     /// are newly doubted.
-    pub(in crate::actors) fn heard(&self, open: Vec<OpenRecovery>, begun: Instant) -> Vec<CouponId> {
+    pub(crate) fn heard(&self, open: Vec<OpenRecovery>, begun: Instant) -> Vec<CouponId> {
         let mut state = self.state();
         let mut new = Vec::new();
         let open: HashMap<CouponId, Round> = open.into_iter().map(|open| (open.coupon, open.round)).collect();
@@ -223,12 +223,12 @@ impl Recoveries {
     }
 
     /// Lets another node judge at once.
-    pub(in crate::actors) async fn stand_down(&self) {
+    pub(crate) async fn stand_down(&self) {
         self.leads.lock().await.give_back().await;
     }
 
     /// Says in the recovery of a coupon this node does not serve that it knows nothing.
-    pub(in crate::actors) async fn know_nothing_of(&self, coupon: &CouponId) {
+    pub(crate) async fn know_nothing_of(&self, coupon: &CouponId) {
         let Some(open) = self.state().open.remove(coupon) else { return };
         let open = OpenRecovery { coupon: coupon.clone(), round: open.round };
         self.parts.engine.halt_and_report(coupon);

@@ -20,7 +20,7 @@ pub struct AckBoard {
 
 /// Somebody who asks, and is going to wait.
 #[derive(Debug)]
-pub(in crate::actors) struct Expected(Arc<AtomicUsize>);
+pub(crate) struct Expected(Arc<AtomicUsize>);
 
 impl Drop for Expected {
     fn drop(&mut self) {
@@ -37,11 +37,11 @@ struct State {
 
 /// One who waits. Dropping it is leaving, however that comes about.
 #[derive(Debug)]
-pub(in crate::actors) struct Wait<'a> {
+pub(crate) struct Wait<'a> {
     board: &'a AckBoard,
     ticket: Ticket,
     /// Resolves when the level is reached.
-    pub(in crate::actors) told: oneshot::Receiver<()>,
+    pub(crate) told: oneshot::Receiver<()>,
 }
 
 impl Drop for Wait<'_> {
@@ -53,7 +53,7 @@ impl Drop for Wait<'_> {
 impl AckBoard {
     /// Notes that these issuances of `coupon` to these members have got as far as `level`, and tells all who wait for
     /// that; how many they were. `Persisted` is for rows that are committed, and nothing less.
-    pub(in crate::actors) fn reached<'a>(
+    pub(crate) fn reached<'a>(
         &self,
         coupon: &CouponId,
         level: AckLevel,
@@ -70,30 +70,30 @@ impl AckBoard {
     }
 
     /// Waits until `issuance` has reached `level`, beginning with what is written on the board from now on.
-    pub(in crate::actors) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
+    pub(crate) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
         let (ticket, told) = self.lock().waiting.enter(issuance, level);
         Wait { board: self, ticket, told }
     }
 
     /// Whether somebody waits, or will if what they ask for is issued.
-    pub(in crate::actors) fn is_waited_on(&self) -> bool {
+    pub(crate) fn is_waited_on(&self) -> bool {
         self.expected.load(Ordering::Acquire) > 0
     }
 
     /// Says that somebody is going to wait, as long as what is returned is kept.
-    pub(in crate::actors) fn expect(&self) -> Expected {
+    pub(crate) fn expect(&self) -> Expected {
         self.expected.fetch_add(1, Ordering::AcqRel);
         Expected(Arc::clone(&self.expected))
     }
 
     /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::is_over`].
-    pub(in crate::actors) fn wants_poller(&self) -> bool {
+    pub(crate) fn wants_poller(&self) -> bool {
         let mut state = self.lock();
         !state.waiting.is_empty() && !std::mem::replace(&mut state.polled, true)
     }
 
     /// Whether nobody waits any more. If so, whoever asked the database no longer does.
-    pub(in crate::actors) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         let mut state = self.lock();
         let over = state.waiting.is_empty();
         if over {
@@ -103,12 +103,12 @@ impl AckBoard {
     }
 
     /// The coupons for which somebody waits.
-    pub(in crate::actors) fn coupons(&self) -> Vec<CouponId> {
+    pub(crate) fn coupons(&self) -> Vec<CouponId> {
         self.lock().waiting.coupons()
     }
 
     /// The sequences above `after` for which somebody waits, in order, at most `limit`.
-    pub(in crate::actors) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
+    pub(crate) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
         self.lock().waiting.page(coupon, after, limit)
     }
 

@@ -20,9 +20,9 @@ pub struct PublisherInbox {
     pub(super) current: Arc<ArcSwapOption<Current>>,
     /// Whether the window sent last was not confirmed: then the broker is away, and nothing more is asked of it.
     pub(super) failing: Arc<AtomicBool>,
-    pub(in crate::actors) confirmed: Confirmed,
+    pub(crate) confirmed: Confirmed,
     /// Where it is written for whoever waits.
-    pub(in crate::actors) acks: AckBoard,
+    pub(crate) acks: AckBoard,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -34,7 +34,7 @@ impl PublisherInbox {
     }
 
     /// Offers events. When there is no room they are left to the sweep, so the caller never waits.
-    pub(in crate::actors) fn offer(&self, coupon: Arc<Coupon>, entries: Vec<OutboxEntry>) {
+    pub(crate) fn offer(&self, coupon: Arc<Coupon>, entries: Vec<OutboxEntry>) {
         let count = entries.len();
         let taken = self.current.load().as_deref().is_some_and(|Current { address, at_hand }| {
             let room = at_hand.fetch_add(count, Ordering::AcqRel) + count <= QUEUE_MAX;

@@ -25,7 +25,7 @@ use crate::telemetry::Metrics;
 /// The actor's kind in metrics and lists.
 const KIND: &str = "publisher";
 /// Events in one window: large enough that the broker's flush is shared, small enough to be retried as a whole.
-pub(in crate::actors) const PUBLISH_BATCH_MAX: usize = 1_024;
+pub(crate) const PUBLISH_BATCH_MAX: usize = 1_024;
 /// How long a window waits for company while nobody waits for it: a message, a flush of the broker and an insert cost much
 /// the same for one issuance as for a hundred.
 const LINGER: Duration = Duration::from_millis(25);

@@ -40,7 +40,7 @@ pub struct ExitNotice {
 
 impl ExitNotice {
     /// Notes why the actor is about to stop.
-    pub(in crate::actors) fn because(&mut self, why: String) {
+    pub(crate) fn because(&mut self, why: String) {
         self.why = Some(why);
     }
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 /// The most restarts within [`WITHIN`]. What is away or slow kills no actor: one that dies has met a mistake in the
 /// program or in its data. Five more tries rule out chance; a hundred would only fill the log.
-pub(in crate::actors) const RESTARTS_MAX: usize = 5;
+pub(crate) const RESTARTS_MAX: usize = 5;
 /// Over how long restarts are counted: with the waits between them, an actor that dies at once uses up its tries within a
 /// second, and one that dies every quarter of a minute goes on.
-pub(in crate::actors) const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 
 /// The restarts of the last minute.
 #[derive(Debug, Default)]

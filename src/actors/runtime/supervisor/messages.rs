@@ -28,7 +28,7 @@ impl Handler<Supervise> for SupervisorActor {
 /// Tells of a death; sent by the [`super::ExitNotice`] of whoever died.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::actors) struct ChildDied {
+pub(crate) struct ChildDied {
     pub(super) name: String,
     pub(super) incarnation: u64,
     pub(super) why: Option<String>,

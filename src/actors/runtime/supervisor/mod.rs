@@ -22,7 +22,7 @@ pub use failed::FailedActors;
 use messages::ChildDied;
 pub use messages::{BeginShutdown, Observe, Restart, Supervise};
 pub use stop_signal::StopSignal;
-pub(in crate::actors) use stop_signal::stop_on_signal;
+pub(crate) use stop_signal::stop_on_signal;
 use supervised::{Next, Supervised};
 pub use view::{ActorState, ActorView};
 

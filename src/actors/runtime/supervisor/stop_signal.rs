@@ -17,22 +17,22 @@ pub struct StopSignal {
 
 impl StopSignal {
     /// What the owner of `note` listens to, on a node that says by `node` that it shuts down.
-    pub(in crate::actors) fn of(node: &watch::Sender<bool>, note: &ExitNotice) -> Self {
+    pub(crate) fn of(node: &watch::Sender<bool>, note: &ExitNotice) -> Self {
         Self { node: node.subscribe(), own: note.leave.clone() }
     }
 
     /// Whether it should end now.
-    pub(in crate::actors) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         *self.node.borrow() || *self.own.borrow()
     }
 
     /// Whether its whole node shuts down.
-    pub(in crate::actors) fn is_for_good(&self) -> bool {
+    pub(crate) fn is_for_good(&self) -> bool {
         *self.node.borrow()
     }
 
     /// Waits until it should end. Cancelling this call loses nothing.
-    pub(in crate::actors) async fn due(&mut self) {
+    pub(crate) async fn due(&mut self) {
         tokio::select! {
             () = becomes_true(&mut self.node) => {}
             () = becomes_true(&mut self.own) => {}
@@ -48,7 +48,7 @@ async fn becomes_true(told: &mut watch::Receiver<bool>) {
 }
 
 /// For an actor that only takes messages: it ends when the owner of `note` is told to, after the messages that wait.
-pub(in crate::actors) fn stop_on_signal<A>(note: &ExitNotice, ctx: &mut Context<A>)
+pub(crate) fn stop_on_signal<A>(note: &ExitNotice, ctx: &mut Context<A>)
 where
     A: Actor<Context = Context<A>>,
 {

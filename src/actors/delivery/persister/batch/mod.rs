@@ -10,26 +10,26 @@ use crate::ports::{BoxError, Conflict, DeliveryTag, IssuanceStore, StoreError};
 use crate::telemetry::Metrics;
 
 /// One readable delivery.
-pub(in crate::actors) type Item = (DeliveryTag, IssuedCoupon);
+pub(crate) type Item = (DeliveryTag, IssuedCoupon);
 
 /// What became of a batch.
 #[derive(Debug, Default)]
-pub(in crate::actors) struct Written {
+pub(crate) struct Written {
     /// In the database, or in its quarantine.
-    pub(in crate::actors) done: Vec<DeliveryTag>,
+    pub(crate) done: Vec<DeliveryTag>,
     /// Never to be written, and why.
-    pub(in crate::actors) poison: Vec<(DeliveryTag, String)>,
+    pub(crate) poison: Vec<(DeliveryTag, String)>,
     /// Above their coupon's total, which may be about to be raised; and what the database says.
-    pub(in crate::actors) early: Vec<(Item, String)>,
+    pub(crate) early: Vec<(Item, String)>,
 }
 
 /// Writes batches.
 #[derive(Clone)]
-pub(in crate::actors) struct BatchWriter {
-    pub(in crate::actors) store: Arc<dyn IssuanceStore>,
-    pub(in crate::actors) metrics: Arc<Metrics>,
+pub(crate) struct BatchWriter {
+    pub(crate) store: Arc<dyn IssuanceStore>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Where those who wait on this node learn of it sooner than by asking.
-    pub(in crate::actors) acks: AckBoard,
+    pub(crate) acks: AckBoard,
 }
 
 impl BatchWriter {
@@ -38,7 +38,7 @@ impl BatchWriter {
     ///
     /// # Errors
     /// The database cannot be asked now. Writing the same batch again later is safe.
-    pub(in crate::actors) async fn write(&self, batch: Vec<Item>) -> Result<Written, BoxError> {
+    pub(crate) async fn write(&self, batch: Vec<Item>) -> Result<Written, BoxError> {
         let mut written = Written::default();
         // Halves are taken from the end, so that the first half comes first. The depth is the logarithm of the size.
         let mut parts = vec![batch];

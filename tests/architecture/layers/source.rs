@@ -41,6 +41,8 @@ pub(crate) struct Source {
     /// The modules from the crate's root down to this file's.
     pub(crate) module: Vec<String>,
     pub(crate) mentions: Vec<Mention>,
+    /// The names that the file's own `use`s bind, and where they lead in this crate.
+    pub(crate) names: HashMap<String, Vec<String>>,
     /// Lines with `async` or `await`.
     pub(crate) async_lines: Vec<usize>,
 }
@@ -53,7 +55,8 @@ impl Source {
         let mut reader = Reader::default();
         reader.walk(tokens, &module);
         let mentions = reader.resolved();
-        Ok(Self { module, mentions, async_lines: reader.async_lines })
+        let names = reader.names_of(&module);
+        Ok(Self { module, mentions, names, async_lines: reader.async_lines })
     }
 }
 
@@ -169,6 +172,15 @@ impl Reader {
         let line = first.span().start().line;
         let binds = binds.or_else(|| segments.last().cloned());
         self.paths.push(Path { line, module: module.to_vec(), segments, is_global, binds });
+    }
+
+    fn names_of(&self, module: &[String]) -> HashMap<String, Vec<String>> {
+        let own = self.paths.iter().filter(|path| path.module == module);
+        own.filter_map(|path| match self.direct(path) {
+            Target::Inside(target) => Some((path.binds.clone()?, target)),
+            Target::Outside(_) => None,
+        })
+        .collect()
     }
 
     fn resolved(&self) -> Vec<Mention> {

@@ -7,7 +7,7 @@ use std::{
 
 /// A member was told that they hold a coupon. One entry for each such answer, so that two clicks can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct IssuedAnswer {
     /// Who.
     pub member_id: String,
     /// Which place in the queue.
@@ -16,9 +16,9 @@ pub struct Told {
     pub code: String,
     /// The answer said that they held it already: then somebody may have asked for it earlier, elsewhere, and the order of
     /// asking here says nothing about its sequence.
-    pub again: bool,
+    pub repeated: bool,
     /// When the member first asked, by any click, in microseconds from the start of the race.
-    pub asked_us: u64,
+    pub requested_us: u64,
     /// When this answer was complete, on the same clock.
     pub answered_us: u64,
 }
@@ -97,7 +97,7 @@ impl fmt::Display for Violation {
 }
 
 /// Every violation in `told`, given the coupon's total where it is known.
-pub fn check(told: &[Told], total: Option<u32>) -> Vec<Violation> {
+pub fn find_violations(told: &[IssuedAnswer], total: Option<u32>) -> Vec<Violation> {
     let mut found = two_coupons(told);
     found.extend(shared(
         told,
@@ -115,14 +115,14 @@ pub fn check(told: &[Told], total: Option<u32>) -> Vec<Violation> {
 }
 
 /// How many different members, and how many different sequences, were told.
-pub fn distinct(told: &[Told]) -> (u64, u64) {
+pub fn count_distinct(told: &[IssuedAnswer]) -> (u64, u64) {
     let members: HashSet<&str> = told.iter().map(|t| t.member_id.as_str()).collect();
     let sequences: HashSet<u32> = told.iter().map(|t| t.sequence).collect();
     (members.len() as u64, sequences.len() as u64)
 }
 
-fn two_coupons(told: &[Told]) -> Vec<Violation> {
-    let mut first_told: HashMap<&str, &Told> = HashMap::new();
+fn two_coupons(told: &[IssuedAnswer]) -> Vec<Violation> {
+    let mut first_told: HashMap<&str, &IssuedAnswer> = HashMap::new();
     let mut found = Vec::new();
     for t in told {
         let first = *first_told.entry(&t.member_id).or_insert(t);
@@ -139,8 +139,8 @@ fn two_coupons(told: &[Told]) -> Vec<Violation> {
 
 /// What was told to a member and then to another one.
 fn shared<'a, K: std::hash::Hash + Eq>(
-    told: &'a [Told],
-    key: impl Fn(&'a Told) -> K,
+    told: &'a [IssuedAnswer],
+    key: impl Fn(&'a IssuedAnswer) -> K,
     violation: impl Fn(&K, [String; 2]) -> Violation,
 ) -> Vec<Violation> {
     let mut owners: HashMap<K, &str> = HashMap::new();
@@ -162,23 +162,23 @@ fn shared<'a, K: std::hash::Hash + Eq>(
     found
 }
 
-fn out_of_range(told: &Told, total: u32) -> Option<Violation> {
-    let Told { member_id, sequence, .. } = told;
+fn out_of_range(told: &IssuedAnswer, total: u32) -> Option<Violation> {
+    let IssuedAnswer { member_id, sequence, .. } = told;
     let outside = *sequence == 0 || *sequence > total;
     outside.then(|| Violation::OutOfRange { member_id: member_id.clone(), sequence: *sequence, total })
 }
 
 /// First come, first served, as far as the outside can tell: from the last sequence to the first, nobody may have asked
 /// after somebody behind them had their answer. Requests that overlap may be served in either order.
-fn overtaken(told: &[Told]) -> Vec<Violation> {
-    let mut by_sequence: Vec<&Told> = told.iter().collect();
-    by_sequence.sort_unstable_by_key(|t| (std::cmp::Reverse(t.sequence), &t.member_id, t.again));
-    let mut earliest: Option<&Told> = None;
+fn overtaken(told: &[IssuedAnswer]) -> Vec<Violation> {
+    let mut by_sequence: Vec<&IssuedAnswer> = told.iter().collect();
+    by_sequence.sort_unstable_by_key(|t| (std::cmp::Reverse(t.sequence), &t.member_id, t.repeated));
+    let mut earliest: Option<&IssuedAnswer> = None;
     let mut found = Vec::new();
     for group in by_sequence.chunk_by(|a, b| a.sequence == b.sequence) {
         for t in group.chunk_by(|a, b| a.member_id == b.member_id).filter_map(<[_]>::first) {
-            if let Some(behind) =
-                earliest.filter(|e| !t.again && e.answered_us < t.asked_us && e.member_id != t.member_id)
+            if let Some(behind) = earliest
+                .filter(|e| !t.repeated && e.answered_us < t.requested_us && e.member_id != t.member_id)
             {
                 found.push(Violation::Overtaken {
                     member_id: t.member_id.clone(),
@@ -194,5 +194,5 @@ fn overtaken(told: &[Told]) -> Vec<Violation> {
 }
 
 #[cfg(test)]
-#[path = "told_tests.rs"]
+#[path = "issued_answers_tests.rs"]
 mod tests;

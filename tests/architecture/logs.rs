@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 
-use crate::floors::collect;
+use crate::layers::collect;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "event"];
 
