@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contributing;
 mod kubernetes;
 mod layers;
 mod logs;
