@@ -1,13 +1,15 @@
 //! openrun issues limited coupons first come, first served: everyone gets the true answer at once, exactly as many
 //! are issued as exist, and none is ever lost.
 //!
-//! The rooms, from the ground up; a room imports only from rooms below it (ARCHITECTURE.md says why):
+//! The modules, from the ground up; a module imports only from modules below it (ARCHITECTURE.md says why):
 
 pub mod domain;
 pub mod ports;
 
+pub mod clock;
+pub mod fault_injection;
 pub mod retry;
-pub mod sabotage;
+pub mod sync;
 pub mod telemetry;
 
 pub mod gate;

@@ -8,14 +8,14 @@ use secrecy::SecretString;
 use super::engine_kind::EngineKind;
 use super::settings::{Settings, SettingsError, StackUrls};
 use super::spans;
-use crate::actors::ReconcileParts;
+use crate::actors::reconcile::ReconcileDeps;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
     BrokerError, Namespace, RabbitBus, RabbitLetters, RabbitQueues, RabbitSettings, RabbitSource, Topology,
 };
 use crate::persistence::postgres::{
-    self, Database, DatabaseError, DatabaseSettings, PostgresCatalog, PostgresCluster, PostgresEngine,
-    PostgresLostNumbers, PostgresStore, Turns,
+    self, Database, DatabaseError, DatabaseSettings, Locking, PostgresCatalog, PostgresCluster,
+    PostgresEngine, PostgresLostNumbers, PostgresStore,
 };
 use crate::persistence::redis::{
     ConnectError, Durability, RedisConnection, RedisLockEngine, RedisLuaEngine, ServerReport,
@@ -65,7 +65,7 @@ pub enum StartError {
     Engine(#[from] EngineError),
     /// Something did not answer in the first round.
     #[error("{0}")]
-    FirstRound(#[from] crate::actors::FirstRoundError),
+    FirstRound(#[from] crate::actors::upkeep::FirstRoundError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address} ({cause}): choose another OPENRUN_BIND")]
     Bind {
@@ -157,7 +157,7 @@ impl Backend {
     }
 
     /// PostgreSQL alone.
-    async fn postgres(settings: &Settings, turns: Turns) -> Result<Self, StartError> {
+    async fn postgres(settings: &Settings, turns: Locking) -> Result<Self, StartError> {
         let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_DATABASE_URL");
         let url = settings.database.as_ref().ok_or_else(missing)?;
         let [database, meeting] = databases(settings, url, DatabaseSettings::deciding(url.clone())).await?;
@@ -223,8 +223,8 @@ impl Backend {
     }
 
     /// What the reconciler compares.
-    pub(super) fn reconcile_parts(&self) -> ReconcileParts {
-        ReconcileParts {
+    pub(super) fn reconcile_parts(&self) -> ReconcileDeps {
+        ReconcileDeps {
             engine: Arc::clone(&self.engine),
             catalog: Arc::clone(&self.catalog),
             store: Arc::clone(&self.store),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::persistence::postgres::Turns;
+use crate::persistence::postgres::Locking;
 
 /// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum EngineKind {
     /// The same, but Redis decides under a lock and not in a script.
     RedisLock,
     /// PostgreSQL decides and keeps.
-    Postgres(Turns),
+    Postgres(Locking),
 }
 
 impl EngineKind {
@@ -22,8 +22,8 @@ impl EngineKind {
         Self::Embedded,
         Self::RedisLua,
         Self::RedisLock,
-        Self::Postgres(Turns::Pessimistic),
-        Self::Postgres(Turns::Optimistic),
+        Self::Postgres(Locking::Pessimistic),
+        Self::Postgres(Locking::Optimistic),
     ];
 
     /// The engine's name in settings, and what it calls itself.
@@ -33,8 +33,8 @@ impl EngineKind {
             Self::Embedded => "embedded",
             Self::RedisLua => "redis-lua",
             Self::RedisLock => "redis-lock",
-            Self::Postgres(Turns::Pessimistic) => "postgres-pessimistic",
-            Self::Postgres(Turns::Optimistic) => "postgres-optimistic",
+            Self::Postgres(Locking::Pessimistic) => "postgres-pessimistic",
+            Self::Postgres(Locking::Optimistic) => "postgres-optimistic",
         }
     }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::backend::StartError;
+use super::data_location;
 use super::engine_kind::EngineKind;
-use super::place;
-use crate::actors::ReconcileParts;
+use crate::actors::reconcile::ReconcileDeps;
 use crate::messaging::rabbitmq::{self, Namespace, RabbitSettings};
 use crate::persistence::postgres::{
-    self, Database, DatabaseSettings, PostgresCatalog, PostgresEngine, PostgresLostNumbers, PostgresStore,
-    Turns,
+    self, Database, DatabaseSettings, Locking, PostgresCatalog, PostgresEngine, PostgresLostNumbers,
+    PostgresStore,
 };
 use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
 use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
@@ -41,7 +41,7 @@ pub enum InspectionSettings {
     /// That of an engine which decides in PostgreSQL. Engine and database are one there, too.
     Postgres {
         /// How the engine takes its turns.
-        turns: Turns,
+        turns: Locking,
         /// `postgres://...`
         database: SecretString,
     },
@@ -53,9 +53,11 @@ impl InspectionSettings {
     pub fn place(&self) -> (&'static str, String) {
         match self {
             Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
-            Self::Stack { engine, database, redis, .. } => (engine.name(), place::of_stack(database, redis)),
+            Self::Stack { engine, database, redis, .. } => {
+                (engine.name(), data_location::of_stack(database, redis))
+            }
             Self::Postgres { turns, database } => {
-                (EngineKind::Postgres(*turns).name(), place::of_postgres(database))
+                (EngineKind::Postgres(*turns).name(), data_location::of_postgres(database))
             }
         }
     }
@@ -64,7 +66,7 @@ impl InspectionSettings {
 /// Connections to everything that is compared.
 pub struct Inspection {
     /// What is compared with one another.
-    pub parts: ReconcileParts,
+    pub parts: ReconcileDeps,
     opened: Opened,
 }
 
@@ -82,7 +84,7 @@ impl Inspection {
         match settings {
             InspectionSettings::Embedded(data_dir) => {
                 let database = SqliteDatabase::open_read_only(data_dir).await?;
-                let parts = ReconcileParts {
+                let parts = ReconcileDeps {
                     engine: Arc::new(EmbeddedEngine::new(database.clone())),
                     catalog: Arc::new(SqliteCatalog::new(database.clone())),
                     store: Arc::new(SqliteIssuanceStore::new(database.clone())),
@@ -108,7 +110,7 @@ impl Inspection {
     }
 
     fn of(database: Database, engine: Arc<dyn AdmissionEngine>, outbox: Option<Arc<dyn Outbox>>) -> Self {
-        let parts = ReconcileParts {
+        let parts = ReconcileDeps {
             engine,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),

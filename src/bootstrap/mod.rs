@@ -1,11 +1,11 @@
 //! The one place where everything is put together.
 
 mod backend;
-mod crew;
+mod data_location;
 mod engine_kind;
 mod inspection;
 mod node;
-mod place;
+mod node_actors;
 mod settings;
 mod shutdown;
 mod spans;

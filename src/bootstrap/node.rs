@@ -8,11 +8,13 @@ use actix_web::dev::ServerHandle;
 use tokio::task::JoinHandle;
 
 use super::backend::{Backend, StartError};
-use super::crew::Crew;
+use super::node_actors::NodeActors;
 use super::settings::{Role, Settings};
 use super::shutdown::Deadline;
-use crate::actors::{AckSources, Acks, ActorDesk, CouponDesk, StandDown};
-use crate::http::{self, AppState, Limits, Live, LiveSources, Operators, ServerSettings};
+use crate::actors::issuing::{AckSources, Acks};
+use crate::actors::runtime::{ActorAdmin, BeginShutdown};
+use crate::actors::upkeep::CouponAdmin;
+use crate::http::{self, AppState, Live, LiveSources, Operators, RateLimiter, ServerSettings};
 use crate::ports::QueueWatch;
 
 /// A node that serves.
@@ -27,7 +29,7 @@ pub struct Node {
     draining: Arc<AtomicBool>,
     /// Whose streams would otherwise never end by themselves.
     live: Live,
-    crew: Crew,
+    actors: NodeActors,
 }
 
 impl Node {
@@ -38,11 +40,11 @@ impl Node {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check()?;
         let backend = Backend::connect(&settings).await?;
-        let crew = Crew::assemble(&settings, &backend);
-        crew.start(&settings, &backend).await?;
+        let actors = NodeActors::assemble(&settings, &backend);
+        actors.start(&settings, &backend).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let live = Live::start(live_sources(&settings, &backend, &crew));
-        let state = state(&settings, &backend, &crew, live.clone(), Arc::clone(&draining));
+        let live = Live::start(live_sources(&settings, &backend, &actors));
+        let state = state(&settings, &backend, &actors, live.clone(), Arc::clone(&draining));
         let bound = listen(&settings, state)?;
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
@@ -55,7 +57,7 @@ impl Node {
             );
         }
         tracing::info!(%address, engine = backend.engine.name(), place = settings.place(), "openrun serves");
-        Ok(Self { address, backend, settings, server, serving, draining, live, crew })
+        Ok(Self { address, backend, settings, server, serving, draining, live, actors })
     }
 
     /// Whether it answers members, and not only operators and probes.
@@ -73,17 +75,17 @@ impl Node {
         let stopped = self.server.stop(true);
         deadline.wait_for("open requests", stopped).await;
         self.serving.abort();
-        deadline.wait_until("members who wait", || self.crew.registry.waiting() == 0).await;
+        deadline.wait_until("members who wait", || self.actors.registry.waiting() == 0).await;
         if self.backend.transport.is_some() {
             // What a broker that is away does not take now stays in the outbox.
-            let done = || self.crew.publisher.at_hand() == 0 || self.crew.publisher.is_failing();
+            let done = || self.actors.publisher.at_hand() == 0 || self.actors.publisher.is_failing();
             deadline.wait_until("events to be published", done).await;
         }
-        let _gone = self.crew.supervisor.send(StandDown).await;
-        self.crew.stopping.send_replace(true);
-        deadline.wait_for("actors", self.crew.stopping.closed()).await;
+        let _gone = self.actors.supervisor.send(BeginShutdown).await;
+        self.actors.stopping.send_replace(true);
+        deadline.wait_for("actors", self.actors.stopping.closed()).await;
         deadline.wait_for("connections", self.backend.close()).await;
-        self.crew.shards.stop();
+        self.actors.shards.stop();
         tracing::info!("openrun has stopped");
     }
 }
@@ -97,28 +99,28 @@ fn serves_api(settings: &Settings, backend: &Backend) -> bool {
 fn state(
     settings: &Settings,
     backend: &Backend,
-    crew: &Crew,
+    actors: &NodeActors,
     live: Live,
     draining: Arc<AtomicBool>,
 ) -> AppState {
-    let desk = CouponDesk::new(
+    let desk = CouponAdmin::new(
         Arc::clone(&backend.catalog),
         Arc::clone(&backend.engine),
-        Arc::clone(&crew.registry),
-        crew.peers.clone(),
+        Arc::clone(&actors.registry),
+        actors.peers.clone(),
     );
     AppState {
-        registry: Arc::clone(&crew.registry),
+        registry: Arc::clone(&actors.registry),
         desk,
-        actors: ActorDesk::new(crew.supervisor.clone(), crew.failed.clone()),
+        actors: ActorAdmin::new(actors.supervisor.clone(), actors.failed.clone()),
         lost: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
         letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
         quarantine: Arc::clone(&backend.quarantine),
         engine: Arc::clone(&backend.engine),
-        acks: acks(settings, backend, crew),
-        metrics: Arc::clone(&crew.metrics),
-        reconciler: crew.reconciler.clone(),
-        limits: Arc::new(limits(settings, crew)),
+        acks: acks(settings, backend, actors),
+        metrics: Arc::clone(&actors.metrics),
+        reconciler: actors.reconciler.clone(),
+        limits: Arc::new(limits(settings, actors)),
         live,
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
@@ -127,16 +129,16 @@ fn state(
     }
 }
 
-fn limits(settings: &Settings, crew: &Crew) -> Limits {
-    Limits::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&crew.metrics))
+fn limits(settings: &Settings, actors: &NodeActors) -> RateLimiter {
+    RateLimiter::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&actors.metrics))
 }
 
 /// What operators watch.
-fn live_sources(settings: &Settings, backend: &Backend, crew: &Crew) -> LiveSources {
+fn live_sources(settings: &Settings, backend: &Backend, actors: &NodeActors) -> LiveSources {
     let transport = backend.transport.as_ref();
     LiveSources {
-        registry: Arc::clone(&crew.registry),
-        actors: ActorDesk::new(crew.supervisor.clone(), crew.failed.clone()),
+        registry: Arc::clone(&actors.registry),
+        actors: ActorAdmin::new(actors.supervisor.clone(), actors.failed.clone()),
         engine: backend.engine.name(),
         serves_api: serves_api(settings, backend),
         outbox: transport.map(|transport| Arc::clone(&transport.outbox)),
@@ -147,12 +149,12 @@ fn live_sources(settings: &Settings, backend: &Backend, crew: &Crew) -> LiveSour
 }
 
 /// Levels beyond the engine's word are waited for only where there is a way between engine and database.
-fn acks(settings: &Settings, backend: &Backend, crew: &Crew) -> Acks {
+fn acks(settings: &Settings, backend: &Backend, actors: &NodeActors) -> Acks {
     let sources = backend
         .transport
         .as_ref()
-        .map(|_| AckSources { publisher: crew.publisher.clone(), store: Arc::clone(&backend.store) });
-    Acks::new(settings.ack, sources, Arc::clone(&crew.metrics))
+        .map(|_| AckSources { publisher: actors.publisher.clone(), store: Arc::clone(&backend.store) });
+    Acks::new(settings.ack, sources, Arc::clone(&actors.metrics))
 }
 
 fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, StartError> {

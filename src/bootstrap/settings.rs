@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::data_location;
 use super::engine_kind::EngineKind;
-use super::place;
 use crate::domain::AckLevel;
 use crate::http::{RateLimits, TrustedProxies};
 
@@ -165,8 +165,8 @@ impl Settings {
     #[must_use]
     pub fn place(&self) -> String {
         match (&self.stack, &self.database) {
-            (Some(stack), _) => place::of_stack(&stack.database, &stack.redis),
-            (None, Some(database)) => place::of_postgres(database),
+            (Some(stack), _) => data_location::of_stack(&stack.database, &stack.redis),
+            (None, Some(database)) => data_location::of_postgres(database),
             (None, None) => self.data_dir.display().to_string(),
         }
     }

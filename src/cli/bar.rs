@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::actors::Watch;
+use crate::actors::reconcile::Watch;
 use crate::domain::{CouponId, Sequence};
 
 /// Sequences below which a coupon is compared before anybody could look.

@@ -7,12 +7,12 @@ mod args;
 mod bar;
 mod conflicts;
 mod coupons;
+mod data_location;
 mod dead_letters;
 mod demo;
 mod failure;
 mod lost_numbers;
 mod migrate;
-mod place;
 mod probe;
 mod reconcile;
 mod runtime;
@@ -29,13 +29,13 @@ use clap::error::ErrorKind;
 use args::{Cli, Command};
 use failure::Failure;
 
-use crate::sabotage::{abort, planted};
+use crate::fault_injection::{abort, bugs};
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     abort::visit(abort::STARTED);
-    if let Some(name) = planted::unknown() {
+    if let Some(name) = bugs::unknown() {
         return Failure::operator(format!("OPENRUN_PLANTED_BUG: there is no bug {name}")).report();
     }
     let cli = match Cli::try_parse() {

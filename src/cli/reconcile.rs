@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::args::ReconcileArgs;
 use super::bar::CompareBar;
+use super::data_location::write_placed;
 use super::failure::Failure;
-use super::place::write_placed;
 use super::runtime;
 use super::table::{write_settled, write_table, write_written_off, written};
-use crate::actors::{CouponReport, DriftReport, Finding, Reconciler, RepairMode};
+use crate::actors::reconcile::{CouponReport, DriftReport, Finding, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
 use crate::domain::counted;
 use crate::telemetry::Metrics;

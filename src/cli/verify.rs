@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use super::args::VerifyArgs;
 use super::bar::CompareBar;
+use super::data_location::write_placed;
 use super::failure::Failure;
-use super::place::write_placed;
 use super::runtime;
 use super::table::{write_settled, write_written_off, written};
-use crate::actors::{self, ProofReport};
+use crate::actors::reconcile::{self, ProofReport};
 use crate::bootstrap::{self, Inspection, InspectionSettings};
 use crate::domain::counted;
 
@@ -19,7 +19,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     runtime::run(async {
         let inspection = Inspection::connect(&settings).await?;
         let mut bar = CompareBar::new();
-        let proven = actors::verify(&inspection.parts, args.place.coupon.as_ref(), &mut bar).await;
+        let proven = reconcile::verify(&inspection.parts, args.place.coupon.as_ref(), &mut bar).await;
         bar.clear();
         inspection.close().await;
         let mut report = proven.map_err(Failure::operator)?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
         writeln!(out, "{} ({})", coupon.coupon_id, counted(coupon.rows, "row", "rows"))?;
-        for promise in &coupon.promises {
+        for promise in &coupon.invariants {
             let word = match promise.held {
                 Some(true) => "held      ",
                 Some(false) => "BROKEN    ",

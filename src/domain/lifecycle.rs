@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::inventory::Inventory;
 use super::time::Timestamp;
-use super::window::Window;
+use crate::domain::sale_period::SalePeriod;
 
 /// What an operator has said of a coupon; stored. In order of strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +94,7 @@ pub struct Standing {
     /// How many exist and how many are issued.
     pub inventory: Inventory,
     /// When it may be issued.
-    pub window: Window,
+    pub window: SalePeriod,
     /// What the operator has said.
     pub lifecycle: Lifecycle,
     /// The engine's clock when it answered.
@@ -134,12 +134,12 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use super::{CouponState, Inventory, Lifecycle, Standing, Timestamp, Window};
+    use super::{CouponState, Inventory, Lifecycle, SalePeriod, Standing, Timestamp};
 
     fn standing(issued: u32, now_ms: i64, lifecycle: Lifecycle) -> Standing {
         Standing {
             inventory: Inventory::with_issued(2, issued).unwrap(),
-            window: Window::new(Timestamp::from_ms(100), Some(Timestamp::from_ms(200))).unwrap(),
+            window: SalePeriod::new(Timestamp::from_ms(100), Some(Timestamp::from_ms(200))).unwrap(),
             lifecycle,
             now: Timestamp::from_ms(now_ms),
         }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use super::spans;
 use crate::domain::{CouponId, MemberId, Note, Traceparent};
-use crate::telemetry::Work;
+use crate::telemetry::TraceSpan;
 
 /// The largest body, in bytes; no valid one comes near.
 pub(super) const BODY_MAX: usize = 16 * 1024;
@@ -109,6 +109,6 @@ pub(super) fn note(text: &str) -> Result<Note, Problem> {
 
 /// What continues the request: its own span if it is traced, and otherwise what the client sent, if that is valid.
 pub(super) fn traceparent(request: &HttpRequest) -> Option<Traceparent> {
-    let own = Work::here().and_then(|work| work.traceparent());
+    let own = TraceSpan::here().and_then(|work| work.traceparent());
     own.or_else(|| spans::traceparent(request.headers()).and_then(Traceparent::parse))
 }

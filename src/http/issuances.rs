@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract;
-use super::limits::{Allowance, Refused};
 use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
+use super::rate_limits::{Allowance, Refused};
 use super::state::AppState;
-use crate::actors::{Answer, AskError, CouponHandle, Issued, here_now};
+use crate::actors::issuing::{Answer, AskError, CouponHandle, Issued};
+use crate::clock;
 use crate::domain::{AckLevel, IssuedCoupon, MemberId, Rejection, Timestamp};
 use crate::gate::Passage;
 use crate::ports::EngineError;
@@ -146,7 +147,7 @@ async fn answer(
     let unknown = |error: AskError| (outcome_of_error(error), error.into());
     let found = match known {
         Some(coupon) => Some(coupon),
-        None => state.registry.find_anew(&coupon_id).await.map_err(unknown)?,
+        None => state.registry.find_or_refresh(&coupon_id).await.map_err(unknown)?,
     };
     let Some(coupon) = found else { return Err(invalid(Problem::no_such_coupon())) };
     let deadline = begun + state.request_timeout;
@@ -162,7 +163,7 @@ async fn answer(
             Ok((outcome, response))
         }
         Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
-            let problem = Problem::not_open(opens_at, here_now());
+            let problem = Problem::not_open(opens_at, clock::now());
             Ok((Outcome::NotOpen, HttpResponse::from_error(problem)))
         }
         Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
@@ -178,7 +179,7 @@ fn admit(
     member: &MemberId,
 ) -> Result<Allowance, Refused> {
     let is_said_by_the_gate =
-        || known.is_some_and(|coupon| coupon.gate().judge(member, here_now()) != Passage::Ask);
+        || known.is_some_and(|coupon| coupon.gate().judge(member, clock::now()) != Passage::Ask);
     state.limits.admit(request, Some(member), is_said_by_the_gate)
 }
 
@@ -246,7 +247,7 @@ pub(super) async fn find(
     let (coupon_id, member_id) = path.into_inner();
     let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
     let allowance = state.limits.admit(&request, Some(&member), || false)?;
-    let coupon = state.registry.find_anew(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
+    let coupon = state.registry.find_or_refresh(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
     // Who looks up is told no sooner than who asks.
     let wish = prefer::ack(&request);
     let level = state.acks.level(wish);

@@ -14,8 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Problem, log_cause};
 use super::state::AppState;
-use super::{admin, console, coupons, health, issuances, openapi, paths, spans, unread};
-use crate::telemetry::Work;
+use super::{admin, body_guard, console, coupons, health, issuances, openapi, path_encoding, spans};
+use crate::telemetry::TraceSpan;
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,16 +60,16 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
             .app_data(state.clone())
             .wrap_fn(move |mut request, service| {
                 let draining = draining.clone();
-                let rest = unread::hold(&mut request);
+                let rest = body_guard::hold(&mut request);
                 let work = spans::begin(&request);
-                let answering = if paths::is_text(request.uri().path()) {
+                let answering = if path_encoding::is_text(request.uri().path()) {
                     Either::Left(service.call(request).map(|answered| answered.inspect(log_cause)))
                 } else {
-                    let problem = Problem::invalid_parameter(paths::NOT_TEXT);
+                    let problem = Problem::invalid_parameter(path_encoding::NOT_TEXT);
                     Either::Right(ready(Ok(request.into_response(problem.error_response()))))
                 };
                 spanned(work, answering).map(move |response| {
-                    let mut response = unread::keep(rest, response?);
+                    let mut response = body_guard::keep(rest, response?);
                     if draining.load(Ordering::Relaxed) {
                         // The client is to come back over another connection, to another node.
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -102,7 +102,7 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
 
 /// Answers as `work`, if that is traced.
 fn spanned<B, E>(
-    work: Option<Work>,
+    work: Option<TraceSpan>,
     answering: impl Future<Output = Result<ServiceResponse<B>, E>>,
 ) -> impl Future<Output = Result<ServiceResponse<B>, E>> {
     let Some(work) = work else { return Either::Left(answering) };

@@ -3,7 +3,7 @@
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::telemetry::{Work, is_tracing};
+use crate::telemetry::{TraceSpan, is_tracing};
 
 /// W3C's header of an answer: the trace, and the span that answered.
 pub(super) const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -18,11 +18,11 @@ pub(super) fn is_untraced(path: &str) -> bool {
 }
 
 /// The work of answering `request`, if it is traced.
-pub(super) fn begin(request: &ServiceRequest) -> Option<Work> {
+pub(super) fn begin(request: &ServiceRequest) -> Option<TraceSpan> {
     if !is_tracing() || is_untraced(request.path()) {
         return None;
     }
-    let work = Work::of_request(request.method().as_str(), traceparent(request.headers()))?;
+    let work = TraceSpan::of_request(request.method().as_str(), traceparent(request.headers()))?;
     // The path itself is left out, because members are named in some.
     work.note("http.request.method", request.method().as_str().to_owned());
     work.note("url.scheme", "http");
@@ -35,7 +35,7 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Notes how `work` was answered, and says in the answer which trace tells of it.
-pub(super) fn answered<B>(work: &Work, response: &mut ServiceResponse<B>) {
+pub(super) fn answered<B>(work: &TraceSpan, response: &mut ServiceResponse<B>) {
     let status = response.status();
     work.note("http.response.status_code", i64::from(status.as_u16()));
     let method = response.request().method().as_str();

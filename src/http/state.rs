@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::limits::Limits;
 use super::live::Live;
 use super::operators::Operators;
-use crate::actors::{Acks, ActorDesk, CouponDesk, CouponRegistry, Reconciler};
+use super::rate_limits::RateLimiter;
+use crate::actors::issuing::{Acks, CouponRegistry};
+use crate::actors::reconcile::Reconciler;
+use crate::actors::runtime::ActorAdmin;
+use crate::actors::upkeep::CouponAdmin;
 use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers, Quarantine};
 use crate::telemetry::Metrics;
 
@@ -17,9 +20,9 @@ pub struct AppState {
     /// The coupons of this node.
     pub registry: Arc<CouponRegistry>,
     /// What operators do.
-    pub desk: CouponDesk,
+    pub desk: CouponAdmin,
     /// What operators do with actors.
-    pub actors: ActorDesk,
+    pub actors: ActorAdmin,
     /// What could not be written; none where there is no queue.
     pub letters: Option<Arc<dyn DeadLetters>>,
     /// Numbers nobody knows the holder of; none where the engine cannot lose any.
@@ -35,7 +38,7 @@ pub struct AppState {
     /// Compares engine, outbox and database.
     pub reconciler: Reconciler,
     /// How often anybody may ask.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<RateLimiter>,
     /// The node as operators watch it.
     pub live: Live,
     /// Who is an operator.

@@ -1,9 +1,7 @@
 //! What is kept: one folder a technology. They never import one another. Beside the folders are the rules that every
 //! engine goes by which decides outside its store.
 
-mod admission;
 mod catalog_page;
 pub mod postgres;
-mod reconfigure;
 pub mod redis;
 pub mod sqlite;

@@ -2,43 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::Cause;
+use super::BoxError;
 use crate::domain::{
-    AmendmentError, Coupon, CouponId, Inventory, Lifecycle, MemberId, Rejection, Sequence, Standing,
-    Timestamp, Traceparent, Window,
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing, Verdict,
 };
 
 /// The most members one call of [`AdmissionEngine::admit`] may carry.
 pub const MAX_BATCH: usize = 256;
-
-/// One member's wish.
-#[derive(Debug, Clone)]
-pub struct AdmissionRequest {
-    /// Who asks.
-    pub member: MemberId,
-    /// The trace of the request, carried into the outbox.
-    pub traceparent: Option<Traceparent>,
-}
-
-/// What a member holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// The place in the order of issuing, from 1.
-    pub sequence: Sequence,
-    /// When the engine decided.
-    pub issued_at: Timestamp,
-}
-
-/// The engine's word on one member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// A coupon was issued in this step.
-    Issued(Grant),
-    /// The member held one already: the same one.
-    Again(Grant),
-    /// The member holds none and gets none.
-    Rejected(Rejection),
-}
 
 /// The engine's word on a batch, taken in one atomic step.
 #[derive(Debug, Clone)]
@@ -60,33 +30,13 @@ pub enum EngineError {
     Fenced(String),
     /// It could not be asked, or did not answer in time. **The outcome is unknown**: the step may have run.
     #[error("the engine did not answer: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] BoxError),
     /// Others were before it for as long as it may wait. **Nothing was decided.**
     #[error("the engine did not get its turn: {0}")]
-    Busy(#[source] Cause),
+    Busy(#[source] BoxError),
     /// It answered something that cannot be: a defect, or foreign data.
     #[error("the engine answered nonsense: {0}")]
     Corrupt(String),
-}
-
-/// An operator's change to what decides; `None` leaves a thing as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reconfiguration {
-    /// Another total.
-    pub total: Option<u32>,
-    /// Another window.
-    pub window: Option<Window>,
-    /// Another word of the operator.
-    pub lifecycle: Option<Lifecycle>,
-}
-
-/// Some of those who hold a coupon.
-#[derive(Debug, Clone, Default)]
-pub struct WinnersPage {
-    /// Members; one may come more than once.
-    pub members: Vec<MemberId>,
-    /// Where the next page begins; `None` after the last.
-    pub next: Option<u64>,
 }
 
 /// Some of those who hold a coupon, and what each of them holds.
@@ -140,12 +90,6 @@ pub trait AdmissionEngine: Send + Sync {
     /// held one before the first page was asked for is on one of them.
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError>;
 
-    /// Those who hold one, paged as [`AdmissionEngine::holders`].
-    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
-        let HoldersPage { holders, next } = self.holders(coupon, cursor).await?;
-        Ok(WinnersPage { members: holders.into_iter().map(|(member, _)| member).collect(), next })
-    }
-
     /// The coupons it decides on, paged as [`AdmissionEngine::holders`]; none where it reads them from the catalogue itself,
     /// and so has none that the catalogue lacks.
     async fn coupons(&self, _cursor: u64) -> Result<CouponsPage, EngineError> {
@@ -167,12 +111,4 @@ pub trait AdmissionEngine: Send + Sync {
 
     /// Bumps [`AdmissionEngine::revision`], so that every node looks at what has changed elsewhere.
     async fn announce(&self) -> Result<(), EngineError>;
-}
-
-impl BatchAnswer {
-    /// The inventory after the step.
-    #[must_use]
-    pub fn inventory(&self) -> Inventory {
-        self.standing.inventory
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Cause, Epoch, Evidence};
+use super::{BoxError, Epoch, HighWatermark};
 use crate::domain::CouponId;
 
 /// Names one process of openrun; another one after a restart.
@@ -35,7 +35,7 @@ impl fmt::Display for NodeId {
 /// Why the nodes did not meet. Nothing may be concluded from it.
 #[derive(Debug, thiserror::Error)]
 #[error("the nodes cannot meet: {0}")]
-pub struct ClusterError(#[source] pub Cause);
+pub struct ClusterError(#[source] pub BoxError);
 
 /// Which of a coupon's recoveries one speaks of; grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,24 +52,24 @@ pub struct OpenRecovery {
 
 /// A moment by the clock that all nodes share, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamp(pub i64);
+pub struct ClusterTime(pub i64);
 
 /// What a node hears when it says that it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct HeartbeatReply {
     /// The recoveries that are under way.
     pub open: Vec<OpenRecovery>,
     /// When it was heard.
-    pub now: Stamp,
+    pub now: ClusterTime,
 }
 
 /// What the nodes have said in a recovery so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Testimonies {
+pub struct NodeReports {
     /// How many of those who are waited for have said nothing yet.
     pub missing: u32,
     /// The most that anybody has said, and the life after the last recovery.
-    pub evidence: Evidence,
+    pub evidence: HighWatermark,
 }
 
 /// Where nodes meet, by one clock.
@@ -80,19 +80,19 @@ pub trait Cluster: Send + Sync {
     async fn beat(
         &self,
         node: &NodeId,
-        aware: Option<Stamp>,
-        free: Option<Stamp>,
-    ) -> Result<Heard, ClusterError>;
+        aware: Option<ClusterTime>,
+        free: Option<ClusterTime>,
+    ) -> Result<HeartbeatReply, ClusterError>;
 
     /// What the clock says that all nodes share.
-    async fn now(&self) -> Result<Stamp, ClusterError>;
+    async fn now(&self) -> Result<ClusterTime, ClusterError>;
 
     /// How many nodes do not know yet what was in the catalogue at `since`, but for those silent for `silence`.
-    async fn unaware(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError>;
+    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// How many nodes have not said that their persisters were free at `since` or later, and a moment ago, but for those
     /// silent for `silence`.
-    async fn busy(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError>;
+    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Says that `node` ends in good order, and nobody has to wait for it.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;
@@ -107,15 +107,16 @@ pub trait Cluster: Send + Sync {
     async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
 
     /// Says what `node` knows. Saying it again is fine.
-    async fn testify(
+    async fn halt_and_report(
         &self,
         open: &OpenRecovery,
         node: &NodeId,
-        evidence: Evidence,
+        evidence: HighWatermark,
     ) -> Result<(), ClusterError>;
 
     /// What has been said; who has been silent for `silence` is not waited for.
-    async fn testimonies(&self, open: &OpenRecovery, silence: Duration) -> Result<Testimonies, ClusterError>;
+    async fn node_reports(&self, open: &OpenRecovery, silence: Duration)
+    -> Result<NodeReports, ClusterError>;
 
     /// Ends a recovery: the engine may be used in the life `epoch`.
     async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::Cause;
-use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Timestamp, Window};
+use super::BoxError;
+use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms, Timestamp};
 
 /// Why the catalogue did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum CatalogError {
     Refused(String),
     /// It could not be asked, or did not answer in time. The outcome is unknown; every call may be repeated.
     #[error("the catalogue did not answer: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] BoxError),
 }
 
 /// What is to be changed of a coupon; `None` leaves a thing as it is.
@@ -28,7 +28,7 @@ pub struct CatalogChange {
     /// Other terms.
     pub terms: Option<Terms>,
     /// Another window.
-    pub window: Option<Window>,
+    pub window: Option<SalePeriod>,
     /// Another end of validity; `Some(None)` takes it away.
     pub valid_until: Option<Option<Timestamp>>,
     /// Another word of the operator.

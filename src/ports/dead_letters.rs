@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Cause;
+use super::BoxError;
 use crate::domain::{CouponId, MemberId, Sequence, Timestamp};
 
 /// What happened to a letter.
@@ -95,7 +95,7 @@ pub enum DeadLetterError {
     Busy,
     /// The broker did not answer. What was asked for may be done in part; repeating it is safe.
     #[error("the broker did not answer: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] BoxError),
 }
 
 /// The dead letters, for operators.

@@ -10,7 +10,7 @@ pub type Epoch = u64;
 
 /// What a node knows of a coupon that it has seen the engine decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Testimony {
+pub struct NodeReport {
     /// The life of the coupon that this node knows.
     pub epoch: Epoch,
     /// The largest sequence this node has seen issued.
@@ -21,7 +21,7 @@ pub struct Testimony {
 
 /// What is known of a coupon elsewhere, against which an engine is verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub struct HighWatermark {
     /// The newest life that anybody knows.
     pub epoch: Epoch,
     /// The largest sequence that the database holds or a node has seen.
@@ -37,7 +37,7 @@ pub struct Evidence {
 pub trait EngineRecovery: Send + Sync {
     /// Lets this node decide and tell nothing more of the coupon until [`EngineRecovery::resume`], and gives what it knows.
     /// The answer to a question that is under way comes too late: it is an error, whatever it says.
-    fn testify(&self, coupon: &CouponId) -> Testimony;
+    fn halt_and_report(&self, coupon: &CouponId) -> NodeReport;
 
     /// The first sequence that this node keeps in mind because it may not be in the database.
     fn unsettled(&self, coupon: &CouponId) -> Option<Sequence>;
@@ -64,7 +64,7 @@ pub trait EngineRecovery: Send + Sync {
     ///
     /// # Errors
     /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if it has to be rebuilt.
-    async fn verify(&self, coupon: &Coupon, evidence: Evidence) -> Result<Epoch, EngineError>;
+    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError>;
 
     /// Empties the engine of `coupon` and fills it with what `store` holds, in a new life above `evidence.epoch`, which
     /// it gives. May be repeated, also by another node after this one has died in the middle: until it is done, the
@@ -72,7 +72,7 @@ pub trait EngineRecovery: Send + Sync {
     async fn rebuild(
         &self,
         coupon: &Coupon,
-        evidence: Evidence,
+        evidence: HighWatermark,
         store: &dyn IssuanceStore,
     ) -> Result<Epoch, EngineError>;
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Cause;
+use super::BoxError;
 use crate::domain::{IssuedCoupon, Traceparent};
 
 /// A coupon has been issued.
@@ -19,7 +19,7 @@ pub struct CouponIssued {
 pub enum BusError {
     /// No connection, a lost one, or no confirm in time. Some of the window may have arrived.
     #[error("the broker did not confirm: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] BoxError),
     /// The broker gave messages back: nobody would have received them.
     #[error("the broker returned {0} messages as unroutable")]
     Returned(usize),

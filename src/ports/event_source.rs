@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Cause, CouponIssued};
+use super::{BoxError, CouponIssued};
 
 /// Names one delivery on the stream it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct Delivery {
 /// Why the source gave nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue cannot be read: {0}")]
-pub struct SourceError(#[source] pub Cause);
+pub struct SourceError(#[source] pub BoxError);
 
 /// Opens streams of deliveries.
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Cause;
+use super::BoxError;
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 
 /// Why the store did not take a batch.
@@ -10,7 +10,7 @@ use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 pub enum StoreError {
     /// The database cannot be asked now; nothing is wrong with the batch. Try again later.
     #[error("the database did not answer: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] BoxError),
     /// The database will never take this batch as it is; nothing of it was written.
     #[error("the database rejects it: {0}")]
     Rejected(String),

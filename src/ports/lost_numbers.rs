@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Cause, OpenRecovery};
+use super::{BoxError, OpenRecovery};
 use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 
 /// Numbers that an open recovery lacks.
@@ -36,7 +36,7 @@ pub enum Permission {
 /// Why nothing is known. What was asked for may be done or not; repeating it is safe.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
-pub struct LossError(#[source] pub Cause);
+pub struct LossError(#[source] pub BoxError);
 
 /// Keeps the account of lost numbers.
 ///

@@ -16,18 +16,17 @@ mod quarantine;
 mod vitals;
 
 /// The cause behind a port's error, whatever technology it came from.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-pub use admission_engine::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
-    Reconfiguration, Verdict, WinnersPage,
+pub use admission_engine::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
+pub use cluster::{
+    Cluster, ClusterError, ClusterTime, HeartbeatReply, NodeId, NodeReports, OpenRecovery, Round,
 };
-pub use cluster::{Cluster, ClusterError, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies};
 pub use coupon_catalog::{
     CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange, UnreadableCoupon,
 };
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, LetterEventKind, Settled};
-pub use engine_recovery::{EngineRecovery, Epoch, Evidence, Testimony};
+pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{EngineError, Grant};
-use crate::domain::{CouponId, MemberId, Sequence, Traceparent};
+use super::EngineError;
+use crate::domain::{CouponId, Grant, MemberId, Sequence, Traceparent};
 
 /// One issuance on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

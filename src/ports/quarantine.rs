@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Cause, Conflict};
+use super::{BoxError, Conflict};
 use crate::domain::{CouponId, Note, Timestamp};
 
 /// The number of a contradiction, in the order in which they were noticed; from 1.
@@ -46,7 +46,7 @@ pub struct WhichConflicts {
 /// Why the quarantine could not be dealt with.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
-pub struct QuarantineError(#[source] pub Cause);
+pub struct QuarantineError(#[source] pub BoxError);
 
 /// The contradictions, for operators.
 ///

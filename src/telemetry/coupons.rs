@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{GaugeVec, IntGauge, IntGaugeVec};
 
-use super::adder::Adder;
+use super::metric_registrar::MetricRegistrar;
 use crate::domain::Inventory;
 
 /// Coupons that have series of their own.
@@ -16,7 +16,7 @@ const STATES: [&str; 6] = ["open", "not_open", "sold_out", "paused", "closed", "
 
 /// How a coupon stands on this node.
 #[derive(Debug, Clone, Copy)]
-pub struct CouponLook {
+pub struct CouponSample {
     /// The word for its gate's state.
     pub gate: &'static str,
     /// Whether this node turns members away by itself.
@@ -25,7 +25,7 @@ pub struct CouponLook {
     pub inventory: Option<Inventory>,
 }
 
-impl CouponLook {
+impl CouponSample {
     /// Whose series are worth more: those of a coupon for which something may still happen.
     fn rank(&self) -> u8 {
         match self.gate {
@@ -52,7 +52,7 @@ pub struct CouponGauges {
 }
 
 impl CouponGauges {
-    pub(super) fn new(add: &Adder<'_>) -> Self {
+    pub(super) fn new(add: &MetricRegistrar<'_>) -> Self {
         let coupon = &["coupon"];
         Self {
             stock: add.gauges("coupons_stock", "Coupons there are in all, as last seen", coupon),
@@ -80,7 +80,7 @@ impl CouponGauges {
     }
 
     /// Notes how a coupon stands; whether it has series of its own.
-    pub fn seen(&self, coupon: &str, look: &CouponLook) -> bool {
+    pub fn seen(&self, coupon: &str, look: &CouponSample) -> bool {
         if !self.takes_place(coupon, look.rank()) {
             return false;
         }
@@ -149,11 +149,11 @@ impl CouponGauges {
 mod tests {
     use prometheus::{Encoder as _, Registry, TextEncoder};
 
-    use super::{Adder, COUPONS_MAX, CouponGauges, CouponLook, Inventory};
+    use super::{COUPONS_MAX, CouponGauges, CouponSample, Inventory, MetricRegistrar};
 
-    fn look(gate: &'static str) -> CouponLook {
+    fn look(gate: &'static str) -> CouponSample {
         let inventory = Inventory::with_issued(5, 2).ok();
-        CouponLook { gate, is_halted: gate != "open", inventory }
+        CouponSample { gate, is_halted: gate != "open", inventory }
     }
 
     fn text(registry: &Registry) -> String {
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_coupon_has_its_stock_and_one_state() {
         let registry = Registry::new();
-        let gauges = CouponGauges::new(&Adder(&registry));
+        let gauges = CouponGauges::new(&MetricRegistrar(&registry));
         assert!(gauges.seen("drop", &look("open")));
         assert!(gauges.seen("drop", &look("recovering")));
         gauges.outbox_seen("drop", 2, 1.5);
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn only_so_many_coupons_have_series_and_those_that_are_over_go_first() {
         let registry = Registry::new();
-        let gauges = CouponGauges::new(&Adder(&registry));
+        let gauges = CouponGauges::new(&MetricRegistrar(&registry));
         for number in 0..COUPONS_MAX {
             let gate = if number == 7 { "closed" } else { "sold_out" };
             assert!(gauges.seen(&format!("c{number}"), &look(gate)));

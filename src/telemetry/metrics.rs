@@ -6,8 +6,8 @@ use prometheus::{
     Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
-use super::adder::{Adder, SECONDS, SIZES};
 use super::coupons::CouponGauges;
+use super::metric_registrar::{MetricRegistrar, SECONDS, SIZES};
 use super::persisting::Persisting;
 use super::reconciled::Reconciled;
 use super::services::ServiceGauges;
@@ -136,7 +136,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
-        let add = Adder(&registry);
+        let add = MetricRegistrar(&registry);
         tell_of_the_process(&add);
         let by_outcome =
             add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
@@ -288,7 +288,7 @@ impl Metrics {
 }
 
 /// What is known of the process itself: when it was started, and what has become of its spans.
-fn tell_of_the_process(add: &Adder<'_>) {
+fn tell_of_the_process(add: &MetricRegistrar<'_>) {
     for spans in span_counters() {
         add.registered(Ok(spans));
     }

@@ -2,7 +2,7 @@
 
 use prometheus::Histogram;
 
-use super::adder::{Adder, LONG_SECONDS, SECONDS, SIZES};
+use super::metric_registrar::{LONG_SECONDS, MetricRegistrar, SECONDS, SIZES};
 
 /// The series of inserts.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Persisting {
 }
 
 impl Persisting {
-    pub(super) fn new(add: &Adder<'_>) -> Self {
+    pub(super) fn new(add: &MetricRegistrar<'_>) -> Self {
         Self {
             batch_size: add.histogram("persist_batch_size", "Rows in one insert", SIZES),
             seconds: add.histogram("persist_seconds", "Seconds of one insert", SECONDS),

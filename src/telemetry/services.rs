@@ -2,7 +2,7 @@
 
 use prometheus::{IntGauge, IntGaugeVec};
 
-use super::adder::Adder;
+use super::metric_registrar::MetricRegistrar;
 
 /// The series of what this node depends on.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct ServiceGauges {
 }
 
 impl ServiceGauges {
-    pub(super) fn new(add: &Adder<'_>) -> Self {
+    pub(super) fn new(add: &MetricRegistrar<'_>) -> Self {
         Self {
             up: add.gauges(
                 "service_up",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::count;
 use crate::domain::Traceparent;
 use crate::ports::{BusError, CouponIssued, EventBus};
-use crate::telemetry::{Destination, Work, WorkKind};
+use crate::telemetry::{Destination, TraceSpan, TraceSpanKind};
 
 /// A bus with spans around what is published.
 pub struct TracedBus {
@@ -22,9 +22,9 @@ impl TracedBus {
         Self { bus, to }
     }
 
-    fn begin(&self, window: &[CouponIssued]) -> Option<Work> {
+    fn begin(&self, window: &[CouponIssued]) -> Option<TraceSpan> {
         let traces = window.iter().filter_map(|event| event.traceparent.as_ref());
-        let work = Work::for_all(WorkKind::Producer, &format!("publish {}", self.to.name), traces)?;
+        let work = TraceSpan::for_all(TraceSpanKind::Producer, &format!("publish {}", self.to.name), traces)?;
         self.to.note_on(&work, "publish", "send");
         work.note("messaging.batch.message_count", count(window.len()));
         Some(work)
@@ -32,7 +32,7 @@ impl TracedBus {
 }
 
 /// The window with each traced event as a continuation of its publishing, and not of the request itself.
-fn continued(window: &[CouponIssued], work: &Work) -> Vec<CouponIssued> {
+fn continued(window: &[CouponIssued], work: &TraceSpan) -> Vec<CouponIssued> {
     let mut window = window.to_vec();
     for sent in work.traceparents() {
         // A trace has one span of the window, which continues all that it has there.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::DatabaseCall;
-use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing};
-use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage,
-    Reconfiguration, WinnersPage,
+use crate::domain::{
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
 };
+use crate::ports::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage};
 
 /// An engine with spans around what members ask of it.
 pub struct TracedEngine {
@@ -61,10 +60,6 @@ impl AdmissionEngine for TracedEngine {
 
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
         self.engine.holders(coupon, cursor).await
-    }
-
-    async fn winners(&self, coupon: &CouponId, cursor: u64) -> Result<WinnersPage, EngineError> {
-        self.engine.winners(coupon, cursor).await
     }
 
     async fn coupons(&self, cursor: u64) -> Result<CouponsPage, EngineError> {

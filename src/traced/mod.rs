@@ -9,7 +9,7 @@ pub use bus::TracedBus;
 pub use engine::TracedEngine;
 pub use store::TracedStore;
 
-use crate::telemetry::{Work, WorkKind};
+use crate::telemetry::{TraceSpan, TraceSpanKind};
 
 /// What a call on a database is called, in the words of the semantic conventions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,8 @@ impl DatabaseCall {
         body: impl Future<Output = Result<T, E>>,
         kind_of: impl FnOnce(&E) -> &'static str,
     ) -> Result<T, E> {
-        let Some(span) = Work::here().and_then(|work| work.step(WorkKind::Client, self.name)) else {
+        let Some(span) = TraceSpan::here().and_then(|work| work.step(TraceSpanKind::Client, self.name))
+        else {
             return body.await;
         };
         span.note("db.system.name", self.system);

@@ -1,6 +1,5 @@
 //! The true answers: each client takes them for what they are, at once.
 
-use openrun::actors::here_now;
 use serde_json::json;
 
 use crate::arrange::{CLIENTS, Operator, ask, begin};
@@ -44,7 +43,7 @@ async fn a_closed_coupon_and_requests_that_are_wrong() {
 async fn before_the_opening_a_client_waits_and_does_not_take_it_for_a_no() {
     let node = NodeProcess::embedded().start().await;
     let operator = Operator::of(&node);
-    let opens_at = here_now().plus_ms(OPENS_AFTER_MS);
+    let opens_at = openrun::clock::now().plus_ms(OPENS_AFTER_MS);
     let coupon = operator.coupon(json!({ "total": 3, "opens_at": opens_at })).await;
     let asked: Vec<_> =
         CLIENTS.iter().map(|client| begin(*client, &node.url(""), &coupon, client.0)).collect();

@@ -113,7 +113,7 @@ async fn before_the_opening_the_button_counts_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_countdown_that_ends_lets_members_press() {
     let node = node().await;
-    let soon = openrun::actors::here_now().plus_ms(6_000).to_string();
+    let soon = openrun::clock::now().plus_ms(6_000).to_string();
     create(&node, &json!({ "id": "drop", "total": 1, "opens_at": soon })).await;
     let browser = page(&node, "drop").await;
     browser.until("document.getElementById('name').innerText === 'drop'").await;

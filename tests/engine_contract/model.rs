@@ -27,7 +27,7 @@ pub(crate) enum Step {
     Find(u8),
     Load,
     Total(u32),
-    Window(Span),
+    SalePeriod(Span),
     Lifecycle(Lifecycle),
 }
 
@@ -80,7 +80,7 @@ impl Model {
         let closed = self.lifecycle == Lifecycle::Closed;
         match step {
             Step::Total(total) if !closed && *total >= self.issued().max(1) => self.total = *total,
-            Step::Window(span) if !closed && (self.holders.is_empty() || *span == self.span) => {
+            Step::SalePeriod(span) if !closed && (self.holders.is_empty() || *span == self.span) => {
                 self.span = *span;
             }
             Step::Lifecycle(lifecycle) if !closed || *lifecycle == Lifecycle::Closed => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openrun::domain::{Coupon, Inventory, MAX_TOTAL};
 use openrun::persistence::postgres::{
-    Database, DatabaseSettings, PostgresCatalog, PostgresEngine, Turns, migrate,
+    Database, DatabaseSettings, Locking, PostgresCatalog, PostgresEngine, migrate,
 };
 use openrun::ports::{AdmissionEngine, CouponCatalog};
 use sqlx::{Connection, PgConnection};
@@ -36,21 +36,21 @@ mod private_server {
 }
 
 async fn pessimistic_nodes() -> impl Fixture {
-    both(Turns::Pessimistic).await
+    both(Locking::Pessimistic).await
 }
 
 async fn optimistic_nodes() -> impl Fixture {
-    both(Turns::Optimistic).await
+    both(Locking::Optimistic).await
 }
 
 async fn mixed_nodes() -> impl Fixture {
-    Nodes::in_a_database([Turns::Pessimistic, Turns::Optimistic]).await
+    Nodes::in_a_database([Locking::Pessimistic, Locking::Optimistic]).await
 }
 
 async fn nodes_on_a_server_that_dies() -> impl Fixture {
     let server = PrivatePostgres::start().await;
     let url = server.url();
-    Nodes::at(url, [Turns::Pessimistic, Turns::Optimistic], Home::Server(Box::new(server))).await
+    Nodes::at(url, [Locking::Pessimistic, Locking::Optimistic], Home::Server(Box::new(server))).await
 }
 
 enum Home {
@@ -63,18 +63,18 @@ enum Home {
 /// Two nodes with connections of their own.
 pub(crate) struct Nodes {
     pub(crate) url: String,
-    turns: [Turns; 2],
+    turns: [Locking; 2],
     nodes: [Database; 2],
     home: Home,
 }
 
 impl Nodes {
-    pub(crate) async fn in_a_database(turns: [Turns; 2]) -> Self {
+    pub(crate) async fn in_a_database(turns: [Locking; 2]) -> Self {
         let database = shared::Database::create().await;
         Self::at(database.url().to_owned(), turns, Home::Database { _kept: database }).await
     }
 
-    async fn at(url: String, turns: [Turns; 2], home: Home) -> Self {
+    async fn at(url: String, turns: [Locking; 2], home: Home) -> Self {
         let nodes = [open(&url).await, open(&url).await];
         migrate(&nodes[0]).await.expect("an empty database can be migrated");
         Self { url, turns, nodes, home }
@@ -140,6 +140,6 @@ impl Fixture for Nodes {
 }
 
 /// A fixture, for tests that only these engines have.
-pub(crate) async fn both(turns: Turns) -> Nodes {
+pub(crate) async fn both(turns: Locking) -> Nodes {
     Nodes::in_a_database([turns, turns]).await
 }

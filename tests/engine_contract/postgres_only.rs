@@ -1,16 +1,16 @@
 //! What only the engines in PostgreSQL promise: that a step which cannot have its turn decides nothing and says so, and
 //! that rows which somebody else has written or deleted are noticed.
 
-use openrun::domain::{Rejection, Timestamp};
-use openrun::persistence::postgres::Turns;
-use openrun::ports::{AdmissionEngine, AdmissionRequest, CouponCatalog, EngineError};
+use openrun::domain::{AdmissionRequest, Rejection, Timestamp};
+use openrun::persistence::postgres::Locking;
+use openrun::ports::{AdmissionEngine, CouponCatalog, EngineError};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::postgres::{Nodes, both};
 use crate::suite::Fixture;
 use crate::support::{ask, ask_all, issued, member, members, open_coupon, rejected, truth};
 
-const BOTH: [Turns; 2] = [Turns::Pessimistic, Turns::Optimistic];
+const BOTH: [Locking; 2] = [Locking::Pessimistic, Locking::Optimistic];
 
 async fn by_hand(nodes: &Nodes) -> PgConnection {
     PgConnection::connect(&nodes.url).await.expect("PostgreSQL is there")
@@ -86,7 +86,7 @@ async fn a_clock_that_is_set_back_gives_no_later_sequence_an_earlier_time() {
 
 #[tokio::test]
 async fn a_coupon_that_another_engine_has_issued_is_not_begun_anew() {
-    let nodes = both(Turns::Pessimistic).await;
+    let nodes = both(Locking::Pessimistic).await;
     let coupon = open_coupon("drop", 10);
     nodes.catalog().create(&coupon).await.expect("a new coupon");
     sql(
@@ -105,7 +105,7 @@ async fn a_coupon_that_another_engine_has_issued_is_not_begun_anew() {
 
 #[tokio::test]
 async fn a_coupon_that_the_catalogue_does_not_have_is_unknown() {
-    let nodes = both(Turns::Optimistic).await;
+    let nodes = both(Locking::Optimistic).await;
     let loaded = nodes.engine().load(&open_coupon("drop", 10)).await;
     assert!(matches!(loaded, Err(EngineError::UnknownCoupon)), "{loaded:?}");
 }

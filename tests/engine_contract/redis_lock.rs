@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openrun::domain::Coupon;
 use openrun::persistence::redis::{RedisConnection, RedisLockEngine, RedisLuaEngine};
-use openrun::ports::{AdmissionEngine, EngineRecovery, Evidence};
+use openrun::ports::{AdmissionEngine, EngineRecovery, HighWatermark};
 
 use crate::house::services::PrivateRedis;
 use crate::suite::{Fixture, engine_contract};
@@ -72,9 +72,9 @@ impl Fixture for RedisLock {
 
     async fn recover(&self, coupon: &Coupon, rows: u32) {
         for node in [&self.first, &self.second] {
-            node.lua.testify(&coupon.id);
+            node.lua.halt_and_report(&coupon.id);
         }
-        let evidence = Evidence { epoch: 0, issued: rows };
+        let evidence = HighWatermark { epoch: 0, issued: rows };
         self.first.lua.verify(coupon, evidence).await.expect("nothing was lost");
         for node in [&self.first, &self.second] {
             node.lua.resume(&coupon.id).await.expect("it is verified");

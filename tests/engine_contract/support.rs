@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openrun::domain::{
-    AmendmentError, CodeSalt, Coupon, CouponId, Inventory, Lifecycle, MemberId, NewCoupon, Rejection,
-    Sequence, Standing, Terms, Timestamp, Window,
+    AdmissionRequest, AmendmentError, CodeSalt, Coupon, CouponId, Grant, Inventory, Lifecycle, MemberId,
+    NewCoupon, Reconfiguration, Rejection, SalePeriod, Sequence, Standing, Terms, Timestamp, Verdict,
 };
-use openrun::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, MAX_BATCH, Reconfiguration, Verdict,
-};
+use openrun::ports::{AdmissionEngine, BatchAnswer, EngineError, MAX_BATCH};
 
 /// A minute, which no test waits for.
 pub(crate) const MINUTE_MS: i64 = 60_000;
@@ -33,14 +31,14 @@ pub(crate) fn members(range: std::ops::Range<u32>) -> Vec<MemberId> {
 }
 
 /// A window that began a minute ago and does not end.
-pub(crate) fn open_window() -> Window {
+pub(crate) fn open_window() -> SalePeriod {
     window(-MINUTE_MS, None)
 }
 
 /// A window given in milliseconds from now.
-pub(crate) fn window(opens_in_ms: i64, closes_in_ms: Option<i64>) -> Window {
+pub(crate) fn window(opens_in_ms: i64, closes_in_ms: Option<i64>) -> SalePeriod {
     let closes = closes_in_ms.map(|ms| now().plus_ms(ms));
-    Window::new(now().plus_ms(opens_in_ms), closes).expect("a window")
+    SalePeriod::new(now().plus_ms(opens_in_ms), closes).expect("a window")
 }
 
 /// A coupon that is open now.
@@ -48,7 +46,7 @@ pub(crate) fn open_coupon(name: &str, total: u32) -> Coupon {
     coupon_in(name, total, open_window())
 }
 
-pub(crate) fn coupon_in(name: &str, total: u32, window: Window) -> Coupon {
+pub(crate) fn coupon_in(name: &str, total: u32, window: SalePeriod) -> Coupon {
     let new = NewCoupon {
         id: id(name),
         terms: Terms::new("A coupon", "For tests.", "10%").expect("terms"),
@@ -118,7 +116,7 @@ pub(crate) fn lifecycle(lifecycle: Lifecycle) -> Reconfiguration {
     Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() }
 }
 
-pub(crate) fn moved(window: Window) -> Reconfiguration {
+pub(crate) fn moved(window: SalePeriod) -> Reconfiguration {
     Reconfiguration { window: Some(window), ..Reconfiguration::default() }
 }
 
@@ -148,7 +146,7 @@ pub(crate) async fn refused(
 }
 
 /// A standing without its moment.
-pub(crate) fn what_decides(standing: Standing) -> (Inventory, Window, Lifecycle) {
+pub(crate) fn what_decides(standing: Standing) -> (Inventory, SalePeriod, Lifecycle) {
     (standing.inventory, standing.window, standing.lifecycle)
 }
 
@@ -157,8 +155,8 @@ pub(crate) async fn all_winners(engine: &dyn AdmissionEngine, coupon: &CouponId)
     const PAGES_MAX: usize = 100_000;
     let (mut cursor, mut found) = (0, Vec::new());
     for _ in 0..PAGES_MAX {
-        let page = engine.winners(coupon, cursor).await.expect("a page");
-        found.extend(page.members);
+        let page = engine.holders(coupon, cursor).await.expect("a page");
+        found.extend(page.holders.into_iter().map(|(member, _)| member));
         match page.next {
             Some(next) => cursor = next,
             None => return found,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use openrun::actors::fail_point;
 use openrun::bootstrap::{Node, Settings};
+use openrun::fault_injection::panics;
 use serde_json::Value;
 
 use crate::operators::{bring_back, readiness, until_down};
@@ -36,12 +36,12 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
         create_coupon(at, "other", 500).await;
         assert_eq!(readiness(at).await.0, 200);
 
-        fail_point::arm("coupon-event.handler", TOO_MANY);
+        panics::arm("coupon-event.handler", TOO_MANY);
         for (status, problem) in ask_all(at, "drop").await {
             let code = problem["code"].as_str().unwrap_or_default();
             assert!(status == 503 && ["recovering", "outcome_unknown"].contains(&code), "{problem}");
         }
-        assert_eq!(fail_point::left("coupon-event.handler"), 0);
+        assert_eq!(panics::left("coupon-event.handler"), 0);
         until_down(at, "coupon-event/drop").await;
         assert!((metric(at, "openrun_actors_failed", "kind=\"coupon-event\"").await - 1.0).abs() < 0.5);
 
@@ -57,7 +57,7 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
         bring_back(at, "coupon-event/drop").await;
         assert!(metric(at, "openrun_actors_failed", "kind=\"coupon-event\"").await.abs() < 0.5);
         // It has all its tries back.
-        fail_point::arm("coupon-event.handler", TOO_MANY - 1);
+        panics::arm("coupon-event.handler", TOO_MANY - 1);
         let told = ask_all(at, "drop").await;
         assert!(told.iter().all(|(status, _)| *status == 201), "{told:?}");
         assert_eq!(readiness(at).await.0, 200);
@@ -77,7 +77,7 @@ fn fails_and_returns(name: &'static str, places: &'static [(&'static str, u32)])
             Node::start(Settings { persisters: 1, ..redis_lua(stack) }).await.expect("the node starts");
         create_coupon(node.address, &coupon, 2 * TOTAL).await;
         for (place, times) in places {
-            fail_point::arm(place, *times);
+            panics::arm(place, *times);
         }
         let racing = races::spawn(races::config(node.address, &coupon, u64::from(TOTAL), 8));
         until_down(node.address, name).await;

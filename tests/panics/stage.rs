@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use openrun::actors::fail_point;
 use openrun::bootstrap::{EngineKind, Migration, Node, Role, Settings, StackUrls, migrate};
 use openrun::domain::AckLevel;
+use openrun::fault_injection::panics;
 use openrun::http::{RateLimits, TrustedProxies};
 use openrun_load::RaceReport;
 
@@ -80,10 +80,10 @@ pub(crate) async fn race_with_panics(node: &Node, coupon: &str, places: &[(&str,
     let issued = until_issued(node.address, coupon, TOTAL / 4).await;
     assert!(issued < TOTAL, "the race was over before anything panicked");
     for (place, times) in places {
-        fail_point::arm(place, *times);
+        panics::arm(place, *times);
     }
     for (place, _) in places {
-        until(&format!("the panics of {place}"), async || (fail_point::left(place) == 0).then_some(())).await;
+        until(&format!("the panics of {place}"), async || (panics::left(place) == 0).then_some(())).await;
     }
     let report = racing.await.expect("the race does not panic");
     eprintln!("{places:?}: {}", races::figures(&report));

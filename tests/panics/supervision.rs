@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
-use openrun::actors::{
-    ActorState, Child, DeathNote, FailedActors, Observe, Shards, Supervise, SupervisorActor,
+use openrun::actors::runtime::{
+    ActorState, Arbiters, Child, ExitNotice, FailedActors, Observe, Supervise, SupervisorActor,
 };
 use openrun::telemetry::Metrics;
 
@@ -14,7 +14,7 @@ use crate::support::races::until;
 
 /// An actor that says nothing when it dies, if so told.
 struct Fragile {
-    note: Option<DeathNote>,
+    note: Option<ExitNotice>,
 }
 
 impl Actor for Fragile {
@@ -65,7 +65,7 @@ impl Child for FragileChild {
         "fragile"
     }
 
-    fn start(&self, note: DeathNote) {
+    fn start(&self, note: ExitNotice) {
         assert!(!self.barren.swap(false, Ordering::SeqCst), "on purpose, when it was to be made");
         let address = Fragile::start_in_arbiter(&self.arbiter, |_| Fragile { note: Some(note) });
         *self.address.lock().expect("nobody panics with it") = Some(address);
@@ -83,14 +83,14 @@ impl Child for FragileChild {
 /// Breaks a supervised actor by `break_it` so many times, and sees that there is a new one each time.
 fn is_replaced(times: u64, break_it: impl Fn(&FragileChild)) {
     in_system(async move {
-        let shards = Shards::start(2);
+        let arbiters = Arbiters::start(2);
         let supervisor = SupervisorActor::start_on(
-            &shards.of("supervisor"),
+            &arbiters.of("supervisor"),
             Arc::new(Metrics::new()),
             FailedActors::default(),
         );
         let (address, barren) = (Arc::default(), Arc::default());
-        let child = FragileChild { arbiter: shards.of("fragile"), address, barren };
+        let child = FragileChild { arbiter: arbiters.of("fragile"), address, barren };
         supervisor.send(Supervise(Box::new(child.clone()))).await.expect("the supervisor lives");
         for time in 1..=times {
             break_it(&child);
@@ -102,7 +102,7 @@ fn is_replaced(times: u64, break_it: impl Fn(&FragileChild)) {
             })
             .await;
         }
-        shards.stop();
+        arbiters.stop();
     });
 }
 

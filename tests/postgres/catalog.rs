@@ -1,6 +1,6 @@
 //! The catalogue keeps coupons as they are.
 
-use openrun::domain::{Coupon, Inventory, Lifecycle, Terms, Timestamp, Window};
+use openrun::domain::{Coupon, Inventory, Lifecycle, SalePeriod, Terms, Timestamp};
 use openrun::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, IssuanceStore, TotalChange};
 
 use crate::fixtures::{Stage, coupon, id, issuances};
@@ -9,7 +9,7 @@ use crate::fixtures::{Stage, coupon, id, issuances};
 async fn a_coupon_comes_back_as_it_was_to_the_millisecond() {
     let stage = Stage::new(10).await;
     let mut other = coupon("other", 3);
-    other.window = Window::new(Timestamp::from_ms(0), None).unwrap();
+    other.window = SalePeriod::new(Timestamp::from_ms(0), None).unwrap();
     other.valid_until = None;
     other.terms = Terms::new("'; DROP TABLE coupons; --", "🎫\n\"", "").unwrap();
     stage.catalog.create(&other).await.unwrap();
@@ -41,7 +41,7 @@ async fn a_change_replaces_what_it_names_and_nothing_else() {
 
     let everything = CatalogChange {
         terms: Some(Terms::new("Drop 2", "", "40%").unwrap()),
-        window: Some(Window::new(Timestamp::from_ms(5), None).unwrap()),
+        window: Some(SalePeriod::new(Timestamp::from_ms(5), None).unwrap()),
         valid_until: Some(None),
         lifecycle: Some(Lifecycle::Closed),
         total: Some(TotalChange::AtLeast(20)),
@@ -50,7 +50,7 @@ async fn a_change_replaces_what_it_names_and_nothing_else() {
     let expected = Coupon {
         terms: Terms::new("Drop 2", "", "40%").unwrap(),
         inventory: Inventory::new(20).unwrap(),
-        window: Window::new(Timestamp::from_ms(5), None).unwrap(),
+        window: SalePeriod::new(Timestamp::from_ms(5), None).unwrap(),
         valid_until: None,
         lifecycle: Lifecycle::Closed,
         ..paused

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openrun::persistence::postgres::PostgresCluster;
-use openrun::ports::{Cluster, Evidence, NodeId, OpenRecovery, Stamp};
+use openrun::ports::{Cluster, ClusterTime, HighWatermark, NodeId, OpenRecovery};
 
 use crate::fixtures::{Stage, id};
 
@@ -17,8 +17,8 @@ async fn nodes() -> (Stage, PostgresCluster, NodeId, NodeId) {
     (stage, cluster, NodeId::random(), NodeId::random())
 }
 
-fn evidence(epoch: u64, issued: u32) -> Evidence {
-    Evidence { epoch, issued }
+fn evidence(epoch: u64, issued: u32) -> HighWatermark {
+    HighWatermark { epoch, issued }
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
     cluster.beat(&one, None, None).await.unwrap();
     cluster.beat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
-    assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 2);
-    cluster.testify(&open, &one, evidence(5, 9)).await.unwrap();
-    cluster.testify(&open, &one, evidence(4, 3)).await.unwrap();
-    assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 1);
-    cluster.testify(&open, &other, evidence(6, 2)).await.unwrap();
-    let said = cluster.testimonies(&open, LONG).await.unwrap();
+    assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 2);
+    cluster.halt_and_report(&open, &one, evidence(5, 9)).await.unwrap();
+    cluster.halt_and_report(&open, &one, evidence(4, 3)).await.unwrap();
+    assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
+    cluster.halt_and_report(&open, &other, evidence(6, 2)).await.unwrap();
+    let said = cluster.node_reports(&open, LONG).await.unwrap();
     assert_eq!((said.missing, said.evidence), (0, evidence(6, 9)));
 }
 
@@ -84,21 +84,21 @@ async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
     cluster.beat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
     cluster.leave(&other).await.unwrap();
-    assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 1);
+    assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
     tokio::time::sleep(SHORT * 2).await;
-    assert_eq!(cluster.testimonies(&open, SHORT).await.unwrap().missing, 0);
+    assert_eq!(cluster.node_reports(&open, SHORT).await.unwrap().missing, 0);
     cluster.beat(&one, None, None).await.unwrap();
-    assert_eq!(cluster.testimonies(&open, LONG).await.unwrap().missing, 1);
+    assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
 }
 
 #[tokio::test]
 async fn the_life_after_a_recovery_is_remembered_and_what_was_said_in_it_is_not() {
     let (_stage, cluster, one, _) = nodes().await;
     let first = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
-    cluster.testify(&first, &one, evidence(3, 9)).await.unwrap();
+    cluster.halt_and_report(&first, &one, evidence(3, 9)).await.unwrap();
     cluster.recovered(&first, 8).await.unwrap();
     let next = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
-    assert_eq!(cluster.testimonies(&next, LONG).await.unwrap().evidence, evidence(8, 0));
+    assert_eq!(cluster.node_reports(&next, LONG).await.unwrap().evidence, evidence(8, 0));
     // Whoever ends the old one late ends nothing.
     cluster.recovered(&first, 9).await.unwrap();
     assert!(cluster.is_open(&next).await.unwrap());
@@ -131,7 +131,7 @@ async fn who_lives_and_has_not_said_lately_that_its_hands_are_free_is_busy() {
     cluster.beat(&one, None, Some(early)).await.unwrap();
     assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 2, "that was before");
     // Ahead of the clock, so that it stays lately however slow the test is.
-    let now = Stamp(empty.0 + 60_000_000);
+    let now = ClusterTime(empty.0 + 60_000_000);
     cluster.beat(&one, None, Some(now)).await.unwrap();
     assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 1);
     cluster.beat(&one, None, None).await.unwrap();
@@ -140,5 +140,5 @@ async fn who_lives_and_has_not_said_lately_that_its_hands_are_free_is_busy() {
     cluster.leave(&other).await.unwrap();
     assert_eq!(cluster.busy(empty, LONG).await.unwrap(), 0);
     stage.by_hand("UPDATE nodes SET hands_free = hands_free - 70000000").await.unwrap();
-    assert_eq!(cluster.busy(Stamp(0), LONG).await.unwrap(), 1, "it was said long ago");
+    assert_eq!(cluster.busy(ClusterTime(0), LONG).await.unwrap(), 1, "it was said long ago");
 }

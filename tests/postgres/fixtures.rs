@@ -1,8 +1,8 @@
 //! Coupons and issuances to store, and a database to store them in.
 
 use openrun::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, Sequence,
-    Terms, Timestamp, Window,
+    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, SalePeriod,
+    Sequence, Terms, Timestamp,
 };
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore, migrate};
 use openrun::ports::{CouponCatalog, KeptConflict, Quarantine, WhichConflicts};
@@ -81,7 +81,7 @@ pub(crate) fn coupon(name: &str, total: u32) -> Coupon {
         id: id(name),
         terms: Terms::new("Drop", "A line\nand another", "30%").expect("it is valid"),
         inventory: Inventory::new(total).expect("it is valid"),
-        window: Window::new(Timestamp::from_ms(1_001), Some(Timestamp::from_ms(253_402_300_799_999)))
+        window: SalePeriod::new(Timestamp::from_ms(1_001), Some(Timestamp::from_ms(253_402_300_799_999)))
             .expect("it is valid"),
         valid_until: Some(Timestamp::from_ms(9_999)),
     };

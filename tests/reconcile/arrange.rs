@@ -4,14 +4,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use openrun::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, Note, Sequence,
-    Terms, Timestamp, Window,
+    AdmissionRequest, CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId,
+    NewCoupon, Note, SalePeriod, Sequence, Terms, Timestamp, Verdict,
 };
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore};
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
 use openrun::ports::{
-    AdmissionEngine, AdmissionRequest, CouponCatalog, IssuanceStore, KeptConflict, Outbox, Quarantine,
-    Verdict, WhichConflicts,
+    AdmissionEngine, CouponCatalog, IssuanceStore, KeptConflict, Outbox, Quarantine, WhichConflicts,
 };
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
@@ -33,7 +32,7 @@ pub(crate) fn open_coupon(id: &str, total: u32) -> Coupon {
         id: CouponId::parse(id).expect("an id"),
         terms: Terms::new("A coupon", "", "").expect("terms"),
         inventory: Inventory::new(total).expect("a total"),
-        window: Window::new(opens_at, None).expect("a window"),
+        window: SalePeriod::new(opens_at, None).expect("a window"),
         valid_until: None,
     };
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), opens_at).expect("a coupon")

@@ -1,12 +1,11 @@
 //! What the tests of this crate begin with: a node, a coupon, members.
 
 use openrun::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, MemberId, NewCoupon, Terms, Timestamp, Traceparent, Window,
+    AdmissionRequest, CodeSalt, Coupon, CouponId, Inventory, MemberId, NewCoupon, SalePeriod, Terms,
+    Timestamp, Traceparent, Verdict,
 };
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
-use openrun::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, EngineRecovery, Evidence, Verdict,
-};
+use openrun::ports::{AdmissionEngine, BatchAnswer, EngineError, EngineRecovery, HighWatermark};
 use redis::{Cmd, FromRedisValue};
 
 use crate::support::shared::{connect_redis, coupon_id};
@@ -67,8 +66,8 @@ impl Node {
 
     /// Verifies the engine, as the nodes together do, by what this one and the database know, and goes on.
     pub(crate) async fn verify(&self, coupon: &Coupon, rows: u32) -> Result<(), EngineError> {
-        let told = self.engine.testify(&coupon.id).issued;
-        self.engine.verify(coupon, Evidence { epoch: 0, issued: rows.max(told) }).await?;
+        let told = self.engine.halt_and_report(&coupon.id).issued;
+        self.engine.verify(coupon, HighWatermark { epoch: 0, issued: rows.max(told) }).await?;
         self.engine.resume(&coupon.id).await
     }
 
@@ -86,7 +85,7 @@ pub(crate) fn coupon(total: u32, issued: u32) -> Coupon {
         id: CouponId::parse(&coupon_id()).expect("it is an id"),
         terms: Terms::new("Drop", "", "10 %").expect("they are terms"),
         inventory: Inventory::with_issued(total, issued).expect("it is an inventory"),
-        window: Window::new(Timestamp::from_ms(0), None).expect("it is a window"),
+        window: SalePeriod::new(Timestamp::from_ms(0), None).expect("it is a window"),
         valid_until: None,
     };
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), Timestamp::from_ms(0)).expect("it is a coupon")

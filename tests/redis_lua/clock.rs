@@ -1,8 +1,8 @@
 //! A clock of Redis that is set back: a later sequence never has an earlier moment.
 
-use openrun::domain::{Coupon, CouponId, Timestamp};
+use openrun::domain::{Coupon, CouponId, Timestamp, Verdict};
 use openrun::persistence::redis::RedisLockEngine;
-use openrun::ports::{AdmissionEngine, EngineRecovery, Evidence, Outbox, Verdict};
+use openrun::ports::{AdmissionEngine, EngineRecovery, HighWatermark, Outbox};
 
 use crate::arrange::{Node, key, member, requests};
 use crate::rebuild::{Rows, row};
@@ -57,8 +57,8 @@ async fn a_rebuilt_coupon_knows_when_the_last_was_issued() {
         openrun::domain::IssuedCoupon { issued_at, ..row(&coupon, sequence) }
     };
     let rows = Rows::holding(&coupon, &[ahead(1), ahead(2)]).await;
-    node.engine.testify(&coupon.id);
-    node.engine.rebuild(&coupon, Evidence { epoch: 0, issued: 2 }, &rows.store).await.unwrap();
+    node.engine.halt_and_report(&coupon.id);
+    node.engine.rebuild(&coupon, HighWatermark { epoch: 0, issued: 2 }, &rows.store).await.unwrap();
     node.engine.resume(&coupon.id).await.unwrap();
     assert_eq!(issue(&node.engine, &coupon, &["m3"]).await, [(3, AHEAD_MS + 2)]);
 }
@@ -73,8 +73,8 @@ async fn a_moment_that_no_clock_gave_is_not_taken_from_the_rows() {
         ..row(&coupon, 1)
     };
     let rows = Rows::holding(&coupon, &[absurd]).await;
-    node.engine.testify(&coupon.id);
-    node.engine.rebuild(&coupon, Evidence { epoch: 0, issued: 1 }, &rows.store).await.unwrap();
+    node.engine.halt_and_report(&coupon.id);
+    node.engine.rebuild(&coupon, HighWatermark { epoch: 0, issued: 1 }, &rows.store).await.unwrap();
     node.engine.resume(&coupon.id).await.unwrap();
     assert_eq!(issue(&node.engine, &coupon, &["m2"]).await[0].0, 2);
 }

@@ -1,6 +1,7 @@
 //! A Redis that restarted, lost something or began anew decides nothing until it has been verified.
 
-use openrun::ports::{AdmissionEngine, EngineError, Outbox, Reconfiguration};
+use openrun::domain::Reconfiguration;
+use openrun::ports::{AdmissionEngine, EngineError, Outbox};
 
 use crate::arrange::{Node, assert_fenced, coupon, key, member, sequences};
 use crate::support::services::PrivateRedis;
@@ -18,7 +19,7 @@ async fn a_restarted_redis_is_fenced_until_verified_and_has_lost_nothing() {
     assert_fenced(node.admit(id, &["c"]).await, "restarted");
     assert_fenced(node.engine.standing(id).await, "restarted");
     assert_fenced(node.engine.find(id, &member("a")).await, "restarted");
-    assert_fenced(node.engine.winners(id, 0).await, "restarted");
+    assert_fenced(node.engine.holders(id, 0).await, "restarted");
     assert_fenced(node.engine.load(&coupon).await, "restarted");
     assert_fenced(node.engine.reconfigure(id, Reconfiguration::default()).await, "restarted");
     // A node that has never seen the coupon is fenced as well.

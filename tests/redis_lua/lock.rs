@@ -1,8 +1,8 @@
 //! The lock of `redis-lock`: whoever comes too late writes nothing, and nobody waits for ever.
 
-use openrun::domain::{Coupon, Lifecycle};
+use openrun::domain::{Coupon, Lifecycle, Reconfiguration};
 use openrun::persistence::redis::RedisLockEngine;
-use openrun::ports::{AdmissionEngine, EngineError, Outbox, Reconfiguration};
+use openrun::ports::{AdmissionEngine, EngineError, Outbox};
 
 use crate::arrange::{Node, TRACE, key, requests, sequences};
 use crate::support::shared::redis_url;

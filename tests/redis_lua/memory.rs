@@ -1,7 +1,7 @@
 //! What Redis may forget without harm, and what nodes tell one another through it.
 
-use openrun::domain::{Inventory, Lifecycle};
-use openrun::ports::{AdmissionEngine, Reconfiguration};
+use openrun::domain::{Inventory, Lifecycle, Reconfiguration};
+use openrun::ports::AdmissionEngine;
 
 use crate::arrange::{Node, sequences};
 use crate::support::services::PrivateRedis;
@@ -78,8 +78,10 @@ async fn many_winners_come_on_many_pages() {
     }
     let (mut found, mut cursor, mut pages) = (std::collections::HashSet::new(), Some(0), 0);
     while let Some(at) = cursor {
-        let page = node.engine.winners(&coupon.id, at).await.unwrap();
-        found.extend(page.members.into_iter().map(|member| member.to_string()));
+        let page = node.engine.holders(&coupon.id, at).await.unwrap();
+        found.extend(
+            page.holders.into_iter().map(|(member, _)| member).into_iter().map(|member| member.to_string()),
+        );
         (cursor, pages) = (page.next, pages + 1);
     }
     assert!(pages > 1);

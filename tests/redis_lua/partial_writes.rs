@@ -1,7 +1,7 @@
 //! Lua does not roll back. Whatever a script meets, it writes all or nothing.
 
-use openrun::domain::CouponId;
-use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery, Reconfiguration};
+use openrun::domain::{CouponId, Reconfiguration};
+use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery};
 
 use crate::arrange::{Node, coupon, key, sequences};
 use crate::support::services::PrivateRedis;
@@ -69,10 +69,10 @@ async fn an_epoch_that_no_clock_gave_is_none() {
         assert_corrupt_and_unchanged(&node, id, epoch).await;
         let answer = Node::at(&redis_url()).await.admit(id, &["a"]).await;
         assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{epoch}: {answer:?}");
-        let told = node.engine.testify(id).epoch;
+        let told = node.engine.halt_and_report(id).epoch;
         assert!(node.engine.resume(id).await.is_err(), "{epoch}");
         assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "{epoch}");
-        assert_eq!(node.engine.testify(id).epoch, told, "{epoch}");
+        assert_eq!(node.engine.halt_and_report(id).epoch, told, "{epoch}");
     }
 }
 

@@ -3,7 +3,7 @@
 use openrun::domain::{CodeSalt, Coupon, IssuanceStatus, IssuedCoupon, Lifecycle, Timestamp};
 use openrun::persistence::sqlite::{SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
 use openrun::ports::{
-    AdmissionEngine, CouponCatalog, EngineError, EngineRecovery, Evidence, IssuanceStore, Outbox,
+    AdmissionEngine, CouponCatalog, EngineError, EngineRecovery, HighWatermark, IssuanceStore, Outbox,
 };
 use tempfile::TempDir;
 
@@ -42,8 +42,8 @@ pub(crate) fn row(coupon: &Coupon, sequence: u32) -> IssuedCoupon {
     IssuedCoupon { coupon_id: coupon.id.clone(), member_id, sequence, code, status, issued_at }
 }
 
-fn evidence(issued: u32) -> Evidence {
-    Evidence { epoch: 0, issued }
+fn evidence(issued: u32) -> HighWatermark {
+    HighWatermark { epoch: 0, issued }
 }
 
 #[tokio::test]
@@ -52,13 +52,13 @@ async fn whoever_held_one_holds_the_same_and_numbering_goes_on() {
     let coupon = node.open_coupon(3_000).await;
     let id = &coupon.id;
     let rows = Rows::of(&coupon, 1..=2_500).await;
-    node.engine.testify(id);
+    node.engine.halt_and_report(id);
     let epoch = node.engine.rebuild(&coupon, evidence(2_500), &rows.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
 
     let answer = node.admit(id, &["m1", "new", "m2500"]).await.unwrap();
     assert_eq!(sequences(&answer), [1, 2_501, 2_500]);
-    assert_eq!(answer.inventory().remaining(), 499);
+    assert_eq!(answer.standing.inventory.remaining(), 499);
     let held = node.engine.find(id, &member("m7")).await.unwrap().unwrap();
     assert_eq!((held.sequence, held.issued_at.as_ms()), (7, 1_700_000_000_007));
     // The outbox holds only what was decided since.
@@ -75,8 +75,8 @@ async fn a_new_life_does_not_begin_above_an_epoch_that_can_be_none() {
     let coupon = node.open_coupon(9).await;
     let rows = Rows::of(&coupon, 1..=2).await;
     for absurd in [1 << 53, u64::try_from(i64::MAX).unwrap(), u64::MAX] {
-        node.engine.testify(&coupon.id);
-        let evidence = Evidence { epoch: absurd, issued: 2 };
+        node.engine.halt_and_report(&coupon.id);
+        let evidence = HighWatermark { epoch: absurd, issued: 2 };
         let epoch = node.engine.rebuild(&coupon, evidence, &rows.store).await.unwrap();
         assert!(epoch < 1 << 53, "{epoch}");
         node.engine.resume(&coupon.id).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_node_of_the_old_life_decides_finds_and_trims_nothing_in_the_new_one()
     assert_fenced(old.engine.find(id, &member("m1")).await, "loaded anew");
     assert_fenced(old.engine.outbox().trim(id, 3).await, "loaded anew");
     assert_eq!(new.engine.outbox().depth(id).await.unwrap(), 1);
-    old.engine.testify(id);
+    old.engine.halt_and_report(id);
     old.engine.resume(id).await.unwrap();
     assert_eq!(sequences(&old.admit(id, &["m4"]).await.unwrap()), [4]);
 }
@@ -127,7 +127,7 @@ async fn a_rebuilding_that_stopped_in_the_middle_keeps_everybody_out_until_anoth
     assert_fenced(node.engine.outbox().pending(id, 0, 9).await, "being rebuilt");
     assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "its outbox is gone");
     let whole = Rows::of(&coupon, 1..=3).await;
-    node.engine.testify(id);
+    node.engine.halt_and_report(id);
     node.engine.rebuild(&coupon, evidence(3), &whole.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
     assert_eq!(sequences(&node.admit(id, &["m4", "m2"]).await.unwrap()), [4, 2]);
@@ -154,14 +154,17 @@ async fn a_redis_as_it_was_before_it_was_rebuilt_is_not_accepted() {
     node.admit(id, &["m1"]).await.unwrap();
     let copies = node.dump(id).await;
     let rows = Rows::of(&coupon, 1..=1).await;
-    node.engine.testify(id);
+    node.engine.halt_and_report(id);
     let epoch = node.engine.rebuild(&coupon, evidence(1), &rows.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
     for (part, copy) in ["meta", "stock", "participants", "outbox"].iter().zip(copies) {
         node.restore(&key(id, part), &copy.expect("it was there")).await;
     }
-    assert_fenced(node.engine.verify(&coupon, Evidence { epoch, issued: 1 }).await, "before it was rebuilt");
-    node.engine.testify(id);
+    assert_fenced(
+        node.engine.verify(&coupon, HighWatermark { epoch, issued: 1 }).await,
+        "before it was rebuilt",
+    );
+    node.engine.halt_and_report(id);
     assert_fenced(node.engine.resume(id).await, "before it was rebuilt");
 }
 
@@ -184,8 +187,8 @@ async fn less_than_a_node_has_seen_is_fenced_for_that_node_at_once() {
         assert_fenced(answer, "holds 1 issuances, but 3 are known");
     }
     assert_fenced(other.engine.find(id, &member("b")).await, "but 3 are known");
-    assert_fenced(other.engine.winners(id, 0).await, "but 3 are known");
-    let testimony = other.engine.testify(id);
+    assert_fenced(other.engine.holders(id, 0).await, "but 3 are known");
+    let testimony = other.engine.halt_and_report(id);
     let decided: Vec<_> = testimony.decided.iter().map(|entry| entry.member.as_str()).collect();
     assert_eq!((testimony.issued, decided), (3, vec!["b", "c"]));
 }

@@ -1,14 +1,16 @@
 //! The rules of terms and amendments.
 
 use super::{Amendment, AmendmentError, Coupon, NewCoupon, Terms, TermsError};
-use crate::domain::{CodeSalt, CouponId, Inventory, InventoryError, Lifecycle, Standing, Timestamp, Window};
+use crate::domain::{
+    CodeSalt, CouponId, Inventory, InventoryError, Lifecycle, SalePeriod, Standing, Timestamp,
+};
 
 fn coupon() -> Coupon {
     let new = NewCoupon {
         id: CouponId::parse("drop").unwrap(),
         terms: Terms::new("Drop", "", "30%").unwrap(),
         inventory: Inventory::new(10).unwrap(),
-        window: Window::new(Timestamp::from_ms(100), None).unwrap(),
+        window: SalePeriod::new(Timestamp::from_ms(100), None).unwrap(),
         valid_until: None,
     };
     Coupon::create(new, CodeSalt::from_bytes([1; 32]), Timestamp::from_ms(0)).unwrap()
@@ -41,7 +43,7 @@ fn the_total_may_change_while_issuing_but_never_below_issued() {
 #[test]
 fn terms_window_and_validity_freeze_with_the_first_issuance() {
     let coupon = coupon();
-    let window = Window::new(Timestamp::from_ms(200), None).unwrap();
+    let window = SalePeriod::new(Timestamp::from_ms(200), None).unwrap();
     for amendment in [
         Amendment { terms: Some(Terms::new("Other", "", "").unwrap()), ..Amendment::default() },
         Amendment { window: Some(window), ..Amendment::default() },

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::actors::{ActorDeskError, ActorView};
+use crate::actors::runtime::{ActorAdminError, ActorView};
 use crate::domain::Timestamp;
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};
@@ -47,11 +47,11 @@ impl From<ActorView> for ActorBody {
     }
 }
 
-impl From<ActorDeskError> for Problem {
-    fn from(error: ActorDeskError) -> Self {
+impl From<ActorAdminError> for Problem {
+    fn from(error: ActorAdminError) -> Self {
         match error {
-            ActorDeskError::NoSuchActor => Self::no_such_actor(),
-            ActorDeskError::Silent => {
+            ActorAdminError::NoSuchActor => Self::no_such_actor(),
+            ActorAdminError::Silent => {
                 Self::unavailable("the supervisor of this node does not answer; ask again")
             }
         }

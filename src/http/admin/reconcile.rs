@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::actors::{DriftReport, ReconcileError, RepairMode, Unwatched};
+use crate::actors::reconcile::{DriftReport, ReconcileError, RepairMode, Unwatched};
 use crate::http::extract;
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Amendment, Coupon, Standing, Terms, Timestamp, Window};
+use crate::domain::{Amendment, Coupon, SalePeriod, Standing, Terms, Timestamp};
 use crate::http::problem::Problem;
 
 /// A new coupon.
@@ -147,7 +147,7 @@ pub(super) fn amendment(wanted: &PatchCoupon, current: &Coupon) -> Result<Amendm
     let window = if wanted.opens_at.is_some() || wanted.closes_at.is_some() {
         let opens_at = wanted.opens_at.unwrap_or(current.window.opens_at());
         let closes_at = wanted.closes_at.unwrap_or(current.window.closes_at());
-        Some(Window::new(opens_at, closes_at).map_err(rule)?)
+        Some(SalePeriod::new(opens_at, closes_at).map_err(rule)?)
     } else {
         None
     };

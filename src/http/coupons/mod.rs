@@ -10,8 +10,9 @@ use super::extract;
 use super::operators::Operator;
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
-use crate::actors::{DeskError, here_now};
-use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, Terms, Timestamp, Window};
+use crate::actors::upkeep::CouponAdminError;
+use crate::clock;
+use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, SalePeriod, Terms, Timestamp};
 
 /// The most coupons in one page.
 const PAGE_MAX: u32 = 500;
@@ -72,12 +73,12 @@ async fn opening(
     id: &CouponId,
     opens_at: Option<Timestamp>,
     closes_at: Option<Timestamp>,
-) -> Result<Window, Problem> {
+) -> Result<SalePeriod, Problem> {
     let opens_at = match opens_at {
         Some(opens_at) => opens_at,
-        None => state.desk.opening(id).await?.unwrap_or_else(here_now),
+        None => state.desk.opening(id).await?.unwrap_or_else(clock::now),
     };
-    Window::new(opens_at, closes_at).map_err(rule)
+    SalePeriod::new(opens_at, closes_at).map_err(rule)
 }
 
 /// Two version 4 UUIDs carry 244 bits from the operating system's source.
@@ -89,9 +90,9 @@ fn fresh_salt() -> CodeSalt {
 }
 
 /// A read that found nobody to ask has changed nothing, and is told so.
-fn reading(error: DeskError) -> Problem {
+fn reading(error: CouponAdminError) -> Problem {
     match error {
-        DeskError::Unavailable(why) => {
+        CouponAdminError::Unavailable(why) => {
             tracing::warn!(error = %why, "a coupon could not be read");
             Problem::unavailable("the engine or the catalogue did not answer; ask again")
         }

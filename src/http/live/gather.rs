@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::bodies::{CouponLine, Pipeline, Snapshot, TroubleLine};
-use super::glance::{Glance, GlanceSources, Glances};
 use super::rates::Rates;
-use crate::actors::{ActorDesk, CouponHandle, CouponRegistry, here_now};
+use super::slow_stats::{Glance, GlanceSources, Glances};
+use crate::actors::issuing::{CouponHandle, CouponRegistry};
+use crate::actors::runtime::ActorAdmin;
+use crate::clock;
 use crate::domain::{CouponId, CouponState, Timestamp};
 use crate::http::admin::actors::ActorBody;
 use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch};
-use crate::telemetry::{Trouble, recent_troubles};
+use crate::telemetry::{LogLine, recent_log_lines};
 
 /// The most coupons in a snapshot.
 const COUPONS_MAX: usize = 200;
@@ -25,7 +27,7 @@ pub struct LiveSources {
     /// The coupons of this node.
     pub registry: Arc<CouponRegistry>,
     /// Its actors.
-    pub actors: ActorDesk,
+    pub actors: ActorAdmin,
     /// The name of the engine.
     pub engine: &'static str,
     /// Whether members are answered here.
@@ -72,7 +74,7 @@ impl Gathering {
         self.rates.keep(|id| kept.contains(id));
         let actors = self.sources.actors.list().await.ok();
         Snapshot {
-            at: here_now(),
+            at: clock::now(),
             version: env!("CARGO_PKG_VERSION"),
             engine: self.sources.engine,
             serves_api: self.sources.serves_api,
@@ -83,13 +85,13 @@ impl Gathering {
             actors: actors.map(|actors| actors.into_iter().map(ActorBody::from).collect()),
             conflicts: glance.conflicts,
             lost: glance.lost,
-            troubles: recent_troubles().into_iter().map(TroubleLine::from).collect(),
+            troubles: recent_log_lines().into_iter().map(TroubleLine::from).collect(),
         }
     }
 
     fn line(&mut self, handle: &CouponHandle, glance: &Glance) -> CouponLine {
         // Other nodes issue it too: the keeper looks again before the next snapshot.
-        handle.look_later();
+        handle.refresh_next_round();
         let coupon = handle.coupon();
         let seen = handle.last_standing();
         let is_known = seen.is_some() && !handle.gate().is_recovering();
@@ -136,8 +138,8 @@ fn is_done(handle: &CouponHandle) -> bool {
     matches!(state, Some(CouponState::SoldOut | CouponState::Closed))
 }
 
-impl From<Trouble> for TroubleLine {
-    fn from(trouble: Trouble) -> Self {
+impl From<LogLine> for TroubleLine {
+    fn from(trouble: LogLine) -> Self {
         let since = trouble.at.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             at: Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),

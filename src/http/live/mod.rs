@@ -3,9 +3,9 @@
 
 mod bodies;
 mod gather;
-mod glance;
 mod listener;
 mod rates;
+mod slow_stats;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use actix_web::http::StatusCode;
 
 use super::Problem;
-use super::aside::Aside;
-use crate::http::limits::Refused;
+use super::context::ProblemContext;
+use crate::http::rate_limits::Refused;
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
@@ -12,6 +12,6 @@ impl From<Refused> for Problem {
         let detail = "too many requests at once; nothing was decided, ask again";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests", detail);
         let problem = problem.retry_after(refused.wait_s);
-        Self { aside: Some(Aside::Refused(refused).into()), ..problem }
+        Self { aside: Some(ProblemContext::Refused(refused).into()), ..problem }
     }
 }

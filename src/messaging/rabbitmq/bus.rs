@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::errors::BrokerError;
 use super::link::{Link, Links};
+use super::publish_batch::{self, OutgoingMessage};
 use super::settings::RabbitSettings;
-use super::window::{self, OutgoingMessage};
 use crate::ports::{BusError, CouponIssued, EventBus};
 
 /// The most windows on their way at a time, each on a channel of its own; more wait for a turn.
@@ -72,7 +72,7 @@ impl Wire {
     async fn publish_on(&self, link: &Link, window: &[OutgoingMessage]) -> Result<(), BusError> {
         let channel = link.channel().await.map_err(unavailable)?;
         let exchange = link.session.topology.issuances();
-        timeout(self.reply_timeout, window::publish(&channel, &exchange, window))
+        timeout(self.reply_timeout, publish_batch::publish(&channel, &exchange, window))
             .await
             .unwrap_or_else(|_| Err(timed_out(self.reply_timeout, "confirming a window")))?;
         link.release(channel);
@@ -101,7 +101,7 @@ impl EventBus for RabbitBus {
         let turn = turn
             .map_err(|_| timed_out(self.reply_timeout, "waiting for a turn"))?
             .map_err(|_| unavailable(BrokerError::Closed))?;
-        let window = window::messages(window);
+        let window = publish_batch::messages(window);
         let wire = Arc::clone(&self.wire);
         // A window of which half was written would leave the connection in the middle of a message, and the broker
         // would end it for everybody: who stops waiting does not stop the window.

@@ -1,22 +1,22 @@
 //! RabbitMQ: topology, publishing with confirms, and consuming.
 
+mod ack_tracker;
 mod bus;
 mod connection;
+mod dead_letter_count;
 mod errors;
-mod glance;
 mod letters;
 mod link;
 mod message;
-mod parts;
+mod publish_batch;
 mod queues;
 mod settings;
 mod source;
 mod topology;
-mod window;
 
 pub use bus::RabbitBus;
+pub use dead_letter_count::dead_letters;
 pub use errors::BrokerError;
-pub use glance::dead_letters;
 pub use letters::RabbitLetters;
 pub use message::batch::{
     BATCH_BYTES_MAX, BATCH_CONTENT_TYPE, BATCH_EVENTS_MAX, BATCH_READ_BYTES_MAX, BATCH_READ_EVENTS_MAX,

@@ -9,15 +9,15 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
 use tokio::time::timeout;
 
+use super::ack_tracker::Parts;
 use super::connection::Session;
 use super::errors::BrokerError;
 use super::letters::{letter_id, with_history};
 use super::message::{self, batch};
-use super::parts::Parts;
+use super::publish_batch::{self, OutgoingMessage};
 use super::settings::RabbitSettings;
-use super::window::{self, OutgoingMessage};
+use crate::fault_injection::abort;
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, LetterEventKind, SourceError};
-use crate::sabotage::abort;
 
 /// Opens streams, each on a connection of its own, so that one that is lost takes no other with it.
 #[derive(Debug, Clone)]
@@ -138,7 +138,7 @@ impl RabbitStream {
         let exchange = self.session.topology.dead_letters();
         let letters = [letter];
         let published =
-            timeout(self.session.reply_timeout, window::publish(&channel, &exchange, &letters)).await;
+            timeout(self.session.reply_timeout, publish_batch::publish(&channel, &exchange, &letters)).await;
         published
             .map_err(|elapsed| SourceError(elapsed.into()))?
             .map_err(|error| SourceError(error.into()))?;

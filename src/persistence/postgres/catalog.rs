@@ -8,7 +8,7 @@ use sqlx::{Postgres, Row};
 use super::database::Database;
 use super::errors::{Fault, cause, fault, refusal};
 use super::rows;
-use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Window};
+use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms};
 use crate::persistence::catalog_page::page_of;
 use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
@@ -128,7 +128,7 @@ fn changing<'q>(id: &'q CouponId, change: &'q CatalogChange) -> Query<'q, Postgr
         .bind(terms.map(Terms::description))
         .bind(terms.map(Terms::discount))
         .bind(change.window.map(|window| rows::moment(window.opens_at())))
-        .bind(change.window.and_then(Window::closes_at).map(rows::moment))
+        .bind(change.window.and_then(SalePeriod::closes_at).map(rows::moment))
         .bind(change.valid_until.is_some())
         .bind(change.valid_until.flatten().map(rows::moment))
         .bind(change.lifecycle.map(Lifecycle::as_str))

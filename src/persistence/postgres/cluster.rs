@@ -11,7 +11,8 @@ use super::errors::cause;
 use super::rows;
 use crate::domain::CouponId;
 use crate::ports::{
-    Cluster, ClusterError, Epoch, Evidence, Heard, NodeId, OpenRecovery, Round, Stamp, Testimonies,
+    Cluster, ClusterError, ClusterTime, Epoch, HeartbeatReply, HighWatermark, NodeId, NodeReports,
+    OpenRecovery, Round,
 };
 
 /// Who has been silent for an hour is swept away on the way.
@@ -91,7 +92,12 @@ impl PostgresCluster {
     }
 
     /// How many nodes `query` finds since then, but for those silent for `silence`.
-    async fn count(&self, query: &'static str, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+    async fn count(
+        &self,
+        query: &'static str,
+        since: ClusterTime,
+        silence: Duration,
+    ) -> Result<u32, ClusterError> {
         let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
         let work = self.database.run(move |connection| {
             Box::pin(async move {
@@ -108,9 +114,9 @@ impl Cluster for PostgresCluster {
     async fn beat(
         &self,
         node: &NodeId,
-        aware: Option<Stamp>,
-        free: Option<Stamp>,
-    ) -> Result<Heard, ClusterError> {
+        aware: Option<ClusterTime>,
+        free: Option<ClusterTime>,
+    ) -> Result<HeartbeatReply, ClusterError> {
         let (node, aware, free) = (node.to_string(), aware.map(|stamp| stamp.0), free.map(|stamp| stamp.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {
@@ -120,18 +126,18 @@ impl Cluster for PostgresCluster {
         heard(&work.await.map_err(failed)?).map_err(failed)
     }
 
-    async fn now(&self) -> Result<Stamp, ClusterError> {
+    async fn now(&self) -> Result<ClusterTime, ClusterError> {
         let work = self
             .database
             .run(|connection| Box::pin(async move { sqlx::query_scalar(NOW).fetch_one(connection).await }));
-        work.await.map(Stamp).map_err(failed)
+        work.await.map(ClusterTime).map_err(failed)
     }
 
-    async fn unaware(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(UNAWARE, since, silence).await
     }
 
-    async fn busy(&self, since: Stamp, silence: Duration) -> Result<u32, ClusterError> {
+    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(BUSY, since, silence).await
     }
 
@@ -171,11 +177,11 @@ impl Cluster for PostgresCluster {
         rows::sequence(Some(round)).map(Round).map_err(failed)
     }
 
-    async fn testify(
+    async fn halt_and_report(
         &self,
         open: &OpenRecovery,
         node: &NodeId,
-        evidence: Evidence,
+        evidence: HighWatermark,
     ) -> Result<(), ClusterError> {
         let (id, round, node) = (open.coupon.to_string(), rows::integer(open.round.0), node.to_string());
         let (epoch, issued) = (as_bigint(evidence.epoch), rows::integer(evidence.issued));
@@ -188,7 +194,11 @@ impl Cluster for PostgresCluster {
         work.await.map(drop).map_err(failed)
     }
 
-    async fn testimonies(&self, open: &OpenRecovery, silence: Duration) -> Result<Testimonies, ClusterError> {
+    async fn node_reports(
+        &self,
+        open: &OpenRecovery,
+        silence: Duration,
+    ) -> Result<NodeReports, ClusterError> {
         let (id, round) = (open.coupon.to_string(), rows::integer(open.round.0));
         let silence_ms = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
         let work = self.database.run(move |connection| {
@@ -197,12 +207,12 @@ impl Cluster for PostgresCluster {
             })
         });
         let row = work.await.map_err(failed)?;
-        let read = || -> sqlx::Result<Testimonies> {
+        let read = || -> sqlx::Result<NodeReports> {
             let (missing, epoch): (i64, i64) = (row.try_get("missing")?, row.try_get("epoch")?);
             let issued = rows::sequence(row.try_get("issued")?)?;
-            Ok(Testimonies {
+            Ok(NodeReports {
                 missing: u32::try_from(missing).unwrap_or(u32::MAX),
-                evidence: Evidence { epoch: u64::try_from(epoch).unwrap_or(0), issued },
+                evidence: HighWatermark { epoch: u64::try_from(epoch).unwrap_or(0), issued },
             })
         };
         read().map_err(failed)
@@ -230,7 +240,7 @@ impl Cluster for PostgresCluster {
 }
 
 /// The answer to a beat: a row for each recovery, or one without if there is none.
-fn heard(found: &[PgRow]) -> sqlx::Result<Heard> {
+fn heard(found: &[PgRow]) -> sqlx::Result<HeartbeatReply> {
     let first = found.first().ok_or(sqlx::Error::RowNotFound)?;
     let mut open = Vec::new();
     for row in found {
@@ -238,7 +248,7 @@ fn heard(found: &[PgRow]) -> sqlx::Result<Heard> {
         let coupon = CouponId::parse(coupon).map_err(|error| sqlx::Error::Decode(error.into()))?;
         open.push(OpenRecovery { coupon, round: Round(rows::sequence(row.try_get("round")?)?) });
     }
-    Ok(Heard { open, now: Stamp(first.try_get("now")?) })
+    Ok(HeartbeatReply { open, now: ClusterTime(first.try_get("now")?) })
 }
 
 /// An epoch is a moment in milliseconds, which any `bigint` holds.

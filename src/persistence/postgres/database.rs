@@ -79,7 +79,7 @@ impl std::fmt::Debug for Database {
 }
 
 /// What is done on one connection.
-pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
+pub(super) type TraceSpan<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
 
 impl Database {
     /// Connects, and makes sure that the server keeps what it commits.
@@ -122,7 +122,7 @@ impl Database {
     pub(super) async fn run<T, F>(&self, work: F) -> sqlx::Result<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut PgConnection) -> Work<'c, T> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> TraceSpan<'c, T> + Send + 'static,
     {
         let database = self.clone();
         let task = tokio::spawn(async move {

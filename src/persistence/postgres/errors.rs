@@ -2,7 +2,7 @@
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
-use crate::ports::Cause;
+use crate::ports::BoxError;
 
 /// Why there is no connection to the database.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub(super) fn connecting(error: sqlx::Error, options: &PgConnectOptions) -> Data
 }
 
 /// Why the database did not do what it was asked, for whoever waits for it.
-pub(super) fn cause(error: sqlx::Error) -> Cause {
+pub(super) fn cause(error: sqlx::Error) -> BoxError {
     match error {
         // A server that refuses connections is the usual reason.
         sqlx::Error::PoolTimedOut => "no connection to PostgreSQL could be had in time".into(),

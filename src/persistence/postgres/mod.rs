@@ -16,7 +16,7 @@ mod store;
 pub use catalog::PostgresCatalog;
 pub use cluster::PostgresCluster;
 pub use database::{Database, DatabaseSettings};
-pub use engine::{PostgresEngine, Turns};
+pub use engine::{Locking, PostgresEngine};
 pub use errors::DatabaseError;
 pub use lost_numbers::PostgresLostNumbers;
 pub use rights::{RightsError, check_rights, check_rights_to_read};

@@ -5,10 +5,9 @@ use sqlx::postgres::PgRow;
 use time::{Duration, OffsetDateTime};
 
 use crate::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle, MemberId,
-    Sequence, Terms, Timestamp, Window,
+    CodeSalt, Coupon, CouponId, Grant, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle,
+    MemberId, SalePeriod, Sequence, Terms, Timestamp,
 };
-use crate::ports::Grant;
 
 /// A moment as `timestamptz`, whose microseconds hold milliseconds exactly.
 pub(super) fn moment(timestamp: Timestamp) -> OffsetDateTime {
@@ -76,7 +75,7 @@ pub(super) fn coupon(row: &PgRow) -> sqlx::Result<Coupon> {
         id: CouponId::parse(row.try_get("id")?).map_err(|_| corrupt("id"))?,
         terms: terms.map_err(|_| corrupt("name, description or discount"))?,
         inventory: Inventory::with_issued(total, issued).map_err(|_| corrupt("total"))?,
-        window: Window::new(opens_at, optional("closes_at")?).map_err(|_| corrupt("closes_at"))?,
+        window: SalePeriod::new(opens_at, optional("closes_at")?).map_err(|_| corrupt("closes_at"))?,
         valid_until: optional("valid_until")?,
         lifecycle: Lifecycle::parse(row.try_get("lifecycle")?).ok_or_else(|| corrupt("lifecycle"))?,
         salt: CodeSalt::from_bytes(salt),

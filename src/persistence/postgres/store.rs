@@ -9,8 +9,8 @@ use super::errors::{Fault, cause, fault, refusal};
 use super::quarantine::quarantine;
 use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::fault_injection::bugs;
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
-use crate::sabotage::planted;
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
 /// for one another but never in a circle.
@@ -175,7 +175,7 @@ async fn insert(
         .execute(&mut *connection)
         .await?;
     let inserted = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
-    if inserted == batch.len() || planted::is(planted::CONFLICT_UNCLASSIFIED) {
+    if inserted == batch.len() || bugs::is(bugs::CONFLICT_UNCLASSIFIED) {
         let same = batch.len() - inserted;
         return Ok(InsertReport { inserted, same, ..InsertReport::default() });
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::failure;
-use crate::ports::{Cause, EngineError};
+use crate::ports::{BoxError, EngineError};
 
 /// The longest wait for an answer, whatever has to be done for it: send, reconnect, send again.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub enum ConnectError {
         address: String,
         /// What the system said.
         #[source]
-        cause: Cause,
+        cause: BoxError,
     },
     /// It answers, but not to us.
     #[error("Redis at {address} does not accept the user or password of the URL")]
@@ -61,7 +61,7 @@ pub enum ConnectError {
         address: String,
         /// What it said.
         #[source]
-        cause: Cause,
+        cause: BoxError,
     },
 }
 

@@ -8,19 +8,19 @@ use redis::{ScriptInvocation, Value, cmd, from_redis_value};
 use super::connection::RedisConnection;
 use super::epoch;
 use super::keys;
-use super::known::{Known, KnownCoupons};
+use super::node_memory::{KnownCoupons, NodeMemory};
 use super::outbox::RedisOutbox;
 use super::reply::{Reply, Seen, corrupt, corrupt_because, grant};
 use super::scripts::{Scripts, on};
 use crate::domain::{
-    AmendmentError, Coupon, CouponId, InventoryError, MAX_TOTAL, MemberId, Standing, Timestamp, Window,
-};
-use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
-    OutboxEntry, Reconfiguration, Verdict,
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, InventoryError, MAX_TOTAL, MemberId,
+    Reconfiguration, SalePeriod, Standing, Timestamp, Verdict,
 };
 #[cfg(feature = "planted-bugs")]
-use crate::sabotage::planted;
+use crate::fault_injection::bugs;
+use crate::ports::{
+    AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH, OutboxEntry,
+};
 
 /// Keys that Redis looks at for one page of coupons.
 const KEYS_PAGE: u32 = 1_000;
@@ -48,7 +48,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// What this node knows of `coupon`; at the first time it trusts what Redis says.
-    pub(super) async fn known(&self, coupon: &CouponId) -> Result<Arc<Known>, EngineError> {
+    pub(super) async fn known(&self, coupon: &CouponId) -> Result<Arc<NodeMemory>, EngineError> {
         if let Some(known) = self.known.find(coupon) {
             return Ok(known);
         }
@@ -134,8 +134,8 @@ impl AdmissionEngine for RedisLuaEngine {
         }
         let answer = self.shared.connection.invoke(&run).await;
         #[cfg(feature = "planted-bugs")]
-        if answer.is_err() && planted::is(planted::STOCK_BACK_ON_TIMEOUT) {
-            super::hand_back::hand_back(&self.shared, coupon, batch).await;
+        if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
+            super::stock_back::stock_back(&self.shared, coupon, batch).await;
         }
         let mut reply = Reply::accepted(answer?)?;
         let standing = reply.coupon()?.standing;
@@ -229,7 +229,7 @@ impl AdmissionEngine for RedisLuaEngine {
     }
 }
 
-pub(super) fn window_digits(window: Window) -> (String, String) {
+pub(super) fn window_digits(window: SalePeriod) -> (String, String) {
     let closes_at = window.closes_at().map(|at| at.as_ms().to_string());
     (window.opens_at().as_ms().to_string(), closes_at.unwrap_or_default())
 }

@@ -10,17 +10,17 @@ use redis::cmd;
 use tokio::time::timeout;
 
 use super::engine::{RedisLuaEngine, told};
-use super::known::Known;
 use super::lock::{self, Held};
+use super::node_memory::NodeMemory;
 use super::reply::{Reply, corrupt, grant};
 use super::scripts::on;
 use super::{keys, reply::Seen};
-use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing, Timestamp};
-use crate::persistence::admission::{Decision, decide};
-use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, CouponsPage, EngineError, Grant, HoldersPage, MAX_BATCH,
-    Reconfiguration, Verdict,
+use crate::domain::{
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
+    Timestamp, Verdict,
 };
+use crate::domain::{Decision, decide};
+use crate::ports::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
 
 /// How long a batch waits for its turn: longer than the lease of a node that died, and shorter than a member waits.
 const TURN_WITHIN: Duration = Duration::from_millis(2_500);
@@ -76,7 +76,7 @@ impl RedisLockEngine {
     /// Decides under the lock; `None` if it came too late to be written, which then it was not.
     async fn decide(
         &self,
-        known: &Known,
+        known: &NodeMemory,
         lock: &Held,
         coupon: &CouponId,
         batch: &[AdmissionRequest],

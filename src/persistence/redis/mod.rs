@@ -5,16 +5,16 @@ mod durability;
 mod engine;
 mod epoch;
 mod failure;
-#[cfg(feature = "planted-bugs")]
-mod hand_back;
 mod keys;
-mod known;
 mod lock;
 mod lock_engine;
+mod node_memory;
 mod outbox;
 mod recovery;
 mod reply;
 mod scripts;
+#[cfg(feature = "planted-bugs")]
+mod stock_back;
 
 pub use connection::{ConnectError, RedisConnection};
 pub use durability::{Durability, ServerReport};

@@ -10,8 +10,8 @@ use redis::{Value, from_redis_value};
 use super::engine::Shared;
 use super::reply::{Reply, corrupt, corrupt_because};
 use super::scripts::on;
-use crate::domain::{CouponId, MemberId, Sequence, Timestamp, Traceparent};
-use crate::ports::{EngineError, Epoch, Grant, Outbox, OutboxEntry};
+use crate::domain::{CouponId, Grant, MemberId, Sequence, Timestamp, Traceparent};
+use crate::ports::{EngineError, Epoch, Outbox, OutboxEntry};
 
 /// The most entries one answer has, however many are asked for.
 const MAX_ENTRIES: usize = 4_096;

@@ -9,15 +9,17 @@ use super::outbox;
 use super::reply::Reply;
 use super::scripts::on;
 use crate::domain::{Coupon, CouponId, IssuedCoupon, Sequence, Timestamp};
-use crate::ports::{EngineError, EngineRecovery, Epoch, Evidence, IssuanceStore, OutboxEntry, Testimony};
+use crate::ports::{
+    EngineError, EngineRecovery, Epoch, HighWatermark, IssuanceStore, NodeReport, OutboxEntry,
+};
 
 /// Rows that one step of a rebuilding puts back: Lua takes no more than about 8,000 values at a time.
 const REBUILD_PAGE: u32 = 1_000;
 
 #[async_trait]
 impl EngineRecovery for RedisLuaEngine {
-    fn testify(&self, coupon: &CouponId) -> Testimony {
-        self.shared.known.find(coupon).map(|known| known.testify()).unwrap_or_default()
+    fn halt_and_report(&self, coupon: &CouponId) -> NodeReport {
+        self.shared.known.find(coupon).map(|known| known.halt_and_report()).unwrap_or_default()
     }
 
     fn unsettled(&self, coupon: &CouponId) -> Option<Sequence> {
@@ -47,7 +49,7 @@ impl EngineRecovery for RedisLuaEngine {
         outbox::pending(&self.shared, coupon, epoch, after, limit).await
     }
 
-    async fn verify(&self, coupon: &Coupon, evidence: Evidence) -> Result<Epoch, EngineError> {
+    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError> {
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut run = on(&self.shared.scripts.verify, &coupon.id);
         run.arg(evidence.issued).arg(believable(evidence.epoch)).arg(coupon.inventory.total());
@@ -58,7 +60,7 @@ impl EngineRecovery for RedisLuaEngine {
     async fn rebuild(
         &self,
         coupon: &Coupon,
-        evidence: Evidence,
+        evidence: HighWatermark,
         store: &dyn IssuanceStore,
     ) -> Result<Epoch, EngineError> {
         let token = Uuid::new_v4().to_string();

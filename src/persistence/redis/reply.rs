@@ -5,8 +5,8 @@ use std::vec;
 use redis::{FromRedisValue, Value, from_redis_value};
 
 use super::epoch;
-use crate::domain::{Inventory, Lifecycle, Standing, Timestamp, Window};
-use crate::ports::{EngineError, Epoch, Grant};
+use crate::domain::{Grant, Inventory, Lifecycle, SalePeriod, Standing, Timestamp};
+use crate::ports::{EngineError, Epoch};
 
 /// An answer of a script, read from front to back.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Reply {
             "" => None,
             digits => Some(Timestamp::from_ms(digits.parse().map_err(corrupt_because)?)),
         };
-        let window = Window::new(Timestamp::from_ms(opens_at_ms), closes_at).map_err(corrupt_because)?;
+        let window = SalePeriod::new(Timestamp::from_ms(opens_at_ms), closes_at).map_err(corrupt_because)?;
         let lifecycle =
             Lifecycle::parse(&lifecycle).ok_or_else(|| corrupt("the lifecycle is no known word"))?;
         let now = Timestamp::from_ms(now_ms);

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::database::SqliteDatabase;
 use super::failure::catalog_error;
 use super::{revision, rows};
-use crate::domain::{Coupon, CouponId, Lifecycle, Terms, Timestamp, Window};
+use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms, Timestamp};
 use crate::persistence::catalog_page::page_of;
 use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
@@ -115,7 +115,7 @@ async fn change_coupon(
         .bind(terms.map(Terms::description))
         .bind(terms.map(Terms::discount))
         .bind(change.window.map(|window| window.opens_at().as_ms()))
-        .bind(change.window.and_then(Window::closes_at).map(Timestamp::as_ms))
+        .bind(change.window.and_then(SalePeriod::closes_at).map(Timestamp::as_ms))
         .bind(change.valid_until.is_some())
         .bind(change.valid_until.flatten().map(Timestamp::as_ms))
         .bind(change.lifecycle.map(Lifecycle::as_str))

@@ -4,17 +4,16 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::{
-    CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle, MemberId,
-    Sequence, Terms, Timestamp, Window,
+    CodeSalt, Coupon, CouponId, Grant, Inventory, IssuanceStatus, IssueCode, IssuedCoupon, Lifecycle,
+    MemberId, SalePeriod, Sequence, Terms, Timestamp,
 };
-use crate::ports::Grant;
 
 /// A whole row of `coupons`.
 pub(super) fn coupon(row: &SqliteRow) -> Result<Coupon, sqlx::Error> {
     let inventory =
         Inventory::with_issued(number(row, "total")?, number(row, "issued")?).map_err(nonsense)?;
-    let window =
-        Window::new(moment(row, "opens_at_ms")?, optional_moment(row, "closes_at_ms")?).map_err(nonsense)?;
+    let window = SalePeriod::new(moment(row, "opens_at_ms")?, optional_moment(row, "closes_at_ms")?)
+        .map_err(nonsense)?;
     let terms = Terms::new(row.try_get("name")?, row.try_get("description")?, row.try_get("discount")?);
     let lifecycle: &str = row.try_get("lifecycle")?;
     let salt: [u8; 32] = row.try_get::<&[u8], _>("salt")?.try_into().map_err(nonsense)?;

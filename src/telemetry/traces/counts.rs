@@ -9,7 +9,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor};
 use prometheus::IntCounter;
 
-use crate::telemetry::adder::Adder;
+use crate::telemetry::metric_registrar::MetricRegistrar;
 
 /// Spans that ended.
 static ENDED: LazyLock<IntCounter> =
@@ -27,8 +27,8 @@ pub(in crate::telemetry) fn span_counters() -> [IntCounter; 3] {
 }
 
 fn counter(name: &str, help: &str) -> IntCounter {
-    // As in `Adder`: a wrong name fails in every test that makes metrics.
-    IntCounter::with_opts(Adder::opts(name, help))
+    // As in `MetricRegistrar`: a wrong name fails in every test that makes metrics.
+    IntCounter::with_opts(MetricRegistrar::opts(name, help))
         .unwrap_or_else(|error| unreachable!("a metric of this folder is wrong: {error}"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::work::Work;
+use super::trace_span::TraceSpan;
 
 /// An exchange, a queue, a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Destination {
 
 impl Destination {
     /// Notes on `work` what is done there, by the system's word and by everybody's.
-    pub fn note_on(&self, work: &Work, operation: &'static str, kind: &'static str) {
+    pub fn note_on(&self, work: &TraceSpan, operation: &'static str, kind: &'static str) {
         work.note("messaging.system", self.system);
         work.note("messaging.destination.name", Arc::clone(&self.name));
         work.note("messaging.operation.name", operation);

@@ -9,8 +9,8 @@ mod destination;
 mod export;
 mod sampler;
 mod settings;
+mod trace_span;
 mod variables;
-mod work;
 
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub use self::destination::Destination;
 use self::export::Delivery;
 use self::sampler::Sampler;
 pub use self::settings::{RawTraceSettings, TraceSettings, TraceSettingsError};
-pub(super) use self::work::trace_id_here;
-pub use self::work::{MAX_TRACES, Work, WorkKind, run_as};
+pub(super) use self::trace_span::trace_id_here;
+pub use self::trace_span::{MAX_TRACES, TraceSpan, TraceSpanKind, run_as};
 
 /// What the service is called unless it is told another name.
 const SERVICE: &str = "openrun";
@@ -91,7 +91,7 @@ impl Traces {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         let tracer: SdkTracer = self.provider.tracer(SERVICE);
-        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == work::TARGET);
+        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == trace_span::TARGET);
         tracing_opentelemetry::layer()
             .with_tracer(tracer)
             .with_location(false)

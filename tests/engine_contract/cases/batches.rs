@@ -1,7 +1,7 @@
 //! What holds inside one batch.
 
-use openrun::domain::{MemberId, Rejection};
-use openrun::ports::{MAX_BATCH, Verdict};
+use openrun::domain::{MemberId, Rejection, Verdict};
+use openrun::ports::MAX_BATCH;
 
 use crate::suite::Fixture;
 use crate::support::{
@@ -62,7 +62,7 @@ pub(crate) async fn a_batch_is_served_in_its_order(fixture: &mut dyn Fixture) {
             assert_eq!(issued(*verdict).sequence as usize, first + place);
         }
         assert_eq!(
-            answer.inventory().issued() as usize,
+            answer.standing.inventory.issued() as usize,
             first + 49,
             "the standing is the one after the step"
         );
@@ -104,7 +104,7 @@ pub(crate) async fn an_empty_batch_tells_the_standing(fixture: &mut dyn Fixture)
     let engine = fixture.engine();
     issued(ask(&*engine, &coupon.id, &member("kim")).await);
     let answer = ask_batch(&*engine, &coupon.id, &[]).await;
-    assert_eq!((answer.inventory().total(), answer.inventory().issued()), (4, 1));
+    assert_eq!((answer.standing.inventory.total(), answer.standing.inventory.issued()), (4, 1));
 }
 
 pub(crate) async fn the_largest_batch_is_served(fixture: &mut dyn Fixture) {

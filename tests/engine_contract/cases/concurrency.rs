@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openrun::domain::{CouponId, MemberId, Rejection};
-use openrun::ports::{AdmissionEngine, AdmissionRequest, Grant, MAX_BATCH, Verdict};
+use openrun::domain::{AdmissionRequest, CouponId, Grant, MemberId, Rejection, Verdict};
+use openrun::ports::{AdmissionEngine, MAX_BATCH};
 use tokio::task::JoinSet;
 
 use crate::suite::Fixture;

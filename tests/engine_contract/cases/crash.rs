@@ -1,7 +1,6 @@
 //! The engine dies without a goodbye and comes back.
 
-use openrun::domain::{Lifecycle, Rejection};
-use openrun::ports::Verdict;
+use openrun::domain::{Lifecycle, Rejection, Verdict};
 
 use crate::suite::Fixture;
 use crate::support::{

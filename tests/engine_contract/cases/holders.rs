@@ -59,7 +59,7 @@ async fn all(
     engine: &dyn AdmissionEngine,
     coupon: &openrun::domain::CouponId,
     mut meanwhile: impl AsyncFnMut(),
-) -> HashMap<openrun::domain::MemberId, openrun::ports::Grant> {
+) -> HashMap<openrun::domain::MemberId, openrun::domain::Grant> {
     let (mut cursor, mut found) = (0, HashMap::new());
     for _ in 0..PAGES_MAX {
         let page = engine.holders(coupon, cursor).await.expect("a page");

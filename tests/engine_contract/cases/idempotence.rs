@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use openrun::domain::{Lifecycle, Rejection};
-use openrun::ports::Verdict;
+use openrun::domain::{Lifecycle, Rejection, Verdict};
 
 use crate::suite::Fixture;
 use crate::support::{

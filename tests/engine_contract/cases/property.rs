@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use openrun::domain::{Coupon, Lifecycle, MemberId, Window};
-use openrun::ports::{AdmissionEngine, Reconfiguration, Verdict};
+use openrun::domain::{Coupon, Lifecycle, MemberId, Reconfiguration, SalePeriod, Verdict};
+use openrun::ports::AdmissionEngine;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
@@ -52,7 +52,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (0..MEMBERS).prop_map(Step::Find),
         1 => Just(Step::Load),
         2 => (0u32..14).prop_map(Step::Total),
-        2 => prop::sample::select(vec![Span::Now, Span::Later, Span::Over]).prop_map(Step::Window),
+        2 => prop::sample::select(vec![Span::Now, Span::Later, Span::Over]).prop_map(Step::SalePeriod),
         2 => prop::sample::select(lifecycles.to_vec()).prop_map(Step::Lifecycle),
     ]
 }
@@ -63,7 +63,7 @@ struct Pair<'a> {
     coupon: Coupon,
     model: Model,
     /// One window a span, made once: the same span twice is the same window.
-    windows: [(Span, Window); 3],
+    windows: [(Span, SalePeriod); 3],
 }
 
 impl<'a> Pair<'a> {
@@ -88,7 +88,7 @@ impl<'a> Pair<'a> {
             Step::Load => node.load(&self.coupon).await.expect("loading again is fine"),
             Step::Total(size) => self.reconfigure(node, step, total(*size)).await?,
             Step::Lifecycle(word) => self.reconfigure(node, step, lifecycle(*word)).await?,
-            Step::Window(span) => {
+            Step::SalePeriod(span) => {
                 let window = self.windows.iter().find(|(of, _)| of == span).expect("one a span").1;
                 self.reconfigure(node, step, moved(window)).await?;
             }

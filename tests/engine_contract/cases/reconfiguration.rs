@@ -1,7 +1,6 @@
 //! What operators may change, and what nobody may.
 
-use openrun::domain::{AmendmentError, InventoryError, Lifecycle, Rejection};
-use openrun::ports::Reconfiguration;
+use openrun::domain::{AmendmentError, InventoryError, Lifecycle, Reconfiguration, Rejection};
 
 use crate::suite::Fixture;
 use crate::support::{

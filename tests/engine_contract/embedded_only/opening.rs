@@ -1,7 +1,8 @@
 //! Opening, closing and reopening a data directory.
 
+use openrun::domain::Verdict;
 use openrun::persistence::sqlite::{OpenError, SqliteDatabase, SqliteIssuanceStore};
-use openrun::ports::{EngineError, Quarantine, Verdict};
+use openrun::ports::{EngineError, Quarantine};
 use sqlx::Row;
 
 use super::{database, engine, intruder};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use openrun::ports::{AdmissionRequest, MAX_BATCH};
+use openrun::domain::AdmissionRequest;
+use openrun::ports::MAX_BATCH;
 
 use super::{database, engine};
 use crate::support::{ask_all, members, open_coupon};

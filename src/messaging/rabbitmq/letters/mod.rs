@@ -5,8 +5,8 @@
 //! a queue of their own that nobody else can declare meanwhile; the broker frees both when the connection ends.
 
 mod copies;
+mod exclusive;
 mod history;
-mod hold;
 mod letter;
 
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use lapin::message::Delivery;
 use tokio::time::timeout;
 
 use self::copies::Copies;
-use self::hold::{Hold, unavailable};
+use self::exclusive::{Hold, unavailable};
+use super::publish_batch::{self, OutgoingMessage};
 use super::settings::RabbitSettings;
-use super::window::{self, OutgoingMessage};
+use crate::fault_injection::abort;
 use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
-use crate::sabotage::abort;
 
 pub(super) use self::history::with as with_history;
 pub(super) use self::letter::id as letter_id;
@@ -57,8 +57,8 @@ impl RabbitLetters {
             let Ok(_turn) = timeout(QUEUE_WITHIN, turn.lock()).await else {
                 return Err(DeadLetterError::Busy);
             };
-            let hold = Hold::take(&settings).await?;
-            work(hold).await
+            let exclusive = Hold::take(&settings).await?;
+            work(exclusive).await
         });
         whole.await.unwrap_or_else(|ended| Err(DeadLetterError::Unavailable(ended.into())))
     }
@@ -69,9 +69,9 @@ type Held<T> = Result<T, DeadLetterError>;
 #[async_trait]
 impl DeadLetters for RabbitLetters {
     async fn list(&self, limit: usize) -> Held<Vec<DeadLetter>> {
-        self.holding(async move |hold| {
-            let letters = Copies::among(&hold.messages).iter().take(limit).map(Copies::read).collect();
-            hold.settle(&[]).await.map_err(unavailable)?;
+        self.holding(async move |exclusive| {
+            let letters = Copies::among(&exclusive.messages).iter().take(limit).map(Copies::read).collect();
+            exclusive.settle(&[]).await.map_err(unavailable)?;
             Ok(letters)
         })
         .await
@@ -79,10 +79,10 @@ impl DeadLetters for RabbitLetters {
 
     async fn find(&self, id: &str) -> Held<Option<DeadLetter>> {
         let id = id.to_owned();
-        self.holding(async move |hold| {
-            let letters = Copies::among(&hold.messages);
+        self.holding(async move |exclusive| {
+            let letters = Copies::among(&exclusive.messages);
             let found = letters.iter().find(|letter| letter.id == id).map(Copies::read);
-            hold.settle(&[]).await.map_err(unavailable)?;
+            exclusive.settle(&[]).await.map_err(unavailable)?;
             Ok(found)
         })
         .await
@@ -90,42 +90,42 @@ impl DeadLetters for RabbitLetters {
 
     async fn replay(&self, id: &str) -> Held<Option<Settled>> {
         let id = id.to_owned();
-        self.holding(async move |hold| {
-            let letters = Copies::among(&hold.messages);
+        self.holding(async move |exclusive| {
+            let letters = Copies::among(&exclusive.messages);
             let wanted: Vec<_> = letters.iter().filter(|letter| letter.id == id).take(1).collect();
             if wanted.is_empty() {
-                hold.settle(&[]).await.map_err(unavailable)?;
+                exclusive.settle(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             }
-            send_again(&hold, &wanted).await?;
+            send_again(&exclusive, &wanted).await?;
             let leaving = Leaving::of(&wanted, letters.len());
-            leaving.settled(hold).await.map(Some)
+            leaving.settled(exclusive).await.map(Some)
         })
         .await
     }
 
     async fn replay_all(&self, limit: usize) -> Held<Settled> {
-        self.holding(async move |hold| {
-            let letters = Copies::among(&hold.messages);
+        self.holding(async move |exclusive| {
+            let letters = Copies::among(&exclusive.messages);
             let oldest: Vec<_> = letters.iter().take(limit).collect();
-            send_again(&hold, &oldest).await?;
+            send_again(&exclusive, &oldest).await?;
             let leaving = Leaving::of(&oldest, letters.len());
-            leaving.settled(hold).await
+            leaving.settled(exclusive).await
         })
         .await
     }
 
     async fn discard(&self, id: &str) -> Held<Option<(DeadLetter, Settled)>> {
         let id = id.to_owned();
-        self.holding(async move |hold| {
-            let letters = Copies::among(&hold.messages);
+        self.holding(async move |exclusive| {
+            let letters = Copies::among(&exclusive.messages);
             let Some(wanted) = letters.iter().find(|letter| letter.id == id) else {
-                hold.settle(&[]).await.map_err(unavailable)?;
+                exclusive.settle(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             };
             let letter = wanted.read();
             let leaving = Leaving::of(&[wanted], letters.len());
-            Ok(Some((letter, leaving.settled(hold).await?)))
+            Ok(Some((letter, leaving.settled(exclusive).await?)))
         })
         .await
     }
@@ -145,23 +145,24 @@ impl Leaving {
         Self { tags, done: letters.len(), staying: in_hand - letters.len() }
     }
 
-    async fn settled(self, hold: Hold) -> Held<Settled> {
+    async fn settled(self, exclusive: Hold) -> Held<Settled> {
         // Of what is not in hand nobody knows how much of it is copies.
-        let beyond = hold.total.saturating_sub(hold.messages.len());
-        hold.settle(&self.tags).await.map_err(unavailable)?;
+        let beyond = exclusive.total.saturating_sub(exclusive.messages.len());
+        exclusive.settle(&self.tags).await.map_err(unavailable)?;
         Ok(Settled { done: self.done, left: self.staying + beyond })
     }
 }
 
 /// Publishes each letter once to where it came from, and returns when the broker has confirmed them all. What happens
 /// before they and their copies are acknowledged makes one copy more at worst.
-async fn send_again(hold: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
-    let session = &hold.session;
+async fn send_again(exclusive: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
+    let session = &exclusive.session;
     let channel = session.confirming_channel().await.map_err(unavailable)?;
     let exchange = session.topology.issuances();
     for window in letters.chunks(WINDOW) {
         let messages: Vec<OutgoingMessage> = window.iter().map(|letter| again(letter.fullest())).collect();
-        let published = timeout(session.reply_timeout, window::publish(&channel, &exchange, &messages));
+        let published =
+            timeout(session.reply_timeout, publish_batch::publish(&channel, &exchange, &messages));
         published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
     }
     abort::visit(abort::REPLAYED);

@@ -5,11 +5,10 @@ use sqlx::query::Query;
 use sqlx::{Acquire as _, PgConnection, Postgres, Row};
 
 use super::{counter, failed, pessimistic};
-use crate::domain::{AmendmentError, Coupon, CouponId, Standing};
+use crate::domain::{AmendmentError, Coupon, CouponId, Reconfiguration, Standing};
 use crate::persistence::postgres::database::Database;
 use crate::persistence::postgres::rows;
-use crate::persistence::reconfigure::apply;
-use crate::ports::{EngineError, Reconfiguration};
+use crate::ports::EngineError;
 
 /// Makes the counter of a coupon that the catalogue has, unless there are issuances: those were decided by an engine that
 /// counts elsewhere, and may not be all.
@@ -101,7 +100,7 @@ async fn locked(
 ) -> sqlx::Result<Outcome> {
     pessimistic::lock(connection, coupon).await?;
     let Some(counter) = counter::read(connection, coupon, &[]).await? else { return Ok(None) };
-    let after = match apply(counter.standing, change) {
+    let after = match change.apply(counter.standing) {
         Ok(after) => after,
         Err(refusal) => return Ok(Some(Err(refusal))),
     };

@@ -6,10 +6,12 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 
-use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, MemberId, Sequence, Standing, Window};
-use crate::persistence::admission::Decision;
+use crate::domain::Decision;
+use crate::domain::{
+    AdmissionRequest, CodeSalt, CouponId, Grant, Inventory, Lifecycle, MemberId, SalePeriod, Sequence,
+    Standing,
+};
 use crate::persistence::postgres::rows;
-use crate::ports::{AdmissionRequest, Grant};
 
 /// One statement sees one moment: counter, rows and holders belong together. The time is this server's, but never before
 /// that of the last issuance. The largest sequence is one step along the index, and shows whether somebody else has
@@ -79,7 +81,7 @@ fn of_row(row: &PgRow) -> sqlx::Result<Counter> {
     let salt: [u8; 32] = row.try_get::<&[u8], _>("salt")?.try_into().map_err(|_| rows::corrupt("salt"))?;
     let standing = Standing {
         inventory: Inventory::with_issued(total, issued).map_err(|_| rows::corrupt("total"))?,
-        window: Window::new(opens_at, closes_at).map_err(|_| rows::corrupt("closes_at"))?,
+        window: SalePeriod::new(opens_at, closes_at).map_err(|_| rows::corrupt("closes_at"))?,
         lifecycle: Lifecycle::parse(row.try_get("lifecycle")?).ok_or_else(|| rows::corrupt("lifecycle"))?,
         now: rows::timestamp(row.try_get("now")?)?,
     };

@@ -15,15 +15,14 @@ use async_trait::async_trait;
 
 use super::database::Database;
 use super::errors::{Fault, cause, fault, refusal};
-use crate::domain::{AmendmentError, Coupon, CouponId, MemberId, Standing};
-use crate::ports::{
-    AdmissionEngine, AdmissionRequest, BatchAnswer, EngineError, Grant, HoldersPage, MAX_BATCH,
-    Reconfiguration,
+use crate::domain::{
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
 };
+use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage, MAX_BATCH};
 
 /// How a step takes its turn among those of all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turns {
+pub enum Locking {
     /// It locks the coupon's counter first: others wait in the database.
     Pessimistic,
     /// It reads without a lock and writes only if the counter is as it was read: who was slower tries again.
@@ -34,13 +33,13 @@ pub enum Turns {
 #[derive(Debug, Clone)]
 pub struct PostgresEngine {
     database: Database,
-    turns: Turns,
+    turns: Locking,
 }
 
 impl PostgresEngine {
     /// The engine on this database, whose settings should be [`DatabaseSettings::deciding`](super::DatabaseSettings::deciding).
     #[must_use]
-    pub fn new(database: Database, turns: Turns) -> Self {
+    pub fn new(database: Database, turns: Locking) -> Self {
         Self { database, turns }
     }
 }
@@ -49,8 +48,8 @@ impl PostgresEngine {
 impl AdmissionEngine for PostgresEngine {
     fn name(&self) -> &'static str {
         match self.turns {
-            Turns::Pessimistic => "postgres-pessimistic",
-            Turns::Optimistic => "postgres-optimistic",
+            Locking::Pessimistic => "postgres-pessimistic",
+            Locking::Optimistic => "postgres-optimistic",
         }
     }
 
@@ -63,8 +62,8 @@ impl AdmissionEngine for PostgresEngine {
             return Err(EngineError::Corrupt("a batch has more members than it may".to_owned()));
         }
         match self.turns {
-            Turns::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
-            Turns::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
+            Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
+            Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
         }
     }
 

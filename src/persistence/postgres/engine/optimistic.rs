@@ -3,10 +3,10 @@
 use sqlx::PgConnection;
 
 use super::{counter, failed};
-use crate::domain::CouponId;
-use crate::persistence::admission::{Decision, decide};
+use crate::domain::{AdmissionRequest, CouponId};
+use crate::domain::{Decision, decide};
 use crate::persistence::postgres::database::Database;
-use crate::ports::{AdmissionRequest, BatchAnswer, EngineError};
+use crate::ports::{BatchAnswer, EngineError};
 use crate::retry::Retry;
 
 /// How often a batch is tried before its members are told that nothing was decided: with the waits in between about two

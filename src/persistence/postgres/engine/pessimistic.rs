@@ -4,10 +4,10 @@
 use sqlx::{Acquire as _, PgConnection};
 
 use super::{counter, failed};
-use crate::domain::CouponId;
-use crate::persistence::admission::{Decision, decide};
+use crate::domain::{AdmissionRequest, CouponId};
+use crate::domain::{Decision, decide};
 use crate::persistence::postgres::database::Database;
-use crate::ports::{AdmissionRequest, BatchAnswer, EngineError};
+use crate::ports::{BatchAnswer, EngineError};
 
 /// A statement of its own: what is read by the statement that waited for the lock is as it was before the wait, without
 /// the rows of whoever had the lock until then.

@@ -4,10 +4,10 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::{counter, failed};
-use crate::domain::{CouponId, MemberId, Standing};
+use crate::domain::{CouponId, Grant, MemberId, Standing};
 use crate::persistence::postgres::database::Database;
 use crate::persistence::postgres::rows;
-use crate::ports::{EngineError, Grant, HoldersPage};
+use crate::ports::{EngineError, HoldersPage};
 
 /// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;

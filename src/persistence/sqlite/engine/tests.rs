@@ -3,8 +3,7 @@
 use tempfile::TempDir;
 
 use super::{AdmissionEngine, Coupon, CouponId, EmbeddedEngine, MemberId, SqliteDatabase, Timestamp};
-use crate::domain::{CodeSalt, Inventory, NewCoupon, Terms, Window};
-use crate::ports::{AdmissionRequest, Grant, Verdict};
+use crate::domain::{AdmissionRequest, CodeSalt, Grant, Inventory, NewCoupon, SalePeriod, Terms, Verdict};
 
 pub(super) async fn engine() -> (EmbeddedEngine, TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -21,7 +20,7 @@ pub(super) fn coupon(id: CouponId) -> Coupon {
         id,
         terms: Terms::new("Drop", "", "10 %").unwrap(),
         inventory: Inventory::new(3).unwrap(),
-        window: Window::new(start, None).unwrap(),
+        window: SalePeriod::new(start, None).unwrap(),
         valid_until: None,
     };
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), start).unwrap()

@@ -3,9 +3,9 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{BEGIN, COUNTS, COUPONS, Decided, Decision, Grant, HELD, Timestamp, issue};
-use crate::domain::Inventory;
+use crate::domain::{Inventory, Verdict};
 use crate::persistence::sqlite::engine::tests::{asking, coupon, engine, id, load};
-use crate::ports::{AdmissionEngine, Verdict};
+use crate::ports::AdmissionEngine;
 
 #[tokio::test]
 async fn a_count_that_moved_lets_nothing_of_the_batch_be_committed() {

@@ -1,0 +1,11 @@
+//! What the nodes of a cluster do together: heartbeats, leases, and the recovery of an engine that may have lost something.
+
+mod heartbeat;
+mod lease;
+mod membership;
+mod recovery;
+
+pub use heartbeat::{HeartbeatActor, HeartbeatDeps};
+pub use lease::Lease;
+pub use membership::{Membership, PropagationError};
+pub use recovery::{Recoveries, RecoveryDeps};

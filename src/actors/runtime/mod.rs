@@ -1,0 +1,14 @@
+//! What every actor needs: supervision, panics that end at the actor, background tasks, arbiters. Knows no coupon.
+
+mod arbiters;
+mod background_actor;
+pub(super) mod catch_panic;
+mod supervisor;
+
+pub use arbiters::Arbiters;
+pub use background_actor::{BackgroundActor, BackgroundTask};
+pub(super) use supervisor::stop_on_signal;
+pub use supervisor::{
+    ActorAdmin, ActorAdminError, ActorState, ActorView, BeginShutdown, Child, ExitNotice, FailedActors,
+    Observe, Restart, StopSignal, Supervise, SupervisorActor,
+};
