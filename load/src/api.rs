@@ -1,4 +1,4 @@
-//! What openrun is asked and what it answers, as types.
+//! Requests to openrun and its answers, as types.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -12,84 +12,73 @@ use serde::Deserialize;
 
 use crate::{connection::Reply, target::Target};
 
-/// How much of an answer that was not understood is quoted.
 const EXCERPT_CHARS: usize = 160;
 
-/// The longest coupon id openrun takes.
 const COUPON_ID_MAX_CHARS: usize = 64;
 
-/// What `POST /v1/coupons/{id}/issuances` said.
+/// An answer to `POST /v1/coupons/{id}/issuances`.
 #[derive(Debug, PartialEq)]
 pub enum Answer<'a> {
-    /// 201: the coupon was issued by this request.
+    /// 201: this request issued the coupon.
     Issued(Issuance<'a>),
-    /// 200: the member had it already, and here it is again.
+    /// 200: the member already held the coupon.
     Repeated(Issuance<'a>),
-    /// 409: a true and final no.
+    /// 409: a final rejection.
     Rejected(Rejection),
-    /// 429 or 503: not now. The outcome is open, and asking again is right.
+    /// 429 or 503: nothing is known to be decided, and the request may be sent again.
     Shed {
-        /// How long the server wants to be left alone. The contract demands it.
+        /// The contract requires this header.
         retry_after: Option<Duration>,
     },
-    /// 408: the server had given the idle connection up before this request reached it (RFC 9110, 15.5.9). Nothing was
-    /// asked, and asking again on another connection is right.
+    /// 408: the server closed the idle connection before this request reached it (RFC 9110, 15.5.9). Nothing
+    /// was decided; the request may be sent again on another connection.
     ConnectionClosed,
-    /// The contract has no such answer.
+    /// An answer that the contract does not define.
     Unexpected {
-        /// The status and the beginning of the body.
         description: String,
-        /// A server error leaves the outcome open; anything else would only be said again.
+        /// A server error leaves the outcome open; any other status would come again.
         is_retryable: bool,
     },
 }
 
-/// An issued coupon: the fields that must be the same however often a member asks.
+/// The fields of an issuance that must be the same in every answer to a member.
 #[derive(Debug, Deserialize, PartialEq)]
 pub struct Issuance<'a> {
-    /// Which coupon.
     #[serde(borrow)]
     pub coupon_id: Cow<'a, str>,
-    /// Whose.
     #[serde(borrow)]
     pub member_id: Cow<'a, str>,
-    /// Its place in the queue, from 1.
+    /// Counted from 1.
     pub sequence: u32,
-    /// What the member redeems.
     #[serde(borrow)]
     pub code: Cow<'a, str>,
 }
 
-/// The reasons for a final no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// All are issued.
     SoldOut,
-    /// The window has not begun.
+    /// The sale period has not begun.
     NotOpen,
-    /// The window is over.
+    /// The sale period is over.
     Closed,
 }
 
-/// The one field of a problem document that matters here: a sold-out race is almost only these.
+/// The one field of a problem document that is read: most answers of a sold-out race are such documents.
 #[derive(Deserialize)]
 struct Problem<'a> {
     #[serde(borrow)]
     code: Cow<'a, str>,
 }
 
-/// The terms of a coupon, as far as they can be checked from outside.
 #[derive(Debug, Deserialize)]
 pub struct Coupon {
-    /// How many there are.
     pub total: u32,
-    /// How many have been issued.
     #[serde(default)]
     pub issued: u32,
 }
 
 impl<'a> Answer<'a> {
-    /// Reads an answer. 409 is the path that has to be cheap.
+    /// Must be cheap for 409, the most frequent answer.
     pub fn parse(reply: &'a Reply) -> Self {
         match reply.status {
             StatusCode::CONFLICT => refusal(reply),
@@ -120,16 +109,16 @@ fn issuance<'a>(reply: &'a Reply, kind: fn(Issuance<'a>) -> Answer<'a>) -> Answe
     serde_json::from_slice(&reply.body).map_or_else(|_| unexpected(reply, "carries no issuance"), kind)
 }
 
-fn unexpected<'a>(reply: &Reply, what: &str) -> Answer<'a> {
+fn unexpected<'a>(reply: &Reply, problem: &str) -> Answer<'a> {
     let body = String::from_utf8_lossy(&reply.body);
     let excerpt: String = body.chars().take(EXCERPT_CHARS).collect();
     Answer::Unexpected {
-        description: format!("{} {what}: {excerpt}", reply.status.as_u16()),
+        description: format!("{} {problem}: {excerpt}", reply.status.as_u16()),
         is_retryable: reply.status.is_server_error(),
     }
 }
 
-/// The request for one coupon, built once; only the member's number differs between two requests.
+/// Builds the requests for one coupon. They differ only in the member's number.
 #[derive(Debug)]
 pub struct IssueRequests {
     template: Request<()>,
@@ -137,7 +126,8 @@ pub struct IssueRequests {
 }
 
 impl IssueRequests {
-    /// Prepares requests for members called `{member_prefix}{number}`. The coupon id must be [valid](is_coupon_id).
+    /// Prepares requests for members called `{member_prefix}{number}`. The coupon id must be
+    /// [valid](is_coupon_id).
     pub fn new(target: &Target, coupon_id: &str, member_prefix: &str) -> Result<Self, hyper::http::Error> {
         let mut template = Request::builder()
             .method(Method::POST)
@@ -150,14 +140,13 @@ impl IssueRequests {
         Ok(Self { template, body_before_number: format!("{{\"member_id\":{open}") })
     }
 
-    /// The request of member number `number`.
     pub fn for_member(&self, number: u64) -> Request<Full<Bytes>> {
         let body = format!("{}{number}\"}}", self.body_before_number);
         self.template.clone().map(|()| Full::new(Bytes::from(body)))
     }
 }
 
-/// The request for a coupon's terms.
+/// The request that reads a coupon's terms.
 pub fn coupon_request(target: &Target, coupon_id: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
     Request::builder()
         .uri(format!("/v1/coupons/{coupon_id}"))
@@ -165,7 +154,7 @@ pub fn coupon_request(target: &Target, coupon_id: &str) -> Result<Request<Full<B
         .body(Full::default())
 }
 
-/// Whether openrun would take this as a coupon's id. It is also what makes it safe inside a path.
+/// Whether openrun accepts the text as a coupon id. Such an id is also safe inside a path.
 pub fn is_coupon_id(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=COUPON_ID_MAX_CHARS).contains(&text.len()) && text.bytes().all(plain)

@@ -1,4 +1,4 @@
-//! Tests of how answers are read.
+//! Tests of how answers are parsed.
 
 use http_body_util::BodyExt;
 
@@ -16,7 +16,7 @@ fn reply(status: u16, body: &'static str) -> Reply {
 }
 
 #[test]
-fn an_issued_and_a_repeated_coupon_are_told_apart() {
+fn issued_and_repeated_coupons_are_distinguished() {
     let issuance =
         || Issuance { coupon_id: "c".into(), member_id: "m1".into(), sequence: 7, code: "AB".into() };
     assert_eq!(Answer::parse(&reply(201, ISSUANCE)), Answer::Issued(issuance()));
@@ -24,7 +24,7 @@ fn an_issued_and_a_repeated_coupon_are_told_apart() {
 }
 
 #[test]
-fn a_no_is_read_from_its_code_alone() {
+fn a_rejection_is_read_from_its_code_alone() {
     let body =
         r#"{"type":"about:blank","title":"Sold out","status":409,"code":"sold_out","detail":"All of them."}"#;
     assert_eq!(Answer::parse(&reply(409, body)), Answer::Rejected(Rejection::SoldOut));
@@ -41,13 +41,13 @@ fn the_delay_of_a_shed_request_is_kept() {
 }
 
 #[test]
-fn a_connection_that_idled_too_long_is_no_answer() {
+fn a_closed_idle_connection_is_no_answer() {
     assert_eq!(Answer::parse(&reply(408, "")), Answer::ConnectionClosed);
 }
 
 #[test]
-fn what_the_contract_does_not_know_is_unexpected() {
-    for (status, body, again) in [
+fn an_answer_outside_of_the_contract_is_unexpected() {
+    for (status, body, retryable) in [
         (409, r#"{"code":"because"}"#, false),
         (409, "no", false),
         (201, "{}", false),
@@ -60,12 +60,12 @@ fn what_the_contract_does_not_know_is_unexpected() {
             panic!("{status} {body} was taken for an answer");
         };
         assert!(description.starts_with(&status.to_string()) && description.ends_with(body));
-        assert_eq!(is_retryable, again, "{status}");
+        assert_eq!(is_retryable, retryable, "{status}");
     }
 }
 
 #[test]
-fn a_long_answer_is_quoted_only_in_part() {
+fn a_long_answer_is_truncated_in_the_description() {
     let mut long = reply(400, "");
     long.body = Bytes::from("é".repeat(10_000));
     let Answer::Unexpected { description, .. } = Answer::parse(&long) else {

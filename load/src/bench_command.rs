@@ -20,25 +20,26 @@ use crate::run_command::seconds;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// How many rounds; the figures are their medians
+    /// Number of rounds; the results are medians over them
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
-    /// How long each measurement takes
+    /// Duration of each measurement
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = seconds)]
     seconds: f64,
-    /// How long each is warmed up before
+    /// Duration of the warm-up before each measurement
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = seconds)]
     warm_up: f64,
-    /// How many connections there are
+    /// Number of connections
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// How many threads put the load on
+    /// Number of threads that generate load
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
-    /// The engines, by the names that OPENRUN_ENGINE takes
+    /// Engines to measure, by the names that OPENRUN_ENGINE takes
     #[arg(long, value_delimiter = ',', value_name = "NAMES", default_values_t = ENGINES.iter().map(ToString::to_string))]
     engines: Vec<String>,
-    /// Measure each engine once more with these settings, as in quiet:OPENRUN_LOG=error; may be given several times
+    /// Measure each engine once more with these settings, as in quiet:OPENRUN_LOG=error; may be given several
+    /// times
     #[arg(long, value_name = "NAME:SETTINGS")]
     variant: Vec<Variant>,
     /// Measure the stack in load/peers/fastapi, too; it is installed by pip
@@ -47,46 +48,45 @@ pub(crate) struct BenchArgs {
     /// Measure "sold out" by wrk, too, which must be installed
     #[arg(long)]
     wrk: bool,
-    /// Instead of the rounds: few against many participants, and few against many coupons
+    /// Instead of the rounds: compare few with many participants, and few with many coupons
     #[arg(long)]
     growth: bool,
-    /// With --growth: how many participants few and many are
+    /// With --growth: the two numbers of participants to compare
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 1_000_000], value_name = "N", requires = "growth")]
     participants: Vec<u64>,
-    /// With --growth: how many coupons few and many are
+    /// With --growth: the two numbers of coupons to compare
     #[arg(long, value_delimiter = ',', default_values_t = [1, 1_000], value_name = "N", requires = "growth")]
     coupons: Vec<usize>,
-    /// Instead of the rounds: so many members ask at the same moment
+    /// Instead of the rounds: this many members request a coupon at the same moment
     #[arg(long, value_name = "MEMBERS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     burst: Option<u64>,
-    /// Instead of the rounds: so many connections are held at once
+    /// Instead of the rounds: hold this many connections at once
     #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     idle: Option<u64>,
     /// The binary under test [default: openrun beside this one]
     #[arg(long, env = "OPENRUN_BIN", value_name = "PATH")]
     openrun: Option<PathBuf>,
-    /// Write the figures to this file, as JSON
+    /// Write the results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct HoldArgs {
-    /// To whom
+    /// The service to connect to
     #[arg(long, value_name = "URL")]
     target: String,
-    /// How many
+    /// Number of connections
     #[arg(long, value_name = "N")]
     connections: u64,
 }
 
-/// Holds connections until standard input ends.
 pub(crate) async fn hold(args: HoldArgs) -> anyhow::Result<bool> {
     bench::hold::hold(&Target::resolve(&args.target).await?, args.connections).await?;
     Ok(true)
 }
 
-/// What was measured; what was not is absent.
+/// Contains only the measurements that were made.
 #[derive(Debug, Default, Serialize)]
 struct Results {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -99,11 +99,11 @@ struct Results {
     idle: Vec<Idle>,
 }
 
-/// Runs it; whether every answer was true.
+/// Runs the bench. Returns whether the service kept its invariants.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<bool> {
-    // Opened ahead: a path that cannot be written to should not cost a whole bench.
+    // Opens the file first: a path that cannot be written must not cost a whole bench.
     let json = args.json.as_ref().map(create).transpose()?;
-    // A task of its own: whatever ends it, everything it started ends with it.
+    // A task of its own, so that an interrupt or a panic ends every process that the bench has started.
     let mut running = tokio::spawn(measure(args));
     let ended = tokio::select! {
         ended = &mut running => ended,
@@ -129,10 +129,10 @@ async fn measure(args: BenchArgs) -> anyhow::Result<Results> {
     let config = config(&args)?;
     let mut results = Results::default();
     if args.growth {
-        let (&[few, many], &[one, thousand]) = (&args.participants[..], &args.coupons[..]) else {
+        let (&[few, many], &[few_coupons, many_coupons]) = (&args.participants[..], &args.coupons[..]) else {
             bail!("few and many are two numbers, as in --participants 1000,1000000 and --coupons 1,1000");
         };
-        let sizes = Sizes { participants: (few, many), coupons: (one, thousand) };
+        let sizes = Sizes { participants: (few, many), coupons: (few_coupons, many_coupons) };
         results.growth = growth::run(&config, sizes, say).await?;
     }
     if let Some(members) = args.burst {
@@ -149,13 +149,16 @@ async fn measure(args: BenchArgs) -> anyhow::Result<Results> {
 
 fn config(args: &BenchArgs) -> anyhow::Result<BenchConfig> {
     let openrun = args.openrun.clone().map_or_else(beside_this, Ok)?;
-    // Nodes are started from the root folder, so that they cannot lean on this one.
+    // Nodes are started in the root folder, so that they do not depend on the current one.
     let openrun = std::path::absolute(&openrun).with_context(|| openrun.display().to_string())?;
-    let mut config = BenchConfig::new(openrun, std::env::current_exe().context("where is this program?")?);
+    let mut config = BenchConfig::new(
+        openrun,
+        std::env::current_exe().context("the path of this program cannot be found")?,
+    );
     config.engines.clone_from(&args.engines);
     config.variants.clone_from(&args.variant);
     config.rounds = args.rounds;
-    config.lasts = Duration::from_secs_f64(args.seconds);
+    config.duration = Duration::from_secs_f64(args.seconds);
     config.warm_up = Duration::from_secs_f64(args.warm_up);
     config.connections = args.connections as usize;
     config.threads = args.threads.into();

@@ -1,7 +1,7 @@
-//! One keep-alive HTTP/1.1 connection, which reconnects by itself and bounds every request in time and size.
+//! One keep-alive HTTP/1.1 connection that reconnects by itself and bounds every request in time and size.
 //!
-//! The connection is driven by the task that asks, not by a task of its own: a request then costs no wake-up across
-//! threads, which on a small machine would be most of its price.
+//! The task that sends a request also drives the connection. A request then needs no wake-up across threads,
+//! which would be most of its cost on a small machine.
 
 use std::{
     future::{Future, poll_fn},
@@ -20,54 +20,52 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::target::Target;
 
-/// How long a request may take, connecting included, unless told otherwise.
+/// The default limit on a request, connecting included.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read: an issuance takes a few hundred bytes.
+/// The largest body that is read; an issuance takes a few hundred bytes.
 pub const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: StatusCode,
-    /// `Retry-After`, where it was given in seconds.
+    /// Only read where it is given in seconds.
     pub retry_after: Option<Duration>,
-    /// The body, at most [`BODY_LIMIT_BYTES`] long.
+    /// At most [`BODY_LIMIT_BYTES`] long.
     pub body: Bytes,
 }
 
-/// Why there is no answer. Apart from `Unreachable`, the request may have been carried out.
+/// The reason why there is no response. The request may have been carried out, except after `Unreachable`.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// No connection, so nothing was sent.
     #[error("cannot connect: {0}")]
     Unreachable(#[source] io::Error),
-    /// The connection went away, or spoke something else than HTTP, before the answer was complete.
+    /// The connection ended, or carried something else than HTTP, before the response was complete.
     #[error("the connection was lost before the answer was complete: {0}")]
     Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The bound passed.
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
 }
 
-/// A connection to a [`Target`], opened when it is first needed and again whenever it was closed.
+/// A connection to a [`Target`]. The first request opens it, and any later one that finds it closed.
 #[derive(Debug)]
 pub struct Connection {
     target: Target,
     timeout: Duration,
-    /// The local address that it comes from; the system chooses without one.
+    /// The local address to connect from; without one, the system chooses.
     source: Option<IpAddr>,
     open_count: u32,
-    /// Taken out while a request is under way: a request that is dropped half-way takes its connection with it, and the
-    /// next one can never read the answer of the last.
-    live: Option<Live>,
+    /// Taken out during a request: a request that is dropped half-way drops its connection, too, so that the
+    /// next request cannot read the response of the last.
+    open_connection: Option<OpenConnection>,
 }
 
 #[derive(Debug)]
-struct Live {
+struct OpenConnection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
     /// A driver that has finished must not be polled again.
@@ -75,59 +73,58 @@ struct Live {
 }
 
 impl Connection {
-    /// A connection that is not open yet.
     pub fn new(target: Target, timeout: Duration) -> Self {
-        Self { target, timeout, source: None, open_count: 0, live: None }
+        Self { target, timeout, source: None, open_count: 0, open_connection: None }
     }
 
-    /// The same, coming from this local address.
     #[must_use]
     pub fn with_source_address(self, source: Option<IpAddr>) -> Self {
         Self { source, ..self }
     }
 
-    /// How often it has been opened, successfully or not: more than once, if it was lost or closed in between.
+    /// Counts failed attempts, too. More than one if the connection was lost or closed in between.
     #[must_use]
     pub fn open_count(&self) -> u32 {
         self.open_count
     }
 
-    /// Opens the connection now, so that the first request does not have to.
+    /// Opens the connection ahead of the first request.
     pub async fn open(&mut self) -> Result<(), RequestError> {
         self.open_count += 1;
-        let opening = tokio::time::timeout(self.timeout, Live::open(&self.target, self.source)).await;
-        self.live = Some(opening.map_err(|_| RequestError::TimedOut(self.timeout))??);
+        let opening =
+            tokio::time::timeout(self.timeout, OpenConnection::open(&self.target, self.source)).await;
+        self.open_connection = Some(opening.map_err(|_| RequestError::TimedOut(self.timeout))??);
         Ok(())
     }
 
-    /// Sends one request and reads the whole answer, within the bound. It is never sent twice.
+    /// Sends one request and reads the whole response, within the timeout. It never sends a request twice.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
-        let bound = self.timeout;
-        let asking = tokio::time::timeout(bound, self.send_unbounded(request));
-        asking.await.unwrap_or(Err(RequestError::TimedOut(bound)))
+        let timeout = self.timeout;
+        let reply = tokio::time::timeout(timeout, self.send_unbounded(request)).await;
+        reply.unwrap_or(Err(RequestError::TimedOut(timeout)))
     }
 
     async fn send_unbounded(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, RequestError> {
-        let kept = match self.live.take() {
-            Some(mut live) => live.is_usable().await.then_some(live),
+        let reusable = match self.open_connection.take() {
+            Some(mut open_connection) => open_connection.is_usable().await.then_some(open_connection),
             None => None,
         };
-        let mut live = match kept {
-            Some(live) => live,
+        let mut open_connection = match reusable {
+            Some(open_connection) => open_connection,
             None => {
                 self.open_count += 1;
-                Live::open(&self.target, self.source).await?
+                OpenConnection::open(&self.target, self.source).await?
             }
         };
-        let reply = live.exchange(request).await?;
-        if !live.ended {
-            self.live = Some(live);
+        let reply = open_connection.exchange(request).await?;
+        if !open_connection.ended {
+            self.open_connection = Some(open_connection);
         }
         Ok(reply)
     }
 }
 
-impl Live {
+impl OpenConnection {
     async fn open(target: &Target, source: Option<IpAddr>) -> Result<Self, RequestError> {
         let stream = connect(target.addr(), source).await.map_err(RequestError::Unreachable)?;
         stream.set_nodelay(true).map_err(RequestError::Unreachable)?;
@@ -136,8 +133,8 @@ impl Live {
         Ok(Self { sender, driver, ended: false })
     }
 
-    /// Whether the server has kept the connection open since the last answer. The driver is polled first, because only
-    /// it notices that the other side has hung up.
+    /// Whether the server has kept the connection open since the last response. Polls the driver first,
+    /// because only the driver notices that the server has closed it.
     async fn is_usable(&mut self) -> bool {
         self.ended = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.driver).poll(cx).is_ready())).await;
         if self.ended {
@@ -164,7 +161,8 @@ async fn connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream
     socket.connect(to).await
 }
 
-/// Polls `work` and the connection it depends on, in one task. `None`: the connection ended, and `work` never will.
+/// Polls `work` and the connection that it depends on in one task. `None` if the connection ended, so that
+/// `work` cannot.
 async fn drive<F: Future>(driver: &mut Driver, ended: &mut bool, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     poll_fn(|cx| {
@@ -172,7 +170,8 @@ async fn drive<F: Future>(driver: &mut Driver, ended: &mut bool, work: F) -> Opt
             return Poll::Ready(Some(output));
         }
         *ended = Pin::new(&mut *driver).poll(cx).is_ready();
-        // The driver may just have brought what the work waits for: asking at once saves a round through the scheduler.
+        // The driver may just have read what `work` waits for: polling again saves a round through the
+        // scheduler.
         match work.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if *ended => Poll::Ready(None),

@@ -1,4 +1,4 @@
-//! Numbers as a person reads them.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
-/// Three significant digits at most, and no zeros that say nothing.
+/// Three significant digits at most, without a trailing `.0`.
 fn short(value: f64) -> String {
     let decimals = if value >= 99.95 { 0 } else { 1 };
     let text = format!("{value:.decimals$}");
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_takes_the_unit_that_suits_it() {
+    fn a_duration_takes_the_unit_with_the_fewest_digits() {
         for (us, text) in [
             (0, "0 µs"),
             (850, "850 µs"),

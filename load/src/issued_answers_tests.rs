@@ -1,8 +1,8 @@
-//! Tests of the checks on what members were told: each must pass what is right and name what is wrong.
+//! Tests of the checks on issued answers: correct answers pass, and each violation is named.
 
 use super::*;
 
-fn told(member_id: &str, sequence: u32, code: &str) -> IssuedAnswer {
+fn answer(member_id: &str, sequence: u32, code: &str) -> IssuedAnswer {
     IssuedAnswer {
         member_id: member_id.into(),
         sequence,
@@ -13,55 +13,52 @@ fn told(member_id: &str, sequence: u32, code: &str) -> IssuedAnswer {
     }
 }
 
-fn at(told: IssuedAnswer, requested_us: u64, answered_us: u64) -> IssuedAnswer {
-    IssuedAnswer { requested_us, answered_us, ..told }
+fn at(answer: IssuedAnswer, requested_us: u64, answered_us: u64) -> IssuedAnswer {
+    IssuedAnswer { requested_us, answered_us, ..answer }
 }
 
 #[test]
-fn an_honest_race_has_no_violations() {
-    let answers = [told("a", 1, "A"), told("b", 2, "B"), told("a", 1, "A"), told("c", 3, "C")];
+fn a_correct_race_has_no_violations() {
+    let answers = [answer("a", 1, "A"), answer("b", 2, "B"), answer("a", 1, "A"), answer("c", 3, "C")];
     assert_eq!(find_violations(&answers, Some(3)), []);
     assert_eq!(count_distinct(&answers), (3, 3));
 }
 
 #[test]
-fn nothing_told_breaks_nothing() {
+fn a_race_without_issuances_has_no_violations() {
     assert_eq!(find_violations(&[], Some(3)), []);
     assert_eq!(count_distinct(&[]), (0, 0));
 }
 
 #[test]
 fn a_member_with_two_coupons_is_named() {
-    let found = find_violations(&[told("a", 1, "A"), told("a", 2, "B")], None);
-    assert!(
-        matches!(&found[..], [Violation::AnotherCoupon { member_id, .. }] if member_id == "a"),
-        "{found:?}"
-    );
+    let found = find_violations(&[answer("a", 1, "A"), answer("a", 2, "B")], None);
+    assert!(matches!(&found[..], [Violation::TwoCoupons { member_id, .. }] if member_id == "a"), "{found:?}");
 }
 
 #[test]
 fn another_code_for_the_same_sequence_is_another_coupon() {
-    let found = find_violations(&[told("a", 1, "A"), told("a", 1, "X")], None);
+    let found = find_violations(&[answer("a", 1, "A"), answer("a", 1, "X")], None);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].to_string(), "member a was told two coupons: number 1 (A) and number 1 (X)");
+    assert_eq!(found[0].to_string(), "member a got two coupons: sequence 1 (A) and sequence 1 (X)");
 }
 
 #[test]
-fn a_sequence_told_to_two_members_is_named_once() {
-    let found = find_violations(&[told("a", 1, "A"), told("b", 1, "B"), told("b", 1, "B")], None);
+fn a_sequence_of_two_members_is_named_once() {
+    let found = find_violations(&[answer("a", 1, "A"), answer("b", 1, "B"), answer("b", 1, "B")], None);
     assert_eq!(found, [Violation::SequenceTwice { sequence: 1, members: ["a".into(), "b".into()] }]);
-    assert_eq!(found[0].to_string(), "number 1 was told to two members: a and b");
+    assert_eq!(found[0].to_string(), "sequence 1 was issued to two members: a and b");
 }
 
 #[test]
-fn a_code_told_to_two_members_is_named() {
-    let found = find_violations(&[told("a", 1, "A"), told("b", 2, "A")], None);
+fn a_code_of_two_members_is_named() {
+    let found = find_violations(&[answer("a", 1, "A"), answer("b", 2, "A")], None);
     assert_eq!(found, [Violation::CodeTwice { code: "A".into(), members: ["a".into(), "b".into()] }]);
 }
 
 #[test]
 fn a_sequence_outside_of_the_stock_is_named() {
-    let found = find_violations(&[told("a", 0, "A"), told("b", 3, "B"), told("c", 4, "C")], Some(3));
+    let found = find_violations(&[answer("a", 0, "A"), answer("b", 3, "B"), answer("c", 4, "C")], Some(3));
     let outside =
         |member: &str, sequence| Violation::OutOfRange { member_id: member.into(), sequence, total: 3 };
     assert_eq!(found, [outside("a", 0), outside("c", 4)]);
@@ -69,44 +66,44 @@ fn a_sequence_outside_of_the_stock_is_named() {
 
 #[test]
 fn requests_that_overlap_may_be_served_in_either_order() {
-    let answers = [at(told("a", 2, "A"), 0, 50), at(told("b", 1, "B"), 40, 60)];
+    let answers = [at(answer("a", 2, "A"), 0, 50), at(answer("b", 1, "B"), 40, 60)];
     assert_eq!(find_violations(&answers, None), []);
 }
 
 #[test]
-fn who_asked_after_an_answer_must_stand_behind_it() {
+fn a_request_after_an_answer_must_get_a_higher_sequence() {
     let answers =
-        [at(told("a", 2, "A"), 0, 50), at(told("b", 1, "B"), 51, 60), at(told("c", 3, "C"), 70, 80)];
+        [at(answer("a", 2, "A"), 0, 50), at(answer("b", 1, "B"), 51, 60), at(answer("c", 3, "C"), 70, 80)];
     let found = find_violations(&answers, None);
     assert_eq!(found.len(), 1);
     assert_eq!(
         found[0].to_string(),
-        "member b got number 1, though a had been told number 2 before they asked"
+        "member b got sequence 1, although a had got sequence 2 before this member's first request"
     );
 }
 
 #[test]
-fn who_held_it_already_may_have_asked_before_elsewhere() {
-    let early = at(told("a", 2, "A"), 0, 5);
-    let late = at(told("b", 1, "B"), 10, 15);
+fn a_repeated_answer_says_nothing_about_the_order() {
+    let early = at(answer("a", 2, "A"), 0, 5);
+    let late = at(answer("b", 1, "B"), 10, 15);
     let found = find_violations(&[early.clone(), late.clone()], None);
-    assert!(matches!(&found[..], [Violation::Overtaken { sequence: 1, .. }]), "{found:?}");
+    assert!(matches!(&found[..], [Violation::OutOfOrder { sequence: 1, .. }]), "{found:?}");
     let repeated = IssuedAnswer { repeated: true, ..late.clone() };
     assert_eq!(find_violations(&[early.clone(), repeated.clone()], None), []);
-    // The answer that was the first one counts, in whichever order the two are listed.
+    // The 201 counts, in either order of the two answers.
     for two in [[late.clone(), repeated.clone()], [repeated, late]] {
-        let told = [vec![early.clone()], two.to_vec()].concat();
-        assert_eq!(find_violations(&told, None).len(), 1);
+        let answer = [vec![early.clone()], two.to_vec()].concat();
+        assert_eq!(find_violations(&answer, None).len(), 1);
     }
 }
 
 #[test]
-fn being_overtaken_is_seen_across_many_sequences() {
+fn wrong_order_is_found_across_many_sequences() {
     let mut answers: Vec<IssuedAnswer> = (1..=100)
-        .map(|n| at(told(&format!("m{n}"), n, &format!("C{n}")), u64::from(n) * 10, u64::from(n) * 10 + 5))
+        .map(|n| at(answer(&format!("m{n}"), n, &format!("C{n}")), u64::from(n) * 10, u64::from(n) * 10 + 5))
         .collect();
     assert_eq!(find_violations(&answers, Some(100)), []);
     answers[9] = at(answers[9].clone(), 5_000, 5_005);
     let found = find_violations(&answers, Some(100));
-    assert!(matches!(&found[..], [Violation::Overtaken { sequence: 10, .. }]), "{found:?}");
+    assert!(matches!(&found[..], [Violation::OutOfOrder { sequence: 10, .. }]), "{found:?}");
 }

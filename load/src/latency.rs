@@ -1,4 +1,4 @@
-//! How long answers took: recorded without a lock, merged at the end, drawn for a person.
+//! Latencies: recorded without a lock, merged at the end, drawn as a histogram.
 
 use std::{io, time::Duration};
 
@@ -7,40 +7,34 @@ use serde::Serialize;
 
 use crate::format::{human, thousands};
 
-/// Three significant digits: a percentile is within a thousandth of what was measured.
+/// With three significant digits, a percentile is within a thousandth of the measured value.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// What takes longer counts as this much: it bounds the memory of a histogram and the rows of its drawing.
+/// Longer latencies count as this much, which bounds the memory of a histogram and the rows of its drawing.
 const LONGEST: Duration = Duration::from_secs(1_000);
 
-/// The width of the longest bar. With its label and its count a line stays within 72 columns.
+/// The width of the longest bar. With its label and its count, a line stays within 72 columns.
 const BAR_COLUMNS: usize = 40;
 
-/// Eighths of a column, so that a small count is still seen.
+/// Eighths of a column, so that a small count remains visible.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Where the curve of a latency is read, in percent: finer towards the end, which is where members complain.
-const CURVE: [f64; 20] = [
+/// The percentiles of a curve, finer towards the slowest answers, which members notice most.
+const CURVE_PERCENTILES: [f64; 20] = [
     0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.9,
     99.99, 99.999, 100.0,
 ];
 
-/// A histogram of latencies in microseconds. It grows with the values, not with their number.
+/// A histogram of latencies in microseconds. Its size grows with the values, not with their number.
 #[derive(Clone, Debug)]
 pub struct Latency(Option<Histogram<u64>>);
 
-/// The figures of a [`Latency`], in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LatencyMs {
-    /// Half of the answers took no longer.
     pub p50: f64,
-    /// Nine in ten took no longer.
     pub p90: f64,
-    /// All but one in a hundred took no longer.
     pub p99: f64,
-    /// The slowest.
     pub max: f64,
-    /// The average.
     pub mean: f64,
 }
 
@@ -51,31 +45,30 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// Adds one value.
     pub fn record(&mut self, took: Duration) {
         let us = took.min(LONGEST).as_micros() as u64;
         if let Some(histogram) = &mut self.0 {
-            // It resizes itself for any value below `LONGEST`; a saturating record would not.
+            // The histogram resizes itself for any value below `LONGEST`; a saturating record would not.
             let recorded = histogram.record(us);
             debug_assert!(recorded.is_ok());
         }
     }
 
-    /// Adds all values of another.
     pub fn merge(&mut self, other: &Self) {
-        if let (Some(mine), Some(theirs)) = (&mut self.0, &other.0) {
-            // An auto-resizing histogram takes in any other.
-            let added = mine.add(theirs);
+        if let Some(histogram) = &mut self.0
+            && let Some(other) = &other.0
+        {
+            // An auto-resizing histogram accepts any other.
+            let added = histogram.add(other);
             debug_assert!(added.is_ok());
         }
     }
 
-    /// How many values there are.
     pub fn count(&self) -> u64 {
         self.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// The figures, all zero when nothing was recorded.
+    /// All zero when nothing was recorded.
     pub fn ms(&self) -> LatencyMs {
         let Some(histogram) = self.0.as_ref().filter(|h| !h.is_empty()) else { return LatencyMs::default() };
         let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max()) as f64 / 1e3;
@@ -88,16 +81,16 @@ impl Latency {
         }
     }
 
-    /// The latency in milliseconds at each percentile of a curve, up to the first that is the slowest answer; empty when
-    /// nothing was recorded.
+    /// Pairs of a percentile and its latency in milliseconds, up to the first that is the slowest answer;
+    /// empty when nothing was recorded.
     pub fn curve_ms(&self) -> Vec<(f64, f64)> {
         let Some(histogram) = self.0.as_ref().filter(|h| !h.is_empty()) else { return Vec::new() };
         let slowest = histogram.max();
         let mut curve = Vec::new();
-        for percent in CURVE {
+        for percent in CURVE_PERCENTILES {
             let us = histogram.value_at_quantile(percent / 100.0).clamp(histogram.min(), slowest);
             curve.push((percent, us as f64 / 1e3));
-            // Beyond one answer in so many there is nothing more to be read.
+            // Any higher percentile would be the slowest answer again.
             if (1.0 - percent / 100.0) * (self.count() as f64) < 1.0 - 1e-6 {
                 break;
             }
@@ -105,7 +98,7 @@ impl Latency {
         curve
     }
 
-    /// Draws it, one line for each step of 1, 2, 5, 10 and so on, at most 72 columns wide.
+    /// Draws one line for each step of 1, 2, 5, 10 and so on, at most 72 columns wide.
     pub fn draw(&self, out: &mut impl io::Write) -> io::Result<()> {
         let rows = self.rows();
         let highest = rows.iter().map(|row| row.1).max().unwrap_or(0);
@@ -117,7 +110,7 @@ impl Latency {
         Ok(())
     }
 
-    /// The upper bound and the count of each bucket, from the first that holds something to the last.
+    /// The upper bound and the count of each bucket, from the first to the last that is not empty.
     fn rows(&self) -> Vec<(u64, u64)> {
         let Some(histogram) = self.0.as_ref().filter(|h| !h.is_empty()) else { return Vec::new() };
         let mut rows = Vec::new();
@@ -162,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_are_those_of_both_parts_after_a_merge() {
+    fn a_merged_histogram_covers_both_parts() {
         let mut latency = recorded(&[(1_000, 90)]);
         latency.merge(&recorded(&[(20_000, 10)]));
         let ms = latency.ms();
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_those_of_known_data() {
+    fn percentiles_of_known_data_are_correct() {
         let mut latency = Latency::default();
         for us in 1..=100_000 {
             latency.record(Duration::from_micros(us));
@@ -191,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_ends_where_single_answers_begin() {
+    fn a_curve_ends_at_the_slowest_answer() {
         let curve = recorded(&[(1_000, 9), (50_000, 1)]).curve_ms();
         assert_eq!(curve.last().map(|(percent, _)| *percent), Some(95.0), "{curve:?}");
         assert!(recorded(&[]).curve_ms().is_empty());
     }
 
     #[test]
-    fn nothing_recorded_is_zero_and_draws_nothing() {
+    fn an_empty_histogram_is_zero_and_draws_nothing() {
         let mut drawn = Vec::new();
         Latency::default().draw(&mut drawn).unwrap();
         assert_eq!(Latency::default().ms(), LatencyMs::default());
@@ -206,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drawing_fits_and_shows_even_a_single_answer() {
+    fn the_drawing_fits_and_shows_a_single_answer() {
         let mut drawn = Vec::new();
         recorded(&[(300, 1), (700, 200_000), (1_500, 50_000), (9_000_000, 1)]).draw(&mut drawn).unwrap();
         let drawn = String::from_utf8(drawn).unwrap();

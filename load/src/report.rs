@@ -1,4 +1,4 @@
-//! The result of a race for a program (JSON) and for a person (text).
+//! The result of a race, as JSON for programs and as text for people.
 
 use std::io;
 
@@ -11,51 +11,41 @@ use crate::{
     race::RaceReport,
 };
 
-/// How many violations are listed by name. A race gone wrong has as many as it had members.
+/// A failed race can have as many violations as members.
 const VIOLATIONS_LISTED: usize = 20;
 
-/// The figures of a race as they are written down.
+/// The results of a race, as they are serialized.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
-    /// The coupon that was raced for.
     pub coupon_id: String,
-    /// How many members asked.
     pub members: u64,
-    /// How many asked at the same time.
     pub clients: usize,
-    /// How many different sequences members were told: as many as are issued, if nobody is kept in the dark.
+    /// The number of distinct sequences in the answers.
     pub issued: u64,
-    /// How many different members were told that they hold a coupon.
+    /// The number of distinct members with an issuance in the answers.
     pub distinct_members: u64,
     /// 201 answers.
     pub issued_first: u64,
     /// 200 answers: the same coupon again.
     pub repeated: u64,
-    /// 409 sold_out answers.
     pub sold_out: u64,
-    /// 409 not_open answers.
     pub not_open: u64,
-    /// 409 closed answers.
     pub closed: u64,
-    /// 429 and 503 answers, each asked again.
+    /// 429 and 503 answers; each request was sent again.
     pub shed: u64,
-    /// Requests without an answer, each asked again.
+    /// Requests without an answer; each was sent again.
     pub unknown: u64,
-    /// Members who never got a true answer.
+    /// Members that never got a verdict.
     pub gave_up: u64,
-    /// Answers that the contract does not know.
+    /// Answers that the contract does not define.
     pub unexpected: u64,
-    /// The first few of those.
     pub unexpected_examples: Vec<String>,
-    /// HTTP requests sent.
     pub requests: u64,
-    /// HTTP requests a second.
     pub requests_per_second: f64,
     /// From the first request to the last answer.
     pub duration_ms: u64,
-    /// How long requests took.
     pub latency_ms: LatencyMs,
-    /// The race was ended before all members had asked.
+    /// The race ended before all members had made their requests.
     pub stopped_early: bool,
 }
 
@@ -87,27 +77,27 @@ impl From<&RaceReport> for Figures {
     }
 }
 
-/// Whether the promise held.
+/// Whether all invariants hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", content = "violations", rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing speaks against it.
+    /// No violation was found.
     Holds,
-    /// These do, each a sentence.
+    /// Each violation is a sentence.
     Broken(Vec<String>),
 }
 
 impl Verdict {
-    /// What the answers alone say, given the coupon's total where it is known.
+    /// Judges the answers alone; the range of sequences is checked only if the total is known.
     pub fn of(race: &RaceReport, total: Option<u32>) -> Self {
-        let found = issued_answers::find_violations(&race.issued_answers, total);
+        let violations_found = issued_answers::find_violations(&race.issued_answers, total);
         let mut violations: Vec<String> =
-            found.iter().take(VIOLATIONS_LISTED).map(ToString::to_string).collect();
-        if let Some(more) = found.len().checked_sub(VIOLATIONS_LISTED).filter(|&more| more > 0) {
-            violations.push(format!("and {} more of these", thousands(more as u64)));
+            violations_found.iter().take(VIOLATIONS_LISTED).map(ToString::to_string).collect();
+        if let Some(rest) = violations_found.len().checked_sub(VIOLATIONS_LISTED).filter(|&rest| rest > 0) {
+            violations.push(format!("and {} more of these", thousands(rest as u64)));
         }
         if race.gave_up > 0 {
-            violations.push(format!("{} members never got a true answer", thousands(race.gave_up)));
+            violations.push(format!("{} members never got a verdict", thousands(race.gave_up)));
         }
         if race.unexpected > 0 {
             let count = thousands(race.unexpected);
@@ -119,51 +109,48 @@ impl Verdict {
         Self::from_violations(violations)
     }
 
-    /// Holds if the list is empty.
     pub fn from_violations(violations: Vec<String>) -> Self {
         if violations.is_empty() { Self::Holds } else { Self::Broken(violations) }
     }
 
-    /// Adds what else was found, for instance in the database.
+    /// Adds violations that were found elsewhere, for instance in the database.
     #[must_use]
-    pub fn and(self, more: impl IntoIterator<Item = String>) -> Self {
+    pub fn and(self, rest: impl IntoIterator<Item = String>) -> Self {
         let mut violations = match self {
             Self::Holds => Vec::new(),
             Self::Broken(violations) => violations,
         };
-        violations.extend(more);
+        violations.extend(rest);
         Self::from_violations(violations)
     }
 
-    /// Whether it holds.
     pub fn holds(&self) -> bool {
         *self == Self::Holds
     }
 }
 
-/// What is written to a file: the figures, whatever the caller adds (`E` becomes fields of the same object), the verdict.
+/// The content of a report file: the results, fields that the caller adds to the same object (`E`), and the
+/// verdict.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report<E = ()> {
-    /// The race in numbers.
     #[serde(flatten)]
     pub figures: Figures,
-    /// What the caller knows besides, such as what the database holds.
+    /// For instance the state of the database.
     #[serde(flatten)]
     pub extra: E,
-    /// Whether the promise held.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
 impl<E: Serialize> Report<E> {
-    /// Writes it as indented JSON, with a newline at the end.
+    /// Writes indented JSON with a newline at the end.
     pub fn write_json(&self, out: &mut impl io::Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         writeln!(out)
     }
 }
 
-/// Writes a race for a person to read: what happened, how long it took, and a picture of that.
+/// Writes the counts, the latencies and a histogram of them.
 pub fn write_text(out: &mut impl io::Write, race: &RaceReport) -> io::Result<()> {
     let figures = Figures::from(race);
     let LatencyMs { p50, p90, p99, max, .. } = figures.latency_ms;
@@ -178,7 +165,7 @@ pub fn write_text(out: &mut impl io::Write, race: &RaceReport) -> io::Result<()>
         thousands(figures.requests_per_second as u64)
     )?;
     if race.stopped_early {
-        writeln!(out, "The race was ended early: not all members have asked.")?;
+        writeln!(out, "The race was ended early: not all members have made their requests.")?;
     }
     writeln!(out)?;
     for (label, count, always) in rows(&figures) {
@@ -190,7 +177,6 @@ pub fn write_text(out: &mut impl io::Write, race: &RaceReport) -> io::Result<()>
     race.latency.draw(out)
 }
 
-/// Writes the verdict for a person to read.
 pub fn write_verdict(out: &mut impl io::Write, verdict: &Verdict) -> io::Result<()> {
     match verdict {
         Verdict::Holds => writeln!(out, "The promise held."),
@@ -201,17 +187,17 @@ pub fn write_verdict(out: &mut impl io::Write, verdict: &Verdict) -> io::Result<
     }
 }
 
-/// Each counter with its label, and whether it is of interest even when it is zero.
+/// Each counter with its label, and whether to print it even when it is zero.
 fn rows(figures: &Figures) -> [(&'static str, u64, bool); 9] {
     [
-        ("coupons told to members", figures.issued, true),
+        ("coupons issued", figures.issued, true),
         ("the same coupon again", figures.repeated, true),
         ("sold out", figures.sold_out, true),
         ("not open yet", figures.not_open, false),
         ("closed", figures.closed, false),
-        ("asked to come back later", figures.shed, false),
-        ("no answer, asked again", figures.unknown, false),
-        ("members who never got an answer", figures.gave_up, false),
+        ("shed (429 or 503)", figures.shed, false),
+        ("without an answer, sent again", figures.unknown, false),
+        ("members that never got a verdict", figures.gave_up, false),
         ("unexpected answers", figures.unexpected, false),
     ]
 }

@@ -1,4 +1,4 @@
-//! Tests of what is written down.
+//! Tests of reports.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn race() -> RaceReport {
 }
 
 #[test]
-fn the_json_is_one_object_with_what_the_caller_adds() {
+fn the_json_is_one_object_with_the_callers_fields() {
     #[derive(Serialize)]
     struct Database {
         rows: u64,
@@ -67,7 +67,7 @@ fn the_json_is_one_object_with_what_the_caller_adds() {
 }
 
 #[test]
-fn nothing_need_be_added() {
+fn a_report_needs_no_extra_fields() {
     let race = race();
     let report = Report { figures: Figures::from(&race), extra: (), verdict: Verdict::of(&race, None) };
     let json = serde_json::to_value(&report).unwrap();
@@ -76,7 +76,7 @@ fn nothing_need_be_added() {
 }
 
 #[test]
-fn a_member_without_an_answer_and_an_unexpected_one_break_it() {
+fn a_member_without_a_verdict_and_an_unexpected_answer_are_violations() {
     let broken = RaceReport {
         gave_up: 1_500,
         unexpected: 7,
@@ -84,12 +84,12 @@ fn a_member_without_an_answer_and_an_unexpected_one_break_it() {
         ..race()
     };
     let Verdict::Broken(violations) = Verdict::of(&broken, None) else { panic!("it cannot hold") };
-    assert_eq!(violations[0], "1,500 members never got a true answer");
+    assert_eq!(violations[0], "1,500 members never got a verdict");
     assert_eq!(violations[1], "7 unexpected answers, such as: 418 is not in the contract: tea");
 }
 
 #[test]
-fn of_many_violations_the_first_are_listed_and_the_rest_counted() {
+fn the_first_violations_are_listed_and_the_rest_is_counted() {
     let mut broken = race();
     let first = broken.issued_answers[0].clone();
     broken.issued_answers = (0..100)
@@ -101,7 +101,7 @@ fn of_many_violations_the_first_are_listed_and_the_rest_counted() {
 }
 
 #[test]
-fn the_text_fits_on_a_terminal_and_leaves_out_what_did_not_happen() {
+fn the_text_fits_on_a_terminal_and_leaves_out_zeros() {
     let mut written = Vec::new();
     write_text(&mut written, &race()).unwrap();
     write_verdict(&mut written, &Verdict::Holds).unwrap();

@@ -1,14 +1,14 @@
-//! A small random number generator (xorshift64*): the same seed gives the same numbers, and there is no crate to keep.
+//! A small random number generator (xorshift64*). The same seed gives the same numbers on every version,
+//! which no crate promises.
 
 use std::time::Duration;
 
-/// Numbers that look random.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        // Zero would stay zero for ever.
+        // The state must not be zero, because zero would remain zero.
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
@@ -21,27 +21,25 @@ impl Rng {
 
     /// A number from 0 to `end`, without `end`; 0 if that is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        // The upper half: the lower bits of such a generator are its weakest.
+        // Takes the upper half: the lower bits of such a generator are its weakest.
         usize::try_from(self.next_u64() >> 32).unwrap_or(0).checked_rem(end).unwrap_or(0)
     }
 
-    /// Whether something happens that does so `chance_percent` times in a hundred.
+    /// True in `chance_percent` of a hundred cases.
     pub(crate) fn chance_percent(&mut self, chance_percent: usize) -> bool {
         self.below(100) < chance_percent
     }
 
-    /// A time between the two.
     pub(crate) fn between(&mut self, shortest: Duration, longest: Duration) -> Duration {
         let span = longest.saturating_sub(shortest);
         shortest + span.mul_f64((self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
-    /// One of them; `None` if there is none.
+    /// `None` if the slice is empty.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         from.get(self.below(from.len()))
     }
 
-    /// Puts them in another order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -54,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_dice_do_not_roll_alike() {
+    fn a_seed_determines_the_numbers() {
         let draw = |seed| {
             let mut rng = Rng::new(seed);
             [rng.next_u64(), rng.next_u64(), rng.next_u64()]
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_a_range_comes_and_no_other() {
+    fn numbers_cover_the_range_and_stay_inside() {
         let mut rng = Rng::new(3);
         let mut seen = [0; 5];
         for _ in 0..1_000 {
@@ -73,14 +71,15 @@ mod tests {
         }
         assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
         assert_eq!(rng.below(0), 0);
-        let (shortest, longest) = (Duration::from_millis(10), Duration::from_millis(20));
+        let shortest = Duration::from_millis(10);
+        let longest = Duration::from_millis(20);
         for _ in 0..100 {
             assert!((shortest..=longest).contains(&rng.between(shortest, longest)));
         }
     }
 
     #[test]
-    fn a_shuffle_keeps_all_and_changes_the_order() {
+    fn a_shuffle_keeps_all_items_and_changes_their_order() {
         let mut cards: Vec<u32> = (0..50).collect();
         Rng::new(4).shuffle(&mut cards);
         assert_ne!(cards, (0..50).collect::<Vec<_>>());

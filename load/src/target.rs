@@ -1,43 +1,34 @@
-//! Where to send requests: parsed and resolved once, so that no request has to.
+//! The address of a service, parsed and resolved once for all requests.
 
 use std::net::SocketAddr;
 
 use hyper::{Uri, header::HeaderValue};
 
-/// The port of an `http://` address that names none.
+/// The port of an `http://` address that has none.
 const HTTP_PORT: u16 = 80;
 
-/// A server's address, and the name it is asked under.
 #[derive(Clone, Debug)]
 pub struct Target {
     addr: SocketAddr,
     host: HeaderValue,
 }
 
-/// Why an address cannot be a target. Each message says what to write instead.
+/// The reason why an address cannot be used. Each message says what to write instead.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// It is not an address at all.
     #[error("`{0}` is not an address: write it as http://127.0.0.1:8080")]
     Malformed(String),
-    /// It asks for a protocol that is not spoken here.
-    #[error("`{0}` is not spoken here, only http: point at the service itself, as in http://127.0.0.1:8080")]
+    #[error("`{0}` is not supported, only http: point at the service itself, as in http://127.0.0.1:8080")]
     Scheme(String),
-    /// It has a path, which the interface does not have.
+    /// The address has a path; openrun serves its interface at the root.
     #[error("`{0}` has a path: give only the scheme, the host and the port")]
     Path(String),
-    /// Its host name leads nowhere.
     #[error("the host of `{text}` cannot be found: check the spelling, or give an IP address")]
-    Unresolved {
-        /// The address as it was given.
-        text: String,
-        /// What the resolver said.
-        source: std::io::Error,
-    },
+    Unresolved { text: String, source: std::io::Error },
 }
 
 impl Target {
-    /// Reads `http://host:port` or `host:port` and resolves the host.
+    /// Parses `http://host:port` or `host:port` and resolves the host.
     pub async fn resolve(text: &str) -> Result<Self, TargetError> {
         let malformed = || TargetError::Malformed(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| malformed())?;
@@ -61,7 +52,6 @@ impl Target {
         Ok(Self { addr, host })
     }
 
-    /// The address to connect to.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -90,7 +80,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_is_taken_with_or_without_its_scheme() {
+    async fn an_address_is_accepted_with_or_without_its_scheme() {
         for text in ["http://127.0.0.1:8080", "http://127.0.0.1:8080/", "127.0.0.1:8080"] {
             let target = Target::resolve(text).await.unwrap();
             assert_eq!(target.addr(), "127.0.0.1:8080".parse().unwrap());
@@ -103,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused_with_a_reason() {
+    async fn an_invalid_address_is_refused_with_a_reason() {
         let error = |text| async move { Target::resolve(text).await.unwrap_err() };
         assert!(matches!(error("https://127.0.0.1").await, TargetError::Scheme(_)));
         assert!(matches!(error("http://127.0.0.1:1/v1").await, TargetError::Path(_)));

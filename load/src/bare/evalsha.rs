@@ -1,5 +1,5 @@
-//! One EVALSHA a request, over one multiplexed connection a worker: stock and participants, no outbox, no broker, no
-//! database.
+//! One EVALSHA a request, over one multiplexed connection a worker: stock and participants, no outbox, no
+//! broker, no database.
 
 use std::cell::OnceCell;
 use std::io;
@@ -13,16 +13,16 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Script};
 use serde::Serialize;
 
-use super::{Ask, BACKLOG};
+use super::{BACKLOG, IssueRequest};
 
 const ADMIT: &str = include_str!("admit.lua");
 
-/// As long as a code of the service.
+/// As long as a code of openrun.
 const CODE: &str = "BARE0-00000-00000-00000";
-/// As long as a time of the service.
+/// As long as a time of openrun.
 const ISSUED_AT: &str = "2026-11-21T00:00:00.000Z";
 
-/// The same fields as the service's, so that the answer costs as much to write, to send and to read.
+/// The same fields as openrun's, so that the answer costs as much to write, to send and to read.
 #[derive(Serialize)]
 struct Issuance<'a> {
     coupon_id: &'a str,
@@ -37,11 +37,10 @@ struct Issuance<'a> {
 struct Worker {
     client: Client,
     script: Script,
-    /// Made by the first request: connections belong to the thread that made them.
+    /// Opened by the first request: a connection belongs to the thread that opened it.
     connection: OnceCell<MultiplexedConnection>,
 }
 
-/// The key of a coupon's stock.
 #[must_use]
 pub(crate) fn stock_key(coupon: &str) -> String {
     format!("bare:{{{coupon}}}:stock")
@@ -49,11 +48,11 @@ pub(crate) fn stock_key(coupon: &str) -> String {
 
 pub(super) async fn bind(redis_url: &str, bind: SocketAddr) -> io::Result<(Server, SocketAddr)> {
     let client = Client::open(redis_url).map_err(io::Error::other)?;
-    // Asked for once, so that an address where nobody is shows at the start.
+    // Connects once, so that a wrong address fails at the start.
     client.get_multiplexed_async_connection().await.map_err(io::Error::other)?;
     let server = HttpServer::new(move || {
-        let (client, connection) = (client.clone(), OnceCell::new());
-        let worker = Worker { client, script: Script::new(ADMIT), connection };
+        let worker =
+            Worker { client: client.clone(), script: Script::new(ADMIT), connection: OnceCell::new() };
         App::new()
             .app_data(Data::new(worker))
             .route("/v1/coupons/{coupon_id}/issuances", web::post().to(issue))
@@ -64,14 +63,14 @@ pub(super) async fn bind(redis_url: &str, bind: SocketAddr) -> io::Result<(Serve
     Ok((server.run(), address))
 }
 
-async fn issue(worker: Data<Worker>, coupon: Path<String>, ask: Json<Ask>) -> HttpResponse {
-    match admit(&worker, &coupon, &ask.member_id).await {
+async fn issue(worker: Data<Worker>, coupon: Path<String>, request: Json<IssueRequest>) -> HttpResponse {
+    match admit(&worker, &coupon, &request.member_id).await {
         Ok((0, _)) => HttpResponse::Conflict().finish(),
         Ok((sequence, new)) => {
             let status = if new { StatusCode::CREATED } else { StatusCode::OK };
             HttpResponseBuilder::new(status).json(Issuance {
                 coupon_id: &coupon,
-                member_id: &ask.member_id,
+                member_id: &request.member_id,
                 sequence,
                 code: CODE,
                 status: "UNUSED",
@@ -87,8 +86,8 @@ async fn admit(worker: &Worker, coupon: &str, member: &str) -> redis::RedisResul
     let mut connection = match worker.connection.get() {
         Some(connection) => connection.clone(),
         None => {
-            let made = worker.client.get_multiplexed_async_connection().await?;
-            worker.connection.get_or_init(|| made).clone()
+            let opened = worker.client.get_multiplexed_async_connection().await?;
+            worker.connection.get_or_init(|| opened).clone()
         }
     };
     let mut call = worker.script.key(stock_key(coupon));

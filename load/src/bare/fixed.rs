@@ -1,4 +1,4 @@
-//! The cheapest true handler there is: it parses the JSON, and answers bytes that it has.
+//! The cheapest handler that reads its request: it parses the JSON, and sends a fixed body.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::web::{self, Bytes, Data, Json};
 use actix_web::{App, HttpResponse, HttpServer};
 
-use super::{Ask, BACKLOG};
+use super::{BACKLOG, IssueRequest};
 
 pub(super) fn bind(answer: String, bind: SocketAddr) -> io::Result<(Server, SocketAddr)> {
     let answer = Bytes::from(answer);
@@ -22,8 +22,8 @@ pub(super) fn bind(answer: String, bind: SocketAddr) -> io::Result<(Server, Sock
     Ok((server.run(), address))
 }
 
-async fn refuse(answer: Data<Bytes>, ask: Json<Ask>) -> HttpResponse {
-    // The member has been read, and is of no interest.
-    drop(ask);
+async fn refuse(answer: Data<Bytes>, request: Json<IssueRequest>) -> HttpResponse {
+    // Parsing is part of the cost; the member is not used.
+    drop(request);
     HttpResponse::Conflict().content_type("application/problem+json").body(Bytes::clone(&answer))
 }

@@ -1,5 +1,5 @@
-//! Handlers that do next to nothing, to compare with: what the web server alone costs (`fixed`), and what it costs with
-//! one script on Redis a request (`evalsha`). Nothing that makes openrun keep its promises is in them.
+//! Minimal handlers to compare with: the cost of the web server alone (`fixed`), and with one Redis script a
+//! request (`evalsha`). They have nothing of openrun's durability.
 
 mod evalsha;
 mod fixed;
@@ -12,38 +12,31 @@ use actix_web::dev::Server;
 pub(crate) use self::evalsha::stock_key;
 use serde::Deserialize;
 
-/// As the service has it: a crowd comes all at once.
+/// The same as openrun's: the connections of a burst come all at once.
 const BACKLOG: u32 = 16_384;
 
-/// What the process prints once it can be asked.
-pub const SERVES: &str = "bare handler serves";
+/// The line that the process prints when it accepts requests.
+pub const READY_LINE: &str = "bare handler serves";
 
-/// Which handler.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// Reads the request and says the same to everybody.
+    /// Parses the request and sends the same answer to every member.
     Fixed {
-        /// The body of the answer, which is 409.
+        /// The body of the 409 answer.
         answer: String,
     },
-    /// Reads the request and decides by one EVALSHA.
-    Evalsha {
-        /// Which Redis.
-        redis_url: String,
-    },
+    /// Parses the request and decides by one EVALSHA.
+    Evalsha { redis_url: String },
 }
 
-/// What is asked, as the service reads it.
+/// Parsed as strictly as by openrun.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Ask {
+struct IssueRequest {
     member_id: String,
 }
 
-/// Listens on `bind` with as many workers as actix-web takes by default, and serves until the process ends.
-///
-/// # Errors
-/// The address is taken, or Redis cannot be reached.
+/// Listens on `bind` with actix-web's default number of workers, and serves until the process ends.
 pub async fn serve(kind: Kind, bind: SocketAddr, ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
     let (server, address) = match kind {
         Kind::Fixed { answer } => fixed::bind(answer, bind)?,

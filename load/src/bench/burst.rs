@@ -1,4 +1,4 @@
-//! How long members wait when very many ask at the same moment, each over a connection of their own.
+//! Latency when very many members request a coupon at the same moment, each over a connection of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,126 +6,128 @@ use serde::Serialize;
 
 use super::config::{BenchConfig, EMBEDDED};
 use super::contender::BARE_FIXED;
-use super::ground::Ground;
-use super::rounds::{STOCK, compare, sold_out_answer};
+use super::rounds::{STOCK, find_contradictions, sold_out_answer};
 use super::server::Server;
-use super::{BenchError, sentence};
+use super::services::BenchServices;
+use super::{BenchError, bench_error};
 use crate::admin_client::AdminClient;
-use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly, Tally};
+use crate::drive::{self, Arrivals, Counts, Plan, StatusReader, Tally};
 use crate::latency::{Latency, LatencyMs};
-use crate::rows::Rows;
+use crate::rows::IssuanceTable;
 
-/// Addresses that connections come from: each has some 28,000 ports.
+/// The number of local addresses to connect from; each has some 28,000 ports.
 const SOURCES: u8 = 8;
 
-/// The system finds a port faster by itself than for a given address, and has some 28,000 without being told any. In a
-/// burst that time would count as the server's.
+/// Above this, connections use several local addresses. The system finds a port faster by itself than for a
+/// given address, but has only some 28,000. In a burst that time would count as the server's.
 const MEMBERS_OF_ONE_SOURCE: u64 = 20_000;
 
-/// So many members come for one coupon where there are fewer coupons than members.
-const MEMBERS_A_COUPON: u64 = 10;
+/// The number of members for each coupon of [`Stock::OneInTen`].
+const MEMBERS_PER_COUPON: u64 = 10;
 
-/// What there is when all come at once.
+/// The stock of the coupon before the burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stock {
-    /// Nothing any more.
-    None,
-    /// A coupon for one member in ten.
-    Some,
-    /// A coupon for everybody.
-    Enough,
+    #[serde(rename = "none")]
+    SoldOut,
+    #[serde(rename = "some")]
+    OneInTen,
+    /// One coupon for each member.
+    #[serde(rename = "enough")]
+    Ample,
 }
 
 impl Stock {
-    /// In words, for a table.
+    /// For a table.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
-            Self::None => "sold out",
-            Self::Some => "one in ten",
-            Self::Enough => "issuing",
+            Self::SoldOut => "sold out",
+            Self::OneInTen => "one in ten",
+            Self::Ample => "issuing",
         }
     }
 
-    /// Makes the coupon; how many of it there are to be had, at most.
+    /// Creates the coupon. Returns how many members it can be issued to.
     async fn create(self, admin: &mut AdminClient, coupon: &str, members: u64) -> Result<u64, BenchError> {
         let total = match self {
-            Self::None => {
-                admin.create_sold_out_coupon(coupon).await.map_err(sentence)?;
+            Self::SoldOut => {
+                admin.create_sold_out_coupon(coupon).await.map_err(bench_error)?;
                 return Ok(0);
             }
-            Self::Some => u32::try_from((members / MEMBERS_A_COUPON).max(1)).unwrap_or(STOCK),
-            Self::Enough => STOCK,
+            Self::OneInTen => u32::try_from((members / MEMBERS_PER_COUPON).max(1)).unwrap_or(STOCK),
+            Self::Ample => STOCK,
         };
-        admin.create_coupon(coupon, total).await.map_err(sentence)?;
+        admin.create_coupon(coupon, total).await.map_err(bench_error)?;
         Ok(total.into())
     }
 }
 
-/// What one engine made of it, over all rounds. Latencies count from the moment at which all meant to ask.
+/// The result of one engine over all rounds. Latencies count from the moment at which all requests were due.
 #[derive(Clone, Debug, Serialize)]
 pub struct Burst {
-    /// Who.
     pub engine: String,
-    /// What there was to be had.
     pub stock: Stock,
-    /// Whether connecting is a part of it; otherwise all connections were open before.
+    /// Whether latencies include connecting; otherwise all connections are open before.
     pub connecting: bool,
-    /// How many asked at once.
     pub members: u64,
-    /// How long they waited.
     pub latency_ms: LatencyMs,
-    /// How requests ended, in all rounds.
+    /// In all rounds.
     pub counts: Counts,
 }
 
-/// The loopback addresses from which connections come: 127.0.0.2 and following.
+/// The loopback addresses to connect from, beginning with 127.0.0.2.
 pub(super) fn sources() -> Vec<IpAddr> {
     (2..2 + SOURCES).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))).collect()
 }
 
-/// Measures a bare handler and then every engine at both paths, with connections that are open and with such that are not.
-///
-/// # Errors
-/// [`BenchError`] says why this machine cannot run it, or what contradicts what members were told.
-pub async fn run(config: &BenchConfig, members: u64, say: impl Fn(&str)) -> Result<Vec<Burst>, BenchError> {
-    super::files::enough_for(members)?;
+/// Measures a bare handler and then every engine at each stock, with open connections and with new ones.
+pub async fn run(
+    config: &BenchConfig,
+    members: u64,
+    on_progress: impl Fn(&str),
+) -> Result<Vec<Burst>, BenchError> {
+    super::files::ensure_connections(members)?;
     let needs_all = config.engines.iter().any(|engine| engine != EMBEDDED);
-    let mut ground = Ground::prepare(&config.openrun, needs_all, needs_all).await?;
+    let mut services = BenchServices::prepare(&config.openrun, needs_all, needs_all).await?;
     let mut bursts = Vec::new();
-    let answer = sold_out_answer(config, &mut ground).await?;
-    ground.clear().await?;
+    let answer = sold_out_answer(config, &mut services).await?;
+    services.clear().await?;
     for connecting in [false, true] {
         let server = Server::bare_fixed(&config.openrun_load, answer.path()).await?;
-        let crowd = Crowd { config, connecting, members };
-        bursts.push(crowd.of(BARE_FIXED, Stock::None, &crowd.rounds(&server, None).await?, &say));
+        let load = BurstLoad { config, connecting, members };
+        bursts.push(load.report(
+            BARE_FIXED,
+            Stock::SoldOut,
+            &load.rounds(&server, None).await?,
+            &on_progress,
+        ));
         server.stop().await;
     }
     for engine in &config.engines {
-        for stock in [Stock::None, Stock::Some, Stock::Enough] {
+        for stock in [Stock::SoldOut, Stock::OneInTen, Stock::Ample] {
             for connecting in [false, true] {
-                let server = Server::openrun(config, &mut ground, engine, &[]).await?;
-                let crowd = Crowd { config, connecting, members };
-                let seen = crowd.rounds(&server, Some((engine, stock))).await?;
+                let server = Server::openrun(config, &mut services, engine, &[]).await?;
+                let load = BurstLoad { config, connecting, members };
+                let results = load.rounds(&server, Some((engine, stock))).await?;
                 server.stop().await;
-                bursts.push(crowd.of(engine, stock, &seen, &say));
+                bursts.push(load.report(engine, stock, &results, &on_progress));
             }
         }
     }
-    ground.clear().await?;
+    services.clear().await?;
     Ok(bursts)
 }
 
-/// Those who come.
-struct Crowd<'a> {
+struct BurstLoad<'a> {
     config: &'a BenchConfig,
     connecting: bool,
     members: u64,
 }
 
-impl Crowd<'_> {
-    /// All rounds on one server, added up. A bare handler has no coupons.
+impl BurstLoad<'_> {
+    /// Runs all rounds on one server and adds them up. A bare handler has no coupons.
     async fn rounds(
         &self,
         server: &Server,
@@ -133,75 +135,77 @@ impl Crowd<'_> {
     ) -> Result<(Latency, Counts), BenchError> {
         let mut admin = AdminClient::new(server.target.clone(), None);
         let rows = match &server.database_url {
-            Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
+            Some(url) => Some(IssuanceTable::connect(url).await.map_err(bench_error)?),
             None => None,
         };
-        let (mut latency, mut counts) = (Latency::default(), Counts::default());
+        let mut latency = Latency::default();
+        let mut counts = Counts::default();
         for round in 1..=self.config.rounds {
             let coupon = format!("burst-{round}");
-            let there_are = match coupons {
-                Some((_, stock)) => stock.create(&mut admin, &coupon, self.members).await?,
+            let stock = match coupons {
+                Some((_, before)) => before.create(&mut admin, &coupon, self.members).await?,
                 None => 0,
             };
-            let tally = self.come(server, &coupon).await?;
+            let tally = self.run_once(server, &coupon).await?;
             latency.merge(&tally.latency);
             counts.merge(&tally.all);
-            if let Some((engine, _)) = coupons.filter(|_| there_are > 0) {
-                let wanted = self.members.min(there_are);
-                verdict(server, engine, &coupon, rows.as_ref(), tally.all, wanted).await?;
+            if let Some((engine, _)) = coupons.filter(|_| stock > 0) {
+                let expected = self.members.min(stock);
+                check_answers(server, engine, &coupon, rows.as_ref(), tally.all, expected).await?;
             }
         }
         Ok((latency, counts))
     }
 
-    async fn come(&self, server: &Server, coupon: &str) -> Result<Tally, BenchError> {
-        let mut plan = Plan::new(server.target.clone(), coupon, Arrivals::Once { members: self.members });
+    async fn run_once(&self, server: &Server, coupon: &str) -> Result<Tally, BenchError> {
+        let mut plan = Plan::new(server.target.clone(), coupon, Arrivals::AtOnce { members: self.members });
         plan.connections = usize::try_from(self.members).unwrap_or(usize::MAX);
         plan.threads = self.config.threads;
-        plan.connect_late = self.connecting;
+        plan.connect_on_demand = self.connecting;
         if self.members > MEMBERS_OF_ONE_SOURCE {
             plan.sources = sources();
         }
-        let done = drive::run(plan, || StatusOnly, |_| {}, std::future::pending()).await;
-        Ok(done.map_err(sentence)?.0)
+        let result = drive::run(plan, || StatusReader, |_| {}, std::future::pending()).await;
+        Ok(result.map_err(bench_error)?.0)
     }
 
-    fn of(
+    fn report(
         &self,
-        who: &str,
+        contender: &str,
         stock: Stock,
         (latency, counts): &(Latency, Counts),
-        say: &impl Fn(&str),
+        on_progress: &impl Fn(&str),
     ) -> Burst {
-        let (latency_ms, counts) = (latency.ms(), *counts);
-        say(&format!(
-            "{who}, {}, connecting {}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
-            stock.words(),
+        let latency_ms = latency.ms();
+        let counts = *counts;
+        on_progress(&format!(
+            "{contender}, {}, connecting {}: mean {:.1} ms, p50 {:.1} ms, p99 {:.1} ms",
+            stock.label(),
             self.connecting,
             latency_ms.mean,
             latency_ms.p50,
             latency_ms.p99
         ));
         let Self { connecting, members, .. } = *self;
-        Burst { engine: who.to_owned(), stock, connecting, members, latency_ms, counts }
+        Burst { engine: contender.to_owned(), stock, connecting, members, latency_ms, counts }
     }
 }
 
-/// Compares what members were told with what there is. Nobody is to be turned away as long as there are coupons.
-async fn verdict(
+/// Compares the answers with the state of the service. No member may be rejected while there are coupons.
+async fn check_answers(
     server: &Server,
     engine: &str,
     coupon: &str,
-    rows: Option<&Rows>,
+    rows: Option<&IssuanceTable>,
     all: Counts,
-    wanted: u64,
+    expected: u64,
 ) -> Result<(), BenchError> {
-    let mut found = compare(server, engine, coupon, rows, all).await?;
-    if all.errors() == 0 && all.issued != wanted {
-        found.push(format!("{engine}: {} members were told a coupon instead of {wanted}", all.issued));
+    let mut contradictions = find_contradictions(server, engine, coupon, rows, all).await?;
+    if all.errors() == 0 && all.issued != expected {
+        contradictions.push(format!("{engine}: {} members got a coupon instead of {expected}", all.issued));
     }
-    match found.into_iter().next() {
-        Some(broken) => Err(BenchError(broken)),
+    match contradictions.into_iter().next() {
+        Some(contradiction) => Err(BenchError(contradiction)),
         None => Ok(()),
     }
 }

@@ -1,53 +1,47 @@
-//! What a bench is asked to do.
+//! The parameters of a bench.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The engines that are measured unless others are named. Any name that `OPENRUN_ENGINE` takes can be.
+/// The engines that are measured by default. `--engines` accepts any name that `OPENRUN_ENGINE` does.
 pub const ENGINES: &[&str] =
     &["embedded", "redis-lua", "redis-lock", "postgres-pessimistic", "postgres-optimistic"];
 
-/// The engine that needs no services. All others are given all of them, and take what they need.
+/// The engine that needs no services. The bench starts all of them for any other engine.
 pub(super) const EMBEDDED: &str = "embedded";
 
-/// The same engines once more, with other settings.
+/// Measures each engine once more with other settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// What is added to the names of the engines.
+    /// A suffix for the names of the engines.
     pub name: String,
     /// Environment variables of the node.
     pub settings: Vec<(String, String)>,
 }
 
-/// What a bench is asked to do.
 #[derive(Clone, Debug)]
 pub struct BenchConfig {
     /// The binary under test.
     pub openrun: PathBuf,
-    /// This program, for the bare handlers.
+    /// This program, which also serves the bare handlers.
     pub openrun_load: PathBuf,
-    /// The engines, by name.
     pub engines: Vec<String>,
-    /// Each of them is also measured with these.
     pub variants: Vec<Variant>,
-    /// How many rounds.
     pub rounds: u32,
-    /// How long each measurement takes.
-    pub lasts: Duration,
-    /// How long each is warmed up before.
+    /// Of each measurement.
+    pub duration: Duration,
+    /// Before each measurement.
     pub warm_up: Duration,
-    /// How many connections there are.
     pub connections: usize,
-    /// How many threads put the load on.
     pub threads: usize,
-    /// Whether the stack of the peers takes part.
+    /// Whether to measure the FastAPI stack, too.
     pub peers: bool,
-    /// Whether "sold out" is measured by wrk, too.
+    /// Whether to measure "sold out" by wrk, too.
     pub wrk: bool,
 }
 
 impl BenchConfig {
-    /// A bench of these binaries, everything else as it is by default.
+    /// A bench with defaults for everything else.
     #[must_use]
     pub fn new(openrun: PathBuf, openrun_load: PathBuf) -> Self {
         Self {
@@ -56,7 +50,7 @@ impl BenchConfig {
             engines: ENGINES.iter().map(|name| (*name).to_owned()).collect(),
             variants: Vec::new(),
             rounds: 5,
-            lasts: Duration::from_secs(5),
+            duration: Duration::from_secs(5),
             warm_up: Duration::from_secs(1),
             connections: 64,
             threads: 1,
@@ -69,7 +63,7 @@ impl BenchConfig {
 impl std::str::FromStr for Variant {
     type Err = String;
 
-    /// Reads `NAME:SETTING=VALUE,SETTING=VALUE`.
+    /// Parses `NAME:SETTING=VALUE,SETTING=VALUE`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let malformed =
             || format!("`{text}` is no variant: write it as quiet:OPENRUN_LOG=error,OPENRUN_WORKERS=1");

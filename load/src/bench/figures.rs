@@ -1,23 +1,23 @@
-//! What the rounds come to: medians, and ratios of medians.
+//! The results of the rounds: medians, and ratios of medians.
 
 use serde::Serialize;
 
 use super::contender::{BARE_EVALSHA, BARE_FIXED};
-use super::targets::{self, Target};
+use super::targets::{self, PerformanceTarget};
 use crate::latency::LatencyMs;
 
-/// What members do in a measurement.
+/// The kind of requests in a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Path {
-    /// Strangers ask for a coupon of which none is left.
+    /// Requests for a coupon that is sold out.
     SoldOut,
-    /// Members ask for one that does not run out.
+    /// Requests for a coupon whose stock does not run out.
     Issuing,
 }
 
 impl Path {
-    /// Who it is compared with.
+    /// The contender that this path is compared with.
     #[must_use]
     pub fn baseline(self) -> &'static str {
         match self {
@@ -30,81 +30,64 @@ impl Path {
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sample {
-    /// Who was measured.
     pub contender: String,
-    /// At what.
     pub path: Path,
-    /// In which round, from 1.
+    /// Counted from 1.
     pub round: u32,
-    /// True answers a second.
+    /// Verdicts a second.
     pub per_second: f64,
-    /// How long they took.
     pub latency_ms: LatencyMs,
-    /// Requests that were not told what is so.
+    /// Requests without a verdict.
     pub errors: u64,
-    /// Processor time of the server alone, in microseconds a request; absent where the system does not tell.
+    /// Processor time of the server alone; absent where the system does not report it.
     pub cpu_us_per_request: Option<f64>,
-    /// The same of this program, which puts the load on.
+    /// Processor time of this program, which generates the load.
     pub load_us_per_request: Option<f64>,
-    /// Rows that arrived in PostgreSQL in the same time, where there is one.
+    /// Rows that arrived in PostgreSQL in the measured period.
     pub rows_per_second: Option<f64>,
-    /// Answers a second by wrk, if it was asked, too.
     pub wrk_per_second: Option<f64>,
 }
 
 /// The medians of all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Who.
     pub contender: String,
-    /// At what.
     pub path: Path,
-    /// True answers a second.
+    /// Verdicts a second.
     pub per_second: f64,
-    /// The same in parts of the bare handler's; absent if that did not take part.
+    /// To the baseline's rate; absent if the baseline was not measured.
     pub ratio: Option<f64>,
-    /// Half of the answers took no longer.
     pub p50_ms: f64,
-    /// All but one in a hundred took no longer.
     pub p99_ms: f64,
-    /// Processor time of the server alone, in microseconds a request.
+    /// Processor time of the server alone.
     pub cpu_us_per_request: Option<f64>,
-    /// The same of this program, which puts the load on.
+    /// Processor time of this program.
     pub load_us_per_request: Option<f64>,
-    /// Rows that arrived in PostgreSQL.
     pub rows_per_second: Option<f64>,
-    /// Rows in parts of the bare handler's answers.
+    /// To the baseline's rate of verdicts.
     pub rows_ratio: Option<f64>,
-    /// Answers a second by wrk.
     pub wrk_per_second: Option<f64>,
-    /// The same in parts of the bare handler's.
+    /// To the baseline's rate by wrk.
     pub wrk_ratio: Option<f64>,
-    /// Requests that were not told what is so, in all rounds.
+    /// Requests without a verdict, in all rounds.
     pub errors: u64,
 }
 
-/// Everything that came of a bench.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct BenchReport {
-    /// How many rounds there were.
     pub rounds: u32,
-    /// How long each measurement took, in seconds.
+    /// Of each measurement.
     pub seconds: f64,
-    /// How many connections there were.
     pub connections: usize,
-    /// How many processors this machine has.
     pub processors: usize,
-    /// The medians.
     pub summaries: Vec<Summary>,
-    /// What is to be shown, and whether it was.
-    pub targets: Vec<Target>,
-    /// What contradicts what members were told.
+    pub targets: Vec<PerformanceTarget>,
+    /// Contradictions between answers, service and database.
     pub violations: Vec<String>,
-    /// Every measurement.
     pub samples: Vec<Sample>,
 }
 
-/// The one in the middle, or the average of the two; zero of nothing.
+/// The mean of the middle two for an even number of values; zero for none.
 #[must_use]
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
@@ -118,13 +101,13 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 impl BenchReport {
-    /// Works out the medians, the ratios and the targets from the samples.
-    pub(super) fn conclude(&mut self) {
-        self.summaries = summarise(&self.samples);
-        self.targets = targets::all(&self.summaries);
+    /// Computes the medians, the ratios and the targets from the samples.
+    pub(super) fn summarize(&mut self) {
+        self.summaries = summarize_samples(&self.samples);
+        self.targets = targets::evaluate(&self.summaries);
     }
 
-    /// Whether nothing contradicts what members were told. Being slow is no contradiction.
+    /// Whether no answer was contradicted. A missed target is no contradiction.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violations.is_empty()
@@ -132,43 +115,45 @@ impl BenchReport {
 }
 
 /// The medians of each contender and path, in the order in which they first appear.
-fn summarise(samples: &[Sample]) -> Vec<Summary> {
-    let mut seen: Vec<(&str, Path)> = Vec::new();
+fn summarize_samples(samples: &[Sample]) -> Vec<Summary> {
+    let mut keys: Vec<(&str, Path)> = Vec::new();
     for sample in samples {
-        if !seen.contains(&(&sample.contender, sample.path)) {
-            seen.push((&sample.contender, sample.path));
+        if !keys.contains(&(&sample.contender, sample.path)) {
+            keys.push((&sample.contender, sample.path));
         }
     }
-    seen.into_iter().map(|(contender, path)| summary(samples, contender, path)).collect()
+    keys.into_iter().map(|(contender, path)| summarize_contender(samples, contender, path)).collect()
 }
 
-fn of<'a>(samples: &'a [Sample], name: &'a str, path: Path) -> impl Iterator<Item = &'a Sample> {
+fn samples_of<'a>(samples: &'a [Sample], name: &'a str, path: Path) -> impl Iterator<Item = &'a Sample> {
     samples.iter().filter(move |sample| sample.contender == name && sample.path == path)
 }
 
-fn summary(samples: &[Sample], contender: &str, path: Path) -> Summary {
-    let middle = |name: &str, value: fn(&Sample) -> Option<f64>| {
-        let values: Vec<f64> = of(samples, name, path).filter_map(value).collect();
+fn summarize_contender(samples: &[Sample], contender: &str, path: Path) -> Summary {
+    let median_of = |name: &str, value: fn(&Sample) -> Option<f64>| {
+        let values: Vec<f64> = samples_of(samples, name, path).filter_map(value).collect();
         (!values.is_empty()).then(|| median(values))
     };
     let baseline = path.baseline();
     let ratio = |value: Option<f64>, base: Option<f64>| Some(value? / base.filter(|base| *base > 0.0)?);
-    let (answers, wrk) = (|sample: &Sample| Some(sample.per_second), |sample: &Sample| sample.wrk_per_second);
-    let (rows, base) = (middle(contender, |sample| sample.rows_per_second), middle(baseline, answers));
+    let answers = |sample: &Sample| Some(sample.per_second);
+    let wrk = |sample: &Sample| sample.wrk_per_second;
+    let rows = median_of(contender, |sample| sample.rows_per_second);
+    let base = median_of(baseline, answers);
     Summary {
         contender: contender.to_owned(),
         path,
-        per_second: middle(contender, answers).unwrap_or(0.0),
-        ratio: ratio(middle(contender, answers), base),
-        p50_ms: median(of(samples, contender, path).map(|sample| sample.latency_ms.p50)),
-        p99_ms: median(of(samples, contender, path).map(|sample| sample.latency_ms.p99)),
-        cpu_us_per_request: middle(contender, |sample| sample.cpu_us_per_request),
-        load_us_per_request: middle(contender, |sample| sample.load_us_per_request),
+        per_second: median_of(contender, answers).unwrap_or(0.0),
+        ratio: ratio(median_of(contender, answers), base),
+        p50_ms: median(samples_of(samples, contender, path).map(|sample| sample.latency_ms.p50)),
+        p99_ms: median(samples_of(samples, contender, path).map(|sample| sample.latency_ms.p99)),
+        cpu_us_per_request: median_of(contender, |sample| sample.cpu_us_per_request),
+        load_us_per_request: median_of(contender, |sample| sample.load_us_per_request),
         rows_per_second: rows,
         rows_ratio: ratio(rows, base),
-        wrk_per_second: middle(contender, wrk),
-        wrk_ratio: ratio(middle(contender, wrk), middle(baseline, wrk)),
-        errors: of(samples, contender, path).map(|sample| sample.errors).sum(),
+        wrk_per_second: median_of(contender, wrk),
+        wrk_ratio: ratio(median_of(contender, wrk), median_of(baseline, wrk)),
+        errors: samples_of(samples, contender, path).map(|sample| sample.errors).sum(),
     }
 }
 
@@ -176,7 +161,7 @@ fn summary(samples: &[Sample], contender: &str, path: Path) -> Summary {
 pub(super) mod tests {
     use super::*;
 
-    /// A measurement of which only the rate matters.
+    /// A measurement in which only the rate matters.
     pub(in crate::bench) fn sample(
         contender: &str,
         path: Path,
@@ -213,19 +198,21 @@ pub(super) mod tests {
             sample("redis-lua", Path::Issuing, 34.0, Some(30.0)),
             sample("redis-lua", Path::SoldOut, 95.0, None),
         ];
-        let found = summarise(&samples);
-        assert_eq!(found.len(), 4);
-        let issuing = found.iter().find(|s| s.contender == "redis-lua" && s.path == Path::Issuing).unwrap();
+        let summaries = summarize_samples(&samples);
+        assert_eq!(summaries.len(), 4);
+        let issuing =
+            summaries.iter().find(|s| s.contender == "redis-lua" && s.path == Path::Issuing).unwrap();
         assert_eq!((issuing.per_second, issuing.ratio), (32.0, Some(0.8)));
         assert_eq!((issuing.rows_per_second, issuing.rows_ratio), (Some(20.0), Some(0.5)));
         assert_eq!(issuing.errors, 2);
-        let sold_out = found.iter().find(|s| s.contender == "redis-lua" && s.path == Path::SoldOut).unwrap();
+        let sold_out =
+            summaries.iter().find(|s| s.contender == "redis-lua" && s.path == Path::SoldOut).unwrap();
         assert_eq!((sold_out.ratio, sold_out.rows_ratio), (Some(0.95), None));
     }
 
     #[test]
     fn without_the_bare_handler_there_is_no_ratio() {
-        let found = summarise(&[sample("embedded", Path::Issuing, 9.0, None)]);
-        assert_eq!(found[0].ratio, None);
+        let summaries = summarize_samples(&[sample("embedded", Path::Issuing, 9.0, None)]);
+        assert_eq!(summaries[0].ratio, None);
     }
 }

@@ -1,26 +1,25 @@
-//! How many files a process may open, which bounds its connections.
+//! The limit on open files, which bounds the connections of a process.
 
 use rlimit::Resource;
 
-use super::{BenchError, sentence};
+use super::{BenchError, bench_error};
 
 /// Files that a process needs besides its connections.
 const OTHER_FILES: u64 = 600;
 
-/// How many connections one process has room for, once it may open as many files as the system lets it.
-pub(super) fn room() -> Result<u64, BenchError> {
-    let _as_many_as_allowed = rlimit::increase_nofile_limit(u64::MAX);
-    let (may, _) = rlimit::getrlimit(Resource::NOFILE).map_err(sentence)?;
-    Ok(may.saturating_sub(OTHER_FILES))
+/// Raises the limit as far as the system permits, and returns the number of connections that it leaves.
+pub(super) fn max_connections() -> Result<u64, BenchError> {
+    let _raised_as_far_as_permitted = rlimit::increase_nofile_limit(u64::MAX);
+    let (limit, _) = rlimit::getrlimit(Resource::NOFILE).map_err(bench_error)?;
+    Ok(limit.saturating_sub(OTHER_FILES))
 }
 
-/// Makes sure that one process has room for so many connections.
-pub(super) fn enough_for(connections: u64) -> Result<(), BenchError> {
-    let room = room()?;
-    if room >= connections {
+pub(super) fn ensure_connections(connections: u64) -> Result<(), BenchError> {
+    let max_connections = max_connections()?;
+    if max_connections >= connections {
         return Ok(());
     }
     Err(BenchError(format!(
-        "a process has room for {room} connections here, not for {connections}: raise `ulimit -n`, or take fewer"
+        "a process can open {max_connections} connections here, not {connections}: raise `ulimit -n`, or use fewer"
     )))
 }

@@ -1,24 +1,24 @@
-//! Whether issuing costs the same however many have taken part before, and however many coupons are open.
+//! Whether the cost of issuing depends on the number of participants before, or on the number of open
+//! coupons.
 
 use serde::Serialize;
 
 use super::config::{BenchConfig, EMBEDDED};
 use super::figures::{Path, median};
-use super::ground::Ground;
-use super::rounds::{STOCK, compare};
+use super::measurement::{self, Measurement};
+use super::rounds::{STOCK, find_contradictions};
 use super::server::Server;
-use super::window::{self, Measured};
-use super::{BenchError, sentence};
+use super::services::BenchServices;
+use super::{BenchError, bench_error};
 use crate::admin_client::AdminClient;
-use crate::drive::{self, Arrivals, Counts, Plan, StatusOnly};
-use crate::rows::Rows;
+use crate::drive::{self, Arrivals, Counts, Plan, StatusReader};
+use crate::rows::IssuanceTable;
 
-/// How many ask at the same time while a coupon is filled.
 const FILLING_CONNECTIONS: usize = 256;
-/// What those who fill it are called; those who are measured are called otherwise.
-const FILLER: &str = "filler-";
+/// Differs from the members that are measured.
+const FILLER_PREFIX: &str = "filler-";
 
-/// How far it grows.
+/// The two sizes of each comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Participants of one coupon: few and many.
@@ -33,22 +33,20 @@ impl Default for Sizes {
     }
 }
 
-/// Few against many.
+/// The comparison of few with many.
 #[derive(Clone, Debug, Serialize)]
 pub struct Growth {
-    /// Who.
     pub engine: String,
-    /// What there were few or many of.
+    /// The thing that is few or many.
     pub of: &'static str,
-    /// How many few and many are.
     pub sizes: (u64, u64),
-    /// Issued a second with few, the median.
+    /// Median rate of issuing.
     pub few_per_second: f64,
-    /// Issued a second with many.
+    /// Median rate of issuing.
     pub many_per_second: f64,
-    /// Many in parts of few.
+    /// The rate with many to the rate with few.
     pub ratio: f64,
-    /// Each round: few, many.
+    /// For each round, the rate with few and with many.
     pub rounds: Vec<(f64, f64)>,
 }
 
@@ -62,61 +60,71 @@ impl Growth {
 }
 
 /// Measures every engine, with few and with many in turn.
-///
-/// # Errors
-/// [`BenchError`] says why this machine cannot run it, or what contradicts what members were told.
-pub async fn run(config: &BenchConfig, sizes: Sizes, say: impl Fn(&str)) -> Result<Vec<Growth>, BenchError> {
+pub async fn run(
+    config: &BenchConfig,
+    sizes: Sizes,
+    on_progress: impl Fn(&str),
+) -> Result<Vec<Growth>, BenchError> {
     let needs_all = config.engines.iter().any(|engine| engine != EMBEDDED);
-    let mut ground = Ground::prepare(&config.openrun, needs_all, needs_all).await?;
+    let mut services = BenchServices::prepare(&config.openrun, needs_all, needs_all).await?;
     let mut growths = Vec::new();
     for engine in &config.engines {
-        say(&format!("{engine}: {} against {} participants", sizes.participants.0, sizes.participants.1));
-        let rounds = participants(config, &mut ground, engine, sizes.participants, &say).await?;
+        on_progress(&format!(
+            "{engine}: {} against {} participants",
+            sizes.participants.0, sizes.participants.1
+        ));
+        let rounds =
+            compare_participants(config, &mut services, engine, sizes.participants, &on_progress).await?;
         growths.push(Growth::of(engine, "participants in one coupon", sizes.participants, rounds));
-        say(&format!("{engine}: {} against {} coupons", sizes.coupons.0, sizes.coupons.1));
-        let rounds = coupons(config, &mut ground, engine, sizes.coupons, &say).await?;
+        on_progress(&format!("{engine}: {} against {} coupons", sizes.coupons.0, sizes.coupons.1));
+        let rounds = compare_coupons(config, &mut services, engine, sizes.coupons, &on_progress).await?;
         let counts = (sizes.coupons.0 as u64, sizes.coupons.1 as u64);
         growths.push(Growth::of(engine, "coupons open at once", counts, rounds));
     }
-    ground.clear().await?;
+    services.clear().await?;
     Ok(growths)
 }
 
-/// A node that is measured, and what it writes to.
-struct Life {
+/// A node under measurement.
+struct MeasuredNode {
     engine: String,
     server: Server,
     admin: AdminClient,
-    rows: Option<Rows>,
+    rows: Option<IssuanceTable>,
 }
 
-impl Life {
-    async fn begin(config: &BenchConfig, ground: &mut Ground, engine: &str) -> Result<Self, BenchError> {
-        let server = Server::openrun(config, ground, engine, &[]).await?;
+impl MeasuredNode {
+    async fn start(
+        config: &BenchConfig,
+        services: &mut BenchServices,
+        engine: &str,
+    ) -> Result<Self, BenchError> {
+        let server = Server::openrun(config, services, engine, &[]).await?;
         let admin = AdminClient::new(server.target.clone(), None);
         let rows = match &server.database_url {
-            Some(url) => Some(Rows::connect(url).await.map_err(sentence)?),
+            Some(url) => Some(IssuanceTable::connect(url).await.map_err(bench_error)?),
             None => None,
         };
         Ok(Self { engine: engine.to_owned(), server, admin, rows })
     }
 
-    /// Makes a coupon that so many hold already; gives what they were told.
-    async fn filled(&mut self, coupon: &str, members: u64) -> Result<Counts, BenchError> {
-        self.admin.create_coupon(coupon, STOCK).await.map_err(sentence)?;
-        let mut plan = Plan::new(self.server.target.clone(), coupon, Arrivals::Once { members });
-        FILLER.clone_into(&mut plan.member_prefix);
+    /// Creates a coupon and issues it to `members` members. Returns the counts of their answers.
+    async fn create_filled_coupon(&mut self, coupon: &str, members: u64) -> Result<Counts, BenchError> {
+        self.admin.create_coupon(coupon, STOCK).await.map_err(bench_error)?;
+        let mut plan = Plan::new(self.server.target.clone(), coupon, Arrivals::AtOnce { members });
+        FILLER_PREFIX.clone_into(&mut plan.member_prefix);
         plan.connections = FILLING_CONNECTIONS;
-        let filled = drive::run(plan, || StatusOnly, |_| {}, std::future::pending()).await;
-        let all = filled.map_err(sentence)?.0.all;
-        self.settled(coupon, all).await?;
+        let result = drive::run(plan, || StatusReader, |_| {}, std::future::pending()).await;
+        let all = result.map_err(bench_error)?.0.all;
+        self.wait_until_settled(coupon, all).await?;
         Ok(all)
     }
 
-    /// Nothing that is still under way may slow down what is measured next.
-    async fn settled(&self, coupon: &str, all: Counts) -> Result<(), BenchError> {
-        let found = compare(&self.server, &self.engine, coupon, self.rows.as_ref(), all).await?;
-        found.into_iter().next().map_or(Ok(()), |sentence| Err(BenchError(sentence)))
+    /// Waits until all rows are written, so that they do not slow down the next measurement.
+    async fn wait_until_settled(&self, coupon: &str, all: Counts) -> Result<(), BenchError> {
+        let contradictions =
+            find_contradictions(&self.server, &self.engine, coupon, self.rows.as_ref(), all).await?;
+        contradictions.into_iter().next().map_or(Ok(()), |contradiction| Err(BenchError(contradiction)))
     }
 
     async fn measure(
@@ -124,83 +132,84 @@ impl Life {
         config: &BenchConfig,
         coupons: Vec<String>,
         round: u32,
-    ) -> Result<Measured, BenchError> {
-        let mut plan = window::plan(config, &self.server, coupons);
+    ) -> Result<Measurement, BenchError> {
+        let mut plan = measurement::plan(config, &self.server, coupons);
         plan.member_prefix = format!("round-{round}-");
-        window::measure(&self.server, plan, &self.engine, Path::Issuing, None).await
+        measurement::measure(&self.server, plan, &self.engine, Path::Issuing, None).await
     }
 }
 
-async fn participants(
+async fn compare_participants(
     config: &BenchConfig,
-    ground: &mut Ground,
+    services: &mut BenchServices,
     engine: &str,
     (few, many): (u64, u64),
-    say: &impl Fn(&str),
+    on_progress: &impl Fn(&str),
 ) -> Result<Vec<(f64, f64)>, BenchError> {
-    let mut life = Life::begin(config, ground, engine).await?;
-    let mut large = life.filled("large", many).await?;
+    let mut node = MeasuredNode::start(config, services, engine).await?;
+    let mut large = node.create_filled_coupon("large", many).await?;
     let mut rounds = Vec::new();
     for round in 1..=config.rounds {
-        // A new one each time: the measurement itself makes many of few.
+        // A new coupon in each round, because the measurement itself adds many participants.
         let small_id = format!("small-{round}");
-        let mut small = life.filled(&small_id, few).await?;
-        let with_few = life.measure(config, vec![small_id.clone()], round).await?;
+        let mut small = node.create_filled_coupon(&small_id, few).await?;
+        let with_few = node.measure(config, vec![small_id.clone()], round).await?;
         small.issued += with_few.all.issued;
-        life.settled(&small_id, small).await?;
-        let with_many = life.measure(config, vec!["large".to_owned()], round).await?;
+        node.wait_until_settled(&small_id, small).await?;
+        let with_many = node.measure(config, vec!["large".to_owned()], round).await?;
         large.issued += with_many.all.issued;
-        life.settled("large", large).await?;
-        rounds.push(noted(config, round, &with_few, &with_many, say));
+        node.wait_until_settled("large", large).await?;
+        rounds.push(report_round(config, round, &with_few, &with_many, on_progress));
     }
-    life.server.stop().await;
+    node.server.stop().await;
     Ok(rounds)
 }
 
-async fn coupons(
+async fn compare_coupons(
     config: &BenchConfig,
-    ground: &mut Ground,
+    services: &mut BenchServices,
     engine: &str,
     (few, many): (usize, usize),
-    say: &impl Fn(&str),
+    on_progress: &impl Fn(&str),
 ) -> Result<Vec<(f64, f64)>, BenchError> {
     let mut rounds = Vec::new();
     for round in 1..=config.rounds {
-        let mut measured = Vec::new();
+        let mut measurements = Vec::new();
         for count in [few, many] {
-            let mut life = Life::begin(config, ground, engine).await?;
+            let mut node = MeasuredNode::start(config, services, engine).await?;
             let ids: Vec<String> = (1..=count).map(|nth| format!("coupon-{nth}")).collect();
             for id in &ids {
-                life.admin.create_coupon(id, STOCK).await.map_err(sentence)?;
+                node.admin.create_coupon(id, STOCK).await.map_err(bench_error)?;
             }
-            measured.push(life.measure(config, ids.clone(), round).await?);
+            measurements.push(node.measure(config, ids.clone(), round).await?);
             for id in &ids {
-                drained(&mut life, id).await?;
+                wait_until_persisted(&mut node, id).await?;
             }
-            life.server.stop().await;
+            node.server.stop().await;
         }
-        if let [with_few, with_many] = &measured[..] {
-            rounds.push(noted(config, round, with_few, with_many, say));
+        if let [with_few, with_many] = &measurements[..] {
+            rounds.push(report_round(config, round, with_few, with_many, on_progress));
         }
     }
     Ok(rounds)
 }
 
-/// Waits until what the service counts is in the database.
-async fn drained(life: &mut Life, coupon: &str) -> Result<(), BenchError> {
-    let issued = u64::from(life.admin.fetch_coupon(coupon).await.map_err(sentence)?.issued);
-    life.settled(coupon, Counts { issued, ..Counts::default() }).await
+/// Waits until the database has as many rows as the service counts.
+async fn wait_until_persisted(node: &mut MeasuredNode, coupon: &str) -> Result<(), BenchError> {
+    let issued = u64::from(node.admin.fetch_coupon(coupon).await.map_err(bench_error)?.issued);
+    node.wait_until_settled(coupon, Counts { issued, ..Counts::default() }).await
 }
 
-fn noted(
+fn report_round(
     config: &BenchConfig,
     round: u32,
-    few: &Measured,
-    many: &Measured,
-    say: &impl Fn(&str),
+    few: &Measurement,
+    many: &Measurement,
+    on_progress: &impl Fn(&str),
 ) -> (f64, f64) {
-    let (few, many) = (few.sample.per_second, many.sample.per_second);
-    say(&format!("round {round} of {}: few {few:.0}/s, many {many:.0}/s", config.rounds));
+    let few = few.sample.per_second;
+    let many = many.sample.per_second;
+    on_progress(&format!("round {round} of {}: few {few:.0}/s, many {many:.0}/s", config.rounds));
     (few, many)
 }
 

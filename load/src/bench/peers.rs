@@ -1,5 +1,5 @@
-//! The stack that is compared with: FastAPI, redis-py and aio-pika with confirms, in a Python environment of its own that
-//! is made once and kept beside this program.
+//! The FastAPI stack to compare with: FastAPI, redis-py and aio-pika with confirms, in a Python environment
+//! that is created once and kept beside this program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,32 +9,31 @@ use lapin::options::QueueDeleteOptions;
 use lapin::{Connection, ConnectionProperties};
 
 use super::server::Server;
-use super::{BenchError, sentence};
+use super::{BenchError, bench_error};
 use crate::chaos::command::output;
 use crate::fleet::ports::free_port;
 
 const APP: &str = include_str!("../../peers/fastapi/app.py");
 const REQUIREMENTS: &str = include_str!("../../peers/fastapi/requirements.txt");
-/// What it publishes to.
+/// The queue that the stack publishes to.
 const QUEUE: &str = "peers.issuances";
 const CLEAR_BOUND: Duration = Duration::from_secs(30);
 
-/// The environment, ready to be started.
-pub(super) struct Peers {
+pub(super) struct PeerStack {
     folder: PathBuf,
 }
 
-impl Peers {
-    /// Makes the environment, or takes the one that was made for the same requirements.
-    pub(super) async fn prepare(program: &Path, say: impl Fn(&str)) -> Result<Self, BenchError> {
+impl PeerStack {
+    /// Creates the environment, or reuses one with the same requirements.
+    pub(super) async fn prepare(program: &Path, on_progress: impl Fn(&str)) -> Result<Self, BenchError> {
         let folder = program.with_file_name("openrun-peers");
-        std::fs::create_dir_all(&folder).map_err(sentence)?;
-        std::fs::write(folder.join("app.py"), APP).map_err(sentence)?;
+        std::fs::create_dir_all(&folder).map_err(bench_error)?;
+        std::fs::write(folder.join("app.py"), APP).map_err(bench_error)?;
         let requirements = folder.join("requirements.txt");
-        let made_for = folder.join("made-for.txt");
-        std::fs::write(&requirements, REQUIREMENTS).map_err(sentence)?;
-        if std::fs::read_to_string(&made_for).ok().as_deref() != Some(REQUIREMENTS) {
-            say("a Python environment is made for the peers");
+        let installed = folder.join("made-for.txt");
+        std::fs::write(&requirements, REQUIREMENTS).map_err(bench_error)?;
+        if std::fs::read_to_string(&installed).ok().as_deref() != Some(REQUIREMENTS) {
+            on_progress("creating a Python environment for the FastAPI stack");
             let mut make = Command::new("python3");
             make.args(["-m", "venv", "--clear"]).arg(folder.join("venv"));
             output(make).await?;
@@ -43,17 +42,16 @@ impl Peers {
                 .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
                 .arg(&requirements);
             output(install).await?;
-            std::fs::write(&made_for, REQUIREMENTS).map_err(sentence)?;
+            std::fs::write(&installed, REQUIREMENTS).map_err(bench_error)?;
         }
         Ok(Self { folder })
     }
 
-    /// The key of a coupon's stock.
     pub(super) fn stock_key(coupon: &str) -> String {
         format!("coupon:{coupon}:stock")
     }
 
-    /// Starts it with one worker a processor, as its own documentation recommends.
+    /// Starts the stack with one worker for each processor, as uvicorn's documentation recommends.
     pub(super) async fn start(&self, redis_url: &str, amqp_url: &str) -> Result<Server, BenchError> {
         let port = free_port();
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -65,19 +63,20 @@ impl Peers {
             .env("REDIS_URL", redis_url)
             .env("AMQP_URL", amqp_url)
             .env("QUEUE", QUEUE);
-        Server::other(command, port, "Application startup complete").await
+        Server::peer(command, port, "Application startup complete").await
     }
 
-    /// Takes away what it has published and nobody consumes.
+    /// Deletes the messages that the stack has published; they have no consumer.
     pub(super) async fn clear(&self, amqp_url: &str) -> Result<(), BenchError> {
         let clearing = async {
             let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
             let channel = connection.create_channel().await?;
             channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
-            connection.close(200, "done".into()).await
+            connection.close(200, "result".into()).await
         };
-        let done = tokio::time::timeout(CLEAR_BOUND, clearing).await;
-        done.map_err(|_| BenchError("RabbitMQ does not delete the peers' queue".to_owned()))?
-            .map_err(sentence)
+        let result = tokio::time::timeout(CLEAR_BOUND, clearing).await;
+        result
+            .map_err(|_| BenchError("RabbitMQ does not delete the peers' queue".to_owned()))?
+            .map_err(bench_error)
     }
 }

@@ -1,4 +1,4 @@
-//! The process under measurement: started, asked what it has used, and ended with its owner.
+//! The process under measurement: its start, its use of resources, and its end.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::config::BenchConfig;
-use super::ground::{Ground, Plot};
-use super::{BenchError, sentence};
+use super::services::{BenchServices, NodeSetup};
+use super::{BenchError, bench_error};
 use crate::bare;
 use crate::chaos::metrics;
 use crate::chaos::node::openrun;
@@ -20,12 +20,11 @@ use crate::target::Target;
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// What a node answers with 200 once it is ready. Its log may have been turned off.
+/// Answered with 200 by a node that is ready. Its log may be turned off, so that no log line can be awaited.
 const READY: &str = "/readyz";
 /// The unit of processor time in `/proc`, the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A server of one life.
 pub(super) struct Server {
     process: Process,
     pub(super) target: Target,
@@ -35,76 +34,80 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A node on empty ground.
+    /// Starts a node with empty services.
     pub(super) async fn openrun(
         config: &BenchConfig,
-        ground: &mut Ground,
+        services: &mut BenchServices,
         engine: &str,
         settings: &[(String, String)],
     ) -> Result<Self, BenchError> {
-        let plot = ground.fresh(&config.openrun, engine).await?;
-        Self::node(config, plot, settings).await
+        let setup = services.prepare_node(&config.openrun, engine).await?;
+        Self::node(config, setup, settings).await
     }
 
-    /// So many nodes on the same empty ground. Those of an engine that needs no services have nothing in common.
+    /// Starts nodes on the same empty services. With an engine that needs no services, the nodes share
+    /// nothing.
     pub(super) async fn nodes(
         config: &BenchConfig,
-        ground: &mut Ground,
+        services: &mut BenchServices,
         engine: &str,
         count: usize,
     ) -> Result<Vec<Self>, BenchError> {
-        let plot = ground.fresh(&config.openrun, engine).await?;
+        let setup = services.prepare_node(&config.openrun, engine).await?;
         let mut nodes = Vec::new();
         for _ in 0..count {
-            nodes.push(Self::node(config, plot.neighbour()?, &[]).await?);
+            nodes.push(Self::node(config, setup.with_own_folder()?, &[]).await?);
         }
         Ok(nodes)
     }
 
     async fn node(
         config: &BenchConfig,
-        plot: Plot,
+        setup: NodeSetup,
         settings: &[(String, String)],
     ) -> Result<Self, BenchError> {
         let mut command = openrun(&config.openrun);
         let port = free_port();
         command.arg("serve").env("OPENRUN_BIND", format!("127.0.0.1:{port}"));
-        command.env("OPENRUN_DATA_DIR", plot.folder.path().join("data"));
-        command.envs(plot.settings).envs(settings.iter().cloned());
-        let server = Self::start(command, port, plot.folder, "").await;
-        let mut server = Self { database_url: plot.database_url, ..server };
+        command.env("OPENRUN_DATA_DIR", setup.folder.path().join("data"));
+        command.envs(setup.settings).envs(settings.iter().cloned());
+        let server = Self::start(command, port, setup.folder, "").await;
+        let mut server = Self { database_url: setup.database_url, ..server };
         let deadline = Instant::now() + START_BOUND;
         while metrics::get(&server.target, READY).await.is_none() {
             if !server.process.is_running() || Instant::now() >= deadline {
-                return Err(BenchError(format!("the node does not serve: {}", server.process.log_tail())));
+                return Err(BenchError(format!(
+                    "the node does not become ready: {}",
+                    server.process.log_tail()
+                )));
             }
             tokio::time::sleep(POLL).await;
         }
         Ok(server)
     }
 
-    /// The bare handler that says what is in the file `answer`.
+    /// Starts the bare handler that sends the content of the file `answer`.
     pub(super) async fn bare_fixed(program: &Path, answer: &Path) -> Result<Self, BenchError> {
         Self::bare(program, "fixed", ["--answer", &answer.display().to_string()]).await
     }
 
-    /// A bare handler; `extra` are its flags.
+    /// Starts a bare handler; `extra` are its flags.
     pub(super) async fn bare(program: &Path, kind: &str, extra: [&str; 2]) -> Result<Self, BenchError> {
-        let folder = tempfile::tempdir().map_err(sentence)?;
+        let folder = tempfile::tempdir().map_err(bench_error)?;
         let port = free_port();
         let mut command = Command::new(program);
         command.args(["bare", "--kind", kind, "--bind", &format!("127.0.0.1:{port}")]).args(extra);
-        Ok(Self::start(command, port, folder, bare::SERVES).await)
+        Ok(Self::start(command, port, folder, bare::READY_LINE).await)
     }
 
-    /// Another server, which is ready when it has printed `ready` and listens.
-    pub(super) async fn other(command: Command, port: u16, ready: &str) -> Result<Self, BenchError> {
-        let folder = tempfile::tempdir().map_err(sentence)?;
+    /// Starts another server, which is ready when it has printed `ready` and listens.
+    pub(super) async fn peer(command: Command, port: u16, ready: &str) -> Result<Self, BenchError> {
+        let folder = tempfile::tempdir().map_err(bench_error)?;
         let server = Self::start(command, port, folder, ready).await;
         let deadline = Instant::now() + START_BOUND;
         while TcpStream::connect(server.target.addr()).await.is_err() {
             if Instant::now() >= deadline {
-                return Err(BenchError(format!("it does not serve: {}", server.process.log_tail())));
+                return Err(BenchError(format!("the server does not start: {}", server.process.log_tail())));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -119,7 +122,6 @@ impl Server {
         Self { process, target, database_url: None, _watchdog: watchdog, _folder: folder }
     }
 
-    /// Asks it to end, and waits for that.
     pub(super) async fn stop(mut self) {
         self.process.signal(Signal::Terminate);
         self.process.until_ended(STOP_BOUND).await;
@@ -129,7 +131,7 @@ impl Server {
         PathBuf::from(format!("/proc/{}/{file}", self.process.id()))
     }
 
-    /// The processor time that it and its children have used; `None` where the system does not tell.
+    /// Processor time of the process and its children; `None` where the system does not report it.
     pub(super) fn cpu(&self) -> Option<Duration> {
         let id = self.process.id();
         let own = cpu(&std::fs::read_to_string(self.proc("stat")).ok()?)?;
@@ -138,22 +140,23 @@ impl Server {
         Some(own + children.split_whitespace().filter_map(stat).sum::<Duration>())
     }
 
-    /// The memory that it holds, in bytes; `None` where the system does not tell.
+    /// Resident memory; `None` where the system does not report it.
     pub(super) fn memory_bytes(&self) -> Option<u64> {
         memory_bytes(&std::fs::read_to_string(self.proc("status")).ok()?)
     }
 }
 
-/// The processor time that this process has used.
+/// Processor time of this process.
 pub(super) fn own_cpu() -> Option<Duration> {
     cpu(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
 fn cpu(stat: &str) -> Option<Duration> {
-    // The name may hold anything, and ends with the last parenthesis.
+    // The name may contain anything, and ends with the last parenthesis.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
-    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    let user = fields.next()?.parse::<u64>().ok()?;
+    let system = fields.next()?.parse::<u64>().ok()?;
     Some(Duration::from_secs_f64((user + system) as f64 / TICKS_PER_SECOND))
 }
 

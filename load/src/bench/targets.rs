@@ -1,68 +1,67 @@
-//! What is to be shown, as ratios and rates, and whether it was.
+//! Performance targets: ratios and rates that a bench must reach.
 
 use serde::Serialize;
 
 use super::contender::{BARE_EVALSHA, BARE_FIXED, FASTAPI};
 use super::figures::{Path, Summary};
 
-/// One thing that is to be shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Target {
-    /// In words.
+pub struct PerformanceTarget {
+    /// A description.
     pub what: String,
-    /// What was seen.
     pub seen: f64,
-    /// What is to be seen at least.
     pub least: f64,
-    /// Whether it was.
     pub met: bool,
 }
 
-/// Which figure is compared with which.
+/// The value that a target is about.
 #[derive(Clone, Copy)]
-enum Of {
-    /// Answers, in parts of the other's answers.
+enum Metric {
+    /// The rate of verdicts, to that of another contender.
     Answers(&'static str),
-    /// Rows, in parts of the other's answers.
+    /// The rate of rows, to the rate of verdicts of another contender.
     Rows(&'static str),
-    /// Answers a second.
+    /// Verdicts a second.
     Rate,
 }
 
-const AT_LEAST: &[(&str, Path, Of, f64)] = &[
-    ("embedded", Path::SoldOut, Of::Answers(BARE_FIXED), 0.95),
-    ("redis-lua", Path::SoldOut, Of::Answers(BARE_FIXED), 0.95),
-    ("redis-lua", Path::Issuing, Of::Answers(BARE_EVALSHA), 0.8),
-    ("redis-lua", Path::Issuing, Of::Rows(BARE_EVALSHA), 0.5),
-    ("embedded", Path::Issuing, Of::Answers(BARE_EVALSHA), 0.9),
-    ("embedded", Path::SoldOut, Of::Answers(FASTAPI), 10.0),
-    ("redis-lua", Path::SoldOut, Of::Answers(FASTAPI), 10.0),
-    ("embedded", Path::Issuing, Of::Answers(FASTAPI), 8.0),
-    ("redis-lua", Path::Issuing, Of::Answers(FASTAPI), 8.0),
-    ("embedded", Path::Issuing, Of::Rate, 5_000.0),
-    ("redis-lua", Path::Issuing, Of::Rate, 5_000.0),
-    ("redis-lock", Path::Issuing, Of::Rate, 1_000.0),
-    ("postgres-pessimistic", Path::Issuing, Of::Rate, 1_000.0),
-    ("postgres-optimistic", Path::Issuing, Of::Rate, 1_000.0),
+const TARGETS: &[(&str, Path, Metric, f64)] = &[
+    ("embedded", Path::SoldOut, Metric::Answers(BARE_FIXED), 0.95),
+    ("redis-lua", Path::SoldOut, Metric::Answers(BARE_FIXED), 0.95),
+    ("redis-lua", Path::Issuing, Metric::Answers(BARE_EVALSHA), 0.8),
+    ("redis-lua", Path::Issuing, Metric::Rows(BARE_EVALSHA), 0.5),
+    ("embedded", Path::Issuing, Metric::Answers(BARE_EVALSHA), 0.9),
+    ("embedded", Path::SoldOut, Metric::Answers(FASTAPI), 10.0),
+    ("redis-lua", Path::SoldOut, Metric::Answers(FASTAPI), 10.0),
+    ("embedded", Path::Issuing, Metric::Answers(FASTAPI), 8.0),
+    ("redis-lua", Path::Issuing, Metric::Answers(FASTAPI), 8.0),
+    ("embedded", Path::Issuing, Metric::Rate, 5_000.0),
+    ("redis-lua", Path::Issuing, Metric::Rate, 5_000.0),
+    ("redis-lock", Path::Issuing, Metric::Rate, 1_000.0),
+    ("postgres-pessimistic", Path::Issuing, Metric::Rate, 1_000.0),
+    ("postgres-optimistic", Path::Issuing, Metric::Rate, 1_000.0),
 ];
 
-/// Everything that can be said of who took part. What was not measured is not mentioned.
-pub(super) fn all(summaries: &[Summary]) -> Vec<Target> {
-    let find = |name: &str, path| summaries.iter().find(|one| one.contender == name && one.path == path);
-    let target = |(name, path, of, least): &(&str, Path, Of, f64)| {
-        let one = find(name, *path)?;
+/// Evaluates the targets whose contenders were measured.
+pub(super) fn evaluate(summaries: &[Summary]) -> Vec<PerformanceTarget> {
+    let find =
+        |name: &str, path| summaries.iter().find(|summary| summary.contender == name && summary.path == path);
+    let target = |(name, path, metric, least): &(&str, Path, Metric, f64)| {
+        let summary = find(name, *path)?;
         let base = |other: &str| find(other, *path).map(|base| base.per_second).filter(|base| *base > 0.0);
-        let at = if *path == Path::SoldOut { "sold out" } else { "issuing" };
-        let (what, seen) = match of {
-            Of::Answers(other) => (format!("{at}: {name} / {other}"), one.per_second / base(other)?),
-            Of::Rows(other) => {
-                (format!("{at}: rows of {name} / {other}"), one.rows_per_second? / base(other)?)
+        let path_label = if *path == Path::SoldOut { "sold out" } else { "issuing" };
+        let (what, seen) = match metric {
+            Metric::Answers(other) => {
+                (format!("{path_label}: {name} / {other}"), summary.per_second / base(other)?)
             }
-            Of::Rate => (format!("{at}: {name}, answers a second"), one.per_second),
+            Metric::Rows(other) => {
+                (format!("{path_label}: rows of {name} / {other}"), summary.rows_per_second? / base(other)?)
+            }
+            Metric::Rate => (format!("{path_label}: {name}, answers a second"), summary.per_second),
         };
-        Some(Target { what, seen, least: *least, met: seen >= *least })
+        Some(PerformanceTarget { what, seen, least: *least, met: seen >= *least })
     };
-    AT_LEAST.iter().filter_map(target).collect()
+    TARGETS.iter().filter_map(target).collect()
 }
 
 #[cfg(test)]
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_met_or_missed_and_what_did_not_take_part_is_left_out() {
+    fn a_target_is_met_missed_or_left_out_if_not_measured() {
         let samples = vec![
             sample(BARE_FIXED, Path::SoldOut, 100.0, None),
             sample("embedded", Path::SoldOut, 95.0, None),
@@ -80,7 +79,7 @@ mod tests {
             sample("redis-lua", Path::Issuing, 8_000.0, Some(4_999.0)),
         ];
         let mut report = BenchReport { samples, ..BenchReport::default() };
-        report.conclude();
+        report.summarize();
         let met: Vec<(&str, bool)> = report.targets.iter().map(|t| (t.what.as_str(), t.met)).collect();
         assert_eq!(
             met,

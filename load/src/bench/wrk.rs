@@ -1,31 +1,31 @@
-//! The same question by wrk, to show what our own generator costs beside it.
+//! Measures the same path by wrk, to show the cost of this load generator in comparison.
 
 use std::process::Command;
 
 use super::config::BenchConfig;
-use super::{BenchError, sentence};
+use super::{BenchError, bench_error};
 use crate::chaos::command::output;
 use crate::target::Target;
 
-/// wrk sends the same bytes again and again, which nobody can do for less.
+/// wrk sends the same bytes in every request.
 const SCRIPT: &str = r#"wrk.method = "POST"
 wrk.body = '{"member_id":"member-1234567"}'
 wrk.headers["content-type"] = "application/json"
 "#;
 
-/// Answers a second.
+/// Returns answers a second.
 pub(super) async fn measure(config: &BenchConfig, target: &Target, coupon: &str) -> Result<f64, BenchError> {
-    let script = tempfile::NamedTempFile::new().map_err(sentence)?;
-    std::fs::write(script.path(), SCRIPT).map_err(sentence)?;
+    let script = tempfile::NamedTempFile::new().map_err(bench_error)?;
+    std::fs::write(script.path(), SCRIPT).map_err(bench_error)?;
     let mut command = Command::new("wrk");
-    let seconds = config.lasts.as_secs().max(1);
+    let seconds = config.duration.as_secs().max(1);
     command
         .args(["-t", &config.threads.to_string(), "-c", &config.connections.to_string()])
         .args(["-d", &format!("{seconds}s"), "-s"])
         .arg(script.path())
         .arg(format!("{target}/v1/coupons/{coupon}/issuances"));
     let printed = output(command).await?;
-    per_second(&printed).ok_or_else(|| BenchError(format!("wrk says nothing of a rate: {printed}")))
+    per_second(&printed).ok_or_else(|| BenchError(format!("wrk printed no rate: {printed}")))
 }
 
 fn per_second(printed: &str) -> Option<f64> {

@@ -1,79 +1,81 @@
-//! The load itself: asks at the moments of a plan over many connections, and counts what comes back and when.
+//! Generates load: sends requests at the times of a plan over many connections, and counts the answers and
+//! when they come.
 //!
-//! It has to be cheap, because it often shares its processors with what it measures. So each thread has a runtime of
-//! its own, on which a connection is driven by the task that asks; what is counted is counted by thread and added up at
-//! the end; and nothing is drawn, written or judged while the load lasts, apart from reading the answer.
+//! It must be cheap, because it often shares its processors with the service that it measures. So each thread
+//! has a runtime of its own, on which the task that sends a request also drives the connection. Each thread
+//! counts for itself, and the counts are added up at the end. Nothing is drawn, written or judged during a
+//! load, apart from reading the answers.
 
-mod field;
-mod lane;
 mod plan;
-mod read;
+mod reader;
 mod schedule;
+mod state;
 mod tally;
+mod worker;
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 pub use self::plan::{Arrivals, Plan, PlanError};
-pub use self::read::{Read, Remember, StatusOnly};
+pub use self::reader::{AnswerReader, FullReader, StatusReader};
 pub use self::schedule::{Schedule, Stage};
 pub use self::tally::{Counts, Outcome, Slice, Tally};
 
-use self::field::Field;
+use self::state::LoadState;
 use crate::progress::INTERVAL;
 
-/// Where a load is, for whoever watches.
+/// The progress of a load.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Standing {
-    /// Since the load began; zero while the connections are being opened.
+pub struct LoadProgress {
+    /// Since the load began; zero while connections are being opened.
     pub elapsed: Duration,
-    /// Requests that have ended, one way or the other.
     pub ended: u64,
-    /// How many members have been called up so far.
+    /// The number of members that have begun.
     pub members: u64,
 }
 
-/// Puts the load on and returns when the last answer is there. `watch` is called now and then, and `stop` ends it early.
+/// Generates the load and returns after the last answer. Calls `watch` repeatedly; `stop` ends the load
+/// early.
 ///
-/// Each thread makes a reader of its own by `reader`; they are returned with what they have read.
-///
-/// # Errors
-/// [`PlanError`] says what is wrong with the plan, or why it could not be carried out.
-pub async fn run<R: Read>(
+/// `reader` creates a reader for each thread; the readers are returned.
+pub async fn run<R: AnswerReader>(
     plan: Plan,
     reader: impl Fn() -> R,
-    watch: impl Fn(Standing),
+    watch: impl Fn(LoadProgress),
     stop: impl Future<Output = ()>,
 ) -> Result<(Tally, Vec<R>), PlanError> {
-    plan.check()?;
-    let field = Arc::new(Field::new(plan)?);
+    plan.validate()?;
+    let state = Arc::new(LoadState::new(plan)?);
     let (sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
     let mut threads = Vec::new();
-    for thread in 0..field.plan.threads {
-        let (field, reader, sender) = (Arc::clone(&field), reader(), sender.clone());
+    for thread in 0..state.plan.threads {
+        let state = Arc::clone(&state);
+        let reader = reader();
+        let sender = sender.clone();
         let name = format!("load-{thread}");
         let body = move || {
-            // Whoever waits has gone only if the whole load has been given up.
-            let _nobody_waits = sender.send(lane::drive(&field, thread, reader));
+            // The receiver is gone only if the whole load was dropped.
+            let _receiver_gone = sender.send(worker::run_thread(&state, thread, reader));
         };
         threads.push(thread::Builder::new().name(name).spawn(body).map_err(PlanError::Thread)?);
     }
     drop(sender);
     let mut stop = std::pin::pin!(stop);
     let mut tick = tokio::time::interval(INTERVAL);
-    let (mut tally, mut readers) = (Tally::new(&field.plan), Vec::new());
+    let mut tally = Tally::new(&state.plan);
+    let mut readers = Vec::new();
     while readers.len() < threads.len() {
         tokio::select! {
-            done = ended.recv() => {
-                let (part, reader) = done.ok_or(PlanError::Died)??;
+            result = ended.recv() => {
+                let (part, reader) = result.ok_or(PlanError::ThreadPanicked)??;
                 tally.merge(&part);
                 readers.push(reader);
             }
-            () = &mut stop, if !field.is_stopped() => field.stop(),
-            _ = tick.tick() => watch(field.standing()),
+            () = &mut stop, if !state.is_stopped() => state.stop(),
+            _ = tick.tick() => watch(state.progress()),
         }
     }
-    tally.ran = field.ran(&tally);
+    tally.measured_duration = state.measured_duration(&tally);
     Ok((tally, readers))
 }

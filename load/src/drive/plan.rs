@@ -1,4 +1,4 @@
-//! What a load is asked to be.
+//! The plan of a load.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,84 +8,67 @@ use crate::api::is_coupon_id;
 use crate::connection::REQUEST_TIMEOUT;
 use crate::target::Target;
 
-/// When members come.
+/// The times at which members come.
 #[derive(Clone, Debug)]
 pub enum Arrivals {
-    /// Closed loop: on each connection the next member asks when the last one has been answered, for so long.
-    Closed {
-        /// How long it lasts.
-        lasts: Duration,
-    },
-    /// Open loop: members come when the schedule says, whether or not anybody has been answered.
+    /// Closed loop: on each connection, the next member comes as soon as the last one is answered.
+    Closed { duration: Duration },
+    /// Open loop: members come when the schedule says, independently of the answers.
     Open(Schedule),
-    /// So many members, all at the same moment.
-    Once {
-        /// How many.
-        members: u64,
-    },
+    /// All members come at the same moment.
+    AtOnce { members: u64 },
 }
 
-/// A load.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Who is asked.
     pub target: Target,
-    /// Member number n asks for one of these, in turn.
+    /// Member number n requests one of these, in turn.
     pub coupons: Vec<String>,
     /// Member number n is called by this and n.
     pub member_prefix: String,
-    /// When members come.
     pub arrivals: Arrivals,
-    /// The first part of a load, which is not measured. Not for [`Arrivals::Once`].
+    /// The first part of a load, which is not measured. Not used with [`Arrivals::AtOnce`].
     pub warm_up: Duration,
-    /// How many connections there are, all open before the first member comes.
+    /// Open before the first member comes, unless `connect_on_demand` is set.
     pub connections: usize,
-    /// How many threads drive them.
     pub threads: usize,
-    /// Every member clicks twice at the same moment, by a connection more.
-    pub twice: bool,
-    /// Connections are opened by the first request they carry, and that time counts.
-    pub connect_late: bool,
-    /// How long a request may take.
+    /// Every member sends two requests at the same moment, over two connections.
+    pub double_click: bool,
+    /// The first request over a connection opens it, and its latency includes that.
+    pub connect_on_demand: bool,
     pub request_timeout: Duration,
-    /// Where connections come from, in turn; the system chooses if it is empty. One address has some 28,000 ports.
+    /// The local addresses to connect from, in turn; if empty, the system chooses. One address has some
+    /// 28,000 ports.
     pub sources: Vec<IpAddr>,
 }
 
-/// Why a load cannot be put on.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The coupon's id could not be one.
     #[error("`{0}` is no coupon id: use 1 to 64 letters, digits, `-` and `_`")]
     CouponId(String),
-    /// Nobody would ask for anything.
     #[error(
         "a load needs at least one coupon, one connection and one thread, and no more threads than connections"
     )]
-    Nobody,
-    /// The parts do not make a request.
+    Empty,
     #[error("the request cannot be built: {0}")]
     Request(#[from] hyper::http::Error),
-    /// No connection could be opened before the load began.
     #[error("{connections} connections to {target} cannot be opened: {source}")]
     Unreachable {
-        /// Who was asked.
         target: Target,
-        /// How many there were to be.
         connections: usize,
-        /// What happened to the first that failed.
+        /// The first failure.
         source: crate::connection::RequestError,
     },
-    /// The system gives no thread or no runtime.
+    /// The system refuses a thread or a runtime.
     #[error("the load cannot be driven: {0}")]
     Thread(#[source] std::io::Error),
-    /// A thread of the load panicked: its figures are lost.
+    /// The counts of the thread are lost.
     #[error("a thread of the load died")]
-    Died,
+    ThreadPanicked,
 }
 
 impl Plan {
-    /// A load of this kind for one coupon; everything else as it is by default.
+    /// A load for one coupon, with defaults for everything else.
     #[must_use]
     pub fn new(target: Target, coupon: impl Into<String>, arrivals: Arrivals) -> Self {
         Self {
@@ -96,29 +79,29 @@ impl Plan {
             warm_up: Duration::ZERO,
             connections: 64,
             threads: 1,
-            twice: false,
-            connect_late: false,
+            double_click: false,
+            connect_on_demand: false,
             request_timeout: REQUEST_TIMEOUT,
             sources: Vec::new(),
         }
     }
 
-    /// The part that is measured: from when to when, counted from the beginning. Without an end for a load that has none.
+    /// The measured period, from the beginning of the load. It has no end if the load has no fixed duration.
     #[must_use]
-    pub fn measured(&self) -> (Duration, Option<Duration>) {
+    pub fn measured_period(&self) -> (Duration, Option<Duration>) {
         match &self.arrivals {
-            Arrivals::Closed { lasts } => (self.warm_up, Some(self.warm_up + *lasts)),
-            Arrivals::Open(schedule) => (self.warm_up, Some(schedule.lasts())),
-            Arrivals::Once { .. } => (Duration::ZERO, None),
+            Arrivals::Closed { duration } => (self.warm_up, Some(self.warm_up + *duration)),
+            Arrivals::Open(schedule) => (self.warm_up, Some(schedule.duration())),
+            Arrivals::AtOnce { .. } => (Duration::ZERO, None),
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), PlanError> {
+    pub(super) fn validate(&self) -> Result<(), PlanError> {
         if let Some(id) = self.coupons.iter().find(|id| !is_coupon_id(id)) {
             return Err(PlanError::CouponId(id.clone()));
         }
         if self.coupons.is_empty() || self.threads == 0 || self.connections < self.threads {
-            return Err(PlanError::Nobody);
+            return Err(PlanError::Empty);
         }
         Ok(())
     }

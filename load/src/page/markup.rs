@@ -1,6 +1,6 @@
-//! Text that becomes part of a page.
+//! Escapes text for HTML.
 
-/// The text with everything replaced that could end or begin markup.
+/// Replaces every character that could begin or end markup.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -21,7 +21,7 @@ mod tests {
     use super::escape;
 
     #[test]
-    fn nothing_that_is_written_into_a_page_can_be_markup() {
+    fn escaped_text_contains_no_markup() {
         assert_eq!(
             escape("<script>alert(\"1\" & '2')</script>"),
             "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;"

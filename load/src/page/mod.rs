@@ -1,4 +1,4 @@
-//! A run as one page for a browser: everything is in it, and nothing is fetched.
+//! Renders a run as one HTML page without external resources.
 
 mod markup;
 mod plot;
@@ -13,20 +13,19 @@ use crate::format::{human, thousands};
 use crate::latency::LatencyMs;
 use crate::report::Verdict;
 use crate::run::RunReport;
-use crate::run::report::{rows, title};
+use crate::run::report::{describe, outcome_rows};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page.
 #[must_use]
 pub fn render(report: &RunReport) -> String {
-    let title = escape(&title(report));
+    let title = escape(&describe(report));
     let sections = [
-        summary(report),
-        latency(report).draw(),
-        throughput(report).draw(),
-        errors(report).draw(),
-        truth(report),
+        render_summary(report),
+        latency_plot(report).draw(),
+        throughput_plot(report).draw(),
+        error_plot(report).draw(),
+        coupon_table(report),
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -38,11 +37,11 @@ pub fn render(report: &RunReport) -> String {
     )
 }
 
-fn summary(report: &RunReport) -> String {
+fn render_summary(report: &RunReport) -> String {
     let LatencyMs { p50, p90, p99, max, mean } = report.latency_ms;
     let ms = |ms: f64| human(Duration::from_secs_f64(ms / 1e3));
     let mut cells = vec![
-        ("true answers a second", thousands(report.answers_per_second as u64)),
+        ("verdicts a second", thousands(report.answers_per_second as u64)),
         ("coupons a second", thousands(report.issued_per_second as u64)),
         ("mean", ms(mean)),
         ("p50", ms(p50)),
@@ -51,9 +50,9 @@ fn summary(report: &RunReport) -> String {
         ("slowest", ms(max)),
         ("took", human(Duration::from_millis(report.duration_ms))),
     ];
-    let counts = rows(&report.counts).into_iter().filter(|(_, count, always)| *always || *count > 0);
+    let counts = outcome_rows(&report.counts).into_iter().filter(|(_, count, always)| *always || *count > 0);
     cells.extend(counts.map(|(label, count, _)| (label, thousands(count))));
-    let mut html = verdict(&report.verdict);
+    let mut html = render_verdict(&report.verdict);
     html.push_str("<dl>\n");
     for (label, value) in cells {
         let _infallible = writeln!(html, "<div><dt>{}</dt><dd>{}</dd></div>", escape(label), escape(&value));
@@ -61,7 +60,7 @@ fn summary(report: &RunReport) -> String {
     html + "</dl>"
 }
 
-fn verdict(verdict: &Verdict) -> String {
+fn render_verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Holds => "<p class=\"held\">The promise held.</p>\n".to_owned(),
         Verdict::Broken(violations) => {
@@ -72,8 +71,8 @@ fn verdict(verdict: &Verdict) -> String {
     }
 }
 
-/// Percentiles at equal distances for each further nine, as members are who wait that long.
-fn latency(report: &RunReport) -> Plot<'_> {
+/// Draws each further nine at the same distance, so that the slowest answers get as much room as the rest.
+fn latency_plot(report: &RunReport) -> Plot<'_> {
     let nines = |percent: f64| -(1.0 - percent / 100.0).max(1e-6).log10();
     let points: Vec<(f64, f64)> =
         report.curve_ms.iter().map(|(percent, ms)| (nines(*percent), *ms)).collect();
@@ -91,11 +90,11 @@ fn latency(report: &RunReport) -> Plot<'_> {
     }
 }
 
-/// What is counted of a slice, and its name.
+/// The name of a curve, and its value in a slice.
 type Counter<'a> = (&'a str, fn(&Slice) -> u64);
 
-/// Values of each slice, a second.
-fn over_time<'a>(report: &RunReport, title: &'static str, curves: &[Counter<'a>]) -> Plot<'a> {
+/// Plots values of each slice, as a rate a second.
+fn plot_over_time<'a>(report: &RunReport, title: &'static str, curves: &[Counter<'a>]) -> Plot<'a> {
     let slice_s = report.slice_ms.max(1) as f64 / 1e3;
     let curve = |(name, value): &Counter<'a>| {
         let slices = report.slices.iter().enumerate();
@@ -111,32 +110,32 @@ fn over_time<'a>(report: &RunReport, title: &'static str, curves: &[Counter<'a>]
     }
 }
 
-fn throughput(report: &RunReport) -> Plot<'_> {
-    over_time(
+fn throughput_plot(report: &RunReport) -> Plot<'_> {
+    plot_over_time(
         report,
         "Throughput over time",
-        &[("true answers", |slice| slice.answered), ("coupons issued", |slice| slice.issued)],
+        &[("verdicts", |slice| slice.answered), ("coupons issued", |slice| slice.issued)],
     )
 }
 
-fn errors(report: &RunReport) -> Plot<'_> {
-    over_time(report, "Errors over time", &[("shed, unknown or unexpected", |slice| slice.errors)])
+fn error_plot(report: &RunReport) -> Plot<'_> {
+    plot_over_time(report, "Errors over time", &[("shed, unknown or unexpected", |slice| slice.errors)])
 }
 
-fn truth(report: &RunReport) -> String {
+fn coupon_table(report: &RunReport) -> String {
     let mut html = String::from(
-        "<section>\n<h2>What is so</h2>\n<table>\n\
-         <tr><th>coupon</th><th>total</th><th>issued</th><th>told</th><th>rows</th></tr>\n",
+        "<section>\n<h2>Coupons at the end</h2>\n<table>\n\
+         <tr><th>coupon</th><th>total</th><th>issued</th><th>in the answers</th><th>rows</th></tr>\n",
     );
-    for truth in &report.truth {
-        let rows = truth.rows.map_or_else(|| "not looked at".to_owned(), thousands);
+    for audit in &report.audits {
+        let rows = audit.rows.map_or_else(|| "not checked".to_owned(), thousands);
         let _infallible = writeln!(
             html,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{rows}</td></tr>",
-            escape(&truth.coupon_id),
-            thousands(truth.total.into()),
-            thousands(truth.issued.into()),
-            thousands(truth.told)
+            escape(&audit.coupon_id),
+            thousands(audit.total.into()),
+            thousands(audit.issued.into()),
+            thousands(audit.answered_members)
         );
     }
     html + "</table>\n</section>"

@@ -1,4 +1,4 @@
-//! A plot of lines, as SVG.
+//! Draws plots of lines as SVG.
 
 use std::fmt::Write as _;
 
@@ -13,20 +13,18 @@ const BOTTOM: f64 = 46.0;
 /// About how many marks an axis has.
 const MARKS: f64 = 6.0;
 
-/// One axis: what it says, and where it is marked.
 pub(super) struct Axis {
     pub(super) label: &'static str,
-    /// Each with its text.
+    /// Positions with their labels.
     pub(super) marks: Vec<(f64, String)>,
 }
 
-/// One line.
 pub(super) struct Curve<'a> {
     pub(super) name: &'a str,
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// Some lines over one axis, from zero upwards.
+/// Some curves over one axis, from zero upwards.
 pub(super) struct Plot<'a> {
     pub(super) title: &'static str,
     pub(super) x: Axis,
@@ -49,7 +47,7 @@ pub(super) fn round_marks(end: f64) -> Vec<(f64, String)> {
 }
 
 impl Plot<'_> {
-    /// A section with the plot and its legend.
+    /// Returns a section with the plot and its legend.
     pub(super) fn draw(&self) -> String {
         let all = || self.curves.iter().flat_map(|curve| &curve.points);
         let right =
@@ -64,11 +62,12 @@ impl Plot<'_> {
             escape(self.title)
         );
         for (at, text) in round_marks(top) {
-            let (left, right, at) = (LEFT, WIDTH - RIGHT, y(at));
-            mark(&mut svg, ("grid", left, at, right, at), ("end", left - 8.0, at + 4.0, &text));
+            let at = y(at);
+            mark(&mut svg, ("grid", LEFT, at, WIDTH - RIGHT, at), ("end", LEFT - 8.0, at + 4.0, &text));
         }
         for (at, text) in &self.x.marks {
-            let (bottom, at) = (HEIGHT - BOTTOM, x(*at));
+            let bottom = HEIGHT - BOTTOM;
+            let at = x(*at);
             mark(&mut svg, ("tick", at, bottom, at, bottom + 5.0), ("middle", at, bottom + 19.0, text));
         }
         label(&mut svg, "middle", WIDTH / 2.0, HEIGHT - 6.0, self.x.label);
@@ -87,7 +86,7 @@ impl Plot<'_> {
     }
 }
 
-/// A line of the given class from one point to another, and its text.
+/// Draws a line of the given class from one point to another, and its label.
 fn mark(svg: &mut String, line: (&str, f64, f64, f64, f64), text: (&str, f64, f64, &str)) {
     let (class, x1, y1, x2, y2) = line;
     let _infallible = writeln!(
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plot_without_points_is_still_one() {
+    fn a_plot_without_points_is_valid() {
         let x = Axis { label: "seconds", marks: round_marks(0.0) };
         let plot =
             Plot { title: "t", x, y_label: "y", curves: vec![Curve { name: "n", points: Vec::new() }] };

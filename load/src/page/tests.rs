@@ -1,8 +1,8 @@
-//! Tests of the page: that it stands alone, that everything is in it, and that nothing in it can be markup.
+//! Tests of the page: it needs no other resource, it is complete, and no text in it can be markup.
 
 use super::*;
 use crate::drive::Counts;
-use crate::run::{Model, Scenario, Truth};
+use crate::run::{CouponAudit, Model, Scenario};
 
 fn report() -> RunReport {
     let mut report = RunReport::empty(Scenario::Sustained, Model::Closed);
@@ -13,12 +13,13 @@ fn report() -> RunReport {
     report.slice_ms = 100;
     report.slices =
         vec![Slice { answered: 100, issued: 90, errors: 0 }, Slice { answered: 50, issued: 0, errors: 5 }];
-    report.truth = vec![Truth { coupon_id: "spring".to_owned(), total: 9, issued: 7, ..Truth::default() }];
+    report.audits =
+        vec![CouponAudit { coupon_id: "spring".to_owned(), total: 9, issued: 7, ..CouponAudit::default() }];
     report
 }
 
 #[test]
-fn the_page_has_everything_and_fetches_nothing() {
+fn the_page_is_complete_and_needs_no_other_resource() {
     let page = render(&report());
     for words in [
         "sustained, closed loop on 64 connections",
@@ -40,11 +41,11 @@ fn the_page_has_everything_and_fetches_nothing() {
 }
 
 #[test]
-fn what_a_server_said_is_text_and_never_markup() {
+fn text_of_a_server_is_never_markup() {
     let mut report = report();
     report.verdict = Verdict::Broken(vec!["500: <img onerror=x>".to_owned()]);
     report.target = "http://<b>".to_owned();
-    report.truth[0].coupon_id = "<i>".to_owned();
+    report.audits[0].coupon_id = "<i>".to_owned();
     let page = render(&report);
     assert!(page.contains("500: &lt;img onerror=x&gt;"), "{page}");
     assert!(!page.contains("<img") && !page.contains("<b>") && !page.contains("<i>"), "{page}");

@@ -1,11 +1,11 @@
-//! One click: asking until there is a true answer, or the patience ends.
+//! One click: requests until there is a verdict or the attempts are used up.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
-use super::{RaceConfig, field::Field, tally::Tally};
+use super::{RaceConfig, state::RaceState, tally::Tally};
 use crate::rng::Rng;
 use crate::{
     api::{Answer, Issuance, Rejection},
@@ -13,134 +13,137 @@ use crate::{
     issued_answers::IssuedAnswer,
 };
 
-/// A connection and what was counted on it.
+/// A connection with its own counters.
 #[derive(Debug)]
-pub(super) struct Tab {
+pub(super) struct ClientConnection {
     connection: Connection,
     rng: Rng,
     pub(super) tally: Tally,
 }
 
-/// How a click ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Click {
-    /// The member holds a coupon.
+pub(super) enum ClickOutcome {
     Issued,
-    /// There is none left.
     SoldOut,
-    /// Another true answer, or one that the contract does not know.
+    /// Another verdict, or an answer that the contract does not define.
     Answered,
-    /// No answer either way, for as long as the member's patience lasted.
+    /// No verdict after all attempts.
     GaveUp,
-    /// No answer either way, but the race was ended before the patience was.
+    /// No verdict before the race was stopped.
     Interrupted,
 }
 
-/// What follows from one attempt.
-enum Next {
-    End(Click),
-    AskAgain(Option<Duration>),
+/// The consequence of one attempt.
+enum NextStep {
+    End(ClickOutcome),
+    Retry(Option<Duration>),
 }
 
-impl Tab {
+impl ClientConnection {
     pub(super) fn new(config: &RaceConfig, seed: u64) -> Self {
         let connection = Connection::new(config.target.clone(), config.request_timeout);
         Self { connection, rng: Rng::new(seed), tally: Tally::default() }
     }
 
-    /// Connects ahead of the race. A failure shows again, and is counted, at the first request.
+    /// Connects ahead of the race. A failure appears, and is counted, at the first request.
     pub(super) async fn open(&mut self) {
-        let _seen_again = self.connection.open().await;
+        let _appears_at_the_first_request = self.connection.open().await;
     }
 
-    /// Clicks for member `number`, who first asked at `requested_us`.
-    pub(super) async fn click(&mut self, field: &Field, number: u64, requested_us: u64) -> Click {
-        let patience = &field.config.patience;
-        for attempt in 1..=patience.attempts {
-            let sent = Instant::now();
-            let outcome = self.connection.send(field.issue.for_member(number)).await;
+    /// Clicks for a member whose first request was made at `requested_us`.
+    pub(super) async fn click(&mut self, state: &RaceState, number: u64, requested_us: u64) -> ClickOutcome {
+        let retry = &state.config.retry;
+        for attempt in 1..=retry.attempts {
+            let sent_at = Instant::now();
+            let outcome = self.connection.send(state.issue.for_member(number)).await;
             let next = match outcome {
                 Ok(reply) => {
-                    self.tally.sent(sent.elapsed());
-                    field.requests.fetch_add(1, Relaxed);
-                    self.judge(field, &reply, number, requested_us)
+                    self.tally.record_request(sent_at.elapsed());
+                    state.requests.fetch_add(1, Relaxed);
+                    self.evaluate(state, &reply, number, requested_us)
                 }
                 Err(error) => {
                     if !matches!(error, RequestError::Unreachable(_)) {
-                        // A request without an answer counts with the time it took from the member.
-                        self.tally.sent(sent.elapsed());
-                        field.requests.fetch_add(1, Relaxed);
+                        // A request without an answer counts with the time until it failed.
+                        self.tally.record_request(sent_at.elapsed());
+                        state.requests.fetch_add(1, Relaxed);
                     }
                     self.tally.unknown += 1;
-                    Next::AskAgain(None)
+                    NextStep::Retry(None)
                 }
             };
             match next {
-                Next::End(click) => return click,
-                Next::AskAgain(_) if attempt == patience.attempts => break,
-                Next::AskAgain(_) if field.is_stopped() => return Click::Interrupted,
-                Next::AskAgain(retry_after) => {
-                    tokio::time::sleep(patience.delay(attempt, retry_after, self.rng.next_u64())).await;
+                NextStep::End(click) => return click,
+                NextStep::Retry(_) if attempt == retry.attempts => break,
+                NextStep::Retry(_) if state.is_stopped() => return ClickOutcome::Interrupted,
+                NextStep::Retry(retry_after) => {
+                    tokio::time::sleep(retry.delay(attempt, retry_after, self.rng.next_u64())).await;
                 }
             }
         }
-        Click::GaveUp
+        ClickOutcome::GaveUp
     }
 
-    fn judge(&mut self, field: &Field, reply: &Reply, number: u64, requested_us: u64) -> Next {
+    fn evaluate(&mut self, state: &RaceState, reply: &Reply, number: u64, requested_us: u64) -> NextStep {
         match Answer::parse(reply) {
             Answer::Issued(issuance) => {
                 self.tally.issued_first += 1;
-                field.winners.fetch_add(1, Relaxed);
-                self.remember(field, &issuance, number, requested_us, false)
+                state.winners.fetch_add(1, Relaxed);
+                self.record_issuance(state, &issuance, number, requested_us, false)
             }
             Answer::Repeated(issuance) => {
                 self.tally.repeated += 1;
-                self.remember(field, &issuance, number, requested_us, true)
+                self.record_issuance(state, &issuance, number, requested_us, true)
             }
             Answer::Rejected(refusal) => {
                 self.tally.count_rejection(refusal);
-                Next::End(if refusal == Rejection::SoldOut { Click::SoldOut } else { Click::Answered })
+                NextStep::End(if refusal == Rejection::SoldOut {
+                    ClickOutcome::SoldOut
+                } else {
+                    ClickOutcome::Answered
+                })
             }
             Answer::Shed { retry_after } => {
                 self.tally.shed += 1;
                 if retry_after.is_none() {
-                    self.tally
-                        .unexpected(|| format!("{} without Retry-After in seconds", reply.status.as_u16()));
+                    self.tally.count_unexpected(|| {
+                        format!("{} without Retry-After in seconds", reply.status.as_u16())
+                    });
                 }
-                Next::AskAgain(retry_after)
+                NextStep::Retry(retry_after)
             }
             Answer::ConnectionClosed => {
                 self.tally.unknown += 1;
-                Next::AskAgain(None)
+                NextStep::Retry(None)
             }
             Answer::Unexpected { description, is_retryable } => {
-                self.tally.unexpected(|| description);
-                if is_retryable { Next::AskAgain(None) } else { Next::End(Click::Answered) }
+                self.tally.count_unexpected(|| description);
+                if is_retryable { NextStep::Retry(None) } else { NextStep::End(ClickOutcome::Answered) }
             }
         }
     }
 
-    /// Keeps what a member was told, provided that it was meant for them.
-    fn remember(
+    /// Records an issuance, provided that it belongs to the member.
+    fn record_issuance(
         &mut self,
-        field: &Field,
+        state: &RaceState,
         issuance: &Issuance<'_>,
         number: u64,
         requested_us: u64,
         repeated: bool,
-    ) -> Next {
-        let RaceConfig { coupon_id, member_prefix, .. } = &field.config;
+    ) -> NextStep {
+        let RaceConfig { coupon_id, member_prefix, .. } = &state.config;
         let member_id = format!("{member_prefix}{number}");
         if issuance.member_id != member_id || issuance.coupon_id != *coupon_id {
-            self.tally.unexpected(|| {
+            self.tally.count_unexpected(|| {
                 let Issuance { coupon_id, member_id: other, .. } = issuance;
-                format!("member {member_id} was given the answer for member {other} of coupon {coupon_id}")
+                format!("member {member_id} got the answer for member {other} of coupon {coupon_id}")
             });
-            return Next::End(Click::Answered);
+            return NextStep::End(ClickOutcome::Answered);
         }
-        let (sequence, code) = (issuance.sequence, issuance.code.as_ref().to_owned());
-        let answered_us = field.elapsed_us();
+        let sequence = issuance.sequence;
+        let code = issuance.code.as_ref().to_owned();
+        let answered_us = state.elapsed_us();
         self.tally.issued_answers.push(IssuedAnswer {
             member_id,
             sequence,
@@ -149,6 +152,6 @@ impl Tab {
             requested_us,
             answered_us,
         });
-        Next::End(Click::Issued)
+        NextStep::End(ClickOutcome::Issued)
     }
 }

@@ -1,10 +1,10 @@
-//! What one runner counted. Each has its own and they are added up at the end: nothing is shared on the way.
+//! The counts of one client. Each client has its own, and they are added up at the end, so that clients share
+//! nothing.
 
 use std::time::Duration;
 
 use crate::{api::Rejection, issued_answers::IssuedAnswer, latency::Latency};
 
-/// How many unexpected answers are quoted.
 const EXAMPLES: usize = 5;
 
 /// The counters of a race, or of a part of it.
@@ -26,7 +26,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn sent(&mut self, took: Duration) {
+    pub(super) fn record_request(&mut self, took: Duration) {
         self.requests += 1;
         self.latency.record(took);
     }
@@ -39,8 +39,8 @@ impl Tally {
         }
     }
 
-    /// Counts something the contract does not know. The text is only made where it will be quoted.
-    pub(super) fn unexpected(&mut self, describe: impl FnOnce() -> String) {
+    /// Counts an answer that the contract does not define. Formats the description only if it will be quoted.
+    pub(super) fn count_unexpected(&mut self, describe: impl FnOnce() -> String) {
         self.unexpected += 1;
         if self.unexpected_examples.len() < EXAMPLES {
             self.unexpected_examples.push(describe());
@@ -58,8 +58,8 @@ impl Tally {
         self.unknown += other.unknown;
         self.gave_up += other.gave_up;
         self.unexpected += other.unexpected;
-        let room = EXAMPLES - self.unexpected_examples.len().min(EXAMPLES);
-        self.unexpected_examples.extend(other.unexpected_examples.into_iter().take(room));
+        let remaining = EXAMPLES - self.unexpected_examples.len().min(EXAMPLES);
+        self.unexpected_examples.extend(other.unexpected_examples.into_iter().take(remaining));
         self.latency.merge(&other.latency);
         self.issued_answers.extend(other.issued_answers);
     }

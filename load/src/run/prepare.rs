@@ -1,27 +1,29 @@
-//! The coupons of a run: those that were named, or new ones.
+//! The coupons of a run: the given ones, or new ones.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::config::{RunConfig, RunError, Scenario};
 use crate::admin_client::AdminClient;
 
-/// The coupons that members will ask for.
-pub(super) async fn coupons(config: &RunConfig, admin: &mut AdminClient) -> Result<Vec<String>, RunError> {
+pub(super) async fn prepare_coupons(
+    config: &RunConfig,
+    admin: &mut AdminClient,
+) -> Result<Vec<String>, RunError> {
     if config.coupons.is_empty() {
-        return make(config, admin).await;
+        return create_coupons(config, admin).await;
     }
     for coupon in &config.coupons {
         let terms = admin.fetch_coupon(coupon).await?;
         if config.scenario == Scenario::SoldOut && terms.issued < terms.total {
-            return Err(RunError::StillThere(coupon.clone()));
+            return Err(RunError::NotSoldOut(coupon.clone()));
         }
     }
     Ok(config.coupons.clone())
 }
 
-async fn make(config: &RunConfig, admin: &mut AdminClient) -> Result<Vec<String>, RunError> {
+async fn create_coupons(config: &RunConfig, admin: &mut AdminClient) -> Result<Vec<String>, RunError> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let count = if config.scenario == Scenario::Mixed { config.coupons_made.max(1) } else { 1 };
+    let count = if config.scenario == Scenario::Mixed { config.coupon_count.max(1) } else { 1 };
     let ids: Vec<String> = (1..=count).map(|nth| format!("load-{}-{nth}", since_epoch.as_millis())).collect();
     for id in &ids {
         match config.scenario {

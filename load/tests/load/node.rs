@@ -1,4 +1,4 @@
-//! A real node on the embedded engine: the binary that was built beside this program.
+//! A real node on the embedded engine, from the binary that was built beside this program.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,13 @@ use tempfile::TempDir;
 
 const START_BOUND: Duration = Duration::from_secs(60);
 
-/// It belongs to another package, so that Cargo does not build it for these tests alone.
+/// The binary belongs to another package, so Cargo does not build it for these tests alone.
 pub(crate) fn openrun() -> PathBuf {
     let openrun = Path::new(env!("CARGO_BIN_EXE_openrun-load")).with_file_name("openrun");
     assert!(openrun.is_file(), "build it first: cargo build --workspace");
     openrun
 }
 
-/// A node that ends with its owner.
 pub(crate) struct Node {
     pub(crate) target: Target,
     _process: Process,

@@ -1,8 +1,8 @@
-//! The binary: what it prints, and what its exit code says.
+//! The binary: its output and its exit codes.
 
 use std::process::{Command, Output};
 
-use crate::server::{Book, COUPON, Issues, Reaction, start};
+use crate::server::{COUPON, CorrectServer, IssueHandler, Reaction, start};
 
 async fn openrun_load(arguments: Vec<String>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openrun-load"));
@@ -23,8 +23,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_promise_that_held_exits_with_0_and_is_written_down() {
-    let target = start(Book::new(10)).await.to_string();
+async fn a_kept_promise_exits_with_0_and_writes_a_report() {
+    let target = start(CorrectServer::new(10)).await.to_string();
     let file = std::env::temp_dir().join(format!("openrun-load-{}.json", std::process::id()));
     let mut arguments = arguments(&target, COUPON, 100);
     arguments.extend(["--report".to_owned(), file.display().to_string()]);
@@ -39,40 +39,43 @@ async fn a_promise_that_held_exits_with_0_and_is_written_down() {
     assert_eq!((&json["issued"], &json["verdict"]), (&10.into(), &"holds".into()));
 }
 
-/// Issues the same coupon to everybody.
-struct OneForAll;
+/// Issues the same coupon to every member.
+struct SameCoupon;
 
-impl Issues for OneForAll {
+impl IssueHandler for SameCoupon {
     async fn issue(&self, member: &str) -> Reaction {
         Reaction::issued(201, member, 1, "ONE")
     }
 }
 
 #[tokio::test]
-async fn a_broken_promise_exits_with_1_and_says_what_broke() {
-    let target = start(OneForAll).await.to_string();
+async fn a_broken_promise_exits_with_1_and_names_the_violation() {
+    let target = start(SameCoupon).await.to_string();
     let output = openrun_load(arguments(&target, COUPON, 3)).await;
     assert_eq!(output.status.code(), Some(1));
     let printed = text(&output.stdout);
-    assert!(printed.contains("The promise is broken:\n  - number 1 was told to two members"), "{printed}");
+    assert!(
+        printed.contains("The promise is broken:\n  - sequence 1 was issued to two members"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
-async fn a_mistake_exits_with_2_and_one_line_that_says_what_to_do() {
-    let target = start(Book::new(10)).await.to_string();
-    let nobody = {
+async fn a_mistake_exits_with_2_and_one_line_of_advice() {
+    let target = start(CorrectServer::new(10)).await.to_string();
+    let unused = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
     for (target, coupon, advice) in [
         ("https://127.0.0.1:1", COUPON, "point at the service itself"),
         ("nonsense !", COUPON, "write it as http://127.0.0.1:8080"),
-        (nobody.as_str(), COUPON, "start openrun there"),
+        (unused.as_str(), COUPON, "start openrun there"),
         (target.as_str(), "autumn", "create it first"),
     ] {
         let output = openrun_load(arguments(target, coupon, 3)).await;
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(advice) && said.lines().count() == 1, "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(advice) && stderr.lines().count() == 1, "{stderr}");
     }
 }

@@ -1,7 +1,7 @@
-//! The race against small servers: one that keeps the promise, some that break it, and some that are unwell.
+//! The race against small servers: a correct one, some that break an invariant, and some that fail.
 
 mod command_line;
+mod correct;
 mod faults;
-mod honest;
-mod rogues;
+mod incorrect;
 mod server;

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server on a raw socket, so that a test can also hang up in the middle of an answer.
+//! A small HTTP/1.1 server on a raw socket, which can also close a connection in the middle of an answer.
 
 use std::{collections::HashMap, future::Future, sync::Arc, sync::Mutex, time::Duration};
 
@@ -8,15 +8,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// The coupon that all of these servers have.
 pub(crate) const COUPON: &str = "spring";
 
-/// What a server does with a request.
+/// The reaction of a server to a request.
 pub(crate) enum Reaction {
     Answer { status: u16, headers: &'static str, body: String },
-    HalfAnAnswer,
-    HangUp,
-    Hang,
+    IncompleteAnswer,
+    CloseConnection,
+    NeverAnswer,
 }
 
 impl Reaction {
@@ -42,27 +41,27 @@ impl Reaction {
     }
 }
 
-/// How a server treats a member's click.
-pub(crate) trait Issues: Send + Sync + 'static {
+/// The way in which a server handles a member's request.
+pub(crate) trait IssueHandler: Send + Sync + 'static {
     fn issue(&self, member: &str) -> impl Future<Output = Reaction> + Send;
 }
 
-/// The honest way: dense sequences, one to a member, and no more than there are.
-pub(crate) struct Book {
+/// The correct way: dense sequences, one for each member, and no more than the total.
+pub(crate) struct CorrectServer {
     total: usize,
     sequences: Mutex<HashMap<String, u32>>,
 }
 
-impl Book {
+impl CorrectServer {
     pub(crate) fn new(total: usize) -> Self {
         Self { total, sequences: Mutex::default() }
     }
 
-    /// The member's sequence and whether it is new, or `None` when all are gone.
+    /// The member's sequence and whether it is new, or `None` when all are issued.
     pub(crate) fn enter(&self, member: &str) -> Option<(u32, bool)> {
-        let mut sequences = self.sequences.lock().expect("no test panics with the book in hand");
-        if let Some(&known) = sequences.get(member) {
-            return Some((known, false));
+        let mut sequences = self.sequences.lock().expect("no test panics while it holds the lock");
+        if let Some(&existing) = sequences.get(member) {
+            return Some((existing, false));
         }
         let next = u32::try_from(sequences.len() + 1).expect("a test has few members");
         (sequences.len() < self.total).then(|| {
@@ -80,21 +79,21 @@ impl Book {
     }
 }
 
-impl Issues for Book {
+impl IssueHandler for CorrectServer {
     async fn issue(&self, member: &str) -> Reaction {
         self.react(member)
     }
 }
 
-/// Clicks that were seen before, for servers that treat the first one differently.
+/// Counts requests, for servers that handle the first one differently.
 #[derive(Default)]
-pub(crate) struct Seen(Mutex<HashMap<String, u32>>);
+pub(crate) struct RequestCounter(Mutex<HashMap<String, u32>>);
 
-impl Seen {
-    /// How often the member has clicked, this time included.
+impl RequestCounter {
+    /// The number of requests of the member, this one included.
     pub(crate) fn count(&self, member: &str) -> u32 {
-        let mut seen = self.0.lock().expect("no test panics while it counts");
-        let count = seen.entry(member.to_owned()).or_default();
+        let mut counts = self.0.lock().expect("no test panics while it holds the lock");
+        let count = counts.entry(member.to_owned()).or_default();
         *count += 1;
         *count
     }
@@ -105,26 +104,26 @@ pub(crate) fn code(sequence: u32) -> String {
 }
 
 /// Starts a server that lives as long as the test's runtime.
-pub(crate) async fn start(issues: impl Issues) -> Target {
+pub(crate) async fn start(handler: impl IssueHandler) -> Target {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let target = Target::from(listener.local_addr().expect("it was just bound"));
-    let issues = Arc::new(issues);
+    let handler = Arc::new(handler);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client may leave at any time, which is no failure of the server.
-            tokio::spawn(serve(stream, Arc::clone(&issues)));
+            // A client may disconnect at any time, which is no failure of the server.
+            tokio::spawn(serve(stream, Arc::clone(&handler)));
         }
     });
     target
 }
 
-/// A race against it, small and quick to ask again.
+/// A race with few clients and short delays.
 pub(crate) fn config(target: Target, members: u64) -> RaceConfig {
     let mut config = RaceConfig::new(target, COUPON, members);
     config.clients = 16;
-    config.patience.attempts = 10;
-    config.patience.backoff = Duration::from_millis(1);
-    config.patience.backoff_cap = Duration::from_millis(5);
+    config.retry.attempts = 10;
+    config.retry.backoff = Duration::from_millis(1);
+    config.retry.backoff_cap = Duration::from_millis(5);
     config
 }
 
@@ -132,7 +131,7 @@ pub(crate) async fn run(config: RaceConfig) -> RaceReport {
     race::run(config, &NoProgress).await.expect("the race can be run")
 }
 
-async fn serve(stream: TcpStream, issues: Arc<impl Issues>) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, handler: Arc<impl IssueHandler>) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut first_line = String::new();
@@ -143,8 +142,8 @@ async fn serve(stream: TcpStream, issues: Arc<impl Issues>) -> std::io::Result<(
         let reaction = if first_line.starts_with(&format!("GET /v1/coupons/{COUPON} ")) {
             Reaction::answer(200, r#"{"id":"spring","total":10,"state":"open"}"#)
         } else if first_line.starts_with(&format!("POST /v1/coupons/{COUPON}/issuances ")) {
-            let asked: serde_json::Value = serde_json::from_slice(&body)?;
-            issues.issue(asked["member_id"].as_str().unwrap_or_default()).await
+            let request: serde_json::Value = serde_json::from_slice(&body)?;
+            handler.issue(request["member_id"].as_str().unwrap_or_default()).await
         } else {
             Reaction::answer(404, r#"{"code":"not_found"}"#)
         };
@@ -158,11 +157,11 @@ async fn serve(stream: TcpStream, issues: Arc<impl Issues>) -> std::io::Result<(
                     return Ok(());
                 }
             }
-            Reaction::HalfAnAnswer => {
+            Reaction::IncompleteAnswer => {
                 return stream.write_all(b"HTTP/1.1 201 X\r\ncontent-length: 99\r\n\r\n{\"seq").await;
             }
-            Reaction::HangUp => return Ok(()),
-            Reaction::Hang => std::future::pending().await,
+            Reaction::CloseConnection => return Ok(()),
+            Reaction::NeverAnswer => std::future::pending().await,
         }
     }
 }

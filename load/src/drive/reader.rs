@@ -1,4 +1,4 @@
-//! How answers are read: by their status alone, or in full, keeping what every member was told.
+//! Reads answers: by their status alone, or in full with a record of every issuance.
 
 use bytes::Bytes;
 use std::time::Duration;
@@ -8,38 +8,34 @@ use crate::api::{Answer, Issuance, Rejection};
 use crate::connection::Reply;
 use crate::issued_answers::IssuedAnswer;
 
-/// How many unexpected answers are quoted.
+/// The number of unexpected answers that are quoted.
 const EXAMPLES: usize = 5;
 
-/// One answer, and to whom.
+/// The request that an answer belongs to.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// The member's number.
+pub struct RequestContext<'a> {
     pub number: u64,
-    /// Which of the plan's coupons.
+    /// An index into the plan's coupons.
     pub coupon: usize,
-    /// Its id.
     pub coupon_id: &'a str,
-    /// What the member's name begins with.
     pub member_prefix: &'a str,
-    /// When they meant to ask, from the beginning.
-    pub meant: Duration,
-    /// When the answer was complete.
+    /// The time at which the request was due, from the beginning of the load.
+    pub due: Duration,
+    /// The time at which the answer was complete.
     pub answered: Duration,
 }
 
-/// Reads answers. Each thread has its own.
-pub trait Read: Send + 'static {
-    /// What the answer says.
-    fn read(&mut self, asked: &Asked<'_>, reply: &Reply) -> Outcome;
+/// Classifies answers. Each thread has its own reader.
+pub trait AnswerReader: Send + 'static {
+    fn read(&mut self, context: &RequestContext<'_>, reply: &Reply) -> Outcome;
 }
 
-/// Takes the status for the answer: the same price for every server, whatever it writes.
+/// Reads the status alone, which costs the same for every server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StatusOnly;
+pub struct StatusReader;
 
-impl Read for StatusOnly {
-    fn read(&mut self, _asked: &Asked<'_>, reply: &Reply) -> Outcome {
+impl AnswerReader for StatusReader {
+    fn read(&mut self, _asked: &RequestContext<'_>, reply: &Reply) -> Outcome {
         match reply.status.as_u16() {
             201 => Outcome::Issued,
             200 => Outcome::Repeated,
@@ -51,18 +47,18 @@ impl Read for StatusOnly {
     }
 }
 
-/// Reads every answer in full and remembers who was told what.
+/// Parses every answer and records the issuances.
 #[derive(Debug, Default)]
-pub struct Remember {
-    /// What members were told, by coupon.
+pub struct FullReader {
+    /// By coupon, in the order of the plan.
     pub issued_answers: Vec<Vec<IssuedAnswer>>,
-    /// The first few answers that the contract does not know.
     pub unexpected_examples: Vec<String>,
-    /// The last "sold out", byte for byte: most answers of a sold-out coupon are this one again.
+    /// The last "sold out" body. Most answers of a sold-out coupon are equal to it, so that they need no
+    /// parsing.
     sold_out: Option<Bytes>,
 }
 
-impl Remember {
+impl FullReader {
     fn unexpected(&mut self, describe: impl FnOnce() -> String) -> Outcome {
         if self.unexpected_examples.len() < EXAMPLES {
             self.unexpected_examples.push(describe());
@@ -70,38 +66,43 @@ impl Remember {
         Outcome::Unexpected
     }
 
-    fn told(&mut self, asked: &Asked<'_>, issuance: &Issuance<'_>, repeated: bool) -> Outcome {
-        let member_id = format!("{}{}", asked.member_prefix, asked.number);
-        if issuance.member_id != member_id || issuance.coupon_id != asked.coupon_id {
+    fn record_issuance(
+        &mut self,
+        context: &RequestContext<'_>,
+        issuance: &Issuance<'_>,
+        repeated: bool,
+    ) -> Outcome {
+        let member_id = format!("{}{}", context.member_prefix, context.number);
+        if issuance.member_id != member_id || issuance.coupon_id != context.coupon_id {
             let Issuance { coupon_id, member_id: other, .. } = issuance;
             return self.unexpected(|| {
-                format!("member {member_id} was given the answer for member {other} of coupon {coupon_id}")
+                format!("member {member_id} got the answer for member {other} of coupon {coupon_id}")
             });
         }
-        if self.issued_answers.len() <= asked.coupon {
-            self.issued_answers.resize_with(asked.coupon + 1, Vec::new);
+        if self.issued_answers.len() <= context.coupon {
+            self.issued_answers.resize_with(context.coupon + 1, Vec::new);
         }
         let us = |moment: Duration| u64::try_from(moment.as_micros()).unwrap_or(u64::MAX);
-        self.issued_answers[asked.coupon].push(IssuedAnswer {
+        self.issued_answers[context.coupon].push(IssuedAnswer {
             member_id,
             sequence: issuance.sequence,
             code: issuance.code.as_ref().to_owned(),
             repeated,
-            requested_us: us(asked.meant),
-            answered_us: us(asked.answered),
+            requested_us: us(context.due),
+            answered_us: us(context.answered),
         });
         if repeated { Outcome::Repeated } else { Outcome::Issued }
     }
 }
 
-impl Read for Remember {
-    fn read(&mut self, asked: &Asked<'_>, reply: &Reply) -> Outcome {
+impl AnswerReader for FullReader {
+    fn read(&mut self, context: &RequestContext<'_>, reply: &Reply) -> Outcome {
         if reply.status.as_u16() == 409 && self.sold_out.as_ref() == Some(&reply.body) {
             return Outcome::SoldOut;
         }
         match Answer::parse(reply) {
-            Answer::Issued(issuance) => self.told(asked, &issuance, false),
-            Answer::Repeated(issuance) => self.told(asked, &issuance, true),
+            Answer::Issued(issuance) => self.record_issuance(context, &issuance, false),
+            Answer::Repeated(issuance) => self.record_issuance(context, &issuance, true),
             Answer::Rejected(Rejection::SoldOut) => {
                 self.sold_out = Some(reply.body.clone());
                 Outcome::SoldOut
