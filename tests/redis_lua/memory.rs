@@ -79,9 +79,7 @@ async fn many_winners_come_on_many_pages() {
     let (mut found, mut cursor, mut pages) = (std::collections::HashSet::new(), Some(0), 0);
     while let Some(at) = cursor {
         let page = node.engine.holders(&coupon.id, at).await.unwrap();
-        found.extend(
-            page.holders.into_iter().map(|(member, _)| member).into_iter().map(|member| member.to_string()),
-        );
+        found.extend(page.holders.into_iter().map(|(member, _)| member.to_string()));
         (cursor, pages) = (page.next, pages + 1);
     }
     assert!(pages > 1);
