@@ -75,14 +75,14 @@ pub struct NodeReports {
 /// Coordinates nodes, by one clock.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Stores a heartbeat of `node`. `aware` is the time of its last complete read of the catalogue. `free` is the time
+    /// Stores a heartbeat of `node`. `catalog_read_at` is the time of its last complete read of the catalogue. `idle_since` is the time
     /// at which its persisters had been idle for long and had returned no delivery lately; `None` if they were not
     /// idle.
-    async fn beat(
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_since: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError>;
 
     /// The present time by the shared clock.
@@ -90,11 +90,11 @@ pub trait Cluster: Send + Sync {
 
     /// Counts the nodes that have not read the catalogue since `since`. Nodes without a heartbeat for `silence` do not
     /// count.
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Counts the nodes without a report of idle persisters that is both at or after `since` and a few heartbeats old at
     /// most. Nodes without a heartbeat for `silence` do not count.
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Removes `node`, which shuts down in good order, from the nodes that others wait for.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;
@@ -107,7 +107,7 @@ pub trait Cluster: Send + Sync {
     async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError>;
 
     /// Returns the recovery of `coupon` that is under way, or begins one.
-    async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
+    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
 
     /// Stores the report of `node` for this recovery. Idempotent.
     async fn halt_and_report(
@@ -122,7 +122,7 @@ pub trait Cluster: Send + Sync {
     -> Result<NodeReports, ClusterError>;
 
     /// Ends a recovery: nodes may use the engine in `epoch`.
-    async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;
+    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;
 
     /// Whether the recovery is still under way.
     async fn is_open(&self, open: &OpenRecovery) -> Result<bool, ClusterError>;

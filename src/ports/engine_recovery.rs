@@ -40,10 +40,10 @@ pub trait EngineRecovery: Send + Sync {
     fn halt_and_report(&self, coupon: &CouponId) -> NodeReport;
 
     /// First sequence in this node's memory that may not be in the database.
-    fn unsettled(&self, coupon: &CouponId) -> Option<Sequence>;
+    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence>;
 
     /// Forgets every grant up to and including `through`, because the database holds it.
-    fn settled(&self, coupon: &CouponId, through: Sequence);
+    fn forget_through(&self, coupon: &CouponId, through: Sequence);
 
     /// Stops the use of the coupon by every node until it is verified or rebuilt, and returns its epoch; 0 if the
     /// engine does not know the coupon.

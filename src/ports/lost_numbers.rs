@@ -49,7 +49,7 @@ pub trait LostNumbers: Send + Sync {
 
     /// Stores that sequences above `watermark` up to `last` are lost in the recovery `open`; `None` if the database has
     /// all of them. A permission of the same recovery stays valid only if the count has not grown.
-    async fn note(
+    async fn record(
         &self,
         open: &OpenRecovery,
         watermark: Sequence,
@@ -74,5 +74,5 @@ pub trait LostNumbers: Send + Sync {
     async fn write_off(&self, rows: &[IssuedCoupon]) -> Result<u32, LossError>;
 
     /// Count of written-off numbers of `coupon`.
-    async fn written_off(&self, coupon: &CouponId) -> Result<u32, LossError>;
+    async fn count_written_off(&self, coupon: &CouponId) -> Result<u32, LossError>;
 }

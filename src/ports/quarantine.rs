@@ -61,7 +61,7 @@ pub trait Quarantine: Send + Sync {
     async fn conflict(&self, id: ConflictId) -> Result<Option<KeptConflict>, QuarantineError>;
 
     /// Count of the coupon's settled conflicts.
-    async fn settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError>;
+    async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError>;
 
     /// Settles a conflict for good and returns it; `None` if there is none of this number. A settled conflict keeps its
     /// first settlement, so that the call may be repeated.
