@@ -148,7 +148,7 @@ async fn decide(
     let deadline = arrived_at + state.request_timeout;
     let preferred = prefer::ack(request);
     let level = state.acks.level(preferred);
-    let slot = state.acks.place(&coupon, &member, level)?;
+    let slot = state.acks.reserve(&coupon, &member, level)?;
     match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await? {
         Answer::Issued(issued) => {
             slot.reached(&issued.coupon, deadline).await?;
@@ -250,7 +250,7 @@ pub(super) async fn find(
     // Waits for the ack level too: a look-up must not return an issuance earlier than the issue request does.
     let preferred = prefer::ack(&request);
     let level = state.acks.level(preferred);
-    let slot = state.acks.place(&coupon, &member, level)?;
+    let slot = state.acks.reserve(&coupon, &member, level)?;
     let found = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
     match found.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
         Ok(Some(grant)) => {

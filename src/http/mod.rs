@@ -1,5 +1,6 @@
 //! The HTTP interface: one file for each resource; shared extractors in `extract.rs`, errors in `problem/`.
 
+mod actor_body;
 mod admin;
 mod body_guard;
 mod console;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use self::context::ProblemContext;
 pub(super) use self::context::log_cause;
-use crate::actors::issuing::{AckPending, AskError};
+use crate::actors::issuing::{AckPending, IssueError};
 use crate::actors::upkeep::CouponAdminError;
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
@@ -261,18 +261,18 @@ pub(super) fn rejection_response(rejection: Rejection) -> HttpResponse {
     }
 }
 
-impl From<AskError> for Problem {
-    fn from(error: AskError) -> Self {
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
         let (code, title, detail) = match error {
-            AskError::Overloaded => {
+            IssueError::Overloaded => {
                 ("overloaded", "Overloaded", "too many requests are waiting; nothing was decided, try again")
             }
-            AskError::Recovering => (
+            IssueError::Recovering => (
                 "recovering",
                 "Recovering",
                 "the coupon is being verified or rebuilt; nothing was decided, try again",
             ),
-            AskError::Unknown => (
+            IssueError::Unknown => (
                 "outcome_unknown",
                 "Outcome unknown",
                 "the request may have been decided or not; try again for the true answer",
@@ -304,7 +304,7 @@ impl From<CouponAdminError> for Problem {
             }
             CouponAdminError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
             CouponAdminError::Refused(reason) => conflict("refused", "Refused by the database", reason),
-            CouponAdminError::Recovering => AskError::Recovering.into(),
+            CouponAdminError::Recovering => IssueError::Recovering.into(),
             CouponAdminError::Unavailable(cause) => Self::write_failed("engine or the catalogue", cause),
         }
     }
