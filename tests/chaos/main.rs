@@ -1,4 +1,4 @@
-//! The fault harness: a short run of it, and whether it would notice.
+//! The fault harness: a short run, and tests that it finds planted bugs.
 
 mod short;
 #[cfg(feature = "planted-bugs")]
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use openrun_load::chaos::{self, Config, Report};
 
-/// Runs it against the binary of this build, and prints what it says.
+/// Runs the harness against this build's binary and prints the report.
 async fn run(mut config: Config) -> Report {
-    // What is kept of a run that found something is in the way after a test.
+    // The files of a failed run go into a temporary folder, so that tests leave nothing behind.
     let folder = tempfile::tempdir().expect("a temporary directory can be made");
     config.keep = Some(folder.path().to_owned());
-    let report = chaos::run(config, |line| eprintln!("{line}")).await.expect("it can be run");
+    let report = chaos::run(config, |line| eprintln!("{line}")).await.expect("the harness runs");
     let mut text = Vec::new();
-    report.write_text(&mut text).expect("memory takes everything");
+    report.write_text(&mut text).expect("writing to memory succeeds");
     eprintln!("{}", String::from_utf8_lossy(&text));
     report
 }
