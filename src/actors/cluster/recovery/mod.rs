@@ -147,7 +147,7 @@ impl Recoveries {
 
     /// Whether the engine has lost a coupon that it does not know now.
     pub(crate) fn is_lost(&self, handle: &CouponHandle) -> bool {
-        if handle.issued_seen() > 0 {
+        if handle.last_issued() > 0 {
             return true;
         }
         let since = *self.state().unknown.entry(handle.id().clone()).or_insert_with(Instant::now);
