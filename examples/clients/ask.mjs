@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 // Requests a coupon until there is a true answer. docs/clients.md explains the rules.
 //
-//   node ask.mjs SERVER COUPON MEMBER        for instance: node ask.mjs http://127.0.0.1:8080 summer-drop kim
+//   node ask.mjs SERVER COUPON MEMBER        such as: node ask.mjs http://127.0.0.1:8080 summer-drop kim
 //
-// Prints the answer. Exits with 0 if the member holds a coupon, 1 if there is none left, 2 if the request is invalid, 3 if
-// there was no answer within ASK_PATIENCE_S (60): the outcome is unknown then, and asking again is right.
+// Prints the answer. Exit code 0: the member holds a coupon. 1: none is available. 2: the request is wrong. 3: no true
+// answer within ASK_PATIENCE_S (60) seconds; the outcome is unknown, and requesting again is right.
 // Needs Node 18 or later; `ask` itself runs in browsers as well.
 
-const REQUEST_TIMEOUT_MS = 10_000; // A node answers within 5 s, so the answer is lost.
+const REQUEST_TIMEOUT_MS = 10_000; // A node answers within 5 s; a later answer is lost.
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const between = (least, most) => least + Math.random() * (most - least);
 
-/** The kind of an answer, which decides the next step. */
+/** The kind of an answer: what to do next. */
 function judge(status, code) {
   if (status === 200 || status === 201) return "issued";
   if (status === 409 && (code === "sold_out" || code === "closed")) return "none";
@@ -22,7 +22,7 @@ function judge(status, code) {
   return "wrong";
 }
 
-/** One request. The status is 0 if there is no whole answer. */
+/** One request. No answer, or half of one, has the status 0. */
 async function askOnce(server, coupon, member) {
   try {
     const response = await fetch(`${server}/v1/coupons/${encodeURIComponent(coupon)}/issuances`, {
@@ -37,7 +37,7 @@ async function askOnce(server, coupon, member) {
     try {
       body = JSON.parse(text);
     } catch {
-      // The answer of a proxy. Only its status counts.
+      // A proxy has answered. Only the status is known.
     }
     return { status: response.status, code: body.code, body, retryAfter };
   } catch {
@@ -45,7 +45,7 @@ async function askOnce(server, coupon, member) {
   }
 }
 
-/** Asks until there is a true answer or patience runs out. Returns { kind, body }: issued, none, wrong or unknown. */
+/** Asks until there is a true answer or patience runs out. Gives { kind, body }; kind is issued, none, wrong or unknown. */
 export async function ask(server, coupon, member, patienceMs = 60_000) {
   const giveUpAt = Date.now() + patienceMs;
   let backoff = BACKOFF_MS;
@@ -58,7 +58,7 @@ export async function ask(server, coupon, member, patienceMs = 60_000) {
       await sleep(between(0, backoff));
       backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
     } else {
-      // Never sooner than the server allows, and not all clients at once.
+      // Not before the requested wait, and with jitter.
       await sleep(between(answer.retryAfter * 1_000, answer.retryAfter * 1_500));
     }
   }
@@ -69,7 +69,7 @@ if (typeof process !== "undefined" && process.argv[1]?.endsWith("ask.mjs")) {
   const [server, coupon, member] = process.argv.slice(2);
   const patienceMs = Number(process.env.ASK_PATIENCE_S ?? 60) * 1_000;
   const { kind, body } = await ask(server, coupon, member, patienceMs);
-  if (kind === "unknown") console.error("ask: no answer, the outcome is unknown; ask again");
+  if (kind === "unknown") console.error("ask: no true answer yet, the outcome is unknown; run it again");
   else console.log(JSON.stringify(body));
   process.exitCode = { issued: 0, none: 1, wrong: 2, unknown: 3 }[kind];
 }

@@ -1,11 +1,11 @@
-//! A short run for every change: one fault of most kinds, one after the other, under load.
+//! A run for every change: one fault of most kinds, one after the other, under load.
 
 use openrun_load::chaos::Config;
 
 use crate::{openrun, run};
 
 const SEED: u64 = 20_261_121;
-/// Faults that end soon. `openrun-load chaos` without `--faults` causes all.
+/// The quick faults. `openrun-load chaos` without `--faults` injects all.
 const FAULTS: &[&str] = &[
     "abort-admitted",
     "abort-buried",
@@ -20,9 +20,9 @@ const FAULTS: &[&str] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_handful_of_faults_breaks_no_promise() {
+async fn private_a_short_run_violates_no_invariant() {
     let mut config = Config::new(openrun(), SEED);
-    // The recovery time is measured by long runs on an idle machine, not here.
+    // The time to recover is measured by long runs on an idle machine.
     config.recovery_limit = config.patience;
     config.faults = FAULTS.iter().map(|name| (*name).to_owned()).collect();
     let report = run(config).await;

@@ -1,13 +1,13 @@
-//! Tests of the harness: it finds each planted bug, and finds nothing without the bug.
+//! Tests of the fault harness: it finds each planted bug by the right violation.
 //!
-//! They take minutes, so they run only on request:
+//! They take minutes and run only on request:
 //! `cargo nextest run --features planted-bugs --test chaos --run-ignored all`.
 
 use openrun_load::chaos::{Config, PLANTED_BUGS, PlantedBug, Report};
 
 use crate::{openrun, run};
 
-/// For each bug, one promise that the harness must report as broken.
+/// For each bug, an invariant that it must violate.
 const FOUND_BY: &[(&str, &str)] = &[
     ("trim-on-confirm", "told_is_in_the_database"),
     ("stock-back-on-timeout", "sequences_are_dense"),
@@ -17,17 +17,17 @@ const FOUND_BY: &[(&str, &str)] = &[
 ];
 
 async fn run_with(name: &str, plant: impl Fn(&PlantedBug, &mut Config)) -> Report {
-    let bug = PlantedBug::named(name).expect("a known bug");
+    let bug = PlantedBug::named(name).expect("there is such a bug");
     let mut config = Config::new(openrun(), 1);
     plant(bug, &mut config);
     run(config).await
 }
 
-async fn assert_found(name: &str) {
+async fn is_found(name: &str) {
     let promise = FOUND_BY.iter().find(|(bug, _)| *bug == name).map(|(_, promise)| *promise);
     let report = run_with(name, PlantedBug::plant).await;
-    let broken: Vec<_> = report.judgement.violations.iter().map(|found| found.promise).collect();
-    assert!(promise.is_some_and(|promise| broken.contains(&promise)), "{promise:?} is not in {broken:?}");
+    let violated: Vec<_> = report.judgement.violations.iter().map(|found| found.promise).collect();
+    assert!(promise.is_some_and(|promise| violated.contains(&promise)), "{promise:?} is not in {violated:?}");
     let control = run_with(name, PlantedBug::leave_out).await;
     assert!(control.holds(), "without the bug: {:?}", control.judgement.violations);
 }
@@ -38,7 +38,7 @@ macro_rules! found {
             #[tokio::test(flavor = "multi_thread")]
             #[ignore = "takes a minute"]
             async fn $test() {
-                assert_found($name).await;
+                is_found($name).await;
             }
         )*
     };
@@ -48,12 +48,12 @@ found! {
     private_an_outbox_trimmed_on_confirm_is_found: "trim-on-confirm",
     private_stock_handed_back_on_a_timeout_is_found: "stock-back-on-timeout",
     private_an_ack_before_commit_is_found: "ack-before-commit",
-    private_a_swallowed_conflict_is_found: "conflict-unclassified",
-    private_a_redis_that_syncs_once_a_second_is_found: "everysec",
+    private_a_contradiction_that_is_swallowed_is_found: "conflict-unclassified",
+    private_a_redis_that_syncs_later_is_found: "everysec",
 }
 
 #[test]
-fn every_planted_bug_has_a_test() {
+fn every_bug_has_its_test() {
     let known: Vec<_> = PLANTED_BUGS.iter().map(|bug| bug.name).collect();
     assert_eq!(known, FOUND_BY.iter().map(|(bug, _)| *bug).collect::<Vec<_>>());
 }
