@@ -105,14 +105,15 @@ impl PostgresCluster {
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn beat(
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_since: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError> {
         let statement = sqlx::query(HEARTBEAT).bind(node.to_string());
-        let statement = statement.bind(aware.map(|time| time.0)).bind(free.map(|time| time.0));
+        let statement =
+            statement.bind(catalog_read_at.map(|time| time.0)).bind(idle_since.map(|time| time.0));
         let rows = self.database.fetch_all(statement).await.map_err(failed)?;
         heartbeat_reply(&rows).map_err(failed)
     }
@@ -121,11 +122,11 @@ impl Cluster for PostgresCluster {
         self.database.fetch_value(sqlx::query(NOW)).await.map(ClusterTime).map_err(failed)
     }
 
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(LAGGING, since, silence).await
     }
 
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(BUSY, since, silence).await
     }
 
@@ -144,7 +145,7 @@ impl Cluster for PostgresCluster {
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
-    async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
+    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
         let statement = sqlx::query(RECOVERY).bind(coupon.as_str());
         let round: i32 = self.database.fetch_value(statement).await.map_err(failed)?;
         rows::sequence(Some(round)).map(Round).map_err(failed)
@@ -171,7 +172,7 @@ impl Cluster for PostgresCluster {
         node_reports(&row).map_err(failed)
     }
 
-    async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
+    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
         let statement = bound_to(open, RECOVERED).bind(as_bigint(epoch));
         self.database.execute(statement).await.map(drop).map_err(failed)
     }

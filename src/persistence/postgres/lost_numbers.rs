@@ -18,7 +18,7 @@ const OPEN: &str = "SELECT lost.coupon_id, count, first, last, noticed_at, count
     ORDER BY lost.coupon_id LIMIT $2";
 
 /// Counts rows above the watermark only, because none is missing below it.
-const NOTE: &str = "WITH held AS (
+const RECORD: &str = "WITH held AS (
         SELECT count(*) AS rows FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $3 AND sequence <= $4
     )
     INSERT INTO lost_numbers AS lost (coupon_id, round, count, first, last)
@@ -79,13 +79,13 @@ impl LostNumbers for PostgresLostNumbers {
         self.open_losses(None, limit).await
     }
 
-    async fn note(
+    async fn record(
         &self,
         open: &OpenRecovery,
         watermark: Sequence,
         last: Sequence,
     ) -> Result<Option<Loss>, LossError> {
-        let statement = sqlx::query(NOTE).bind(open.coupon.as_str()).bind(integer(open.round.0));
+        let statement = sqlx::query(RECORD).bind(open.coupon.as_str()).bind(integer(open.round.0));
         let statement = statement.bind(integer(watermark)).bind(integer(last));
         let row = self.database.fetch_optional(statement).await.map_err(failed)?;
         row.as_ref().map(loss).transpose().map_err(failed)
@@ -130,7 +130,7 @@ impl LostNumbers for PostgresLostNumbers {
         Ok(u32::try_from(written).unwrap_or(u32::MAX))
     }
 
-    async fn written_off(&self, coupon: &CouponId) -> Result<u32, LossError> {
+    async fn count_written_off(&self, coupon: &CouponId) -> Result<u32, LossError> {
         let statement = sqlx::query(WRITTEN_OFF).bind(coupon.as_str());
         let count: i64 = self.database.fetch_value(statement).await.map_err(failed)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))

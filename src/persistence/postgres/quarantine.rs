@@ -54,7 +54,7 @@ impl Quarantine for PostgresStore {
         row.as_ref().map(kept_conflict).transpose().map_err(failed)
     }
 
-    async fn settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
+    async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
         let statement = sqlx::query(SETTLED).bind(coupon.as_str());
         let count: i64 = self.database.fetch_value(statement).await.map_err(failed)?;
         Ok(u64::try_from(count).unwrap_or(0))

@@ -83,7 +83,7 @@ impl NodeMemory {
     }
 
     /// Forgets the decisions up to `watermark`, which the database holds.
-    pub(super) fn raise_watermark(&self, watermark: Sequence) {
+    pub(super) fn forget_through(&self, watermark: Sequence) {
         let mut memory = self.memory.lock();
         if watermark > memory.watermark {
             memory.watermark = watermark;
@@ -92,7 +92,7 @@ impl NodeMemory {
     }
 
     /// The first sequence that the database may lack.
-    pub(super) fn first_unpersisted(&self) -> Option<Sequence> {
+    pub(super) fn first_unconfirmed(&self) -> Option<Sequence> {
         self.memory.lock().decided.first_key_value().map(|(sequence, _)| *sequence)
     }
 
@@ -196,8 +196,8 @@ mod tests {
         let memory = NodeMemory::new(1);
         let query = memory.begin_query().unwrap();
         memory.record_answer(query, 4, [entry(3), entry(4), entry(3)]).unwrap();
-        assert_eq!(memory.first_unpersisted(), Some(3));
-        memory.raise_watermark(3);
+        assert_eq!(memory.first_unconfirmed(), Some(3));
+        memory.forget_through(3);
         memory.record_answer(query, 4, [entry(2)]).unwrap();
         assert_eq!(reported_sequences(&memory), [4]);
     }
@@ -210,7 +210,7 @@ mod tests {
         assert!(matches!(memory.begin_query(), Err(EngineError::Fenced(_))));
         memory.resume(2);
         assert!(memory.record_answer(query, 3, [entry(3)]).is_err(), "the query began before the report");
-        assert_eq!((memory.begin_query().unwrap().known, memory.first_unpersisted()), (2, None));
+        assert_eq!((memory.begin_query().unwrap().known, memory.first_unconfirmed()), (2, None));
     }
 
     #[test]
@@ -218,6 +218,6 @@ mod tests {
         let memory = NodeMemory::new(1);
         let many = u32::try_from(DECISIONS_MAX).unwrap() + 10;
         memory.record_answer(memory.begin_query().unwrap(), many, (1..=many).map(entry)).unwrap();
-        assert_eq!(memory.first_unpersisted(), Some(11));
+        assert_eq!(memory.first_unconfirmed(), Some(11));
     }
 }

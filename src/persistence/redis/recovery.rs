@@ -22,13 +22,13 @@ impl EngineRecovery for RedisLuaEngine {
         self.shared.memories.find(coupon).map(|memory| memory.halt_and_report()).unwrap_or_default()
     }
 
-    fn unsettled(&self, coupon: &CouponId) -> Option<Sequence> {
-        self.shared.memories.find(coupon)?.first_unpersisted()
+    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence> {
+        self.shared.memories.find(coupon)?.first_unconfirmed()
     }
 
-    fn settled(&self, coupon: &CouponId, through: Sequence) {
+    fn forget_through(&self, coupon: &CouponId, through: Sequence) {
         if let Some(memory) = self.shared.memories.find(coupon) {
-            memory.raise_watermark(through);
+            memory.forget_through(through);
         }
     }
 
