@@ -67,7 +67,7 @@ impl Recoveries {
             )) => {}
             Err(other) => return Err(other),
         }
-        let round = within("the database", self.parts.peers.cluster().recovery(id)).await?;
+        let round = within("the database", self.parts.peers.cluster().open_recovery(id)).await?;
         let open = Open::now(round);
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state().open.insert(id.clone(), open);
