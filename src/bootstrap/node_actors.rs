@@ -49,7 +49,7 @@ impl NodeActors {
     /// Creates the shared values. Only the supervisor runs already.
     pub(super) fn assemble(settings: &Settings, backend: &Backend) -> Self {
         let metrics = Arc::new(Metrics::new());
-        metrics.begin(backend.engine.name());
+        metrics.init_series(backend.engine.name());
         let arbiters = Arc::new(Arbiters::start(settings.shards));
         let failed = FailedActors::default();
         let supervisor =

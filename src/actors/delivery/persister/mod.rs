@@ -18,7 +18,7 @@ use crate::fault_injection::panics;
 use crate::fault_injection::{abort, bugs};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
-use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_as};
+use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_in};
 
 /// Issuances in one insert.
 const BATCH_MAX: usize = 1_024;
@@ -140,7 +140,7 @@ impl Persister {
         batch: Vec<Delivery>,
     ) -> Result<bool, SourceError> {
         let work = self.work_on(&batch);
-        run_as(work.as_ref(), self.settle_all(stream, batch)).await
+        run_in(work.as_ref(), self.settle_all(stream, batch)).await
     }
 
     /// The batch as part of the traces in which its issuances were decided.
@@ -149,8 +149,8 @@ impl Persister {
         let traces = events.filter_map(|event| event.traceparent.as_ref());
         let work =
             TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
-        self.queue.note_on(&work, "process", "process");
-        work.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+        self.queue.describe(&work, "process", "process");
+        work.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
         Some(work)
     }
 
