@@ -75,7 +75,7 @@ impl Node {
         deadline.wait_until("waiting members", || self.actors.registry.waiting() == 0).await;
         if self.backend.transport.is_some() {
             // While the broker is down, unpublished events stay in the outbox and are not waited for.
-            let done = || self.actors.publisher.at_hand() == 0 || self.actors.publisher.is_failing();
+            let done = || self.actors.publisher.pending() == 0 || self.actors.publisher.is_failing();
             deadline.wait_until("unpublished events", done).await;
         }
         let _gone = self.actors.supervisor.send(BeginShutdown).await;

@@ -210,8 +210,8 @@ impl NodeActors {
                 store: Arc::clone(&backend.store),
                 metrics: Arc::clone(&self.metrics),
                 acks: self.publisher.acks().clone(),
-                hands: in_flight.clone(),
-                silence: outage.clone(),
+                in_flight: in_flight.clone(),
+                outage: outage.clone(),
             };
             let arbiter = self.arbiters.of(&deps.name());
             let child = PersisterActor::child(deps, self.stopping.clone(), arbiter);

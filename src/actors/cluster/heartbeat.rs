@@ -54,7 +54,7 @@ impl BackgroundTask for HeartbeatDeps {
     async fn run(self, mut leave: StopSignal) {
         while !leave.is_set() {
             self.heartbeat().await;
-            let _rested_or_leaving = timeout(BEAT, leave.due()).await;
+            let _rested_or_leaving = timeout(BEAT, leave.wait()).await;
         }
         if leave.is_for_good() {
             if let Some(recoveries) = &self.recoveries {

@@ -106,12 +106,7 @@ impl Recoveries {
             let rows: Vec<IssuedCoupon> =
                 page.iter().map(|entry| handle.issuance(&entry.member, entry.grant)).collect();
             let report = within("the database", self.parts.store.insert(&rows)).await?;
-            for conflict in report.alarms() {
-                self.parts.metrics.conflicts.inc();
-                let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
-                let held = &conflict.held;
-                tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database");
-            }
+            self.parts.metrics.conflicts.inc_by(report.log_alarms());
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Actor for GateKeeperActor {
                 keeper.round().await;
                 tokio::select! {
                     _woken_or_timer = timeout(ROUND, signal.woken()) => {}
-                    () = leave.due() => {}
+                    () = leave.wait() => {}
                 }
             }
         });

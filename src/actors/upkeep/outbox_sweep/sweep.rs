@@ -182,7 +182,7 @@ impl SweepDeps {
         if from >= overdue {
             return Offered::All;
         }
-        if self.publisher.is_failing() || self.publisher.at_hand() >= PUBLISH_BATCH_MAX {
+        if self.publisher.is_failing() || self.publisher.pending() >= PUBLISH_BATCH_MAX {
             return Offered::Nothing;
         }
         // What other nodes have published is not known here. As long as so many messages wait in the queue, persisters are
