@@ -254,7 +254,7 @@ async fn open_pool(url: &SecretString, max_connections: u32) -> Result<Database,
     Database::connect(&DatabaseSettings { max_connections, ..DatabaseSettings::new(url.clone()) }).await
 }
 
-/// Refuses a Redis whose crash would lose acknowledged writes, unless the loss is accepted. Ack levels above `granted`
+/// Refuses a Redis that would lose acknowledged writes in a crash, unless the loss is accepted. Ack levels above `granted`
 /// only cause a warning: there, a member is answered after RabbitMQ or PostgreSQL has the issuance.
 async fn check_durability(
     redis: &RedisConnection,

@@ -22,7 +22,7 @@ pub enum Role {
     Publisher,
     /// Writes issuances to the database.
     Persister,
-    /// Compares engine, outbox and database, and repairs what is safe.
+    /// Compares engine, outbox and database, and repairs safe differences.
     Reconciler,
 }
 

@@ -7,7 +7,7 @@ use prometheus::{
 };
 
 use super::coupons::CouponGauges;
-use super::metric_registrar::{MetricRegistrar, SECONDS, SIZES, gauge_value};
+use super::metric_registrar::{MetricRegistrar, SECONDS, SIZES};
 use super::pipeline::{PersistMetrics, ReconcileMetrics, ServiceGauges};
 use super::traces::span_counters;
 use crate::clock;

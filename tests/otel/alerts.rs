@@ -1,5 +1,5 @@
-//! The four main alerts on a stack that really runs: what they warn of is brought about, they fire, it is put right as the
-//! run-book says, and they clear.
+//! The main alerts on a running stack: each fault is caused, the alert fires, the fault is repaired as the run-book says,
+//! and the alert clears.
 
 use std::time::Duration;
 
@@ -14,16 +14,15 @@ use crate::support::races::{ask, create_coupon, http, metric, until};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::coupon_id;
 
-/// More than anybody asks for.
+/// Larger than the number of requests.
 const TOTAL: u32 = 1_000_000;
-/// Between two members, so that each issuance is a message of its own.
+/// Pause between two members, so that each issuance is a message of its own.
 const PAUSE: Duration = Duration::from_millis(40);
-/// Above the threshold of the alert.
-const DEEP: f64 = 110.0;
+/// Above the threshold of `OpenrunQueueDeep`.
+const DEEP_QUEUE: f64 = 110.0;
 
-/// Nobody writes: the queue grows, the outbox grows old. Then a persister comes.
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_there_is_one() {
+async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_one_starts() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "api,publisher").start().await;
     let prometheus = Prometheus::watching(&[node.address()]).await;
@@ -31,17 +30,14 @@ async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_there_
     create_coupon(node.address(), &coupon, TOTAL).await;
     prometheus.until_it_fires("OpenrunNothingCarries").await;
     for alert in ["OpenrunQueueDeep", "OpenrunOutboxOld"] {
-        assert!(
-            !prometheus.firing().await.contains(&alert.to_owned()),
-            "{alert} fires before there is a reason"
-        );
+        assert!(!prometheus.firing().await.contains(&alert.to_owned()), "{alert} fires without a reason");
     }
     let mut member = 0;
     until("a deep queue", async || {
         member += 1;
         assert_eq!(ask(node.address(), &coupon, &format!("m{member}")).await.0, 201);
         tokio::time::sleep(PAUSE).await;
-        (metric(node.address(), "openrun_queue_messages", "").await > DEEP).then_some(())
+        (metric(node.address(), "openrun_queue_messages", "").await > DEEP_QUEUE).then_some(())
     })
     .await;
     prometheus.until_it_fires("OpenrunQueueDeep").await;
@@ -53,7 +49,7 @@ async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_there_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_dead_letter_raises_an_alert_until_it_is_dealt_with() {
+async fn private_a_dead_letter_raises_an_alert_until_it_is_discarded() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let prometheus = Prometheus::watching(&[node.address()]).await;
@@ -70,7 +66,7 @@ async fn private_a_dead_letter_raises_an_alert_until_it_is_dealt_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_redis_that_is_away_raises_an_alert_until_it_is_back() {
+async fn private_a_stopped_or_paused_redis_raises_an_alert_until_it_answers_again() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
@@ -82,7 +78,6 @@ async fn private_a_redis_that_is_away_raises_an_alert_until_it_is_back() {
     redis.restart().await;
     prometheus.until_it_is_clear("OpenrunRedisDown").await;
 
-    // One that hangs is as bad as one that is gone.
     redis.pause();
     prometheus.until_it_fires("OpenrunRedisDown").await;
     redis.resume();

@@ -1,4 +1,4 @@
-//! A Prometheus of a test's own, on the rules of the repository, which fire at once.
+//! A private Prometheus with the rules of the repository, without their `for` delays.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ use crate::support::races::{http, until};
 const START_BOUND: Duration = Duration::from_secs(60);
 const READY: &str = "Server is ready to receive web requests";
 
-/// It is gone when the value is dropped.
+/// Stopped and removed on drop.
 pub(crate) struct Prometheus {
-    // Fields are dropped in this order: the process before the directory it writes to.
+    // Dropped in this order: the process before the folder into which it writes.
     _process: Process,
     _watchdog: Watchdog,
     _folder: TempDir,
@@ -32,7 +32,7 @@ impl Prometheus {
         let mut watchdog = Watchdog::over(folder.path());
         for (path, text) in rules() {
             let name = path.file_name().expect("a name");
-            fs::write(folder.path().join(name), at_once(&text)).expect("it can be written");
+            fs::write(folder.path().join(name), without_delays(&text)).expect("it can be written");
         }
         let targets = nodes.iter().map(|node| format!("'{node}'")).collect::<Vec<_>>().join(", ");
         let config = format!(
@@ -59,27 +59,25 @@ impl Prometheus {
     pub(crate) async fn firing(&self) -> Vec<String> {
         let url = format!("http://127.0.0.1:{}/api/v1/alerts", self.port);
         let answer = http().get(url).send().await.expect("Prometheus answers");
-        let said: Value = answer.json().await.expect("it says so in JSON");
-        let alerts = said["data"]["alerts"].as_array().expect("a list").iter();
+        let answer: Value = answer.json().await.expect("the answer is JSON");
+        let alerts = answer["data"]["alerts"].as_array().expect("a list").iter();
         let firing = alerts.filter(|alert| alert["state"] == "firing");
         firing.map(|alert| alert["labels"]["alertname"].as_str().expect("a name").to_owned()).collect()
     }
 
-    /// Waits until `alert` fires.
     pub(crate) async fn until_it_fires(&self, alert: &str) {
         let fires = async || self.firing().await.iter().any(|name| name == alert).then_some(());
         until(&format!("{alert} fires"), fires).await;
     }
 
-    /// Waits until `alert` does not fire.
     pub(crate) async fn until_it_is_clear(&self, alert: &str) {
         let clear = async || (!self.firing().await.iter().any(|name| name == alert)).then_some(());
         until(&format!("{alert} is clear"), clear).await;
     }
 }
 
-/// The same rules, which do not wait before they fire.
-fn at_once(rules: &str) -> String {
+/// The rules with `for: 0s`, so that alerts fire at once.
+fn without_delays(rules: &str) -> String {
     let line = |line: &str| match line.split_once("for: ") {
         Some((indentation, _)) if indentation.trim().is_empty() => format!("{indentation}for: 0s\n"),
         _ => format!("{line}\n"),

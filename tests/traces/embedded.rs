@@ -1,22 +1,22 @@
-//! The embedded engine, and HTTP as the protocol.
+//! Traces of the embedded engine, over HTTP.
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::members::{REQUEST, ask, traced};
+use crate::members::{REQUEST, request_coupon, traced};
 use crate::receiver::{Receiver, named};
 use crate::support::node::NodeProcess;
 use crate::support::races::{create_coupon, http, metric, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
+async fn a_trace_begins_with_the_request_and_has_the_attributes_of_its_service() {
     let receiver = Receiver::http();
     let node = traced(NodeProcess::embedded(), &receiver, "http/protobuf")
         .set("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test%20bed")
-        // What the log is told to leave out is traced all the same.
+        // The log filter does not apply to spans.
         .set("OPENRUN_LOG", "openrun::bootstrap=info");
     let node = node.start().await;
     create_coupon(node.address(), "drop", 1).await;
-    let answer = ask(node.address(), "drop", "kim", None).await;
+    let answer = request_coupon(node.address(), "drop", "kim", None).await;
     let trace = answer.trace().expect("it is traced");
     let spans = receiver.until_has(&trace, &[REQUEST, "admit batch", "admit transaction"]).await;
     let [request, batch, transaction] =
@@ -28,8 +28,8 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
     assert_eq!(request.resource("service.version"), env!("CARGO_PKG_VERSION"));
     assert_eq!(request.resource("deployment.environment.name"), "test bed");
 
-    // Sold out by the gate or by the engine, unknown, looked up: each is a request like another.
-    let refused = ask(node.address(), "drop", "lee", None).await;
+    // A rejection is no error of the span, and a look-up is traced, too.
+    let refused = request_coupon(node.address(), "drop", "lee", None).await;
     let spans = receiver.until_has(&refused.trace().expect("it is traced"), &[REQUEST]).await;
     assert_eq!(named(&spans, REQUEST).attribute("http.response.status_code"), "409");
     assert_ne!(
@@ -37,14 +37,14 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
         Some(StatusCode::Error as i32)
     );
     let found = http().get(node.url("/v1/coupons/drop/issuances/kim")).send().await.expect("an answer");
-    let told = found.headers()["traceresponse"].to_str().expect("text").to_owned();
-    let trace = told.split('-').nth(1).expect("it has a trace");
+    let traceresponse = found.headers()["traceresponse"].to_str().expect("text").to_owned();
+    let trace = traceresponse.split('-').nth(1).expect("it has a trace");
     receiver
         .until_has(trace, &["GET /v1/coupons/{coupon_id}/issuances/{member_id}", "SELECT coupon_issuances"])
         .await;
 
     let count =
-        async |what: &str| metric(node.address(), &format!("openrun_trace_spans_{what}_total"), "").await;
+        async |state: &str| metric(node.address(), &format!("openrun_trace_spans_{state}_total"), "").await;
     until("all spans to be delivered", async || {
         (count("delivered").await == count("ended").await).then_some(())
     })
@@ -53,7 +53,7 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_spans_of_a_node_are_sent_at_its_end_and_probes_have_none() {
+async fn the_last_spans_are_sent_at_the_end_and_health_checks_are_not_traced() {
     let receiver = Receiver::http();
     let node = traced(NodeProcess::embedded(), &receiver, "http/protobuf")
         .set("OTEL_SERVICE_NAME", "drop-1")
@@ -64,7 +64,7 @@ async fn the_last_spans_of_a_node_are_sent_at_its_end_and_probes_have_none() {
         assert!(answer.headers().get("traceresponse").is_none(), "{path}");
     }
     create_coupon(node.address(), "drop", 1).await;
-    let trace = ask(node.address(), "drop", "kim", None).await.trace().expect("it is traced");
+    let trace = request_coupon(node.address(), "drop", "kim", None).await.trace().expect("it is traced");
     assert_eq!(node.terminate().await, Some(0));
     let spans = receiver.spans();
     let request = spans.iter().find(|span| span.trace() == trace && span.span.name == REQUEST);

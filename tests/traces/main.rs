@@ -1,4 +1,4 @@
-//! Traces as a collector receives them: from a node, over the real protocol.
+//! The traces of a node, received over OTLP as by a collector.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Members who ask, and what they are told of the trace.
+//! Issue requests, and the trace named in their answers.
 
 use std::net::SocketAddr;
 
@@ -8,44 +8,48 @@ use crate::receiver::Receiver;
 use crate::support::node::NodeBuilder;
 use crate::support::races::http;
 
-/// The span of a request for a coupon.
+/// The span of an issue request.
 pub(crate) const REQUEST: &str = "POST /v1/coupons/{coupon_id}/issuances";
 
 /// An answer to a member.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The header by which the trace is told.
     pub(crate) traceresponse: Option<String>,
 }
 
 impl Answer {
-    /// The trace that tells of the request.
+    /// The trace id of the `traceresponse` header.
     pub(crate) fn trace(&self) -> Option<String> {
         let mut parts = self.traceresponse.as_deref()?.split('-');
         assert_eq!(parts.next(), Some("00"), "{self:?}");
         parts.next().map(str::to_owned)
     }
 
-    /// The span that answered.
+    /// The span id of the `traceresponse` header.
     pub(crate) fn span(&self) -> Option<String> {
         self.traceresponse.as_deref()?.split('-').nth(2).map(str::to_owned)
     }
 }
 
-/// Asks for a coupon, as part of a trace if one is given.
-pub(crate) async fn ask(node: SocketAddr, coupon: &str, member: &str, traceparent: Option<&str>) -> Answer {
+pub(crate) async fn request_coupon(
+    node: SocketAddr,
+    coupon: &str,
+    member: &str,
+    traceparent: Option<&str>,
+) -> Answer {
     let url = format!("http://{node}/v1/coupons/{coupon}/issuances");
     let mut request = http().post(url).json(&json!({ "member_id": member }));
     if let Some(traceparent) = traceparent {
         request = request.header("traceparent", traceparent);
     }
     let answer = request.send().await.expect("an answer");
-    let told = answer.headers().get("traceresponse").map(|value| value.to_str().expect("text").to_owned());
-    Answer { status: answer.status().as_u16(), traceresponse: told }
+    let header = answer.headers().get("traceresponse");
+    let traceresponse = header.map(|value| value.to_str().expect("text").to_owned());
+    Answer { status: answer.status().as_u16(), traceresponse }
 }
 
-/// A node that sends its spans to `receiver` soon.
+/// Makes the node send its spans to `receiver` without delay.
 pub(crate) fn traced(node: NodeBuilder, receiver: &Receiver, protocol: &str) -> NodeBuilder {
     node.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
         .set("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)

@@ -1,4 +1,4 @@
-//! The full stack: one trace from the request to the row, however many requests share a batch.
+//! Traces of the full stack: one trace from the request to the row, also if several requests share a batch.
 
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
@@ -7,7 +7,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::Value;
 
-use crate::members::{REQUEST, ask, traced};
+use crate::members::{REQUEST, request_coupon, traced};
 use crate::receiver::{Received, Receiver, named};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, until, until_persisted};
@@ -16,7 +16,7 @@ use crate::support::shared::coupon_id;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A queue that gets a copy of every message.
+/// A queue that receives a copy of every message.
 struct Tap {
     _connection: Connection,
     channel: Channel,
@@ -44,7 +44,7 @@ impl Tap {
         Self { _connection: connection, channel, queue }
     }
 
-    /// The trace of the next message, in its header and in its body.
+    /// The `traceparent` of the next message, in its header and in its body.
     async fn traceparents(&self) -> (String, String) {
         let message = until("a message", async || {
             let got =
@@ -65,7 +65,7 @@ fn is_kind(span: &Received, kind: SpanKind) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_trace_from_the_answer_to_the_row() {
+async fn one_trace_leads_from_the_answer_to_the_row() {
     let (stack, receiver, coupon) = (Stack::shared().await, Receiver::grpc().await, coupon_id());
     let node =
         traced(NodeProcess::redis_lua(&stack), &receiver, "grpc").set("OPENRUN_LOG", "info,openrun=debug");
@@ -73,7 +73,8 @@ async fn one_trace_from_the_answer_to_the_row() {
     let tap = Tap::on(&stack).await;
     create_coupon(node.address(), &coupon, 10).await;
 
-    let answer = ask(node.address(), &coupon, "kim", Some(&format!("00-{TRACE}-{CALLER}-01"))).await;
+    let traceparent = format!("00-{TRACE}-{CALLER}-01");
+    let answer = request_coupon(node.address(), &coupon, "kim", Some(&traceparent)).await;
     assert_eq!((answer.status, answer.trace().as_deref()), (201, Some(TRACE)), "{answer:?}");
 
     let (header, body) = tap.traceparents().await;
@@ -101,12 +102,9 @@ async fn one_trace_from_the_answer_to_the_row() {
         assert!(is_kind(span, kind), "{span:?}");
         assert!(span.span.end_time_unix_nano >= span.span.start_time_unix_nano, "{span:?}");
     }
-    assert_eq!(answer.span(), Some(request.id()), "the answer names the span that tells of it");
-    assert_eq!(
-        header.split('-').nth(2),
-        Some(&*publish.id()),
-        "who reads the message goes on from its publishing"
-    );
+    assert_eq!(answer.span(), Some(request.id()), "the answer names the span of its request");
+    let publish_id = publish.id();
+    assert_eq!(header.split('-').nth(2), Some(&*publish_id), "consumers continue the span of the publishing");
     for (span, key, value) in [
         (request, "http.request.method", "POST"),
         (request, "http.route", "/v1/coupons/{coupon_id}/issuances"),
@@ -126,7 +124,7 @@ async fn one_trace_from_the_answer_to_the_row() {
     }
     assert!(
         spans.iter().all(|span| !format!("{:?}", span.span.attributes).contains("kim")),
-        "no member is named"
+        "member ids are in no attribute"
     );
 
     let in_log = node.log().lines().any(|line| {
@@ -137,7 +135,7 @@ async fn one_trace_from_the_answer_to_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them() {
+async fn every_trace_of_a_batch_is_complete_and_linked_to_the_lead() {
     const MEMBERS: usize = 16;
     let (stack, receiver, coupon) = (Stack::shared().await, Receiver::grpc().await, coupon_id());
     let node = traced(NodeProcess::redis_lua(&stack), &receiver, "grpc").start().await;
@@ -147,12 +145,12 @@ async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them(
     let stages = [REQUEST, "admit batch", "EVALSHA admit", &publish, &process, "INSERT coupon_issuances"];
 
     let mut round = 0;
-    // Whether requests that come together share a batch is up to the machine; sooner or later some do.
-    let shared = until("a batch that was shared", async || {
+    // Concurrent requests share a batch by chance: rounds are repeated until some do.
+    let shared = until("a shared batch", async || {
         round += 1;
         let members: Vec<String> = (0..MEMBERS).map(|number| format!("m{round}-{number}")).collect();
-        let asked = members.iter().map(|member| ask(node.address(), &coupon, member, None));
-        for answer in join_all(asked).await {
+        let requests = members.iter().map(|member| request_coupon(node.address(), &coupon, member, None));
+        for answer in join_all(requests).await {
             assert_eq!(answer.status, 201, "{answer:?}");
             receiver.until_has(&answer.trace().expect("all are traced"), &stages).await;
         }
@@ -163,16 +161,20 @@ async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them(
     .await;
 
     let spans = receiver.spans();
-    assert!(shared.links().len() < MEMBERS, "it has a link to each of the others: {shared:?}");
+    assert!(shared.links().len() < MEMBERS, "the lead has more links than other requests: {shared:?}");
     for (trace, request) in shared.links() {
         if trace == shared.trace() {
             continue;
         }
         let other = spans.iter().filter(|span| span.trace() == trace);
         let batch: Vec<_> = other.filter(|span| span.span.name == "admit batch").collect();
-        let [batch] = batch[..] else { panic!("one of each: {batch:?}") };
-        assert_eq!(batch.parent(), request, "it is a part of the request that the lead is linked to");
+        let [batch] = batch[..] else { panic!("not exactly one batch span: {batch:?}") };
+        assert_eq!(
+            batch.parent(),
+            request,
+            "the batch span is a child of the request that the lead links to"
+        );
         let is_linked = batch.links().iter().any(|(trace, _)| *trace == shared.trace());
-        assert!(is_linked || batch.links().len() > 1, "it has a link to the lead: {batch:?}");
+        assert!(is_linked || batch.links().len() > 1, "the batch span has no link to the lead: {batch:?}");
     }
 }
