@@ -1,5 +1,5 @@
-//! The main alerts on a running stack: each fault is caused, the alert fires, the fault is repaired as the run-book says,
-//! and the alert clears.
+//! The four main alerts on a running stack: each test causes the fault, waits for the alert, repairs the fault as the
+//! run-book says, and waits until the alert clears.
 
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use crate::support::races::{ask, create_coupon, http, metric, until};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::coupon_id;
 
-/// Larger than the number of requests.
+/// More than the test can issue.
 const TOTAL: u32 = 1_000_000;
-/// Pause between two members, so that each issuance is a message of its own.
+/// Pause between two members, so that each issuance becomes its own message.
 const PAUSE: Duration = Duration::from_millis(40);
-/// Above the threshold of `OpenrunQueueDeep`.
-const DEEP_QUEUE: f64 = 110.0;
+/// Queue depth above the threshold of the alert.
+const DEEP: f64 = 110.0;
 
+/// Without a persister the queue grows and the outbox becomes old. Then a persister starts.
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_one_starts() {
+async fn private_queue_and_outbox_alerts_fire_until_a_persister_starts() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "api,publisher").start().await;
     let prometheus = Prometheus::watching(&[node.address()]).await;
@@ -30,14 +31,17 @@ async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_one_st
     create_coupon(node.address(), &coupon, TOTAL).await;
     prometheus.until_it_fires("OpenrunNothingCarries").await;
     for alert in ["OpenrunQueueDeep", "OpenrunOutboxOld"] {
-        assert!(!prometheus.firing().await.contains(&alert.to_owned()), "{alert} fires without a reason");
+        assert!(
+            !prometheus.firing().await.contains(&alert.to_owned()),
+            "{alert} fires before there is a reason"
+        );
     }
     let mut member = 0;
     until("a deep queue", async || {
         member += 1;
         assert_eq!(ask(node.address(), &coupon, &format!("m{member}")).await.0, 201);
         tokio::time::sleep(PAUSE).await;
-        (metric(node.address(), "openrun_queue_messages", "").await > DEEP_QUEUE).then_some(())
+        (metric(node.address(), "openrun_queue_messages", "").await > DEEP).then_some(())
     })
     .await;
     prometheus.until_it_fires("OpenrunQueueDeep").await;
@@ -66,7 +70,7 @@ async fn private_a_dead_letter_raises_an_alert_until_it_is_discarded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_stopped_or_paused_redis_raises_an_alert_until_it_answers_again() {
+async fn private_an_absent_redis_raises_an_alert_until_it_is_back() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
@@ -78,6 +82,7 @@ async fn private_a_stopped_or_paused_redis_raises_an_alert_until_it_answers_agai
     redis.restart().await;
     prometheus.until_it_is_clear("OpenrunRedisDown").await;
 
+    // A hanging Redis raises the alert as well.
     redis.pause();
     prometheus.until_it_fires("OpenrunRedisDown").await;
     redis.resume();
@@ -97,6 +102,6 @@ async fn publish(stack: &Stack, payload: &[u8]) {
     let (options, properties) =
         (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
     let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
-    sent.await.expect("the channel is open").await.expect("it was sent");
+    sent.await.expect("the channel is open").await.expect("the message is sent");
     connection.close(200, "done".into()).await.ok();
 }

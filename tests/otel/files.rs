@@ -8,7 +8,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of `folder` with this extension and their texts, sorted.
+/// The sorted paths and texts of the files in `folder` with this extension.
 pub(crate) fn files(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(root().join(folder)).expect("the folder can be read");
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
@@ -46,7 +46,7 @@ pub(crate) fn alerts() -> BTreeSet<String> {
     alerts
 }
 
-/// The metrics of openrun that `text` names.
+/// The metrics of openrun in `text`.
 pub(crate) fn metrics_named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c| !is_part(c));

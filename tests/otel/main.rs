@@ -1,4 +1,4 @@
-//! Alerts fire and clear, rules and dashboards use exported metrics only, and the run-book is complete.
+//! Monitoring: alerts fire and clear, rules and dashboards use exported metrics, and the run-book is complete.
 
 #[path = "../support/mod.rs"]
 mod support;

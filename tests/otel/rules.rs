@@ -1,4 +1,4 @@
-//! The rules are valid, and each alert has a case in which it fires and then clears.
+//! Prometheus accepts the rules, and each alert has a test case in which it fires and then clears.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -6,23 +6,23 @@ use std::process::Command;
 
 use crate::files::{alerts, rule_tests, rules};
 
-/// Runs promtool on `files`; panics with its output if it fails.
+/// Runs promtool on `files` and panics with its output if it fails.
 fn promtool<P: AsRef<OsStr>>(arguments: [&str; 2], files: impl IntoIterator<Item = P>) {
     let output = Command::new("promtool").args(arguments).args(files).output();
     let output =
         output.unwrap_or_else(|error| panic!("promtool: {error}; run ./scripts/test, which installs it"));
-    let messages =
+    let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(output.status.success(), "{messages}");
+    assert!(output.status.success(), "{text}");
 }
 
 #[test]
-fn the_rules_are_valid() {
+fn prometheus_accepts_the_rules() {
     promtool(["check", "rules"], rules().into_iter().map(|(path, _)| path));
 }
 
 #[test]
-fn the_cases_of_the_rules_pass() {
+fn the_test_cases_of_the_rules_pass() {
     promtool(["test", "rules"], rule_tests().into_iter().map(|(path, _)| path));
 }
 
@@ -34,7 +34,7 @@ fn every_alert_has_a_case_in_which_it_fires_and_then_clears() {
 }
 
 #[test]
-fn every_alert_has_a_severity_and_a_link_to_its_section_of_the_run_book() {
+fn every_alert_has_a_severity_and_links_to_its_section_of_the_run_book() {
     for (path, text) in rules() {
         for rule in text.split("- alert: ").skip(1) {
             let name = rule.lines().next().unwrap_or_default();
@@ -47,14 +47,14 @@ fn every_alert_has_a_severity_and_a_link_to_its_section_of_the_run_book() {
     }
 }
 
-/// One `alert_rule_test` of a case: whether the alert fires at a time.
+/// The expected state of an alert at one time of a test case.
 struct Expectation {
     alert: String,
     at_s: u64,
     fires: bool,
 }
 
-/// The alerts that fire in a case of the file and, later in the same case, do not.
+/// The alerts that fire in a case of the file and are clear later in the same case.
 fn fired_and_cleared(text: &str) -> BTreeSet<String> {
     let cases = text.split("\n  - name: ").skip(1);
     cases.flat_map(|case| cleared_after_firing(&expectations(case))).collect()
@@ -74,8 +74,9 @@ fn cleared_after_firing(expectations: &[Expectation]) -> BTreeSet<String> {
 }
 
 fn expectations(case: &str) -> Vec<Expectation> {
-    let parse = |text: &str| {
-        let mut lines = text.lines().map(str::trim);
+    let expectations = case.split("- eval_time: ").skip(1);
+    let read = |expectation: &str| {
+        let mut lines = expectation.lines().map(str::trim);
         let at_s = seconds(lines.next()?)?;
         let alert = lines.next()?.strip_prefix("alertname: ")?.to_owned();
         let fires = match lines.next()? {
@@ -85,8 +86,9 @@ fn expectations(case: &str) -> Vec<Expectation> {
         };
         Some(Expectation { alert, at_s, fires })
     };
-    let texts = case.split("- eval_time: ").skip(1);
-    texts.map(|text| parse(text).unwrap_or_else(|| panic!("unexpected form: {text}"))).collect()
+    expectations
+        .map(|expectation| read(expectation).unwrap_or_else(|| panic!("unreadable: {expectation}")))
+        .collect()
 }
 
 /// `2m30s` in seconds.
@@ -97,15 +99,15 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 #[test]
-fn an_alert_counts_as_tested_only_if_it_clears_after_it_fired() {
+fn a_case_counts_only_if_the_alert_clears_after_firing() {
     let expect = |at: &str, fires: bool| {
         let expected = if fires { "exp_alerts:\n          - exp_labels: {}" } else { "exp_alerts: []" };
         format!("      - eval_time: {at}\n        alertname: A\n        {expected}\n")
     };
     let file = |expectations: &[String]| format!("tests:\n  - name: A\n{}", expectations.concat());
-    let tested = |expectations: &[String]| fired_and_cleared(&file(expectations)).len();
-    assert_eq!(tested(&[expect("1m", true), expect("2m30s", false)]), 1);
-    assert_eq!(tested(&[expect("1m", true)]), 0);
-    assert_eq!(tested(&[expect("1m", false), expect("2m", true)]), 0);
-    assert_eq!(tested(&[expect("2m", true), expect("90s", false)]), 0);
+    let found = |expectations: &[String]| fired_and_cleared(&file(expectations)).len();
+    assert_eq!(found(&[expect("1m", true), expect("2m30s", false)]), 1);
+    assert_eq!(found(&[expect("1m", true)]), 0);
+    assert_eq!(found(&[expect("1m", false), expect("2m", true)]), 0);
+    assert_eq!(found(&[expect("2m", true), expect("90s", false)]), 0);
 }

@@ -1,4 +1,5 @@
-//! The run-book has one section per alert and names existing metrics and commands; the reference of settings is complete.
+//! The run-book has exactly one section for each alert and names existing metrics and commands. The reference of settings
+//! is complete.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,17 +8,17 @@ use crate::files::{alerts, metrics_named, root};
 use crate::support::node::openrun;
 
 fn runbook() -> String {
-    fs::read_to_string(root().join("docs/operations.md")).expect("the run-book can be read")
+    fs::read_to_string(root().join("docs/operations.md")).expect("there is a run-book")
 }
 
 #[test]
-fn every_alert_has_a_section_with_meaning_symptoms_and_remedy() {
+fn every_alert_has_a_complete_section_in_the_run_book() {
     let text = runbook();
     let sections: Vec<&str> =
         text.split("\n### ").skip(1).filter(|part| part.starts_with("Openrun")).collect();
-    let titles: BTreeSet<String> =
+    let named: BTreeSet<String> =
         sections.iter().map(|section| section.lines().next().unwrap_or_default().to_owned()).collect();
-    assert_eq!(titles, alerts());
+    assert_eq!(named, alerts());
     for section in sections {
         for part in ["**Means**", "**Look at**", "**Do**"] {
             assert!(section.contains(part), "{part} is missing in {section}");
@@ -25,14 +26,14 @@ fn every_alert_has_a_section_with_meaning_symptoms_and_remedy() {
     }
 }
 
-/// The openrun commands in the code blocks, without comments.
+/// The openrun commands of the code blocks.
 fn commands(text: &str) -> Vec<String> {
     let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let lines = blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("openrun "));
     lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).collect()
 }
 
-/// Splits a command like a shell: a quoted text is one word.
+/// Splits a command into words like a shell: quoted text is one word.
 fn words(command: &str) -> Vec<&str> {
     let parts = command.split('"').enumerate();
     let words = parts.flat_map(|(number, part)| match number % 2 {
@@ -43,27 +44,26 @@ fn words(command: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_command_of_the_run_book_is_valid() {
+fn every_command_of_the_run_book_exists() {
     let commands = commands(&runbook());
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {
         let words = words(&command);
-        // Before it prints the help, clap checks the arguments in front of `--help`.
-        let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("it starts");
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "openrun {command}: {errors}");
-        assert!(errors.is_empty(), "openrun {command}: {errors}");
+        // With --help at the end, clap parses all words before it and executes nothing.
+        let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("openrun starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "openrun {command}: {stderr}");
+        assert!(stderr.is_empty(), "openrun {command}: {stderr}");
     }
 }
 
 #[test]
 fn the_reference_explains_every_setting_of_serve() {
-    let reference =
-        fs::read_to_string(root().join("docs/configuration.md")).expect("the reference can be read");
+    let reference = fs::read_to_string(root().join("docs/configuration.md")).expect("there is a reference");
     let help = openrun(&["serve", "--help"]).output().expect("it starts");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
-    let rest = reference.split("\n## Settings\n").nth(1).expect("it has a section of settings");
-    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let rest = reference.split("\n## Settings\n").nth(1).expect("there is a section of settings");
+    let section = rest.split("\n## ").next().expect("it ends");
     let settings: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let settings: Vec<_> = settings.into_iter().filter(|word| word.starts_with("OPENRUN_")).collect();
     assert!(settings.len() > 10, "{settings:?}");
@@ -73,7 +73,7 @@ fn the_reference_explains_every_setting_of_serve() {
 }
 
 #[test]
-fn the_metrics_of_the_run_book_exist_in_the_source() {
+fn the_metrics_of_the_run_book_are_in_the_source() {
     let source: String = ["metrics", "coupons", "pipeline"]
         .map(|file| fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("it is there"))
         .concat();

@@ -1,4 +1,4 @@
-//! The traces of a node, received over OTLP as by a collector.
+//! Traces as a collector receives them, from a real node over the real protocol.
 
 #[path = "../support/mod.rs"]
 mod support;

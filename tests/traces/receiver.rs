@@ -1,4 +1,4 @@
-//! A collector that receives traces by OTLP, over gRPC or HTTP.
+//! A receiver of traces over OTLP, by gRPC and by HTTP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::support::races::BOUND;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// A span with the attributes of its sender.
+/// A span and the resource that sent it.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) span: Span,
@@ -39,22 +39,22 @@ impl Received {
         hex(&self.span.span_id)
     }
 
-    /// Empty for the first span of a trace.
+    /// Empty for the root of a trace.
     pub(crate) fn parent(&self) -> String {
         hex(&self.span.parent_span_id)
     }
 
-    /// An attribute as text; empty if it is missing.
+    /// An attribute as text; empty if there is none.
     pub(crate) fn attribute(&self, key: &str) -> String {
         value_of(&self.span.attributes, key)
     }
 
-    /// An attribute of the sender as text; empty if it is missing.
+    /// An attribute of the resource as text; empty if there is none.
     pub(crate) fn resource(&self, key: &str) -> String {
         value_of(&self.resource, key)
     }
 
-    /// Trace id and span id of each linked span.
+    /// The trace ids and span ids of the links.
     pub(crate) fn links(&self) -> Vec<(String, String)> {
         self.span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect()
     }
@@ -76,42 +76,42 @@ fn value_of(attributes: &[KeyValue], key: &str) -> String {
 
 /// The spans received so far.
 #[derive(Debug, Clone, Default)]
-struct Inbox(Arc<Mutex<Vec<Received>>>);
+struct Mailbox(Arc<Mutex<Vec<Received>>>);
 
-impl Inbox {
-    fn add(&self, request: ExportTraceServiceRequest) {
+impl Mailbox {
+    fn store(&self, request: ExportTraceServiceRequest) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for sender in request.resource_spans {
-            let resource = sender.resource.map(|resource| resource.attributes).unwrap_or_default();
-            let spans = sender.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        for of_resource in request.resource_spans {
+            let resource = of_resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+            let spans = of_resource.scope_spans.into_iter().flat_map(|of_scope| of_scope.spans);
             all.extend(spans.map(|span| Received { span, resource: resource.clone() }));
         }
     }
 }
 
 #[tonic::async_trait]
-impl TraceService for Inbox {
+impl TraceService for Mailbox {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.add(request.into_inner());
+        self.store(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
-/// Listens until the runtime of the test ends.
+/// Listens until the test's runtime ends.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     address: SocketAddr,
-    received: Inbox,
+    received: Mailbox,
 }
 
 impl Receiver {
     pub(crate) async fn grpc() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("it listens");
-        let received = Inbox::default();
+        let address = listener.local_addr().expect("an address");
+        let received = Mailbox::default();
         let service = TraceServiceServer::new(received.clone());
         let server = tonic::transport::Server::builder().add_service(service);
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
@@ -120,21 +120,21 @@ impl Receiver {
 
     pub(crate) fn http() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it listens");
-        let received = Inbox::default();
+        let address = listener.local_addr().expect("an address");
+        let received = Mailbox::default();
         let state = received.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(state.clone()))
                 .app_data(web::PayloadConfig::new(8 * 1024 * 1024))
-                .route("/v1/traces", web::post().to(receive_http))
+                .route("/v1/traces", web::post().to(take_http))
         });
-        let server = server.workers(1).disable_signals().listen(listener).expect("it can be listened on");
+        let server = server.workers(1).disable_signals().listen(listener).expect("the server starts");
         tokio::spawn(server.run());
         Self { address, received }
     }
 
-    /// The value of `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -143,7 +143,7 @@ impl Receiver {
         self.received.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the trace has a span of each of these names; returns its spans.
+    /// Waits until the trace has a span of each name, and returns all its spans.
     pub(crate) async fn until_has(&self, trace: &str, names: &[&str]) -> Vec<Received> {
         let deadline = Instant::now() + BOUND;
         loop {
@@ -153,16 +153,19 @@ impl Receiver {
                 return spans;
             }
             let all = self.spans().len();
-            assert!(Instant::now() < deadline, "of {names:?}, {received:?} arrived, and {all} spans in all");
+            assert!(
+                Instant::now() < deadline,
+                "expected {names:?}, received {received:?}, and {all} spans in all"
+            );
             tokio::time::sleep(POLL).await;
         }
     }
 }
 
-async fn receive_http(received: web::Data<Inbox>, body: web::Bytes) -> HttpResponse {
+async fn take_http(received: web::Data<Mailbox>, body: web::Bytes) -> HttpResponse {
     match ExportTraceServiceRequest::decode(body) {
         Ok(request) => {
-            received.add(request);
+            received.store(request);
             let answer = ExportTraceServiceResponse::default().encode_to_vec();
             HttpResponse::Ok().content_type("application/x-protobuf").body(answer)
         }
@@ -170,7 +173,7 @@ async fn receive_http(received: web::Data<Inbox>, body: web::Bytes) -> HttpRespo
     }
 }
 
-/// The only span of this name.
+/// The only span of this name. Panics if there is another one.
 pub(crate) fn named<'a>(spans: &'a [Received], name: &str) -> &'a Received {
     let found: Vec<_> = spans.iter().filter(|span| span.span.name == name).collect();
     assert_eq!(found.len(), 1, "{name}: {:?}", spans.iter().map(|span| &span.span.name).collect::<Vec<_>>());

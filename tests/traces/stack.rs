@@ -1,4 +1,4 @@
-//! Traces of the full stack: one trace from the request to the row, also if several requests share a batch.
+//! The full stack: each trace reaches from the request to the row, even if requests share a batch.
 
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
@@ -7,7 +7,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::Value;
 
-use crate::members::{REQUEST, request_coupon, traced};
+use crate::members::{REQUEST, ask, traced};
 use crate::receiver::{Received, Receiver, named};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, until, until_persisted};
@@ -16,7 +16,7 @@ use crate::support::shared::coupon_id;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A queue that receives a copy of every message.
+/// A queue that gets a copy of every message.
 struct Tap {
     _connection: Connection,
     channel: Channel,
@@ -31,7 +31,7 @@ impl Tap {
         let queue = format!("{}.tap", stack.amqp_namespace);
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
-        declared.expect("it is the first of its name");
+        declared.expect("the name is unused");
         let exchange = format!("{}.issuances", stack.amqp_namespace);
         let bound = channel.queue_bind(
             queue.as_str().into(),
@@ -44,19 +44,19 @@ impl Tap {
         Self { _connection: connection, channel, queue }
     }
 
-    /// The `traceparent` of the next message, in its header and in its body.
+    /// The `traceparent` of the next message, from its header and from its body.
     async fn traceparents(&self) -> (String, String) {
         let message = until("a message", async || {
-            let got =
+            let message =
                 self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: true }).await;
-            got.expect("the queue is there")
+            message.expect("the queue exists")
         })
         .await;
-        let headers = message.properties.headers().as_ref().expect("it has headers");
+        let headers = message.properties.headers().as_ref().expect("a message with headers");
         let header = headers.inner().get("traceparent").and_then(|value| value.as_long_string());
-        let body: Value = serde_json::from_slice(&message.data).expect("it is JSON");
-        let in_body = body["traceparent"].as_str().expect("it has a trace").to_owned();
-        (header.expect("it has a trace").to_string(), in_body)
+        let body: Value = serde_json::from_slice(&message.data).expect("JSON");
+        let in_body = body["traceparent"].as_str().expect("a traceparent").to_owned();
+        (header.expect("a traceparent").to_string(), in_body)
     }
 }
 
@@ -65,7 +65,7 @@ fn is_kind(span: &Received, kind: SpanKind) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_trace_leads_from_the_answer_to_the_row() {
+async fn one_trace_from_the_answer_to_the_row() {
     let (stack, receiver, coupon) = (Stack::shared().await, Receiver::grpc().await, coupon_id());
     let node =
         traced(NodeProcess::redis_lua(&stack), &receiver, "grpc").set("OPENRUN_LOG", "info,openrun=debug");
@@ -73,8 +73,7 @@ async fn one_trace_leads_from_the_answer_to_the_row() {
     let tap = Tap::on(&stack).await;
     create_coupon(node.address(), &coupon, 10).await;
 
-    let traceparent = format!("00-{TRACE}-{CALLER}-01");
-    let answer = request_coupon(node.address(), &coupon, "kim", Some(&traceparent)).await;
+    let answer = ask(node.address(), &coupon, "kim", Some(&format!("00-{TRACE}-{CALLER}-01"))).await;
     assert_eq!((answer.status, answer.trace().as_deref()), (201, Some(TRACE)), "{answer:?}");
 
     let (header, body) = tap.traceparents().await;
@@ -102,9 +101,12 @@ async fn one_trace_leads_from_the_answer_to_the_row() {
         assert!(is_kind(span, kind), "{span:?}");
         assert!(span.span.end_time_unix_nano >= span.span.start_time_unix_nano, "{span:?}");
     }
-    assert_eq!(answer.span(), Some(request.id()), "the answer names the span of its request");
-    let publish_id = publish.id();
-    assert_eq!(header.split('-').nth(2), Some(&*publish_id), "consumers continue the span of the publishing");
+    assert_eq!(answer.span(), Some(request.id()), "the response names the request's span");
+    assert_eq!(
+        header.split('-').nth(2),
+        Some(&*publish.id()),
+        "the message names the span of its publishing"
+    );
     for (span, key, value) in [
         (request, "http.request.method", "POST"),
         (request, "http.route", "/v1/coupons/{coupon_id}/issuances"),
@@ -124,7 +126,7 @@ async fn one_trace_leads_from_the_answer_to_the_row() {
     }
     assert!(
         spans.iter().all(|span| !format!("{:?}", span.span.attributes).contains("kim")),
-        "member ids are in no attribute"
+        "no attribute contains a member id"
     );
 
     let in_log = node.log().lines().any(|line| {
@@ -135,7 +137,7 @@ async fn one_trace_leads_from_the_answer_to_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_trace_of_a_batch_is_complete_and_linked_to_the_lead() {
+async fn every_trace_of_a_batch_is_complete_and_linked_to_the_others() {
     const MEMBERS: usize = 16;
     let (stack, receiver, coupon) = (Stack::shared().await, Receiver::grpc().await, coupon_id());
     let node = traced(NodeProcess::redis_lua(&stack), &receiver, "grpc").start().await;
@@ -145,11 +147,11 @@ async fn every_trace_of_a_batch_is_complete_and_linked_to_the_lead() {
     let stages = [REQUEST, "admit batch", "EVALSHA admit", &publish, &process, "INSERT coupon_issuances"];
 
     let mut round = 0;
-    // Concurrent requests share a batch by chance: rounds are repeated until some do.
+    // Simultaneous requests may or may not share a batch, so the test repeats until some do.
     let shared = until("a shared batch", async || {
         round += 1;
         let members: Vec<String> = (0..MEMBERS).map(|number| format!("m{round}-{number}")).collect();
-        let requests = members.iter().map(|member| request_coupon(node.address(), &coupon, member, None));
+        let requests = members.iter().map(|member| ask(node.address(), &coupon, member, None));
         for answer in join_all(requests).await {
             assert_eq!(answer.status, 201, "{answer:?}");
             receiver.until_has(&answer.trace().expect("all are traced"), &stages).await;
@@ -161,7 +163,10 @@ async fn every_trace_of_a_batch_is_complete_and_linked_to_the_lead() {
     .await;
 
     let spans = receiver.spans();
-    assert!(shared.links().len() < MEMBERS, "the lead has more links than other requests: {shared:?}");
+    assert!(
+        shared.links().len() < MEMBERS,
+        "the lead has at most one link to each of the others: {shared:?}"
+    );
     for (trace, request) in shared.links() {
         if trace == shared.trace() {
             continue;
@@ -169,12 +174,8 @@ async fn every_trace_of_a_batch_is_complete_and_linked_to_the_lead() {
         let other = spans.iter().filter(|span| span.trace() == trace);
         let batch: Vec<_> = other.filter(|span| span.span.name == "admit batch").collect();
         let [batch] = batch[..] else { panic!("not exactly one batch span: {batch:?}") };
-        assert_eq!(
-            batch.parent(),
-            request,
-            "the batch span is a child of the request that the lead links to"
-        );
+        assert_eq!(batch.parent(), request, "its parent is the request that the lead links to");
         let is_linked = batch.links().iter().any(|(trace, _)| *trace == shared.trace());
-        assert!(is_linked || batch.links().len() > 1, "the batch span has no link to the lead: {batch:?}");
+        assert!(is_linked || batch.links().len() > 1, "the batch span has a link to the lead: {batch:?}");
     }
 }
