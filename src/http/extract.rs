@@ -124,6 +124,6 @@ pub(super) fn note(text: &str) -> Result<Note, Problem> {
 
 /// The trace that continues in the actors: the request's own span if it is traced, otherwise a valid one of the client.
 pub(super) fn traceparent(request: &HttpRequest) -> Option<Traceparent> {
-    let own = TraceSpan::here().and_then(|span| span.traceparent());
+    let own = TraceSpan::current().and_then(|span| span.traceparent());
     own.or_else(|| spans::traceparent(request.headers()).and_then(Traceparent::parse))
 }

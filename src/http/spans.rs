@@ -23,8 +23,8 @@ pub(super) fn begin(request: &ServiceRequest) -> Option<TraceSpan> {
     }
     let span = TraceSpan::of_request(request.method().as_str(), traceparent(request.headers()))?;
     // The path is left out, because some paths contain member ids.
-    span.note("http.request.method", request.method().as_str().to_owned());
-    span.note("url.scheme", "http");
+    span.set("http.request.method", request.method().as_str().to_owned());
+    span.set("url.scheme", "http");
     Some(span)
 }
 
@@ -36,12 +36,12 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<&str> {
 /// Records the response in `span`, and names the span in a header of the response.
 pub(super) fn record_response<B>(span: &TraceSpan, response: &mut ServiceResponse<B>) {
     let status = response.status();
-    span.note("http.response.status_code", i64::from(status.as_u16()));
+    span.set("http.response.status_code", i64::from(status.as_u16()));
     let method = response.request().method().as_str();
     if let Some(route) = response.request().match_pattern() {
         span.rename(&format!("{method} {route}"));
         tracing::debug!(method, route, status = status.as_u16(), "answered a traced request");
-        span.note("http.route", route);
+        span.set("http.route", route);
     }
     if status.is_server_error() {
         span.failed(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default());
