@@ -1,4 +1,4 @@
-//! The actors of a node, as operators see them and have them made anew, over HTTP and from the command line.
+//! Actors: listing and restarting them over HTTP and from the command line.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ use crate::program::{Ended, run};
 
 on_every_engine! {
     every_actor_is_listed_with_its_state,
-    an_actor_is_made_anew_by_its_name_however_it_is_written,
-    operators_do_the_same_from_the_command_line,
+    an_actor_is_restarted_by_its_name_encoded_or_not,
+    actors_are_managed_from_the_command_line,
 }
 
 async fn listed(api: &Api) -> Vec<Value> {
@@ -34,7 +34,7 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
         expected.push("presence");
     }
     expected.extend(["reconciler", "vitals"]);
-    // The Redis of the run has coupons of other tests.
+    // The shared Redis has coupons of other tests.
     assert_eq!(names.into_iter().filter(|name| !other_coupon(name, &id)).collect::<Vec<_>>(), expected);
     for actor in &actors {
         let name = actor["name"].as_str().expect("a name");
@@ -51,25 +51,25 @@ fn other_coupon(name: &str, id: &str) -> bool {
     name.strip_prefix("coupon-event/").is_some_and(|coupon| coupon != id)
 }
 
-async fn an_actor_is_made_anew_by_its_name_however_it_is_written(engine: Engine) {
+async fn an_actor_is_restarted_by_its_name_encoded_or_not(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
     let name = format!("coupon-event/{id}");
-    for (restarts, written) in
+    for (restarts, encoded) in
         [(1, name.clone()), (2, name.replace('/', "%2F")), (3, name.replace('/', "%2f"))]
     {
-        let path = format!("/v1/admin/actors/{written}/restart");
+        let path = format!("/v1/admin/actors/{encoded}/restart");
         let actor = Answer::to(api.request(Method::POST, &path)).await.json(200);
         assert_eq!((&actor["name"], &actor["state"]), (&json!(name), &json!("running")), "{actor}");
         assert_eq!(actor["restarts"], restarts, "{actor}");
-        api.ask(&id, &format!("m{restarts}")).await.json(201);
+        api.issue(&id, &format!("m{restarts}")).await.json(201);
     }
-    assert_eq!(one(&api, "gate-keeper").await["restarts"], 0, "nobody else is made anew");
+    assert_eq!(one(&api, "gate-keeper").await["restarts"], 0, "no other actor is restarted");
     for unknown in
-        ["nobody", "coupon-event", "coupon-event/nothing-here", "%2F", "a/b/c", "%EC%BF%A0", "*", ".."]
+        ["unknown", "coupon-event", "coupon-event/nothing-here", "%2F", "a/b/c", "%EC%BF%A0", "*", ".."]
     {
         let path = format!("/v1/admin/actors/{unknown}/restart");
-        // A client may resolve the dots by itself.
+        // A client may resolve the dots itself.
         let answer = Answer::to(api.request(Method::POST, &path)).await;
         let code = if unknown == ".." { "no_such_route" } else { "no_such_actor" };
         answer.problem(404, code);
@@ -81,7 +81,7 @@ async fn actors(server: &str, arguments: &[&str]) -> Ended {
     run(&[&["actors"], arguments].concat(), &[("OPENRUN_SERVER", server)]).await
 }
 
-async fn operators_do_the_same_from_the_command_line(engine: Engine) {
+async fn actors_are_managed_from_the_command_line(engine: Engine) {
     let (node, api) = engine.node().await;
     let (server, id) = (node.url(""), api.coupon(1).await);
     let name = format!("coupon-event/{id}");
@@ -95,8 +95,8 @@ async fn operators_do_the_same_from_the_command_line(engine: Engine) {
     for field in ["name", "kind", "state", "restarts"] {
         assert!(list.iter().all(|actor| !actor[field].is_null()), "{field}: {list:?}");
     }
-    let anew = printed(&actors(&server, &["--json", "restart", &name]).await);
-    assert_eq!((&anew["name"], &anew["restarts"]), (&json!(name), &json!(1)));
+    let restarted = printed(&actors(&server, &["--json", "restart", &name]).await);
+    assert_eq!((&restarted["name"], &restarted["restarts"]), (&json!(name), &json!(1)));
 
     let table = actors(&server, &["list"]).await;
     assert_eq!((table.code, table.stderr.as_str()), (Some(0), ""), "{table:#?}");
@@ -104,7 +104,7 @@ async fn operators_do_the_same_from_the_command_line(engine: Engine) {
     assert!(lines[0].starts_with("NAME") && lines[0].contains("MAILBOX DEPTH"), "{table:#?}");
     assert!(lines.iter().any(|line| line.starts_with(&name) && line.contains("running")), "{table:#?}");
 
-    let unknown = actors(&server, &["restart", "nobody"]).await;
+    let unknown = actors(&server, &["restart", "unknown"]).await;
     assert!(unknown.one_line(1).starts_with("no_such_actor"), "{unknown:#?}");
     assert_eq!(actors(&server, &["restart"]).await.code, Some(2), "a name is needed");
 }

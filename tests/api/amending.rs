@@ -1,19 +1,19 @@
-//! Changing a coupon: what may change, when, and what a refused change leaves as it was.
+//! Changing a coupon: allowed changes, and refused ones, which change nothing.
 
 use serde_json::{Value, json};
 
 use crate::arrange::{Answer, Engine, on_every_engine};
 
 on_every_engine! {
-    before_the_first_issuance_everything_may_change,
-    null_takes_an_end_away,
-    the_total_rises_and_sinks_but_never_below_what_is_issued,
+    before_the_first_issuance_everything_can_change,
+    null_removes_an_end,
+    the_total_changes_but_not_below_the_number_issued,
     terms_are_frozen_once_issuing_has_started,
-    a_closed_coupon_stays_as_it_is,
-    a_change_that_cannot_be_read_changes_nothing,
+    a_closed_coupon_cannot_change,
+    a_malformed_change_changes_nothing,
 }
 
-async fn before_the_first_issuance_everything_may_change(engine: Engine) {
+async fn before_the_first_issuance_everything_can_change(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(5).await;
     let change = json!({
@@ -26,14 +26,14 @@ async fn before_the_first_issuance_everything_may_change(engine: Engine) {
         assert_eq!(changed[name], *value, "{name}");
     }
     assert_eq!((&changed["state"], &changed["remaining"]), (&json!("not_open"), &json!(9)));
-    assert_eq!(api.shown(&id).await, changed);
-    // One thing alone leaves the others, and nothing at all is a change too.
+    assert_eq!(api.show(&id).await, changed);
+    // A change of one field keeps the others, and an empty change is valid.
     let renamed = api.patch(&id, &json!({ "name": "Third" })).await.json(200);
     assert_eq!((&renamed["name"], &renamed["discount"]), (&json!("Third"), &json!("50%")));
     assert_eq!(api.patch(&id, &json!({})).await.json(200), renamed);
 }
 
-async fn null_takes_an_end_away(engine: Engine) {
+async fn null_removes_an_end(engine: Engine) {
     let (_node, api) = engine.node().await;
     let ends = json!({
         "total": 1, "closes_at": "2198-01-01T00:00:00.000Z", "valid_until": "2199-01-01T00:00:00.000Z",
@@ -43,37 +43,37 @@ async fn null_takes_an_end_away(engine: Engine) {
     assert_eq!((&open_ended["closes_at"], &open_ended["valid_until"]), (&Value::Null, &ends["valid_until"]));
     let for_ever = api.patch(&id, &json!({ "valid_until": null })).await.json(200);
     assert_eq!((&for_ever["closes_at"], &for_ever["valid_until"]), (&Value::Null, &Value::Null));
-    assert_eq!(api.shown(&id).await, for_ever);
+    assert_eq!(api.show(&id).await, for_ever);
 }
 
-async fn the_total_rises_and_sinks_but_never_below_what_is_issued(engine: Engine) {
+async fn the_total_changes_but_not_below_the_number_issued(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    api.ask(&id, "kim").await.json(201);
-    api.ask(&id, "lee").await.json(201);
-    api.ask(&id, "park").await.problem(409, "sold_out");
+    api.issue(&id, "kim").await.json(201);
+    api.issue(&id, "lee").await.json(201);
+    api.issue(&id, "park").await.problem(409, "sold_out");
 
     let raised = api.patch(&id, &json!({ "total": 4 })).await.json(200);
     assert_eq!((&raised["state"], &raised["remaining"]), (&json!("open"), &json!(2)));
-    assert_eq!(api.ask(&id, "park").await.json(201)["sequence"], 3);
+    assert_eq!(api.issue(&id, "park").await.json(201)["sequence"], 3);
 
     for low in [0, 1, 2] {
         api.patch(&id, &json!({ "total": low })).await.problem(422, "invalid_coupon");
     }
     api.patch(&id, &json!({ "total": 100_000_001 })).await.problem(422, "invalid_coupon");
-    assert_eq!(api.shown(&id).await["total"], 4);
+    assert_eq!(api.show(&id).await["total"], 4);
 
     let lowered = api.patch(&id, &json!({ "total": 3 })).await.json(200);
     assert_eq!((&lowered["state"], &lowered["remaining"]), (&json!("sold_out"), &json!(0)));
-    api.ask(&id, "choi").await.problem(409, "sold_out");
+    api.issue(&id, "choi").await.problem(409, "sold_out");
     assert_eq!(api.issued(&id).await, 3);
 }
 
 async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon_of(&json!({ "total": 3, "closes_at": "2199-01-01T00:00:00Z" })).await;
-    api.ask(&id, "kim").await.json(201);
-    let before = api.shown(&id).await;
+    api.issue(&id, "kim").await.json(201);
+    let before = api.show(&id).await;
     for change in [
         json!({ "name": "another" }),
         json!({ "description": "another" }),
@@ -86,12 +86,12 @@ async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     ] {
         api.patch(&id, &change).await.problem(409, "terms_frozen");
     }
-    assert_eq!(api.shown(&id).await, before, "nothing of that was done");
-    // What stays the same is no change.
+    assert_eq!(api.show(&id).await, before, "the refused changes have no effect");
+    // A field with its current value is no change.
     api.patch(&id, &json!({ "name": before["name"], "total": 4 })).await.json(200);
 }
 
-async fn a_closed_coupon_stays_as_it_is(engine: Engine) {
+async fn a_closed_coupon_cannot_change(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
     let closed = api.call(&id, "close").await.json(200);
@@ -99,13 +99,13 @@ async fn a_closed_coupon_stays_as_it_is(engine: Engine) {
     api.patch(&id, &json!({ "name": "another" })).await.problem(409, "closed");
     api.call(&id, "pause").await.problem(409, "closed");
     api.call(&id, "resume").await.problem(409, "closed");
-    assert_eq!(api.shown(&id).await, closed);
+    assert_eq!(api.show(&id).await, closed);
 }
 
-async fn a_change_that_cannot_be_read_changes_nothing(engine: Engine) {
+async fn a_malformed_change_changes_nothing(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
-    let before = api.shown(&id).await;
+    let before = api.show(&id).await;
     for body in [
         r#"{"totl": 4}"#,
         r#"{"id": "x"}"#,
@@ -122,6 +122,6 @@ async fn a_change_that_cannot_be_read_changes_nothing(engine: Engine) {
     }
     let early = json!({ "closes_at": "2020-01-01T00:00:00Z" });
     api.patch(&id, &early).await.problem(422, "invalid_coupon");
-    assert_eq!(api.shown(&id).await, before);
+    assert_eq!(api.show(&id).await, before);
     api.patch("nothing-here", &json!({ "total": 4 })).await.problem(404, "no_such_coupon");
 }

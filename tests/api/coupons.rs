@@ -7,12 +7,12 @@ use crate::support::shared::coupon_id;
 
 on_both_engines! {
     a_coupon_shows_what_it_was_created_with,
-    what_is_left_out_has_a_default,
-    creating_the_same_again_is_fine_and_another_is_not,
+    fields_left_out_have_defaults,
+    a_repeated_creation_succeeds_and_a_different_one_is_refused,
     times_are_read_in_any_offset,
-    terms_that_cannot_be_are_refused,
-    pages_hold_every_coupon_once_in_order,
-    a_page_is_asked_for_within_bounds,
+    invalid_terms_are_refused,
+    pages_list_every_coupon_once_in_order,
+    malformed_queries_are_refused,
 }
 
 async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
@@ -38,30 +38,30 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
     }
     assert!(created["created_at"].is_string(), "{created}");
     let names = created.as_object().expect("it is an object").len();
-    assert_eq!(names, 13, "a field more or less than the contract has: {created}");
-    assert_eq!(api.shown(&id).await, created);
+    assert_eq!(names, 13, "the number of fields in the contract: {created}");
+    assert_eq!(api.show(&id).await, created);
     let listed = api.get("/v1/coupons").await.json(200);
     assert_eq!(listed, json!({ "coupons": [created], "next": null }));
 }
 
-async fn what_is_left_out_has_a_default(engine: Engine) {
+async fn fields_left_out_have_defaults(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    let shown = api.shown(&id).await;
+    let shown = api.show(&id).await;
     assert_eq!(shown["name"], id.as_str());
     assert_eq!((&shown["description"], &shown["discount"]), (&json!(""), &json!("")));
     assert_eq!((&shown["closes_at"], &shown["valid_until"]), (&Value::Null, &Value::Null));
     assert_eq!(shown["state"], "open");
     let (opens, created) = (shown["opens_at"].as_str(), shown["created_at"].as_str());
-    assert!(opens.is_some() && opens <= created, "it opens at once: {shown}");
+    assert!(opens.is_some() && opens <= created, "the coupon opens at once: {shown}");
 }
 
-async fn creating_the_same_again_is_fine_and_another_is_not(engine: Engine) {
+async fn a_repeated_creation_succeeds_and_a_different_one_is_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let body = json!({ "id": id, "total": 3, "discount": "5%" });
     let first = api.post("/v1/coupons", &body).await.json(201);
-    api.ask(&id, "kim").await.json(201);
+    api.issue(&id, "kim").await.json(201);
     let again = api.post("/v1/coupons", &body).await.json(200);
     assert_eq!(again["created_at"], first["created_at"]);
     assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "its issuances are kept");
@@ -77,7 +77,7 @@ async fn creating_the_same_again_is_fine_and_another_is_not(engine: Engine) {
         other[name] = value;
         api.post("/v1/coupons", &other).await.problem(409, "coupon_exists");
     }
-    assert_eq!(api.shown(&id).await["total"], 3);
+    assert_eq!(api.show(&id).await["total"], 3);
 }
 
 async fn times_are_read_in_any_offset(engine: Engine) {
@@ -98,7 +98,7 @@ async fn times_are_read_in_any_offset(engine: Engine) {
     }
 }
 
-async fn terms_that_cannot_be_are_refused(engine: Engine) {
+async fn invalid_terms_are_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let wrong: [(u16, Value); 25] = [
@@ -141,7 +141,7 @@ async fn terms_that_cannot_be_are_refused(engine: Engine) {
     assert_eq!(api.get("/v1/coupons").await.json(200)["coupons"], json!([]), "nothing was created");
 }
 
-async fn pages_hold_every_coupon_once_in_order(engine: Engine) {
+async fn pages_list_every_coupon_once_in_order(engine: Engine) {
     let (_node, api) = engine.node().await;
     let mut ids = Vec::new();
     for _ in 0..7 {
@@ -164,7 +164,7 @@ async fn pages_hold_every_coupon_once_in_order(engine: Engine) {
     }
 }
 
-async fn a_page_is_asked_for_within_bounds(engine: Engine) {
+async fn malformed_queries_are_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     for query in [
         "limit=0",

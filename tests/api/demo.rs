@@ -1,4 +1,4 @@
-//! `openrun demo`, small.
+//! A small `openrun demo`.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::program::{Ended, run};
 use crate::support::node::Stack;
 
 on_every_engine! {
-    the_promise_holds_and_the_report_says_so,
-    the_promise_holds_when_only_what_is_persisted_is_told,
+    the_demo_finds_no_oversell_and_writes_a_report,
+    the_demo_finds_no_oversell_with_ack_persisted,
 }
 
 const RACE: [&str; 7] = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
@@ -29,8 +29,8 @@ fn entries(path: &Path) -> Vec<String> {
     listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// What a demo on this engine is told.
-fn of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
+/// The settings of a demo on this engine.
+fn settings_of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
     let on_postgres = |name| vec![("OPENRUN_ENGINE", name), ("OPENRUN_DATABASE_URL", &*stack.database_url)];
     match engine {
         Engine::Embedded => Vec::new(),
@@ -48,18 +48,18 @@ async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
     run(&[&RACE[..], &["--report", text(report)]].concat(), settings).await
 }
 
-async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
+async fn the_demo_finds_no_oversell_and_writes_a_report(engine: Engine) {
     let (folder, temporary) = (folder(), folder());
     let report = folder.path().join("report.json");
     let stack = Stack::shared().await;
     let mut settings = vec![("TMPDIR", text(temporary.path()))];
-    settings.extend(of(engine, &stack));
+    settings.extend(settings_of(engine, &stack));
     let ended = race(&report, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(entries(temporary.path()), Vec::<String>::new(), "the temporary folder is removed");
 
     let report: Value =
-        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+        serde_json::from_slice(&std::fs::read(&report).expect("the report exists")).expect("JSON");
     assert_eq!(report["verdict"], "holds", "{report}");
     for (name, value) in [
         ("issued", 40),
@@ -79,27 +79,27 @@ async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
     assert!(ended.stdout.contains("oversold") && ended.stdout.contains("duplicates"), "{}", ended.stdout);
 }
 
-/// Everybody is told of what is in the database already; the verdict is read from it.
-async fn the_promise_holds_when_only_what_is_persisted_is_told(engine: Engine) {
+/// Responses wait for the database, and the verdict is read from it.
+async fn the_demo_finds_no_oversell_with_ack_persisted(engine: Engine) {
     let (folder, stack) = (folder(), Stack::shared().await);
-    let settings = of(engine, &stack);
+    let settings = settings_of(engine, &stack);
     let report = folder.path().join("report.json");
     let arguments = [&RACE[..], &["--ack", "persisted", "--report", text(&report)]].concat();
     let ended = run(&arguments, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let report: Value =
-        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+        serde_json::from_slice(&std::fs::read(&report).expect("the report exists")).expect("JSON");
     assert_eq!((&report["verdict"], &report["issued"]), (&"holds".into(), &40.into()), "{report}");
 }
 
 #[tokio::test]
-async fn a_data_directory_that_was_asked_for_is_kept() {
+async fn a_given_data_directory_is_kept() {
     let folder = folder();
     let data = folder.path().join("kept");
     let ended = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(data.join("openrun.sqlite").is_file());
-    // A second race in the same place has a coupon of its own.
+    // A second demo in the same directory uses another coupon.
     let again = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(again.code, Some(0), "{again:#?}");
 }

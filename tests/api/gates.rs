@@ -1,5 +1,5 @@
-//! What nodes know without asking: it opens again everywhere when an operator says so, and sold out stays true while
-//! the engine is away.
+//! Gates: they open on all nodes when an operator raises the total or resumes a coupon, and answer "sold out" while the
+//! engine is down.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::services::PrivateRedis;
 
-/// Half a second is promised; the rest is for machines that do several things at once.
+/// Half a second is promised; the rest is a margin for busy machines.
 const REOPEN_BOUND: Duration = Duration::from_secs(2);
 
 on_every_engine! {
@@ -23,11 +23,11 @@ macro_rules! on_two_nodes {
         $(on_engine! { $name: $engine:
             a_raised_total_opens_the_gate_of_the_other_node,
             a_resumed_coupon_opens_the_gate_of_the_other_node,
-            a_pause_or_a_close_on_one_node_holds_on_the_other_at_once,
-            a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once,
+            a_pause_or_close_on_one_node_takes_effect_on_the_other_at_once,
+            a_coupon_created_on_one_node_is_issued_by_the_other_at_once,
             a_coupon_created_again_on_the_other_node_is_the_same_one,
             nodes_give_a_member_the_same_coupon,
-            a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node,
+            a_holder_after_a_raise_never_gets_sold_out_from_the_other_node,
         })+
     };
 }
@@ -40,170 +40,178 @@ on_two_nodes! {
 
 async fn a_raised_total_opens_the_gate(engine: Engine) {
     let (_node, api) = engine.node().await;
-    raising_reopens(&api, &api).await;
+    assert_raise_reopens(&api, &api).await;
 }
 
 async fn a_resumed_coupon_opens_the_gate(engine: Engine) {
     let (_node, api) = engine.node().await;
-    resuming_reopens(&api, &api).await;
+    assert_resume_reopens(&api, &api).await;
 }
 
 async fn a_raised_total_opens_the_gate_of_the_other_node(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
-    raising_reopens(&one, &other).await;
+    assert_raise_reopens(&one, &other).await;
 }
 
 async fn a_resumed_coupon_opens_the_gate_of_the_other_node(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
-    resuming_reopens(&one, &other).await;
+    assert_resume_reopens(&one, &other).await;
 }
 
-async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once(engine: Engine) {
+async fn a_pause_or_close_on_one_node_takes_effect_on_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(5).await;
-    other.ask(&id, "kim").await.json(201);
+    other.issue(&id, "kim").await.json(201);
     one.call(&id, "pause").await.json(200);
-    other.ask(&id, "lee").await.problem(503, "paused");
+    other.issue(&id, "lee").await.problem(503, "paused");
     one.call(&id, "resume").await.json(200);
     one.call(&id, "close").await.json(200);
-    until("it is closed everywhere", REOPEN_BOUND, async || other.ask(&id, "lee").await.code() == "closed")
-        .await;
+    until("the coupon is closed on the other node", REOPEN_BOUND, async || {
+        other.issue(&id, "lee").await.code() == "closed"
+    })
+    .await;
 }
 
-async fn a_coupon_created_on_one_node_can_be_asked_for_on_the_other_at_once(engine: Engine) {
+async fn a_coupon_created_on_one_node_is_issued_by_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     for number in 1..=10 {
         let id = one.coupon(2).await;
-        assert_eq!(other.ask(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
-        assert_eq!(one.ask(&id, "lee").await.json(201)["sequence"], 2);
-        // What is shown may be a tenth of a second old.
-        until("both show the same", REOPEN_BOUND, async || other.shown(&id).await == one.shown(&id).await)
+        assert_eq!(other.issue(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
+        assert_eq!(one.issue(&id, "lee").await.json(201)["sequence"], 2);
+        // Reads may be a tenth of a second old.
+        until("both show the same", REOPEN_BOUND, async || other.show(&id).await == one.show(&id).await)
             .await;
     }
 }
 
-/// The answer to the first call may be lost, and the second one reach another node.
+/// The response to the first call may be lost, and the repeated call may reach another node.
 async fn a_coupon_created_again_on_the_other_node_is_the_same_one(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(2).await;
     let again = other.post("/v1/coupons", &json!({ "id": id, "total": 2 })).await.json(200);
-    assert_eq!(again["opens_at"], one.shown(&id).await["opens_at"]);
+    assert_eq!(again["opens_at"], one.show(&id).await["opens_at"]);
     other.post("/v1/coupons", &json!({ "id": id, "total": 3 })).await.problem(409, "coupon_exists");
 }
 
 async fn nodes_give_a_member_the_same_coupon(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(1).await;
-    let won = one.ask(&id, "kim").await.json(201);
-    assert_eq!(other.ask(&id, "kim").await.json(200), won);
-    other.ask(&id, "lee").await.problem(409, "sold_out");
+    let issuance = one.issue(&id, "kim").await.json(201);
+    assert_eq!(other.issue(&id, "kim").await.json(200), issuance);
+    other.issue(&id, "lee").await.problem(409, "sold_out");
     for node in [&one, &other] {
         node.until_halted(&id).await;
-        assert_eq!(node.ask(&id, "kim").await.json(200), won);
+        assert_eq!(node.issue(&id, "kim").await.json(200), issuance);
     }
 }
 
 #[tokio::test]
-async fn private_sold_out_is_said_while_redis_is_frozen_or_away() {
+async fn private_sold_out_is_answered_while_redis_is_frozen_or_down() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let api = Api::of(&node);
     let id = api.coupon(2).await;
-    let won = api.ask(&id, "kim").await.json(201);
-    api.ask(&id, "lee").await.json(201);
+    let issuance = api.issue(&id, "kim").await.json(201);
+    api.issue(&id, "lee").await.json(201);
     api.until_halted(&id).await;
 
     redis.pause();
     for number in 0..20 {
-        api.ask(&id, &format!("late-{number}")).await.problem(409, "sold_out");
+        api.issue(&id, &format!("late-{number}")).await.problem(409, "sold_out");
     }
-    // Who may hold one is not turned away on a guess.
-    api.ask(&id, "kim").await.problem(503, "outcome_unknown");
+    // A member who may hold an issuance is never rejected from memory.
+    api.issue(&id, "kim").await.problem(503, "outcome_unknown");
     redis.resume();
-    until("winners are answered again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
+    until("holders get their issuance again", EVENT_BOUND, async || {
+        api.issue(&id, "kim").await.status == 200
+    })
+    .await;
 
     redis.stop().await;
     for number in 0..20 {
-        api.ask(&id, &format!("later-{number}")).await.problem(409, "sold_out");
+        api.issue(&id, &format!("later-{number}")).await.problem(409, "sold_out");
     }
-    let answer = api.ask(&id, "kim").await;
+    let answer = api.issue(&id, "kim").await;
     answer.problem(503, &answer.code());
     redis.restart().await;
-    until("winners are answered again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
-    assert_eq!(api.ask(&id, "kim").await.json(200), won, "it is the same coupon");
-    api.ask(&id, "latest").await.problem(409, "sold_out");
+    until("holders get their issuance again", EVENT_BOUND, async || {
+        api.issue(&id, "kim").await.status == 200
+    })
+    .await;
+    assert_eq!(api.issue(&id, "kim").await.json(200), issuance, "the same issuance");
+    api.issue(&id, "latest").await.problem(409, "sold_out");
 }
 
-/// The operator raises the total at one node, a member wins there at once, and asks the other node, whose gate has been
-/// halted for long.
-async fn assert_winners_are_never_told_sold_out(one: &Api, other: &Api, rounds: u32) {
+/// An operator raises the total at one node, a member gets a coupon there at once, and then requests it from the other
+/// node, which has a halted gate.
+async fn assert_holders_never_get_sold_out(one: &Api, other: &Api, rounds: u32) {
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
+    one.issue(&id, "first").await.json(201);
     for round in 2..=rounds {
         one.until_halted(&id).await;
         other.until_halted(&id).await;
         let raise = async || one.patch(&id, &json!({ "total": round })).await.json(200);
-        let win = async || {
+        let request = async || {
             let member = format!("member-{round}");
-            until("the new coupon", EVENT_BOUND, async || one.ask(&id, &member).await.status == 201).await;
+            until("the new coupon", EVENT_BOUND, async || one.issue(&id, &member).await.status == 201).await;
             for _ in 0..20 {
-                let answer = other.ask(&id, &member).await;
-                assert!(matches!(answer.status, 200 | 503), "a winner was told {}", answer.text());
+                let answer = other.issue(&id, &member).await;
+                assert!(matches!(answer.status, 200 | 503), "a holder got {}", answer.text());
             }
         };
-        tokio::join!(raise(), win());
+        tokio::join!(raise(), request());
     }
 }
 
-async fn a_winner_after_a_raise_is_never_told_sold_out_by_the_other_node(engine: Engine) {
+async fn a_holder_after_a_raise_never_gets_sold_out_from_the_other_node(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
-    assert_winners_are_never_told_sold_out(&one, &other, 8).await;
+    assert_holders_never_get_sold_out(&one, &other, 8).await;
 }
 
 #[tokio::test]
-async fn nor_by_one_that_alone_has_lost_redis() {
+async fn a_holder_never_gets_sold_out_from_a_node_without_redis() {
     let stack = Stack::shared().await;
     let mut redis = url::Url::parse(&stack.redis_url).expect("a URL");
     let proxy = Proxy::start(redis.port().expect("a port")).await;
     redis.set_port(Some(proxy.port())).expect("it has a host");
     let one = NodeProcess::redis_lua(&stack).start().await;
-    let apart = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
-    let (one, apart) = (Api::of(&one), Api::of(&apart));
+    let isolated = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
+    let (one, isolated) = (Api::of(&one), Api::of(&isolated));
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
-    apart.until_halted(&id).await;
+    one.issue(&id, "first").await.json(201);
+    isolated.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
-    apart.ask(&id, "stranger").await.problem(409, "sold_out");
+    isolated.issue(&id, "non-holder").await.problem(409, "sold_out");
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.ask(&id, "second").await.json(201);
-    let answer = apart.ask(&id, "second").await;
-    assert_eq!(answer.status, 503, "a winner was told {}", answer.text());
+    one.issue(&id, "second").await.json(201);
+    let answer = isolated.issue(&id, "second").await;
+    assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || isolated.issue(&id, "second").await.status == 200).await;
 }
 
-/// Where the same database decides and lets nodes meet, whoever loses it asks in vain.
+/// This node can reach neither the engine nor the other nodes, because both need the same database.
 #[tokio::test]
-async fn nor_by_one_that_alone_has_lost_the_postgresql_that_decides() {
+async fn a_holder_never_gets_sold_out_from_a_node_without_its_postgresql() {
     let stack = Stack::shared().await;
     let mut url = url::Url::parse(&stack.database_url).expect("a URL");
     let proxy = Proxy::start(url.port().expect("a port")).await;
     url.set_port(Some(proxy.port())).expect("it can have a port");
     let builder = Engine::PostgresPessimistic.over(&stack);
     let one = builder.clone().start().await;
-    let apart = builder.set("OPENRUN_DATABASE_URL", url).start().await;
-    let (one, apart) = (Api::of(&one), Api::of(&apart));
+    let isolated = builder.set("OPENRUN_DATABASE_URL", url).start().await;
+    let (one, isolated) = (Api::of(&one), Api::of(&isolated));
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
-    apart.until_halted(&id).await;
+    one.issue(&id, "first").await.json(201);
+    isolated.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.ask(&id, "second").await.json(201);
-    let answer = apart.ask(&id, "second").await;
-    assert_eq!(answer.status, 503, "a winner was told {}", answer.text());
+    one.issue(&id, "second").await.json(201);
+    let answer = isolated.issue(&id, "second").await;
+    assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || isolated.issue(&id, "second").await.status == 200).await;
 }
 
 async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
@@ -213,16 +221,16 @@ async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
     (nodes, apis)
 }
 
-/// The operator is at `one`, the members are at `other`.
-async fn raising_reopens(one: &Api, other: &Api) {
+/// The operator calls `one`, the members call `other`.
+async fn assert_raise_reopens(one: &Api, other: &Api) {
     let id = one.coupon(1).await;
-    other.ask(&id, "kim").await.json(201);
+    other.issue(&id, "kim").await.json(201);
     other.until_halted(&id).await;
     for total in 2..=4 {
-        other.ask(&id, &format!("member-{total}")).await.problem(409, "sold_out");
+        other.issue(&id, &format!("member-{total}")).await.problem(409, "sold_out");
         one.patch(&id, &json!({ "total": total })).await.json(200);
         until("the raised total is issued", REOPEN_BOUND, async || {
-            let answer = other.ask(&id, &format!("member-{total}")).await;
+            let answer = other.issue(&id, &format!("member-{total}")).await;
             assert!(answer.status == 201 || answer.code() == "sold_out", "{}", answer.text());
             answer.status == 201
         })
@@ -232,15 +240,15 @@ async fn raising_reopens(one: &Api, other: &Api) {
     assert_eq!(other.issued(&id).await, 4);
 }
 
-async fn resuming_reopens(one: &Api, other: &Api) {
+async fn assert_resume_reopens(one: &Api, other: &Api) {
     let id = one.coupon(5).await;
     for number in 1..=3 {
         one.call(&id, "pause").await.json(200);
         other.until_halted(&id).await;
-        other.ask(&id, &format!("member-{number}")).await.problem(503, "paused");
+        other.issue(&id, &format!("member-{number}")).await.problem(503, "paused");
         one.call(&id, "resume").await.json(200);
-        until("it is issued again", REOPEN_BOUND, async || {
-            let answer = other.ask(&id, &format!("member-{number}")).await;
+        until("the coupon is issued again", REOPEN_BOUND, async || {
+            let answer = other.issue(&id, &format!("member-{number}")).await;
             assert!(answer.status == 201 || answer.code() == "paused", "{}", answer.text());
             answer.status == 201
         })

@@ -1,4 +1,4 @@
-//! The HTTP interface and the command line, asked of a real process as a client and an operator ask.
+//! Tests of the HTTP interface and the command line against a real process.
 
 #[path = "../support/mod.rs"]
 mod support;

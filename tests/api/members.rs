@@ -1,4 +1,4 @@
-//! Which ids members may have, and that an id is never anything but an id.
+//! Member ids: valid ones, invalid ones, and ids that look like code.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use crate::arrange::{Engine, issuance_of, issuances, on_both_engines};
 use crate::raw::{exchange, head};
 
 on_both_engines! {
-    hostile_ids_are_just_ids,
+    hostile_ids_stay_plain_text,
     ids_that_look_alike_are_different_members,
-    ids_nobody_can_read_are_refused,
-    a_path_that_is_no_text_is_refused,
+    unreadable_ids_are_refused,
+    invalid_utf8_in_a_path_is_refused,
 }
 
-async fn hostile_ids_are_just_ids(engine: Engine) {
+async fn hostile_ids_stay_plain_text(engine: Engine) {
     let (node, api) = engine.node().await;
     let hostile = [
         "a".to_owned(),
@@ -38,15 +38,19 @@ async fn hostile_ids_are_just_ids(engine: Engine) {
     ];
     let id = api.coupon(u32::try_from(hostile.len()).expect("it is small")).await;
     for (member, sequence) in hostile.iter().zip(1..) {
-        let won = api.ask(&id, member).await.json(201);
-        assert_eq!((&won["member_id"], &won["sequence"]), (&json!(member), &json!(sequence)), "{member:?}");
-        // Written without a library, which would make of `%2E%2E` a step upwards.
+        let issuance = api.issue(&id, member).await.json(201);
+        assert_eq!(
+            (&issuance["member_id"], &issuance["sequence"]),
+            (&json!(member), &json!(sequence)),
+            "{member:?}"
+        );
+        // Not with reqwest, which would resolve `%2E%2E`.
         let request = head("GET", &issuance_of(&id, member), &[]);
-        let found = exchange(node.address(), request).await.expect("it is answered");
-        assert_eq!(found.json(200), won, "{member:?}");
+        let found = exchange(node.address(), request).await.expect("a response");
+        assert_eq!(found.json(200), issuance, "{member:?}");
     }
     for member in &hostile {
-        assert_eq!(api.ask(&id, member).await.json(200)["member_id"], *member, "after it was sold out");
+        assert_eq!(api.issue(&id, member).await.json(200)["member_id"], *member, "after it was sold out");
     }
 }
 
@@ -55,11 +59,11 @@ async fn ids_that_look_alike_are_different_members(engine: Engine) {
     let alike = ["kim", "Kim", "kim ", " kim", "k\u{0069}\u{0301}m", "k\u{00ed}m", "kіm"];
     let id = api.coupon(10).await;
     for (member, sequence) in alike.iter().zip(1..) {
-        assert_eq!(api.ask(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
+        assert_eq!(api.issue(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
     }
 }
 
-async fn ids_nobody_can_read_are_refused(engine: Engine) {
+async fn unreadable_ids_are_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let unreadable = [
@@ -81,7 +85,7 @@ async fn ids_nobody_can_read_are_refused(engine: Engine) {
         "x".repeat(10_000),
     ];
     for member in &unreadable {
-        api.ask(&id, member).await.problem(422, "invalid_member_id");
+        api.issue(&id, member).await.problem(422, "invalid_member_id");
         if !member.is_empty() {
             api.get(&issuance_of(&id, member)).await.problem(422, "invalid_member_id");
         }
@@ -89,7 +93,7 @@ async fn ids_nobody_can_read_are_refused(engine: Engine) {
     }
 }
 
-async fn a_path_that_is_no_text_is_refused(engine: Engine) {
+async fn invalid_utf8_in_a_path_is_refused(engine: Engine) {
     let (node, api) = engine.node().await;
     let id = api.coupon(1).await;
     for path in [
@@ -99,9 +103,9 @@ async fn a_path_that_is_no_text_is_refused(engine: Engine) {
         "/v1/coupons/%FF".to_owned(),
         "/v1/coupons/%FF/issuances/kim".to_owned(),
     ] {
-        let answer = exchange(node.address(), head("GET", &path, &[])).await.expect("it is answered");
+        let answer = exchange(node.address(), head("GET", &path, &[])).await.expect("a response");
         let code = answer.code();
-        // What is no text may be taken for the sign that stands for that, and then nobody is found.
+        // Invalid bytes may be replaced by U+FFFD, and then no member is found.
         let status = if code == "not_issued" { 404 } else { 400 };
         assert!(matches!(code.as_str(), "invalid_parameter" | "not_issued"), "{path}: {}", answer.text());
         answer.problem(status, &code);

@@ -1,4 +1,4 @@
-//! Who may make operators' calls.
+//! Authorization of operators' calls.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Every call that is for operators only and succeeds.
+/// All operators' calls that succeed on a fresh node.
 fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
     let at = |method, call: &str| api.request(method, &format!("/v1/coupons{call}"));
     vec![
@@ -26,7 +26,7 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
 }
 
 #[tokio::test]
-async fn with_a_token_operators_must_have_it() {
+async fn with_a_token_operators_calls_need_it() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (mut node, api) = started(builder).await;
     let create = api.request(Method::POST, "/v1/coupons").bearer_auth(TOKEN);
@@ -50,9 +50,9 @@ async fn with_a_token_operators_must_have_it() {
             Answer::to(call).await.problem(401, "unauthorized");
         }
     }
-    let shown = api.shown("drop").await;
+    let shown = api.show("drop").await;
     assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Who is no operator does not learn which letters and contradictions there are.
+    // Without the token the existence of dead letters and conflicts is not revealed.
     for (method, path) in [
         (Method::GET, "dead-letters/x"),
         (Method::DELETE, "dead-letters/x"),
@@ -64,8 +64,8 @@ async fn with_a_token_operators_must_have_it() {
         Answer::to(call).await.problem(401, "unauthorized");
     }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");
-    // Members need none, and a foreign page cannot know the token.
-    api.ask("drop", "kim").await.json(201);
+    // Members need no token. A page of another site does not know the token, so its origin does not matter.
+    api.issue("drop", "kim").await.json(201);
     let foreign = api.request(Method::POST, "/v1/coupons/drop/pause").bearer_auth(TOKEN);
     Answer::to(foreign.header("host", "shop.example").header("origin", "https://shop.example"))
         .await
@@ -79,7 +79,7 @@ async fn with_a_token_operators_must_have_it() {
 }
 
 #[tokio::test]
-async fn without_a_token_only_this_machine_is_an_operator() {
+async fn without_a_token_operators_calls_must_come_from_this_machine() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -109,7 +109,7 @@ async fn without_a_token_only_this_machine_is_an_operator() {
             Answer::to(call.header(name, value)).await.problem(403, "forbidden");
         }
     }
-    // What is no text is no word of this machine either, and of several words each counts.
+    // A value that is not text is not local, and every one of several values counts.
     for (name, values) in [
         ("origin", &["http://shop.ex\u{e4}mple"][..]),
         ("origin", &["http://localhost:8080", "https://example.com"]),
@@ -123,22 +123,22 @@ async fn without_a_token_only_this_machine_is_an_operator() {
             Answer::to(call).await.problem(403, "forbidden");
         }
     }
-    let shown = api.shown(&id).await;
+    let shown = api.show(&id).await;
     assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Members come from anywhere.
+    // Members may call from anywhere.
     let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances"));
     let member = member.header("host", "example.com").header("origin", "https://example.com");
     Answer::to(member.json(&json!({ "member_id": "kim" }))).await.json(201);
-    // The page of the node itself is its operator's.
+    // The node's own page may make operators' calls.
     let own = api.request(Method::POST, &format!("/v1/coupons/{id}/pause"));
     Answer::to(own.header("host", "localhost:8080").header("origin", "http://localhost:8080"))
         .await
         .json(200);
 }
 
-/// A proxy on this machine calls over loopback, whoever its client is.
+/// A proxy on this machine calls over loopback for clients anywhere.
 #[tokio::test]
-async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
+async fn without_a_token_forwarded_operators_calls_are_refused() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -160,9 +160,9 @@ async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
         let answer = Answer::to(member.json(&json!({ "member_id": "kim" }))).await;
         assert!(matches!(answer.status, 200 | 201), "{name}: {}", answer.text());
     }
-    let shown = api.shown(&id).await;
+    let shown = api.show(&id).await;
     assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // With a token it does not matter where they come from.
+    // With a token forwarded calls are accepted.
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
     let create = || api.request(Method::POST, "/v1/coupons").header("x-forwarded-for", "198.51.100.7");
@@ -177,10 +177,10 @@ async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_refused_body_is_not_even_read() {
+async fn the_body_of_a_refused_call_is_not_read() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
-    // Who is no operator does not learn which bodies or coupons there are.
+    // Without the token neither valid bodies nor the existence of coupons are revealed.
     for path in ["/v1/coupons", "/v1/coupons/nothing-here/pause", "/v1/coupons/a%20b/close"] {
         let call = api.request(Method::POST, path).body("not json");
         Answer::to(call).await.problem(401, "unauthorized");

@@ -1,4 +1,4 @@
-//! More members at once than may wait: exactly so many wait, the others are told at once, and nobody is told a lie.
+//! More concurrent requests than may wait: the limit waits, the others get 503 at once, and every answer is true.
 
 use std::collections::BTreeSet;
 
@@ -12,62 +12,66 @@ const WAIT: usize = 8;
 const MEMBERS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_exactly_as_many_wait_as_may() {
+async fn private_waiting_members_are_limited() {
     let redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
     let node = builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "20000").start().await;
     let api = Api::of(&node);
     let id = api.coupon(u32::try_from(MEMBERS).expect("it is small")).await;
-    api.ask(&id, "early").await.json(201);
+    api.issue(&id, "early").await.json(201);
     api.patch(&id, &serde_json::json!({ "total": MEMBERS + 1 })).await.json(200);
 
     redis.pause();
-    let mut asked = crowd(&api, &id);
+    let mut requests = send_requests(&api, &id);
     let mut answers = Vec::new();
     while answers.len() < MEMBERS - WAIT {
-        let (member, answer) = asked.join_next().await.expect("more ask").expect("nobody panics");
+        let (member, answer) =
+            requests.join_next().await.expect("more requests").expect("the task does not panic");
         answer.problem(503, "overloaded");
         answers.push((member, answer));
     }
-    assert!(asked.try_join_next().is_none(), "those who may wait do");
+    assert!(requests.try_join_next().is_none(), "the others wait");
     redis.resume();
-    while let Some(told) = asked.join_next().await {
-        let (member, answer) = told.expect("nobody panics");
+    while let Some(joined) = requests.join_next().await {
+        let (member, answer) = joined.expect("the task does not panic");
         if answer.status != 201 {
             answer.problem(503, "outcome_unknown");
         }
         answers.push((member, answer));
     }
     assert_eq!(answers.len(), MEMBERS);
-    all_get_the_truth(&api, &id, &answers).await;
-    until("nobody waits any more", EVENT_BOUND, async || api.metric("openrun_waiting_members").await < 0.5)
-        .await;
+    assert_all_get_the_true_answer(&api, &id, &answers).await;
+    until("no member waits", EVENT_BOUND, async || api.metric("openrun_waiting_members").await < 0.5).await;
 }
 
-/// Every member asks at the same time.
-fn crowd(api: &Api, coupon: &str) -> JoinSet<(usize, Answer)> {
-    let mut asked = JoinSet::new();
+/// Sends one request of every member at the same time.
+fn send_requests(api: &Api, coupon: &str) -> JoinSet<(usize, Answer)> {
+    let mut requests = JoinSet::new();
     for member in 0..MEMBERS {
         let (api, coupon) = (api.clone(), coupon.to_owned());
-        asked.spawn(async move { (member, api.ask(&coupon, &format!("member-{member}")).await) });
+        requests.spawn(async move { (member, api.issue(&coupon, &format!("member-{member}")).await) });
     }
-    asked
+    requests
 }
 
-/// There is one for everybody, so everybody who asks again gets it; who has been told of one gets that one.
-async fn all_get_the_truth(api: &Api, coupon: &str, answers: &[(usize, Answer)]) {
+/// The total is enough for all members. A repeated request therefore returns an issuance, and the same one as before.
+async fn assert_all_get_the_true_answer(api: &Api, coupon: &str, answers: &[(usize, Answer)]) {
     let mut sequences = BTreeSet::new();
     for (member, first) in answers {
         let mut last = first.clone();
         until("the true answer", EVENT_BOUND, async || {
-            last = api.ask(coupon, &format!("member-{member}")).await;
+            last = api.issue(coupon, &format!("member-{member}")).await;
             matches!(last.status, 200 | 201)
         })
         .await;
         let held = last.json(last.status);
         if first.status == 201 {
-            assert_eq!((last.status, &first.json(201)), (200, &held), "it was told of this one");
+            assert_eq!(
+                (last.status, &first.json(201)),
+                (200, &held),
+                "the same issuance as in the first response"
+            );
         }
         if first.code() == "overloaded" {
             assert_eq!(last.status, 201, "nothing had been decided for member-{member}");

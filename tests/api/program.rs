@@ -1,4 +1,4 @@
-//! The program run to its end, as somebody at a terminal runs it.
+//! Runs the program to its end, as from a terminal.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::time::timeout;
 pub(crate) use crate::support::ended::Ended;
 use crate::support::node::openrun;
 
-/// How long any command that must end by itself may take.
+/// Limit of a command.
 const END_BOUND: Duration = Duration::from_secs(60);
 
 impl Ended {
-    /// The one line on standard error that is none of the log. The log is written as JSON.
+    /// The only line on standard error outside the log, which is JSON. Panics if the exit code differs.
     #[track_caller]
     pub(crate) fn one_line(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -24,7 +24,7 @@ impl Ended {
     }
 }
 
-/// Runs `openrun` with these arguments and settings, and its log as JSON.
+/// Runs `openrun` with these arguments and settings, and a JSON log.
 pub(crate) async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
     let mut command = openrun(arguments);
     command.env("OPENRUN_LOG_FORMAT", "json").envs(settings.iter().copied());

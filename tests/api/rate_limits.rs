@@ -1,4 +1,4 @@
-//! Limits by address and by member. Buckets get a token an hour, so that no test depends on how fast it runs.
+//! Rate limits by address and by member. Buckets get one token an hour, so that no test depends on its speed.
 
 use reqwest::Method;
 use serde_json::json;
@@ -11,12 +11,12 @@ const HERE: &str = "198.51.100.7";
 const ELSEWHERE: &str = "198.51.100.8";
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// A node with these limits that believes whoever connects: tests stand where a proxy would.
+/// A node with these limits that trusts this machine as a proxy.
 async fn node(limits: &str) -> (NodeProcess, Api) {
     behind_proxies(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
 }
 
-/// Behind a proxy a node wants a token, and it is the operator who makes the coupons here.
+/// Behind a proxy a node requires a token. The client sends it, because it creates the coupons.
 async fn behind_proxies(builder: NodeBuilder) -> (NodeProcess, Api) {
     let node = builder.set("OPENRUN_ADMIN_TOKEN", TOKEN).start().await;
     let api = Api::of_operator(&node, TOKEN);
@@ -27,8 +27,8 @@ async fn limited(limits: &str) -> NodeBuilder {
     Engine::Embedded.builder().await.set("OPENRUN_RATE_LIMIT", limits)
 }
 
-/// Asks for a coupon on behalf of somebody at `address`, or at the end of a chain of proxies.
-async fn ask(api: &Api, coupon: &str, member: &str, address: &str) -> Answer {
+/// Sends an issue request that was forwarded for `address`, which may be a chain of proxies.
+async fn issue(api: &Api, coupon: &str, member: &str, address: &str) -> Answer {
     let request = api.request(Method::POST, &issuances(coupon)).json(&json!({ "member_id": member }));
     Answer::to(request.header("x-forwarded-for", address)).await
 }
@@ -37,9 +37,9 @@ async fn get(api: &Api, path: &str, address: &str) -> Answer {
     Answer::to(api.request(Method::GET, path).header("x-forwarded-for", address)).await
 }
 
-/// The refusal, which must say all of it.
+/// Panics unless the response is a complete refusal.
 #[track_caller]
-fn refused(answer: &Answer, by: &str, policies: &str) {
+fn assert_refused(answer: &Answer, by: &str, policies: &str) {
     let problem = answer.problem(429, "rate_limited");
     assert_eq!(problem["title"], "Too many requests");
     assert_eq!(problem["detail"], "too many requests at once; nothing was decided, try again");
@@ -50,132 +50,132 @@ fn refused(answer: &Answer, by: &str, policies: &str) {
 }
 
 #[track_caller]
-fn untold(answer: &Answer) {
+fn assert_no_headers(answer: &Answer) {
     assert!(!answer.headers.contains_key("ratelimit"), "{answer:?}");
     assert!(!answer.headers.contains_key("ratelimit-policy"), "{answer:?}");
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_tokens() {
+async fn the_tokens_of_an_address_are_limited() {
     let (_node, api) = node("address=1/h:3").await;
     let id = api.coupon(10).await;
     let policies = "\"address\";q=3;w=10800";
     for (number, left) in [(1, 2), (2, 1), (3, 0)] {
-        let answer = ask(&api, &id, &format!("member-{number}"), HERE).await;
+        let answer = issue(&api, &id, &format!("member-{number}"), HERE).await;
         answer.json(201);
         assert_eq!(answer.header("ratelimit"), format!("\"address\";r={left}"));
         assert_eq!(answer.header("ratelimit-policy"), policies);
     }
-    refused(&ask(&api, &id, "member-4", HERE).await, "address", policies);
+    assert_refused(&issue(&api, &id, "member-4", HERE).await, "address", policies);
     assert_eq!(api.issued(&id).await, 3, "nothing was decided");
-    ask(&api, &id, "member-4", ELSEWHERE).await.json(201);
-    refused(&get(&api, &format!("/v1/coupons/{id}"), HERE).await, "address", policies);
+    issue(&api, &id, "member-4", ELSEWHERE).await.json(201);
+    assert_refused(&get(&api, &format!("/v1/coupons/{id}"), HERE).await, "address", policies);
     assert!((api.metric("openrun_issue_requests_total{outcome=\"rate_limited\"}").await - 1.0).abs() < 0.1);
     assert!((api.metric("openrun_rate_limited_total{by=\"address\"}").await - 2.0).abs() < 0.1);
 }
 
 #[tokio::test]
-async fn a_member_has_so_many_tokens_and_takes_nobody_elses() {
+async fn the_tokens_of_a_member_are_limited_and_separate() {
     let (_node, api) = node("address=1/h:5,member=1/h:2").await;
     let id = api.coupon(10).await;
     let policies = "\"member\";q=2;w=7200, \"address\";q=5;w=18000";
-    let first = ask(&api, &id, "kim", HERE).await;
+    let first = issue(&api, &id, "kim", HERE).await;
     first.json(201);
     assert_eq!(first.header("ratelimit"), "\"member\";r=1, \"address\";r=4");
     assert_eq!(first.header("ratelimit-policy"), policies);
     get(&api, &issuance_of(&id, "kim"), HERE).await.json(200);
     for _ in 0..20 {
-        refused(&ask(&api, &id, "kim", HERE).await, "member", policies);
+        assert_refused(&issue(&api, &id, "kim", HERE).await, "member", policies);
     }
-    refused(&get(&api, &issuance_of(&id, "kim"), HERE).await, "member", policies);
-    // Hammering has taken nothing from the others at that address, nor from the name elsewhere.
+    assert_refused(&get(&api, &issuance_of(&id, "kim"), HERE).await, "member", policies);
+    // Refused requests take no tokens of other members at the address, nor of the same id at another address.
     for member in ["lee", "park", "choi"] {
-        ask(&api, &id, member, HERE).await.json(201);
+        issue(&api, &id, member, HERE).await.json(201);
     }
-    refused(&ask(&api, &id, "jung", HERE).await, "address", policies);
-    ask(&api, &id, "kim", ELSEWHERE).await.json(200);
+    assert_refused(&issue(&api, &id, "jung", HERE).await, "address", policies);
+    issue(&api, &id, "kim", ELSEWHERE).await.json(200);
 }
 
 #[tokio::test]
-async fn what_the_gate_says_by_itself_is_free() {
+async fn rejections_from_the_gate_are_free() {
     let (_node, api) = node("address=1/h:3,member=1/h:3").await;
     let id = api.coupon(1).await;
-    ask(&api, &id, "kim", HERE).await.json(201);
+    issue(&api, &id, "kim", HERE).await.json(201);
     api.until_halted(&id).await;
     for _ in 0..20 {
-        let answer = ask(&api, &id, "lee", HERE).await;
+        let answer = issue(&api, &id, "lee", HERE).await;
         answer.problem(409, "sold_out");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
-    // Who holds a coupon is asked about, which is not.
-    ask(&api, &id, "kim", HERE).await.json(200);
-    ask(&api, &id, "kim", HERE).await.json(200);
-    ask(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
-    ask(&api, &id, "lee", HERE).await.problem(409, "sold_out");
+    // Requests of a holder go to the engine, and take tokens.
+    issue(&api, &id, "kim", HERE).await.json(200);
+    issue(&api, &id, "kim", HERE).await.json(200);
+    issue(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
+    issue(&api, &id, "lee", HERE).await.problem(409, "sold_out");
 }
 
 #[tokio::test]
-async fn a_coupon_that_nobody_knows_is_not_looked_for_as_often_as_one_likes() {
+async fn requests_for_unknown_coupons_are_limited() {
     let (_node, api) = node("address=1/h:2").await;
-    ask(&api, "none", "kim", HERE).await.problem(404, "no_such_coupon");
+    issue(&api, "none", "kim", HERE).await.problem(404, "no_such_coupon");
     get(&api, "/v1/coupons/none", HERE).await.problem(404, "no_such_coupon");
-    ask(&api, "none", "kim", HERE).await.problem(429, "rate_limited");
+    issue(&api, "none", "kim", HERE).await.problem(429, "rate_limited");
     get(&api, "/v1/coupons", HERE).await.problem(429, "rate_limited");
-    // What probes and operators need is never refused.
+    // Paths of probes and operators have no limits.
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json"] {
         assert_eq!(get(&api, path, HERE).await.status, 200, "{path}");
     }
 }
 
 #[tokio::test]
-async fn without_limits_nobody_is_refused_or_told_of_any() {
+async fn without_limits_no_request_is_refused_and_no_header_is_sent() {
     let (_node, api) = node("off").await;
     let id = api.coupon(1).await;
     for _ in 0..50 {
-        let answer = ask(&api, &id, "kim", HERE).await;
+        let answer = issue(&api, &id, "kim", HERE).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
 }
 
 #[tokio::test]
-async fn by_default_a_member_has_ten_clicks_and_this_machine_as_many_as_it_likes() {
+async fn by_default_a_member_has_ten_tokens_and_this_machine_is_exempt() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1");
     let (_node, api) = behind_proxies(builder).await;
     let id = api.coupon(2).await;
-    let first = ask(&api, &id, "kim", HERE).await;
+    let first = issue(&api, &id, "kim", HERE).await;
     first.json(201);
     assert_eq!(first.header("ratelimit"), "\"member\";r=9, \"address\";r=9999");
     assert_eq!(first.header("ratelimit-policy"), "\"member\";q=10;w=2, \"address\";q=10000;w=10");
     for _ in 0..50 {
-        let answer = api.ask(&id, "lee").await;
+        let answer = api.issue(&id, "lee").await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
 }
 
 #[tokio::test]
-async fn whoever_is_not_trusted_is_not_believed() {
+async fn an_untrusted_proxy_is_not_believed() {
     let (node, api) = started(limited("address=1/h:3,loopback=limited").await).await;
     let id = api.coupon(10).await;
     for number in 1..=3 {
         let address = format!("198.51.100.{number}");
-        let answer = ask(&api, &id, &format!("member-{number}"), &address).await;
+        let answer = issue(&api, &id, &format!("member-{number}"), &address).await;
         answer.json(201);
     }
-    assert!(!node.log().contains("OPENRUN_TRUSTED_PROXIES"), "nobody has been refused");
+    assert!(!node.log().contains("OPENRUN_TRUSTED_PROXIES"), "no request has been refused");
     for number in 4..=6 {
         let address = format!("198.51.100.{number}");
-        ask(&api, &id, "lee", &address).await.problem(429, "rate_limited");
+        issue(&api, &id, "lee", &address).await.problem(429, "rate_limited");
     }
     let forwarded = api.request(Method::GET, "/v1/coupons").header("forwarded", "for=203.0.113.1");
     Answer::to(forwarded).await.problem(429, "rate_limited");
-    assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "it is said once");
+    assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "one warning");
 }
 
-/// Whatever connects from this machine and forwards is a proxy, and its clients are strangers.
+/// A peer on this machine that forwards is a proxy, and its clients may be anywhere.
 #[tokio::test]
-async fn this_machine_is_limited_when_it_forwards_for_others() {
+async fn a_proxy_on_this_machine_is_limited() {
     for (name, value) in [
         ("x-forwarded-for", HERE),
         ("forwarded", "for=198.51.100.7"),
@@ -185,35 +185,35 @@ async fn this_machine_is_limited_when_it_forwards_for_others() {
     ] {
         let (node, api) = started(limited("address=1/h:2,member=1/h:1").await).await;
         let id = api.coupon(10).await;
-        let ask = async |member: &str| {
+        let issue = async |member: &str| {
             let request = api.request(Method::POST, &issuances(&id)).json(&json!({ "member_id": member }));
             Answer::to(request.header(name, value)).await
         };
-        ask("kim").await.json(201);
-        refused(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
-        ask("lee").await.json(201);
+        issue("kim").await.json(201);
+        assert_refused(&issue("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
+        issue("lee").await.json(201);
         assert!(
             !node.log().contains("OPENRUN_TRUSTED_PROXIES"),
-            "{name}: nobody was refused for another's sake"
+            "{name}: the bucket of the address has refused no request"
         );
         for member in ["park", "choi"] {
-            ask(member).await.problem(429, "rate_limited");
+            issue(member).await.problem(429, "rate_limited");
         }
-        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: it is said once");
-        // Whoever asks from this machine for themselves is as free as before.
+        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: one warning");
+        // Requests of this machine itself have no limits.
         for _ in 0..5 {
-            untold(&api.ask(&id, "kim").await);
+            assert_no_headers(&api.issue(&id, "kim").await);
         }
     }
 }
 
 #[tokio::test]
-async fn of_a_chain_the_last_stranger_counts() {
+async fn the_last_untrusted_hop_counts() {
     let (_node, api) = node("address=1/h:2").await;
     let id = api.coupon(10).await;
     for (number, forged) in ["1.2.3.4, ", "10.1.1.1, ", "127.0.0.1, ", "nonsense, "].iter().enumerate() {
         let chain = format!("{forged}{HERE}, 10.9.9.9");
-        let answer = ask(&api, &id, &format!("member-{number}"), &chain).await;
+        let answer = issue(&api, &id, &format!("member-{number}"), &chain).await;
         assert_eq!(answer.status, if number < 2 { 201 } else { 429 }, "{chain}");
     }
     let listed = |value: &str| api.request(Method::GET, "/v1/coupons").header("forwarded", value);
@@ -221,7 +221,7 @@ async fn of_a_chain_the_last_stranger_counts() {
         .await
         .problem(429, "rate_limited");
     Answer::to(listed("for=198.51.100.9")).await.json(200);
-    // Who passes on both and means different ones is not believed in either, nor taken for this machine.
+    // If both headers name different clients, the request counts as one of the proxy, and not as a local one.
     let both = || listed("for=198.51.100.20").header("x-forwarded-for", "198.51.100.21");
     Answer::to(both()).await.json(200);
     Answer::to(both()).await.json(200);
@@ -232,30 +232,30 @@ async fn of_a_chain_the_last_stranger_counts() {
 async fn a_network_of_ipv6_is_one_address() {
     let (_node, api) = node("address=1/h:2").await;
     let id = api.coupon(10).await;
-    ask(&api, &id, "kim", "2001:db8:1:2::1").await.json(201);
-    ask(&api, &id, "lee", "2001:db8:1:2:ffff:ffff:ffff:ffff").await.json(201);
-    ask(&api, &id, "park", "2001:db8:1:2::3").await.problem(429, "rate_limited");
-    ask(&api, &id, "park", "2001:db8:1:3::3").await.json(201);
-    ask(&api, &id, "choi", "::ffff:198.51.100.7").await.json(201);
-    ask(&api, &id, "jung", HERE).await.json(201);
-    ask(&api, &id, "song", HERE).await.problem(429, "rate_limited");
+    issue(&api, &id, "kim", "2001:db8:1:2::1").await.json(201);
+    issue(&api, &id, "lee", "2001:db8:1:2:ffff:ffff:ffff:ffff").await.json(201);
+    issue(&api, &id, "park", "2001:db8:1:2::3").await.problem(429, "rate_limited");
+    issue(&api, &id, "park", "2001:db8:1:3::3").await.json(201);
+    issue(&api, &id, "choi", "::ffff:198.51.100.7").await.json(201);
+    issue(&api, &id, "jung", HERE).await.json(201);
+    issue(&api, &id, "song", HERE).await.problem(429, "rate_limited");
 }
 
-/// A bucket is only forgotten once it is full again, or for want of a place.
+/// A bucket is dropped only when it is full, or for want of a slot.
 #[tokio::test]
-async fn a_flood_of_strangers_gives_nobody_new_tokens() {
+async fn a_flood_of_new_clients_gives_no_new_tokens() {
     let (_node, api) = node("address=1000000/s:1000000,member=1/h:1").await;
     let id = api.coupon(1).await;
-    ask(&api, &id, "kim", HERE).await.json(201);
+    issue(&api, &id, "kim", HERE).await.json(201);
     for number in 0..1_000_u32 {
         let address = std::net::Ipv4Addr::from_bits(0xCB00_0000 + number).to_string();
         get(&api, "/v1/coupons", &address).await.json(200);
     }
-    ask(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
+    issue(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
 }
 
 #[tokio::test]
-async fn limits_and_proxies_that_are_none_are_refused_in_one_line() {
+async fn malformed_limits_and_proxies_are_refused_in_one_line() {
     for (name, value) in [
         ("OPENRUN_RATE_LIMIT", "on"),
         ("OPENRUN_RATE_LIMIT", "address=0/s"),

@@ -1,18 +1,18 @@
-//! Paths and methods that nothing is served at.
+//! Unknown paths, and methods that a path does not take.
 
 use reqwest::Method;
 
 use crate::arrange::{Answer, Engine, on_both_engines};
 
 on_both_engines! {
-    every_path_refuses_the_methods_it_does_not_take,
+    every_path_refuses_other_methods,
     unknown_paths_are_not_found,
-    a_coupon_id_of_a_wrong_shape_is_refused_everywhere,
+    a_malformed_coupon_id_is_refused_everywhere,
 }
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
+async fn every_path_refuses_other_methods(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
     for (path, taken) in [
@@ -48,10 +48,10 @@ async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text());
             answer.problem(405, "method_not_allowed");
             let allowed: Vec<&str> = answer.header("allow").split(", ").filter(|a| !a.is_empty()).collect();
-            assert_eq!(allowed, taken, "RFC 9110 wants them named: {method} {path}");
+            assert_eq!(allowed, taken, "RFC 9110 requires `Allow`: {method} {path}");
         }
     }
-    assert_eq!(api.shown(&id).await["state"], "open");
+    assert_eq!(api.show(&id).await["state"], "open");
 }
 
 async fn unknown_paths_are_not_found(engine: Engine) {
@@ -84,14 +84,14 @@ async fn unknown_paths_are_not_found(engine: Engine) {
     }
 }
 
-async fn a_coupon_id_of_a_wrong_shape_is_refused_everywhere(engine: Engine) {
+async fn a_malformed_coupon_id_is_refused_everywhere(engine: Engine) {
     let (_node, api) = engine.node().await;
     let long = "x".repeat(65);
     for wrong in ["a%20b", "a.b", "%7Ba%7D", "a%2Fb", "a:b", "%EC%BF%A0%ED%8F%B0", "a%00", "*", &long] {
         let coupon = format!("/v1/coupons/{wrong}");
         api.get(&coupon).await.problem(400, "invalid_parameter");
         api.get(&format!("{coupon}/issuances/kim")).await.problem(400, "invalid_parameter");
-        api.ask(wrong, "kim").await.problem(400, "invalid_parameter");
+        api.issue(wrong, "kim").await.problem(400, "invalid_parameter");
         api.patch(wrong, &serde_json::json!({ "total": 1 })).await.problem(400, "invalid_parameter");
         for call in ["pause", "resume", "close"] {
             api.call(wrong, call).await.problem(400, "invalid_parameter");

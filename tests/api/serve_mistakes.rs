@@ -1,4 +1,5 @@
-//! `openrun serve` with a data directory or an address that it cannot use: one line that says what to do, and code 2.
+//! `openrun serve` with an unusable data directory, address or role: it prints one line with the remedy, and ends with
+//! code 2.
 
 use std::fs;
 use std::net::TcpListener;
@@ -21,7 +22,7 @@ async fn serve_in(data_dir: &Path) -> Ended {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken() {
+async fn a_port_in_use() {
     let (folder, taken) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
     let address = taken.local_addr().expect("it listens").to_string();
     let data_dir = folder.path().to_str().expect("the path is text");
@@ -31,14 +32,14 @@ async fn a_port_that_is_taken() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_to() {
-    // Not even root makes anything here.
+async fn an_unwritable_data_directory() {
+    // Not even root can create a file there.
     let line = serve_in(Path::new("/proc/openrun-data")).await.one_line(2);
     assert!(line.contains("/proc/openrun-data") && line.contains("data directory"), "{line}");
 }
 
 #[tokio::test]
-async fn a_directory_that_is_a_file() {
+async fn a_data_directory_that_is_a_file() {
     let folder = folder();
     let file = folder.path().join("file");
     fs::write(&file, "not a directory").expect("it can be written");
@@ -50,7 +51,7 @@ async fn a_directory_that_is_a_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database() {
+async fn a_file_that_is_not_a_database() {
     for garbage in [b"this is not a database, and long enough to be taken for one".repeat(200), vec![0; 8192]]
     {
         let folder = folder();
@@ -59,7 +60,7 @@ async fn a_file_that_is_no_database() {
         let ended = serve_in(folder.path()).await;
         let line = ended.one_line(2);
         assert!(line.contains("openrun.sqlite"), "{line}");
-        assert_eq!(fs::read(&file).expect("it is there"), garbage, "it is left as it was");
+        assert_eq!(fs::read(&file).expect("it is there"), garbage, "the file is unchanged");
     }
     let folder = folder();
     fs::create_dir(folder.path().join("openrun.sqlite")).expect("it can be made");
@@ -67,16 +68,16 @@ async fn a_file_that_is_no_database() {
 }
 
 #[tokio::test]
-async fn a_directory_that_another_node_serves() {
+async fn a_data_directory_in_use() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(1).await;
     let line = serve_in(&node.data_dir()).await.one_line(2);
     assert!(line.contains("in use by another openrun"), "{line}");
-    api.ask(&id, "kim").await.json(201);
+    api.issue(&id, "kim").await.json(201);
 }
 
 #[tokio::test]
-async fn a_role_that_is_none() {
+async fn an_unknown_role() {
     for roles in ["apii", "", "api,", "API", "api;publisher", "api publisher", "all"] {
         for engine in ["embedded", "redis-lua"] {
             let settings = [ANYWHERE, ("OPENRUN_ROLES", roles), ("OPENRUN_ENGINE", engine)];
