@@ -93,8 +93,8 @@ async fn a_coupon_loaded_anew_by_another_node_fences_who_knew_the_old_one() {
     new.raw::<()>(&["FLUSHALL"]).await;
     new.engine.load(&coupon).await.unwrap();
 
-    assert_fenced(old.admit(id, &["a"]).await, "loaded anew");
-    assert_fenced(old.engine.load(&coupon).await, "loaded anew");
+    assert_fenced(old.admit(id, &["a"]).await, "loaded again");
+    assert_fenced(old.engine.load(&coupon).await, "loaded again");
     assert_eq!(sequences(&new.admit(id, &["b"]).await.unwrap()), [1]);
     old.verify(&coupon, 1).await.unwrap();
     assert_eq!(sequences(&old.admit(id, &["a", "b"]).await.unwrap()), [2, 1]);
@@ -120,5 +120,5 @@ async fn a_stock_that_disagrees_with_the_participants_is_not_accepted() {
     let coupon = node.open_coupon(5).await;
     node.admit(&coupon.id, &["a"]).await.unwrap();
     node.raw::<()>(&["INCR", &key(&coupon.id, "stock")]).await;
-    assert_fenced(node.verify(&coupon, 0).await, "participants are not as many");
+    assert_fenced(node.verify(&coupon, 0).await, "number of participants");
 }

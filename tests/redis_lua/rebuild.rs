@@ -104,9 +104,9 @@ async fn a_node_of_the_old_life_decides_finds_and_trims_nothing_in_the_new_one()
     new.engine.rebuild(&coupon, evidence(2), &rows.store).await.unwrap();
     new.admit(id, &["m3"]).await.unwrap();
 
-    assert_fenced(old.admit(id, &["m4"]).await, "loaded anew");
-    assert_fenced(old.engine.find(id, &member("m1")).await, "loaded anew");
-    assert_fenced(old.engine.outbox().trim(id, 3).await, "loaded anew");
+    assert_fenced(old.admit(id, &["m4"]).await, "loaded again");
+    assert_fenced(old.engine.find(id, &member("m1")).await, "loaded again");
+    assert_fenced(old.engine.outbox().trim(id, 3).await, "loaded again");
     assert_eq!(new.engine.outbox().depth(id).await.unwrap(), 1);
     old.engine.halt_and_report(id);
     old.engine.resume(id).await.unwrap();
@@ -162,10 +162,10 @@ async fn a_redis_as_it_was_before_it_was_rebuilt_is_not_accepted() {
     }
     assert_fenced(
         node.engine.verify(&coupon, HighWatermark { epoch, issued: 1 }).await,
-        "before it was rebuilt",
+        "before its rebuild",
     );
     node.engine.halt_and_report(id);
-    assert_fenced(node.engine.resume(id).await, "before it was rebuilt");
+    assert_fenced(node.engine.resume(id).await, "before its rebuild");
 }
 
 #[tokio::test]
