@@ -131,5 +131,9 @@ impl MetricsSamplerDeps {
 
 fn look_at(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.last_inventory() }
+    CouponSample {
+        gate: gate.state_name(),
+        is_halted: gate.halted().is_some(),
+        inventory: handle.last_inventory(),
+    }
 }
