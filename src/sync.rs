@@ -1,8 +1,8 @@
-//! A mutex without poisoning, for values whose every change is one step.
+//! A mutex without poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex that a panic does not poison: a panic cannot leave such a value half changed.
+/// A mutex that a panic does not poison, for values that are changed in one step and so never half.
 #[derive(Debug, Default)]
 pub struct Locked<T>(Mutex<T>);
 

@@ -1,7 +1,7 @@
 //! The actors of a node, by subsystem, from the ground up: a folder imports only from folders above it in this list. Each
 //! actor is a thin shell around a plain struct that is tested without it.
 //!
-//! docs/internals/actors.md describes what actix does for the actors and what it does not.
+//! docs/internals/actors.md describes the part that actix plays.
 
 pub mod runtime;
 

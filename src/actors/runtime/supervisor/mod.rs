@@ -29,7 +29,7 @@ pub use view::{ActorState, ActorView};
 use crate::actors::runtime::catch_panic::catch_panic;
 use crate::telemetry::Metrics;
 
-/// Interval of the search for dead actors whose exit notice has not arrived.
+/// Interval of the search for dead actors without an exit notice.
 const ROUND: Duration = Duration::from_millis(250);
 /// Mailbox capacity. An exit notice that finds no room is made good by the next round.
 const MAILBOX: usize = 1_024;
