@@ -112,7 +112,7 @@ async fn new_connections_are_led_to_another_port_and_open_ones_stay() {
     let mut stays = connect(&proxy).await;
     stays.write_all(b"hello").await.unwrap();
     assert_eq!(reply(&mut stays).await, "hello");
-    proxy.lead_to(other.port);
+    proxy.redirect_to(other.port);
     let mut led = connect(&proxy).await;
     led.write_all(b"there").await.unwrap();
     assert_eq!(reply(&mut led).await, "there");
