@@ -1,4 +1,4 @@
-//! Ack levels: preferences of clients, the level of the response, and the bound on waiting members.
+//! Ack levels of responses: preferences, the level that is reported, and invalid preferences.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,73 +10,68 @@ use crate::arrange::{
 use crate::program::run;
 
 on_every_engine! {
-    a_request_can_prefer_a_higher_level,
-    levels_below_the_deployments_own_are_ignored,
-    malformed_preferences_are_ignored,
+    a_request_may_prefer_a_higher_level,
+    a_level_below_the_deployments_is_raised,
+    an_invalid_preference_is_ignored,
 }
 
-async fn issue(api: &Api, coupon: &str, member: &str, prefer: &str) -> Answer {
+async fn ask(api: &Api, coupon: &str, member: &str, prefer: &str) -> Answer {
     let request = api.request(Method::POST, &issuances(coupon)).header("Prefer", prefer);
     Answer::to(request.json(&json!({ "member_id": member }))).await
 }
 
 #[track_caller]
-fn assert_acknowledged(answer: &Answer, status: u16, ack: &str, applied: &str) -> Value {
+fn assert_ack(answer: &Answer, status: u16, ack: &str, applied: &str) -> Value {
     let body = answer.json(status);
     assert_eq!(body["ack"], ack, "{body}");
     assert_eq!(answer.header("preference-applied"), applied, "{:?}", answer.headers);
     body
 }
 
-async fn a_request_can_prefer_a_higher_level(engine: Engine) {
+async fn a_request_may_prefer_a_higher_level(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    let first = assert_acknowledged(
-        &issue(&api, &id, "kim", "ack=persisted").await,
-        201,
-        "persisted",
-        "ack=persisted",
-    );
+    let first = assert_ack(&ask(&api, &id, "kim", "ack=persisted").await, 201, "persisted", "ack=persisted");
     for level in ["queued", "granted", "persisted"] {
         let preferred = format!("ack={level}");
-        let again = assert_acknowledged(&issue(&api, &id, "kim", &preferred).await, 200, level, &preferred);
+        let again = assert_ack(&ask(&api, &id, "kim", &preferred).await, 200, level, &preferred);
         assert_eq!(again["code"], first["code"]);
     }
-    assert_acknowledged(
-        &issue(&api, &id, "lee", "respond-async, ACK=\"queued\";x=y").await,
+    assert_ack(
+        &ask(&api, &id, "lee", "respond-async, ACK=\"queued\";x=y").await,
         201,
         "queued",
         "ack=queued",
     );
-    assert_acknowledged(&api.issue(&id, "lee").await, 200, "granted", "");
+    assert_ack(&api.ask(&id, "lee").await, 200, "granted", "");
     // A rejection has no ack level.
-    let sold_out = issue(&api, &id, "max", "ack=persisted").await;
+    let sold_out = ask(&api, &id, "max", "ack=persisted").await;
     sold_out.problem(409, "sold_out");
     assert_eq!(sold_out.header("preference-applied"), "");
 }
 
-async fn levels_below_the_deployments_own_are_ignored(engine: Engine) {
+async fn a_level_below_the_deployments_is_raised(engine: Engine) {
     let (_node, api) = started(engine.builder().await.set("OPENRUN_ACK", "queued")).await;
     let id = api.coupon(2).await;
-    assert_acknowledged(&api.issue(&id, "kim").await, 201, "queued", "");
-    assert_acknowledged(&issue(&api, &id, "kim", "ack=granted").await, 200, "queued", "");
-    assert_acknowledged(&issue(&api, &id, "kim", "ack=queued").await, 200, "queued", "ack=queued");
-    assert_acknowledged(&issue(&api, &id, "lee", "ack=persisted").await, 201, "persisted", "ack=persisted");
+    assert_ack(&api.ask(&id, "kim").await, 201, "queued", "");
+    assert_ack(&ask(&api, &id, "kim", "ack=granted").await, 200, "queued", "");
+    assert_ack(&ask(&api, &id, "kim", "ack=queued").await, 200, "queued", "ack=queued");
+    assert_ack(&ask(&api, &id, "lee", "ack=persisted").await, 201, "persisted", "ack=persisted");
     let looked_up = api.get(&issuance_of(&id, "lee")).await.json(200);
-    assert_eq!(looked_up["ack"], "queued", "a look-up waits for the same level as an issue request");
+    assert_eq!(looked_up["ack"], "queued", "a read waits for the deployment's level as well");
 }
 
-async fn malformed_preferences_are_ignored(engine: Engine) {
+async fn an_invalid_preference_is_ignored(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    assert_acknowledged(&issue(&api, &id, "kim", "ack=yes").await, 201, "granted", "");
-    for malformed in ["ack", "ack=", "ack=\"", "wait=5", "ack=PERSISTED", "=,;\"", "ack=yes, ack=persisted"] {
-        assert_acknowledged(&issue(&api, &id, "kim", malformed).await, 200, "granted", "");
+    assert_ack(&ask(&api, &id, "kim", "ack=yes").await, 201, "granted", "");
+    for nothing in ["ack", "ack=", "ack=\"", "wait=5", "ack=PERSISTED", "=,;\"", "ack=yes, ack=persisted"] {
+        assert_ack(&ask(&api, &id, "kim", nothing).await, 200, "granted", "");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_level_is_refused_at_the_start() {
+async fn an_unknown_level_is_a_settings_error() {
     for command in ["serve", "demo"] {
         let line = run(&[command], &[("OPENRUN_ACK", "foo")]).await.one_line(2);
         assert!(["OPENRUN_ACK", "foo", "persisted"].iter().all(|word| line.contains(word)), "{line}");
@@ -85,12 +80,13 @@ async fn an_unknown_level_is_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn the_document_describes_the_preference() {
+async fn the_document_describes_the_prefer_header() {
     let (_node, api) = Engine::Embedded.node().await;
     let document = api.get("/openapi.json").await.json(200);
     let call = &document["paths"]["/v1/coupons/{coupon_id}/issuances"]["post"];
     let parameters = call["parameters"].as_array().expect("a list");
-    let prefer = parameters.iter().find(|parameter| parameter["name"] == "Prefer").expect("it is there");
+    let prefer =
+        parameters.iter().find(|parameter| parameter["name"] == "Prefer").expect("a Prefer parameter");
     assert_eq!((&prefer["in"], &prefer["required"]), (&json!("header"), &json!(false)));
     assert!(prefer["description"].as_str().is_some_and(|text| text.contains("ack=persisted")), "{prefer}");
     for status in ["200", "201"] {
@@ -102,13 +98,12 @@ async fn the_document_describes_the_preference() {
 
 const WAIT: usize = 5;
 
-/// Requests that wait for `persisted`, which a node without a persister never reaches.
-fn send_waiting_requests(api: &Api, coupon: &str) -> JoinSet<Answer> {
+/// Sends requests that wait for `persisted`, which is never reached.
+fn crowd(api: &Api, coupon: &str) -> JoinSet<Answer> {
     let mut waiting = JoinSet::new();
     for member in 0..WAIT {
         let (api, coupon) = (api.clone(), coupon.to_owned());
-        waiting
-            .spawn(async move { issue(&api, &coupon, &format!("member-{member}"), "ack=persisted").await });
+        waiting.spawn(async move { ask(&api, &coupon, &format!("member-{member}"), "ack=persisted").await });
     }
     waiting
 }
@@ -122,41 +117,41 @@ async fn until_waiting(api: &Api, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn waiting_members_are_limited_and_a_closed_connection_makes_room() {
+async fn the_number_of_waiting_members_is_limited_and_a_leaving_one_frees_a_slot() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "api,publisher");
     let builder = builder.set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
-    // Longer than the test takes.
+    // Longer than the test runs.
     let (_node, api) = started(builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "600000")).await;
     let id = api.coupon(100).await;
-    let waiting = send_waiting_requests(&api, &id);
+    let waiting = crowd(&api, &id);
     until_waiting(&api, WAIT).await;
     let issued = api.issued(&id).await;
-    issue(&api, &id, "late", "ack=persisted").await.problem(503, "overloaded");
-    assert_eq!(api.issued(&id).await, issued, "a refused request was not decided");
-    // A request for `granted` does not wait.
-    assert_acknowledged(&api.issue(&id, "other").await, 201, "granted", "");
-    // The limit is per coupon.
+    ask(&api, &id, "late", "ack=persisted").await.problem(503, "overloaded");
+    assert_eq!(api.issued(&id).await, issued, "the refused request was not decided");
+    // Requests with a lower level need no slot.
+    assert_ack(&api.ask(&id, "other").await, 201, "granted", "");
+    // Each coupon has its own slots.
     let other = api.coupon(100).await;
-    let others = send_waiting_requests(&api, &other);
+    let others = crowd(&api, &other);
     until_waiting(&api, 2 * WAIT).await;
 
     drop((waiting, others));
     until_waiting(&api, 0).await;
-    let again = send_waiting_requests(&api, &id);
+    let again = crowd(&api, &id);
     until_waiting(&api, WAIT).await;
-    assert_eq!(api.issued(&id).await, issued + 1, "the same members hold the same issuances");
+    assert_eq!(api.issued(&id).await, issued + 1, "repeated requests issue nothing");
     drop(again);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sold_out_is_answered_even_at_the_limit_of_waiting_members() {
+async fn sold_out_is_answered_even_if_all_slots_are_used() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "api,publisher");
     let builder = builder.set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
     let (_node, api) = started(builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "600000")).await;
-    let id = api.coupon(u32::try_from(WAIT).expect("it is small")).await;
-    let waiting = send_waiting_requests(&api, &id);
+    let id = api.coupon(u32::try_from(WAIT).expect("a small number")).await;
+    let waiting = crowd(&api, &id);
     until_waiting(&api, WAIT).await;
     api.until_halted(&id).await;
-    issue(&api, &id, "late", "ack=persisted").await.problem(409, "sold_out");
+    ask(&api, &id, "late", "ack=persisted").await.problem(409, "sold_out");
     drop(waiting);
 }

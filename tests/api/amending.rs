@@ -1,19 +1,19 @@
-//! Changing a coupon: allowed changes, and refused ones, which change nothing.
+//! Changing a coupon: allowed changes, and refused changes without effect.
 
 use serde_json::{Value, json};
 
 use crate::arrange::{Answer, Engine, on_every_engine};
 
 on_every_engine! {
-    before_the_first_issuance_everything_can_change,
+    all_fields_may_change_before_the_first_issuance,
     null_removes_an_end,
-    the_total_changes_but_not_below_the_number_issued,
+    the_total_may_rise_and_fall_but_never_below_the_issued_number,
     terms_are_frozen_once_issuing_has_started,
     a_closed_coupon_cannot_change,
-    a_malformed_change_changes_nothing,
+    an_unreadable_change_has_no_effect,
 }
 
-async fn before_the_first_issuance_everything_can_change(engine: Engine) {
+async fn all_fields_may_change_before_the_first_issuance(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(5).await;
     let change = json!({
@@ -22,12 +22,12 @@ async fn before_the_first_issuance_everything_can_change(engine: Engine) {
         "valid_until": "2199-01-01T00:00:00.000Z",
     });
     let changed = api.patch(&id, &change).await.json(200);
-    for (name, value) in change.as_object().expect("it is an object") {
+    for (name, value) in change.as_object().expect("an object") {
         assert_eq!(changed[name], *value, "{name}");
     }
     assert_eq!((&changed["state"], &changed["remaining"]), (&json!("not_open"), &json!(9)));
-    assert_eq!(api.show(&id).await, changed);
-    // A change of one field keeps the others, and an empty change is valid.
+    assert_eq!(api.shown(&id).await, changed);
+    // A change of one field leaves the others, and an empty change succeeds.
     let renamed = api.patch(&id, &json!({ "name": "Third" })).await.json(200);
     assert_eq!((&renamed["name"], &renamed["discount"]), (&json!("Third"), &json!("50%")));
     assert_eq!(api.patch(&id, &json!({})).await.json(200), renamed);
@@ -43,37 +43,37 @@ async fn null_removes_an_end(engine: Engine) {
     assert_eq!((&open_ended["closes_at"], &open_ended["valid_until"]), (&Value::Null, &ends["valid_until"]));
     let for_ever = api.patch(&id, &json!({ "valid_until": null })).await.json(200);
     assert_eq!((&for_ever["closes_at"], &for_ever["valid_until"]), (&Value::Null, &Value::Null));
-    assert_eq!(api.show(&id).await, for_ever);
+    assert_eq!(api.shown(&id).await, for_ever);
 }
 
-async fn the_total_changes_but_not_below_the_number_issued(engine: Engine) {
+async fn the_total_may_rise_and_fall_but_never_below_the_issued_number(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    api.issue(&id, "kim").await.json(201);
-    api.issue(&id, "lee").await.json(201);
-    api.issue(&id, "park").await.problem(409, "sold_out");
+    api.ask(&id, "kim").await.json(201);
+    api.ask(&id, "lee").await.json(201);
+    api.ask(&id, "park").await.problem(409, "sold_out");
 
     let raised = api.patch(&id, &json!({ "total": 4 })).await.json(200);
     assert_eq!((&raised["state"], &raised["remaining"]), (&json!("open"), &json!(2)));
-    assert_eq!(api.issue(&id, "park").await.json(201)["sequence"], 3);
+    assert_eq!(api.ask(&id, "park").await.json(201)["sequence"], 3);
 
     for low in [0, 1, 2] {
         api.patch(&id, &json!({ "total": low })).await.problem(422, "invalid_coupon");
     }
     api.patch(&id, &json!({ "total": 100_000_001 })).await.problem(422, "invalid_coupon");
-    assert_eq!(api.show(&id).await["total"], 4);
+    assert_eq!(api.shown(&id).await["total"], 4);
 
     let lowered = api.patch(&id, &json!({ "total": 3 })).await.json(200);
     assert_eq!((&lowered["state"], &lowered["remaining"]), (&json!("sold_out"), &json!(0)));
-    api.issue(&id, "choi").await.problem(409, "sold_out");
+    api.ask(&id, "choi").await.problem(409, "sold_out");
     assert_eq!(api.issued(&id).await, 3);
 }
 
 async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon_of(&json!({ "total": 3, "closes_at": "2199-01-01T00:00:00Z" })).await;
-    api.issue(&id, "kim").await.json(201);
-    let before = api.show(&id).await;
+    api.ask(&id, "kim").await.json(201);
+    let before = api.shown(&id).await;
     for change in [
         json!({ "name": "another" }),
         json!({ "description": "another" }),
@@ -86,8 +86,8 @@ async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     ] {
         api.patch(&id, &change).await.problem(409, "terms_frozen");
     }
-    assert_eq!(api.show(&id).await, before, "the refused changes have no effect");
-    // A field with its current value is no change.
+    assert_eq!(api.shown(&id).await, before, "no refused change had an effect");
+    // A field with its old value is not a change.
     api.patch(&id, &json!({ "name": before["name"], "total": 4 })).await.json(200);
 }
 
@@ -99,13 +99,13 @@ async fn a_closed_coupon_cannot_change(engine: Engine) {
     api.patch(&id, &json!({ "name": "another" })).await.problem(409, "closed");
     api.call(&id, "pause").await.problem(409, "closed");
     api.call(&id, "resume").await.problem(409, "closed");
-    assert_eq!(api.show(&id).await, closed);
+    assert_eq!(api.shown(&id).await, closed);
 }
 
-async fn a_malformed_change_changes_nothing(engine: Engine) {
+async fn an_unreadable_change_has_no_effect(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
-    let before = api.show(&id).await;
+    let before = api.shown(&id).await;
     for body in [
         r#"{"totl": 4}"#,
         r#"{"id": "x"}"#,
@@ -122,6 +122,6 @@ async fn a_malformed_change_changes_nothing(engine: Engine) {
     }
     let early = json!({ "closes_at": "2020-01-01T00:00:00Z" });
     api.patch(&id, &early).await.problem(422, "invalid_coupon");
-    assert_eq!(api.show(&id).await, before);
+    assert_eq!(api.shown(&id).await, before);
     api.patch("nothing-here", &json!({ "total": 4 })).await.problem(404, "no_such_coupon");
 }

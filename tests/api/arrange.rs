@@ -1,4 +1,4 @@
-//! Set-up of the cases: a node on one of the engines, and a client that checks every response.
+//! A node on one of the engines, and a client that checks every response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::shared::coupon_id;
 
-/// Limit of a response on a busy machine.
+/// Limit of every response, for busy machines too.
 const ANSWER_BOUND: Duration = Duration::from_secs(30);
-/// Limit of a wait for a state.
+/// Limit of every wait for a state.
 pub(crate) const EVENT_BOUND: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The engines, on which the interface must be the same.
+/// The engines, which must all have the same interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Embedded,
@@ -28,7 +28,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// A node that shares nothing with other tests, not started yet.
+    /// A private node that is not started yet.
     pub(crate) async fn builder(self) -> NodeBuilder {
         match self {
             Self::Embedded => NodeProcess::embedded(),
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// One of several nodes that share `stack`, not started yet.
+    /// A node on `stack` that is not started yet.
     pub(crate) fn over(self, stack: &Arc<Stack>) -> NodeBuilder {
         match self {
             Self::Embedded => panic!("the embedded engine has one node only"),
@@ -55,20 +55,20 @@ impl Engine {
         matches!(self, Self::RedisLua | Self::RedisLock)
     }
 
-    /// A started node and a client of it.
+    /// Starts a private node and makes a client for it.
     pub(crate) async fn node(self) -> (NodeProcess, Api) {
         started(self.builder().await).await
     }
 }
 
-/// Starts a node and returns it with a client.
+/// Starts a node and makes a client for it.
 pub(crate) async fn started(builder: NodeBuilder) -> (NodeProcess, Api) {
     let node = builder.start().await;
     let api = Api::of(&node);
     (node, api)
 }
 
-/// Makes tests of cases `async fn case(engine: Engine)` on the embedded and the Redis engine.
+/// Makes one test for each case (`async fn case(engine: Engine)`) and each of two engines.
 macro_rules! on_both_engines {
     ($($case:ident),+ $(,)?) => {
         crate::arrange::on_engine! { embedded: Embedded: $($case),+ }
@@ -77,7 +77,7 @@ macro_rules! on_both_engines {
 }
 pub(crate) use on_both_engines;
 
-/// Makes tests of cases on every engine.
+/// Makes one test for each case and each of the five engines.
 macro_rules! on_every_engine {
     ($($case:ident),+ $(,)?) => {
         crate::arrange::on_both_engines! { $($case),+ }
@@ -88,7 +88,7 @@ macro_rules! on_every_engine {
 }
 pub(crate) use on_every_engine;
 
-/// Makes tests of cases on one engine.
+/// Makes one test for each case on one engine.
 macro_rules! on_engine {
     ($name:ident: $engine:ident: $($case:ident),+ $(,)?) => {
         mod $name {
@@ -115,12 +115,12 @@ impl Api {
 
     /// A client that sends `token` with every call.
     pub(crate) fn of_operator(node: &NodeProcess, token: &str) -> Self {
-        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header carries it");
+        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a valid header");
         Self::with_headers(node, HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
     }
 
     fn with_headers(node: &NodeProcess, headers: HeaderMap) -> Self {
-        // reqwest is built without a crypto provider. A second installation fails, which does no harm.
+        // reqwest has no crypto provider of its own. Only the first installation succeeds.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder()
             .default_headers(headers)
@@ -128,7 +128,7 @@ impl Api {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .expect("a client can be made");
+            .expect("a client can be built");
         Self { client, base: node.url("") }
     }
 
@@ -148,17 +148,17 @@ impl Api {
         Answer::to(self.request(Method::PATCH, &format!("/v1/coupons/{coupon}")).json(body)).await
     }
 
-    /// Calls `pause`, `resume` or `close`.
+    /// `pause`, `resume` or `close`.
     pub(crate) async fn call(&self, coupon: &str, call: &str) -> Answer {
         Answer::to(self.request(Method::POST, &format!("/v1/coupons/{coupon}/{call}"))).await
     }
 
-    /// Creates an open coupon with a unique id.
+    /// Creates an open coupon with a fresh id.
     pub(crate) async fn coupon(&self, total: u32) -> String {
         self.coupon_of(&json!({ "total": total })).await
     }
 
-    /// Creates a coupon with these fields and a unique id.
+    /// Creates a coupon with a fresh id and these fields.
     pub(crate) async fn coupon_of(&self, fields: &Value) -> String {
         let id = coupon_id();
         let mut body = fields.clone();
@@ -167,21 +167,22 @@ impl Api {
         id
     }
 
-    pub(crate) async fn issue(&self, coupon: &str, member: &str) -> Answer {
+    /// Sends an issue request.
+    pub(crate) async fn ask(&self, coupon: &str, member: &str) -> Answer {
         self.post(&issuances(coupon), &json!({ "member_id": member })).await
     }
 
     /// Reads the coupon.
-    pub(crate) async fn show(&self, coupon: &str) -> Value {
+    pub(crate) async fn shown(&self, coupon: &str) -> Value {
         self.get(&format!("/v1/coupons/{coupon}")).await.json(200)
     }
 
-    /// The number of coupons issued. It may be a tenth of a second old, but includes all issuances answered by this node.
+    /// The number of issued coupons. It may be a tenth of a second old, but never older than the last response.
     pub(crate) async fn issued(&self, coupon: &str) -> u64 {
-        self.show(coupon).await["issued"].as_u64().expect("issued is a number")
+        self.shown(coupon).await["issued"].as_u64().expect("issued is a number")
     }
 
-    /// The value of a metric, named as in the text format; 0 if it is absent.
+    /// The value of a metric, named as in the text format; 0 if absent.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
@@ -196,20 +197,20 @@ impl Api {
 }
 
 /// Waits until `condition` holds.
-pub(crate) async fn until(what: &str, bound: Duration, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(event: &str, bound: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + bound;
     while !condition().await {
-        assert!(Instant::now() < deadline, "{what}: not within {bound:?}");
+        assert!(Instant::now() < deadline, "{event}: not within {bound:?}");
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// The path of issue requests.
+/// The path for issue requests.
 pub(crate) fn issuances(coupon: &str) -> String {
     format!("/v1/coupons/{coupon}/issuances")
 }
 
-/// The path of a member's issuance. Every byte that could have a meaning in a path is percent-encoded.
+/// The path of a member's issuance. All bytes but letters and digits are encoded.
 pub(crate) fn issuance_of(coupon: &str, member: &str) -> String {
     let encoded: String =
         member
@@ -225,17 +226,17 @@ pub(crate) fn issuance_of(coupon: &str, member: &str) -> String {
     format!("/v1/coupons/{coupon}/issuances/{encoded}")
 }
 
-/// A response with its whole body.
+/// A response with its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// By name in lower case.
+    /// Names in lower case.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    /// Sends the request. Panics without a response.
+    /// Sends the request and reads the response.
     pub(crate) async fn to(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("the node answers");
         let status = response.status().as_u16();
@@ -244,7 +245,7 @@ impl Answer {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let body = response.bytes().await.expect("the answer comes to its end").to_vec();
+        let body = response.bytes().await.expect("a whole response").to_vec();
         Self { status, headers, body }
     }
 
@@ -256,7 +257,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The JSON body. Panics if the status differs.
+    /// The JSON body. Panics on another status.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -276,13 +277,13 @@ impl Answer {
         for text in ["title", "detail"] {
             assert!(body[text].as_str().is_some_and(|text| !text.is_empty()), "{text} is missing: {body}");
         }
-        let is_retryable = matches!(status, 429 | 503) || code == "not_open";
+        let may_wait = matches!(status, 429 | 503) || code == "not_open";
         let wait_s = self.header("retry-after").parse::<u64>();
-        assert_eq!(wait_s.is_ok_and(|wait_s| wait_s >= 1), is_retryable, "Retry-After: {:?}", self.headers);
+        assert_eq!(wait_s.is_ok_and(|wait_s| wait_s >= 1), may_wait, "Retry-After: {:?}", self.headers);
         body
     }
 
-    /// The code of a problem; "" for other responses.
+    /// The code of a problem, or "" for another response.
     pub(crate) fn code(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["code"].as_str().unwrap_or_default().to_owned()

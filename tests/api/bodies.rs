@@ -1,16 +1,16 @@
-//! Bodies that are no issue request: each is refused with its own code, and nothing is issued.
+//! Invalid bodies of issue requests: each gets the fitting problem, and no coupon is issued.
 
 use reqwest::Method;
 
 use crate::arrange::{Answer, Api, Engine, issuances, on_both_engines};
 use crate::raw::{exchange, head};
 
-/// The limit of a body, in bytes.
+/// The largest body, in bytes.
 const BODY_MAX: usize = 16 * 1024;
 
 on_both_engines! {
-    malformed_bodies_are_refused,
-    only_json_is_accepted,
+    an_invalid_body_is_refused,
+    only_a_body_declared_as_json_is_read,
     a_body_over_the_limit_is_refused,
 }
 
@@ -23,7 +23,7 @@ async fn post(api: &Api, coupon: &str, content_type: Option<&str>, body: impl In
     .await
 }
 
-async fn malformed_bodies_are_refused(engine: Engine) {
+async fn an_invalid_body_is_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let deep_list = "[".repeat(8_000);
@@ -74,15 +74,15 @@ async fn malformed_bodies_are_refused(engine: Engine) {
         let answer = post(&api, &id, Some("application/json"), body).await;
         assert_eq!(answer.status, 400, "{text}: {}", answer.text());
         answer.problem(400, "invalid_body");
-        assert!(answer.body.len() < 1_000, "a response does not repeat the body: {text}");
+        assert!(answer.body.len() < 1_000, "the response does not repeat the body: {text}");
         assert_eq!(api.issued(&id).await, 0, "{text}");
     }
-    // Spaces and escapes are valid JSON.
+    // Spaces and escapes are valid.
     let spaced = b" \r\n{ \"member\\u005fid\" :\t\"k\\u0069m\" }\n";
     assert_eq!(post(&api, &id, Some("application/json"), *spaced).await.json(201)["member_id"], "kim");
 }
 
-async fn only_json_is_accepted(engine: Engine) {
+async fn only_a_body_declared_as_json_is_read(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let body = r#"{"member_id":"kim"}"#;
@@ -120,12 +120,12 @@ async fn a_body_over_the_limit_is_refused(engine: Engine) {
     for length in [BODY_MAX + 1, BODY_MAX * 2, 1024 * 1024] {
         post(&api, &id, Some("application/json"), padded(length)).await.problem(413, "body_too_large");
     }
-    // The announced length is enough for the refusal.
+    // The announced length is refused before any byte of the body arrives.
     let (json, length) = ("Content-Type: application/json", format!("Content-Length: {}", u64::MAX));
     let announced = head("POST", &issuances(&id), &[json, &length]);
     let answer = exchange(node.address(), announced).await.expect("a response");
     answer.problem(413, "body_too_large");
-    // A chunked body is refused once it exceeds the limit, in many chunks or in one.
+    // A chunked body is refused when it exceeds the limit, in many chunks or in one.
     for (pieces, length) in [(BODY_MAX / 64 + 1, 64), (1, BODY_MAX + 1)] {
         let mut request = head("POST", &issuances(&id), &[json, "Transfer-Encoding: chunked"]).into_bytes();
         for _ in 0..pieces {

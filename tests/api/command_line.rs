@@ -6,34 +6,34 @@ use crate::arrange::{Engine, on_both_engines, started};
 use crate::program::{Ended, run};
 use crate::support::shared::coupon_id;
 
-on_both_engines! { coupons_are_managed_from_the_command_line }
+on_both_engines! { all_calls_work_from_the_command_line }
 
 async fn coupons(server: &str, arguments: &[&str]) -> Ended {
     run(&[&["coupons"], arguments].concat(), &[("OPENRUN_SERVER", server)]).await
 }
 
 #[track_caller]
-fn printed(ended: &Ended) -> Value {
+fn json_output(ended: &Ended) -> Value {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {ended:#?}"))
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("not JSON: {ended:#?}"))
 }
 
-async fn coupons_are_managed_from_the_command_line(engine: Engine) {
+async fn all_calls_work_from_the_command_line(engine: Engine) {
     let (node, api) = engine.node().await;
     let (server, id) = (node.url(""), coupon_id());
     let create =
         ["create", &id, "--total", "2", "--name", "쿠폰 one", "--discount", "5%", "--description", "fine"];
     let ends =
         ["--closes-at", "2198-01-01T09:00:00+09:00", "--valid-until", "2199-01-01T00:00:00Z", "--json"];
-    let created = printed(&coupons(&server, &[&create[..], &ends[..]].concat()).await);
+    let created = json_output(&coupons(&server, &[&create[..], &ends[..]].concat()).await);
     assert_eq!((&created["name"], &created["total"]), (&json!("쿠폰 one"), &json!(2)));
     assert_eq!(created["closes_at"], "2198-01-01T00:00:00.000Z");
-    assert_eq!(printed(&coupons(&server, &["show", &id, "--json"]).await), created);
-    assert_eq!(printed(&coupons(&server, &["--json", "list"]).await), json!([created]));
+    assert_eq!(json_output(&coupons(&server, &["show", &id, "--json"]).await), created);
+    assert_eq!(json_output(&coupons(&server, &["--json", "list"]).await), json!([created]));
 
     for (call, state) in [("pause", "paused"), ("resume", "open"), ("close", "closed")] {
-        assert_eq!(printed(&coupons(&server, &[call, &id, "--json"]).await)["state"], state);
-        assert_eq!(api.show(&id).await["state"], state);
+        assert_eq!(json_output(&coupons(&server, &[call, &id, "--json"]).await)["state"], state);
+        assert_eq!(api.shown(&id).await["state"], state);
     }
     let table = coupons(&server, &["list"]).await;
     assert_eq!(table.code, Some(0), "{table:#?}");
@@ -42,7 +42,7 @@ async fn coupons_are_managed_from_the_command_line(engine: Engine) {
     assert!(lines[0].starts_with("ID") && lines[1].starts_with(id.as_str()), "{table:#?}");
     assert!(lines[1].contains("closed"), "{table:#?}");
 
-    // Refusals of the node.
+    // Calls that the node refuses.
     for (arguments, code) in [
         (vec!["resume", &id], "closed"),
         (vec!["show", "nothing-here"], "no_such_coupon"),
@@ -61,12 +61,12 @@ async fn a_list_of_many_pages_is_printed_completely() {
     for number in 0..502 {
         api.post("/v1/coupons", &json!({ "id": format!("c{number:04}"), "total": 1 })).await.json(201);
     }
-    let listed = printed(&coupons(&node.url(""), &["list", "--json"]).await);
+    let listed = json_output(&coupons(&node.url(""), &["list", "--json"]).await);
     assert_eq!(listed.as_array().map(Vec::len), Some(502));
 }
 
 #[tokio::test]
-async fn an_unreachable_server_is_reported_in_one_line() {
+async fn an_absent_server_is_reported_in_one_line() {
     let (node, _api) = Engine::Embedded.node().await;
     let wrong_path = node.url("/elsewhere");
     for server in
@@ -74,7 +74,7 @@ async fn an_unreachable_server_is_reported_in_one_line() {
     {
         for arguments in [vec!["list"], vec!["show", "x"], vec!["create", "x", "--total", "1"]] {
             let ended = coupons(server, &arguments).await;
-            // The node refuses the wrong path. The other addresses are refused before a request, or cannot be reached.
+            // The node refuses a wrong path; all other calls never reach it.
             if server == wrong_path {
                 assert!(ended.one_line(1).starts_with("no_such_route"), "{ended:#?}");
             } else {
@@ -87,7 +87,7 @@ async fn an_unreachable_server_is_reported_in_one_line() {
 }
 
 #[tokio::test]
-async fn the_token_is_sent_and_not_printed() {
+async fn the_token_goes_with_the_call_and_is_not_shown() {
     let token = "correct-horse-battery-staple";
     let (node, _api) = started(Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", token)).await;
     let create = ["coupons", "create", "drop", "--total", "1"];
@@ -99,7 +99,7 @@ async fn the_token_is_sent_and_not_printed() {
     assert_eq!(run(&create, &with(token)).await.code, Some(0));
 }
 
-/// The environment variables of `serve` and `demo`.
+/// The environment variables of each command.
 const NODE: [&str; 26] = [
     "OPENRUN_ENGINE",
     "OPENRUN_DATA_DIR",
@@ -157,14 +157,14 @@ async fn the_help_of_every_command_names_its_settings() {
         commands.push((vec!["coupons", call], client.clone()));
     }
     for (command, names) in commands {
-        // The help must not contain the value of a secret.
+        // The help does not show secrets.
         let secret = [("OPENRUN_ADMIN_TOKEN", "a-secret-of-sufficient-length")];
         let help = run(&[&command[..], &["--help"]].concat(), &secret).await;
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{help:#?}");
         for name in names {
-            // For a secret the help omits "=" and the value.
-            let hints = [format!("[env: {name}="), format!("[env: {name}]")];
-            assert!(hints.iter().any(|hint| help.stdout.contains(hint)), "{command:?} --help lacks {name}");
+            // Without the value of a secret, its equals sign is absent as well.
+            let shown = [format!("[env: {name}="), format!("[env: {name}]")];
+            assert!(shown.iter().any(|shown| help.stdout.contains(shown)), "{command:?} --help lacks {name}");
         }
         assert!(!help.stdout.contains("a-secret"), "{command:?} --help shows the token");
     }
@@ -176,14 +176,14 @@ async fn the_help_of_every_command_names_its_settings() {
     }
     let version = run(&["--version"], &[]).await;
     assert_eq!(version.stdout, format!("openrun {}\n", env!("CARGO_PKG_VERSION")));
-    assert_eq!(run(&[], &[]).await.code, Some(2), "a command is needed");
+    assert_eq!(run(&[], &[]).await.code, Some(2), "a missing subcommand is a usage error");
     assert_eq!(run(&["server"], &[]).await.code, Some(2));
 }
 
 #[tokio::test]
-async fn malformed_arguments_are_reported_in_one_line_with_a_hint_to_the_help() {
+async fn a_usage_error_is_one_line_that_names_the_help() {
     let create = ["coupons", "create", "x", "--total", "1"];
-    for (arguments, named, help) in [
+    for (arguments, message, help) in [
         (vec!["serve", "--persisters", "-1"], "'-1'", "`openrun serve --help`"),
         (vec!["serve", "extra"], "'extra'", "`openrun serve --help`"),
         (vec!["serve", "--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0"], "--bind", "`openrun serve --help`"),
@@ -199,13 +199,13 @@ async fn malformed_arguments_are_reported_in_one_line_with_a_hint_to_the_help() 
         (vec!["serve", "--workers", "many"], "'many'", ""),
     ] {
         let line = run(&arguments, &[]).await.one_line(2);
-        assert!(line.contains(named) && line.contains(help), "{arguments:?}: {line}");
+        assert!(line.contains(message) && line.contains(help), "{arguments:?}: {line}");
     }
 }
 
-/// A header cannot contain such a token.
+/// No client could ever send such a token.
 #[tokio::test]
-async fn a_token_that_cannot_be_sent_is_refused_by_the_node_and_by_the_command() {
+async fn a_token_that_no_header_can_carry_is_refused_by_node_and_command() {
     for token in [
         "correct-horse\nbattery-staple",
         "correct-horse-battery\u{7f}",
@@ -222,7 +222,7 @@ async fn a_token_that_cannot_be_sent_is_refused_by_the_node_and_by_the_command()
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_says_so() {
+async fn the_error_of_a_node_without_the_api_names_the_role() {
     let stack = crate::support::node::Stack::shared().await;
     let worker = crate::support::node::NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "persister");
     let worker = worker.start().await;

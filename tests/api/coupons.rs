@@ -6,16 +6,16 @@ use crate::arrange::{Engine, on_both_engines};
 use crate::support::shared::coupon_id;
 
 on_both_engines! {
-    a_coupon_shows_what_it_was_created_with,
-    fields_left_out_have_defaults,
-    a_repeated_creation_succeeds_and_a_different_one_is_refused,
-    times_are_read_in_any_offset,
+    a_coupon_has_the_fields_of_its_creation,
+    absent_fields_have_defaults,
+    creating_the_same_coupon_again_succeeds_and_a_different_one_conflicts,
+    times_may_have_any_offset,
     invalid_terms_are_refused,
-    pages_list_every_coupon_once_in_order,
-    malformed_queries_are_refused,
+    pages_have_every_coupon_once_in_order,
+    the_limit_of_a_page_has_bounds,
 }
 
-async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
+async fn a_coupon_has_the_fields_of_its_creation(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let body = json!({
@@ -24,7 +24,7 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
         "valid_until": "2199-06-01T00:00:00.000Z",
     });
     let created = api.post("/v1/coupons", &body).await.json(201);
-    for (name, value) in body.as_object().expect("it is an object") {
+    for (name, value) in body.as_object().expect("an object") {
         assert_eq!(created[name], *value, "{name}");
     }
     for (name, value) in [
@@ -37,17 +37,17 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
         assert_eq!(created[name], value, "{name}");
     }
     assert!(created["created_at"].is_string(), "{created}");
-    let names = created.as_object().expect("it is an object").len();
-    assert_eq!(names, 13, "the number of fields in the contract: {created}");
-    assert_eq!(api.show(&id).await, created);
+    let names = created.as_object().expect("an object").len();
+    assert_eq!(names, 13, "the number of fields differs from the contract: {created}");
+    assert_eq!(api.shown(&id).await, created);
     let listed = api.get("/v1/coupons").await.json(200);
     assert_eq!(listed, json!({ "coupons": [created], "next": null }));
 }
 
-async fn fields_left_out_have_defaults(engine: Engine) {
+async fn absent_fields_have_defaults(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    let shown = api.show(&id).await;
+    let shown = api.shown(&id).await;
     assert_eq!(shown["name"], id.as_str());
     assert_eq!((&shown["description"], &shown["discount"]), (&json!(""), &json!("")));
     assert_eq!((&shown["closes_at"], &shown["valid_until"]), (&Value::Null, &Value::Null));
@@ -56,15 +56,15 @@ async fn fields_left_out_have_defaults(engine: Engine) {
     assert!(opens.is_some() && opens <= created, "the coupon opens at once: {shown}");
 }
 
-async fn a_repeated_creation_succeeds_and_a_different_one_is_refused(engine: Engine) {
+async fn creating_the_same_coupon_again_succeeds_and_a_different_one_conflicts(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let body = json!({ "id": id, "total": 3, "discount": "5%" });
     let first = api.post("/v1/coupons", &body).await.json(201);
-    api.issue(&id, "kim").await.json(201);
+    api.ask(&id, "kim").await.json(201);
     let again = api.post("/v1/coupons", &body).await.json(200);
     assert_eq!(again["created_at"], first["created_at"]);
-    assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "its issuances are kept");
+    assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "the issuances are kept");
     for (name, value) in [
         ("total", json!(4)),
         ("discount", json!("6%")),
@@ -77,10 +77,10 @@ async fn a_repeated_creation_succeeds_and_a_different_one_is_refused(engine: Eng
         other[name] = value;
         api.post("/v1/coupons", &other).await.problem(409, "coupon_exists");
     }
-    assert_eq!(api.show(&id).await["total"], 3);
+    assert_eq!(api.shown(&id).await["total"], 3);
 }
 
-async fn times_are_read_in_any_offset(engine: Engine) {
+async fn times_may_have_any_offset(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let at = |opens_at: &str| json!({ "id": id, "total": 1, "opens_at": opens_at });
@@ -141,7 +141,7 @@ async fn invalid_terms_are_refused(engine: Engine) {
     assert_eq!(api.get("/v1/coupons").await.json(200)["coupons"], json!([]), "nothing was created");
 }
 
-async fn pages_list_every_coupon_once_in_order(engine: Engine) {
+async fn pages_have_every_coupon_once_in_order(engine: Engine) {
     let (_node, api) = engine.node().await;
     let mut ids = Vec::new();
     for _ in 0..7 {
@@ -164,7 +164,7 @@ async fn pages_list_every_coupon_once_in_order(engine: Engine) {
     }
 }
 
-async fn malformed_queries_are_refused(engine: Engine) {
+async fn the_limit_of_a_page_has_bounds(engine: Engine) {
     let (_node, api) = engine.node().await;
     for query in [
         "limit=0",

@@ -1,4 +1,4 @@
-//! A small `openrun demo`.
+//! Small runs of `openrun demo`.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use crate::program::{Ended, run};
 use crate::support::node::Stack;
 
 on_every_engine! {
-    the_demo_finds_no_oversell_and_writes_a_report,
-    the_demo_finds_no_oversell_with_ack_persisted,
+    the_promise_holds_and_the_report_states_it,
+    the_promise_holds_with_the_ack_level_persisted,
 }
 
 const RACE: [&str; 7] = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
 
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory can be made")
+    tempfile::tempdir().expect("a temporary directory")
 }
 
 fn text(path: &Path) -> &str {
@@ -25,12 +25,12 @@ fn text(path: &Path) -> &str {
 }
 
 fn entries(path: &Path) -> Vec<String> {
-    let listed = std::fs::read_dir(path).expect("the folder is there");
+    let listed = std::fs::read_dir(path).expect("the folder exists");
     listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// The settings of a demo on this engine.
-fn settings_of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
+fn of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
     let on_postgres = |name| vec![("OPENRUN_ENGINE", name), ("OPENRUN_DATABASE_URL", &*stack.database_url)];
     match engine {
         Engine::Embedded => Vec::new(),
@@ -48,12 +48,12 @@ async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
     run(&[&RACE[..], &["--report", text(report)]].concat(), settings).await
 }
 
-async fn the_demo_finds_no_oversell_and_writes_a_report(engine: Engine) {
+async fn the_promise_holds_and_the_report_states_it(engine: Engine) {
     let (folder, temporary) = (folder(), folder());
     let report = folder.path().join("report.json");
     let stack = Stack::shared().await;
     let mut settings = vec![("TMPDIR", text(temporary.path()))];
-    settings.extend(settings_of(engine, &stack));
+    settings.extend(of(engine, &stack));
     let ended = race(&report, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(entries(temporary.path()), Vec::<String>::new(), "the temporary folder is removed");
@@ -79,10 +79,10 @@ async fn the_demo_finds_no_oversell_and_writes_a_report(engine: Engine) {
     assert!(ended.stdout.contains("oversold") && ended.stdout.contains("duplicates"), "{}", ended.stdout);
 }
 
-/// Responses wait for the database, and the verdict is read from it.
-async fn the_demo_finds_no_oversell_with_ack_persisted(engine: Engine) {
+/// With `persisted` every answer is about an existing row.
+async fn the_promise_holds_with_the_ack_level_persisted(engine: Engine) {
     let (folder, stack) = (folder(), Stack::shared().await);
-    let settings = settings_of(engine, &stack);
+    let settings = of(engine, &stack);
     let report = folder.path().join("report.json");
     let arguments = [&RACE[..], &["--ack", "persisted", "--report", text(&report)]].concat();
     let ended = run(&arguments, &settings).await;
@@ -99,13 +99,13 @@ async fn a_given_data_directory_is_kept() {
     let ended = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(data.join("openrun.sqlite").is_file());
-    // A second demo in the same directory uses another coupon.
+    // A second race in the same directory has its own coupon.
     let again = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(again.code, Some(0), "{again:#?}");
 }
 
 #[tokio::test]
-async fn a_report_that_cannot_be_written_is_noticed_before_the_race() {
+async fn an_unwritable_report_is_an_error_before_the_race() {
     let folder = folder();
     let ended = race(&folder.path().join("nowhere").join("report.json"), &[]).await;
     assert!(ended.one_line(2).contains("report.json"));

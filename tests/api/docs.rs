@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::arrange::{Answer, Api, Engine};
 
-/// Every operation: method, path, and whether it takes a body, has a coupon in its path, and is for operators.
+/// Every path of the contract with its methods: whether a call has a body, names a coupon, and is an operator's.
 const CONTRACT: [(&str, &str, bool, bool, bool); 26] = [
     ("post", "/v1/coupons", true, false, true),
     ("get", "/v1/coupons", false, false, false),
@@ -57,13 +57,13 @@ async fn the_document_has_every_route_of_the_contract_and_no_other() {
     assert_eq!(served, contract);
 }
 
-/// The page and generated clients take two operations with the same id for one.
+/// The page and generated clients take calls with the same id for one call.
 #[tokio::test]
-async fn every_operation_has_its_own_id() {
+async fn every_call_of_the_document_has_its_own_id() {
     let document = document().await;
     let mut seen = BTreeSet::new();
     for (method, path, ..) in CONTRACT {
-        let id = document["paths"][path][method]["operationId"].as_str().expect("there is an id");
+        let id = document["paths"][path][method]["operationId"].as_str().expect("an operation id");
         assert!(seen.insert(id), "{method} {path} has the id of another call: {id}");
     }
 }
@@ -90,7 +90,7 @@ async fn the_document_names_the_problems_of_every_call() {
             expected.insert("400");
         }
         let missing: Vec<_> = expected.difference(&documented).collect();
-        assert!(missing.is_empty(), "{method} {path} lacks {missing:?}");
+        assert!(missing.is_empty(), "{method} {path} does not say {missing:?}");
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
             let content = &response["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(content, "#/components/schemas/ProblemBody", "{method} {path} {status}");
@@ -128,7 +128,7 @@ async fn every_reference_of_the_document_resolves() {
 }
 
 #[tokio::test]
-async fn the_page_loads_nothing_from_other_servers() {
+async fn the_page_needs_no_other_site() {
     let (_node, api) = Engine::Embedded.node().await;
     let moved = api.get("/docs").await;
     assert_eq!((moved.status, moved.header("location")), (307, "/docs/"));
@@ -154,7 +154,7 @@ async fn the_page_loads_nothing_from_other_servers() {
     let initializer = initializer(&api).await.text();
     assert!(initializer.contains("/openapi.json"), "{initializer}");
     assert!(!initializer.contains("http://") && !initializer.contains("https://"), "{initializer}");
-    // By default the page sends the document's address to a validator on the internet.
+    // By default the page would send the document's address to a validator on the internet.
     let spaceless: String = initializer.split_whitespace().collect();
     assert!(
         spaceless.contains(r#""validatorUrl":"none""#) || spaceless.contains("validatorUrl:null"),
@@ -165,7 +165,7 @@ async fn the_page_loads_nothing_from_other_servers() {
     assert_guarded(&missing);
 }
 
-/// Panics unless the headers forbid frames, and scripts and connections of other sites.
+/// Panics unless the policy forbids frames, foreign content and foreign scripts.
 #[track_caller]
 fn assert_guarded(answer: &Answer) {
     let policy = answer.header("content-security-policy");

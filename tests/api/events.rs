@@ -1,4 +1,4 @@
-//! The live stream of snapshots.
+//! The event stream of a node.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::support::node::Stack;
 use crate::support::strays::publish_issuance;
 
 on_every_engine! {
-    a_snapshot_shows_coupons_actors_and_pipeline,
+    a_snapshot_has_the_state_of_the_node,
 }
 
 const AT: &str = "/v1/admin/events";
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Limit of the pause between two events on a busy machine.
-const EVENT_PAUSE_BOUND: Duration = Duration::from_secs(30);
+/// Limit of the pause between two events, for busy machines too.
+const EVENT_INTERVAL_MAX: Duration = Duration::from_secs(30);
 
-/// A client of the stream.
+/// A client of the event stream.
 struct Watcher {
     response: Response,
     received: String,
@@ -33,7 +33,7 @@ impl Watcher {
         Self { response, received: String::new() }
     }
 
-    /// The next block of the stream; `None` at its end.
+    /// The next block of the stream, or `None` at its end.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.received.split_once("\n\n") {
@@ -41,24 +41,24 @@ impl Watcher {
                 self.received = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(EVENT_PAUSE_BOUND, self.response.chunk())
+            let chunk = tokio::time::timeout(EVENT_INTERVAL_MAX, self.response.chunk())
                 .await
                 .expect("an event in time");
-            self.received += std::str::from_utf8(&chunk.expect("the stream goes on")?).expect("it is text");
+            self.received += std::str::from_utf8(&chunk.expect("an open stream")?).expect("text");
         }
     }
 
     async fn snapshot(&mut self) -> Value {
         loop {
-            let block = self.block().await.expect("the stream goes on");
+            let block = self.block().await.expect("an open stream");
             if let Some(data) = block.strip_prefix("event: snapshot\ndata: ") {
-                return serde_json::from_str(data).expect("it is JSON");
+                return serde_json::from_str(data).expect("JSON");
             }
             assert!(block.starts_with(':'), "{block}");
         }
     }
 
-    /// The line of the coupon, and its snapshot, once `issued` coupons are issued.
+    /// The first snapshot in which so many of the coupon are issued, and the coupon in it.
     async fn until_issued(&mut self, coupon: &str, issued: u32) -> (Value, Value) {
         let deadline = tokio::time::Instant::now() + EVENT_BOUND;
         loop {
@@ -74,16 +74,16 @@ impl Watcher {
 
 impl Watcher {
     async fn until_dead(&mut self, letters: u64) {
-        until("the number of dead letters", EVENT_BOUND, async || {
+        until("the count of dead letters", EVENT_BOUND, async || {
             self.snapshot().await["pipeline"]["dead_letters"] == letters
         })
         .await;
     }
 }
 
-async fn a_snapshot_shows_coupons_actors_and_pipeline(engine: Engine) {
+async fn a_snapshot_has_the_state_of_the_node(engine: Engine) {
     let (_node, api) = engine.node().await;
-    // The shared Redis has coupons of other tests. Open coupons come first, by id.
+    // The shared Redis also has coupons of other tests. Active coupons come first, ordered by id.
     let id = format!("A{}", api.coupon(1).await);
     api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 5 })).await.json(201);
     let mut watcher = Watcher::of(&api).await;
@@ -91,7 +91,7 @@ async fn a_snapshot_shows_coupons_actors_and_pipeline(engine: Engine) {
     assert_eq!(watcher.response.headers()["cache-control"], "no-store");
     watcher.until_issued(&id, 0).await;
     for member in ["kim", "lee"] {
-        api.issue(&id, member).await.json(201);
+        api.ask(&id, member).await.json(201);
     }
     let (line, snapshot) = watcher.until_issued(&id, 2).await;
     assert_eq!(
@@ -111,8 +111,8 @@ async fn a_snapshot_shows_coupons_actors_and_pipeline(engine: Engine) {
         "{snapshot}"
     );
     assert!(snapshot["troubles"].is_array(), "{snapshot}");
-    // Counts of services appear a little later.
-    until("the counts of the services", EVENT_BOUND, async || {
+    // Slow values come a little later.
+    until("the slow values", EVENT_BOUND, async || {
         let snapshot = watcher.snapshot().await;
         let pipeline = &snapshot["pipeline"];
         let is_there = engine.is_on_the_full_stack();
@@ -126,7 +126,7 @@ async fn a_snapshot_shows_coupons_actors_and_pipeline(engine: Engine) {
 }
 
 #[tokio::test]
-async fn streams_are_limited_and_a_closed_one_makes_room() {
+async fn the_number_of_listeners_is_limited_and_a_leaving_one_frees_a_slot() {
     let (mut node, api) = Engine::Embedded.node().await;
     let mut watchers = Vec::new();
     for _ in 0..16 {
@@ -137,7 +137,7 @@ async fn streams_are_limited_and_a_closed_one_makes_room() {
     }
     api.get(AT).await.problem(503, "unavailable");
     watchers.pop();
-    until("another stream is accepted", EVENT_BOUND, async || {
+    until("a free slot", EVENT_BOUND, async || {
         let response = api.request(Method::GET, AT).send().await.expect("the node answers");
         response.status() == 200
     })
@@ -151,25 +151,25 @@ async fn streams_are_limited_and_a_closed_one_makes_room() {
         assert_eq!(last, "event: goodbye\ndata: {}");
     }
     assert_eq!(node.ended().await, Some(0));
-    assert!(!node.log().contains("shutdown timeout passed"), "the shutdown waits for no stream");
+    assert!(!node.log().contains("shutdown timeout passed"), "the shutdown waited for no stream");
 }
 
-/// Two coupons too many for a snapshot. One of them is sold out and would be the first by its id.
+/// Two coupons more than a snapshot holds; one has ended and would be the first by its id.
 #[tokio::test]
-async fn of_many_coupons_open_ones_are_shown_first_and_the_others_counted() {
+async fn of_many_coupons_the_active_ones_are_shown_and_the_others_counted() {
     const SHOWN: usize = 200;
     let (_node, api) = Engine::Embedded.node().await;
     let create = async |id: &str| {
         api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 1 })).await.json(201);
     };
-    create("a-drop-that-is-sold-out").await;
-    api.issue("a-drop-that-is-sold-out", "kim").await.json(201);
+    create("a-drop-that-is-over").await;
+    api.ask("a-drop-that-is-over", "kim").await.json(201);
     for number in 0..=SHOWN {
         create(&format!("drop-{number:03}")).await;
     }
     let expected: Vec<String> = (0..SHOWN).map(|number| format!("drop-{number:03}")).collect();
     let mut watcher = Watcher::of(&api).await;
-    until("the sold out coupon is left out", EVENT_BOUND, async || {
+    until("a snapshot without the ended coupon", EVENT_BOUND, async || {
         let snapshot = watcher.snapshot().await;
         assert_eq!(snapshot["coupons_left_out"], 2, "{snapshot}");
         let coupons = snapshot["coupons"].as_array().expect("a list");
@@ -180,7 +180,7 @@ async fn of_many_coupons_open_ones_are_shown_first_and_the_others_counted() {
 }
 
 #[tokio::test]
-async fn only_operators_get_the_stream_and_no_page_of_another_site() {
+async fn only_operators_may_listen_and_no_page_of_another_site() {
     let (_open, api) = Engine::Embedded.node().await;
     for site in ["cross-site", "same-site"] {
         let call = api.request(Method::GET, AT).header("sec-fetch-site", site);
@@ -197,18 +197,18 @@ async fn only_operators_get_the_stream_and_no_page_of_another_site() {
 }
 
 #[tokio::test]
-async fn counts_of_services_are_polled_again() {
+async fn slow_values_are_refreshed() {
     let stack = Stack::shared().await;
     let (_node, api) = started(Engine::RedisLua.over(&stack)).await;
     let mut watcher = Watcher::of(&api).await;
     watcher.until_dead(0).await;
-    // An issuance of an unknown coupon.
+    // The coupon does not exist.
     publish_issuance(&stack, &issuance("late-coupon", 1)).await;
     watcher.until_dead(1).await;
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_has_the_stream() {
+async fn a_node_without_the_api_has_events() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "publisher,persister");
     let (_node, api) = started(builder).await;
     let snapshot = Watcher::of(&api).await.snapshot().await;

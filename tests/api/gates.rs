@@ -1,5 +1,5 @@
-//! Gates: they open on all nodes when an operator raises the total or resumes a coupon, and answer "sold out" while the
-//! engine is down.
+//! The gates of several nodes: an operator's change opens them everywhere, and "sold out" is answered while the engine is
+//! away.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::services::PrivateRedis;
 
-/// Half a second is promised; the rest is a margin for busy machines.
+/// Half a second is promised; the rest is for busy machines.
 const REOPEN_BOUND: Duration = Duration::from_secs(2);
 
 on_every_engine! {
@@ -23,10 +23,10 @@ macro_rules! on_two_nodes {
         $(on_engine! { $name: $engine:
             a_raised_total_opens_the_gate_of_the_other_node,
             a_resumed_coupon_opens_the_gate_of_the_other_node,
-            a_pause_or_close_on_one_node_takes_effect_on_the_other_at_once,
-            a_coupon_created_on_one_node_is_issued_by_the_other_at_once,
+            a_pause_or_a_close_on_one_node_holds_on_the_other_at_once,
+            a_coupon_created_on_one_node_can_be_requested_on_the_other_at_once,
             a_coupon_created_again_on_the_other_node_is_the_same_one,
-            nodes_give_a_member_the_same_coupon,
+            a_member_gets_the_same_coupon_from_all_nodes,
             a_holder_after_a_raise_never_gets_sold_out_from_the_other_node,
         })+
     };
@@ -40,127 +40,121 @@ on_two_nodes! {
 
 async fn a_raised_total_opens_the_gate(engine: Engine) {
     let (_node, api) = engine.node().await;
-    assert_raise_reopens(&api, &api).await;
+    assert_raising_reopens(&api, &api).await;
 }
 
 async fn a_resumed_coupon_opens_the_gate(engine: Engine) {
     let (_node, api) = engine.node().await;
-    assert_resume_reopens(&api, &api).await;
+    assert_resuming_reopens(&api, &api).await;
 }
 
 async fn a_raised_total_opens_the_gate_of_the_other_node(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
-    assert_raise_reopens(&one, &other).await;
+    assert_raising_reopens(&one, &other).await;
 }
 
 async fn a_resumed_coupon_opens_the_gate_of_the_other_node(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
-    assert_resume_reopens(&one, &other).await;
+    assert_resuming_reopens(&one, &other).await;
 }
 
-async fn a_pause_or_close_on_one_node_takes_effect_on_the_other_at_once(engine: Engine) {
+async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(5).await;
-    other.issue(&id, "kim").await.json(201);
+    other.ask(&id, "kim").await.json(201);
     one.call(&id, "pause").await.json(200);
-    other.issue(&id, "lee").await.problem(503, "paused");
+    other.ask(&id, "lee").await.problem(503, "paused");
     one.call(&id, "resume").await.json(200);
     one.call(&id, "close").await.json(200);
-    until("the coupon is closed on the other node", REOPEN_BOUND, async || {
-        other.issue(&id, "lee").await.code() == "closed"
-    })
-    .await;
+    until("a close on the other node", REOPEN_BOUND, async || other.ask(&id, "lee").await.code() == "closed")
+        .await;
 }
 
-async fn a_coupon_created_on_one_node_is_issued_by_the_other_at_once(engine: Engine) {
+async fn a_coupon_created_on_one_node_can_be_requested_on_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     for number in 1..=10 {
         let id = one.coupon(2).await;
-        assert_eq!(other.issue(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
-        assert_eq!(one.issue(&id, "lee").await.json(201)["sequence"], 2);
+        assert_eq!(other.ask(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
+        assert_eq!(one.ask(&id, "lee").await.json(201)["sequence"], 2);
         // Reads may be a tenth of a second old.
-        until("both show the same", REOPEN_BOUND, async || other.show(&id).await == one.show(&id).await)
-            .await;
+        until("the same coupon on both nodes", REOPEN_BOUND, async || {
+            other.shown(&id).await == one.shown(&id).await
+        })
+        .await;
     }
 }
 
-/// The response to the first call may be lost, and the repeated call may reach another node.
+/// The response to the first call may be lost, and the repetition may reach another node.
 async fn a_coupon_created_again_on_the_other_node_is_the_same_one(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(2).await;
     let again = other.post("/v1/coupons", &json!({ "id": id, "total": 2 })).await.json(200);
-    assert_eq!(again["opens_at"], one.show(&id).await["opens_at"]);
+    assert_eq!(again["opens_at"], one.shown(&id).await["opens_at"]);
     other.post("/v1/coupons", &json!({ "id": id, "total": 3 })).await.problem(409, "coupon_exists");
 }
 
-async fn nodes_give_a_member_the_same_coupon(engine: Engine) {
+async fn a_member_gets_the_same_coupon_from_all_nodes(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(1).await;
-    let issuance = one.issue(&id, "kim").await.json(201);
-    assert_eq!(other.issue(&id, "kim").await.json(200), issuance);
-    other.issue(&id, "lee").await.problem(409, "sold_out");
+    let issued = one.ask(&id, "kim").await.json(201);
+    assert_eq!(other.ask(&id, "kim").await.json(200), issued);
+    other.ask(&id, "lee").await.problem(409, "sold_out");
     for node in [&one, &other] {
         node.until_halted(&id).await;
-        assert_eq!(node.issue(&id, "kim").await.json(200), issuance);
+        assert_eq!(node.ask(&id, "kim").await.json(200), issued);
     }
 }
 
 #[tokio::test]
-async fn private_sold_out_is_answered_while_redis_is_frozen_or_down() {
+async fn private_sold_out_is_answered_while_redis_is_frozen_or_away() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let api = Api::of(&node);
     let id = api.coupon(2).await;
-    let issuance = api.issue(&id, "kim").await.json(201);
-    api.issue(&id, "lee").await.json(201);
+    let issued = api.ask(&id, "kim").await.json(201);
+    api.ask(&id, "lee").await.json(201);
     api.until_halted(&id).await;
 
     redis.pause();
     for number in 0..20 {
-        api.issue(&id, &format!("late-{number}")).await.problem(409, "sold_out");
+        api.ask(&id, &format!("late-{number}")).await.problem(409, "sold_out");
     }
-    // A member who may hold an issuance is never rejected from memory.
-    api.issue(&id, "kim").await.problem(503, "outcome_unknown");
+    // A possible holder is not rejected by the gate alone.
+    api.ask(&id, "kim").await.problem(503, "outcome_unknown");
     redis.resume();
-    until("holders get their issuance again", EVENT_BOUND, async || {
-        api.issue(&id, "kim").await.status == 200
-    })
-    .await;
+    until("an answer for the holder", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
 
     redis.stop().await;
     for number in 0..20 {
-        api.issue(&id, &format!("later-{number}")).await.problem(409, "sold_out");
+        api.ask(&id, &format!("later-{number}")).await.problem(409, "sold_out");
     }
-    let answer = api.issue(&id, "kim").await;
+    let answer = api.ask(&id, "kim").await;
     answer.problem(503, &answer.code());
     redis.restart().await;
-    until("holders get their issuance again", EVENT_BOUND, async || {
-        api.issue(&id, "kim").await.status == 200
-    })
-    .await;
-    assert_eq!(api.issue(&id, "kim").await.json(200), issuance, "the same issuance");
-    api.issue(&id, "latest").await.problem(409, "sold_out");
+    until("an answer for the holder", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
+    assert_eq!(api.ask(&id, "kim").await.json(200), issued, "the holder keeps the coupon");
+    api.ask(&id, "latest").await.problem(409, "sold_out");
 }
 
-/// An operator raises the total at one node, a member gets a coupon there at once, and then requests it from the other
-/// node, which has a halted gate.
+/// An operator raises the total at one node, a member gets a coupon there at once, and repeats the request at the other
+/// node, whose gate has been halted for long.
 async fn assert_holders_never_get_sold_out(one: &Api, other: &Api, rounds: u32) {
     let id = one.coupon(1).await;
-    one.issue(&id, "first").await.json(201);
+    one.ask(&id, "first").await.json(201);
     for round in 2..=rounds {
         one.until_halted(&id).await;
         other.until_halted(&id).await;
         let raise = async || one.patch(&id, &json!({ "total": round })).await.json(200);
-        let request = async || {
+        let win = async || {
             let member = format!("member-{round}");
-            until("the new coupon", EVENT_BOUND, async || one.issue(&id, &member).await.status == 201).await;
+            until("the new coupon", EVENT_BOUND, async || one.ask(&id, &member).await.status == 201).await;
             for _ in 0..20 {
-                let answer = other.issue(&id, &member).await;
+                let answer = other.ask(&id, &member).await;
                 assert!(matches!(answer.status, 200 | 503), "a holder got {}", answer.text());
             }
         };
-        tokio::join!(raise(), request());
+        tokio::join!(raise(), win());
     }
 }
 
@@ -174,44 +168,44 @@ async fn a_holder_never_gets_sold_out_from_a_node_without_redis() {
     let stack = Stack::shared().await;
     let mut redis = url::Url::parse(&stack.redis_url).expect("a URL");
     let proxy = Proxy::start(redis.port().expect("a port")).await;
-    redis.set_port(Some(proxy.port())).expect("it has a host");
+    redis.set_port(Some(proxy.port())).expect("a URL with a port");
     let one = NodeProcess::redis_lua(&stack).start().await;
-    let isolated = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
-    let (one, isolated) = (Api::of(&one), Api::of(&isolated));
+    let apart = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
+    let (one, apart) = (Api::of(&one), Api::of(&apart));
     let id = one.coupon(1).await;
-    one.issue(&id, "first").await.json(201);
-    isolated.until_halted(&id).await;
+    one.ask(&id, "first").await.json(201);
+    apart.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
-    isolated.issue(&id, "non-holder").await.problem(409, "sold_out");
+    apart.ask(&id, "stranger").await.problem(409, "sold_out");
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.issue(&id, "second").await.json(201);
-    let answer = isolated.issue(&id, "second").await;
+    one.ask(&id, "second").await.json(201);
+    let answer = apart.ask(&id, "second").await;
     assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || isolated.issue(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
 }
 
-/// This node can reach neither the engine nor the other nodes, because both need the same database.
+/// A node that loses the database which decides and connects the nodes cannot answer "sold out".
 #[tokio::test]
-async fn a_holder_never_gets_sold_out_from_a_node_without_its_postgresql() {
+async fn a_holder_never_gets_sold_out_from_a_node_without_the_deciding_postgresql() {
     let stack = Stack::shared().await;
     let mut url = url::Url::parse(&stack.database_url).expect("a URL");
     let proxy = Proxy::start(url.port().expect("a port")).await;
-    url.set_port(Some(proxy.port())).expect("it can have a port");
+    url.set_port(Some(proxy.port())).expect("a URL with a port");
     let builder = Engine::PostgresPessimistic.over(&stack);
     let one = builder.clone().start().await;
-    let isolated = builder.set("OPENRUN_DATABASE_URL", url).start().await;
-    let (one, isolated) = (Api::of(&one), Api::of(&isolated));
+    let apart = builder.set("OPENRUN_DATABASE_URL", url).start().await;
+    let (one, apart) = (Api::of(&one), Api::of(&apart));
     let id = one.coupon(1).await;
-    one.issue(&id, "first").await.json(201);
-    isolated.until_halted(&id).await;
+    one.ask(&id, "first").await.json(201);
+    apart.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.issue(&id, "second").await.json(201);
-    let answer = isolated.issue(&id, "second").await;
+    one.ask(&id, "second").await.json(201);
+    let answer = apart.ask(&id, "second").await;
     assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || isolated.issue(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
 }
 
 async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
@@ -221,16 +215,16 @@ async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
     (nodes, apis)
 }
 
-/// The operator calls `one`, the members call `other`.
-async fn assert_raise_reopens(one: &Api, other: &Api) {
+/// The operator uses `one`, the members use `other`.
+async fn assert_raising_reopens(one: &Api, other: &Api) {
     let id = one.coupon(1).await;
-    other.issue(&id, "kim").await.json(201);
+    other.ask(&id, "kim").await.json(201);
     other.until_halted(&id).await;
     for total in 2..=4 {
-        other.issue(&id, &format!("member-{total}")).await.problem(409, "sold_out");
+        other.ask(&id, &format!("member-{total}")).await.problem(409, "sold_out");
         one.patch(&id, &json!({ "total": total })).await.json(200);
         until("the raised total is issued", REOPEN_BOUND, async || {
-            let answer = other.issue(&id, &format!("member-{total}")).await;
+            let answer = other.ask(&id, &format!("member-{total}")).await;
             assert!(answer.status == 201 || answer.code() == "sold_out", "{}", answer.text());
             answer.status == 201
         })
@@ -240,15 +234,15 @@ async fn assert_raise_reopens(one: &Api, other: &Api) {
     assert_eq!(other.issued(&id).await, 4);
 }
 
-async fn assert_resume_reopens(one: &Api, other: &Api) {
+async fn assert_resuming_reopens(one: &Api, other: &Api) {
     let id = one.coupon(5).await;
     for number in 1..=3 {
         one.call(&id, "pause").await.json(200);
         other.until_halted(&id).await;
-        other.issue(&id, &format!("member-{number}")).await.problem(503, "paused");
+        other.ask(&id, &format!("member-{number}")).await.problem(503, "paused");
         one.call(&id, "resume").await.json(200);
-        until("the coupon is issued again", REOPEN_BOUND, async || {
-            let answer = other.issue(&id, &format!("member-{number}")).await;
+        until("an issuance after the resume", REOPEN_BOUND, async || {
+            let answer = other.ask(&id, &format!("member-{number}")).await;
             assert!(answer.status == 201 || answer.code() == "paused", "{}", answer.text());
             answer.status == 201
         })

@@ -1,4 +1,4 @@
-//! Tests of the HTTP interface and the command line against a real process.
+//! The HTTP interface and the command line of a real process, as clients and operators use them.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Malformed HTTP, and HTTP that two parsers could read differently.
+//! Invalid HTTP, and HTTP that two readers could understand differently.
 
 use crate::arrange::{Engine, issuances};
 use crate::raw::{Raw, exchange, head};
@@ -6,13 +6,13 @@ use crate::raw::{Raw, exchange, head};
 const BODY: &str = r#"{"member_id":"kim"}"#;
 
 #[tokio::test]
-async fn malformed_http_is_refused_and_closes_the_connection() {
+async fn invalid_http_is_refused_and_the_connection_closed() {
     let (node, api) = Engine::Embedded.node().await;
     let many_headers: Vec<String> = (0..200).map(|number| format!("X-{number}: y")).collect();
     let many_headers: Vec<&str> = many_headers.iter().map(String::as_str).collect();
     for garbage in [
         b"\r\n\r\n\r\nnonsense\r\n\r\n".to_vec(),
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client on a plain-text port\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client comes here by mistake\r\n\r\n".to_vec(),
         b"GET /livez\r\n\r\n".to_vec(),
         b"GET /livez HTTP/9.9\r\n\r\n".to_vec(),
         b"G\0T /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
@@ -33,7 +33,7 @@ async fn malformed_http_is_refused_and_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn ambiguous_framing_is_refused() {
+async fn a_body_with_two_lengths_is_refused() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     let json = "Content-Type: application/json";
@@ -68,7 +68,7 @@ async fn ambiguous_framing_is_refused() {
 async fn pipelined_requests_are_answered_in_order() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
-    let issue = |member: &str| {
+    let ask = |member: &str| {
         let body = format!(r#"{{"member_id":"{member}"}}"#);
         format!(
             "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -77,20 +77,20 @@ async fn pipelined_requests_are_answered_in_order() {
         )
     };
     let mut raw = Raw::connect(node.address()).await;
-    raw.write(format!("{}{}{}", issue("a"), issue("b"), head("GET", "/livez", &[])).as_bytes()).await;
+    raw.write(format!("{}{}{}", ask("a"), ask("b"), head("GET", "/livez", &[])).as_bytes()).await;
     let text = raw.until_closed().await.expect("a response").text();
-    let positions = ["\"member_id\":\"a\"", "\"member_id\":\"b\"", "ok\n"].map(|part| text.find(part));
-    assert!(positions[0].is_some() && positions.is_sorted() && positions[2].is_some(), "{text}");
+    let places = ["\"member_id\":\"a\"", "\"member_id\":\"b\"", "ok\n"].map(|part| text.find(part));
+    assert!(places[0].is_some() && places.is_sorted() && places[2].is_some(), "{text}");
     assert_eq!(api.issued(&id).await, 2);
 }
 
-/// Bytes that are not UTF-8 would otherwise be read as the id of another member or coupon.
+/// Ids in a path must be text: other bytes could be read as the id of another member or coupon.
 #[tokio::test]
 async fn a_path_that_is_not_text_is_refused() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
-    api.issue(&id, "\u{fffd}").await.json(201);
-    api.issue(&id, "%ff").await.json(201);
+    api.ask(&id, "\u{fffd}").await.json(201);
+    api.ask(&id, "%ff").await.json(201);
     for name in ["%ff", "%FF", "%c3%28", "%ed%a0%80", "%%66f", "%", "%f", "%zz", "kim%"] {
         for (method, path) in [
             ("GET", format!("/v1/coupons/{id}/issuances/{name}")),
@@ -108,13 +108,13 @@ async fn a_path_that_is_not_text_is_refused() {
             answer.expect("a response").problem(400, "invalid_parameter");
         }
     }
-    // Unencoded bytes are malformed HTTP.
+    // Unencoded bytes are invalid HTTP.
     let mut raw = format!("GET /v1/coupons/{id}/issuances/").into_bytes();
     raw.extend(b"\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     if let Some(answer) = exchange(node.address(), raw).await {
         assert!((400..500).contains(&answer.status), "{answer:?}");
     }
-    // Valid text is found, even if it looks like an encoding.
+    // Any text is a valid id.
     for (member, path) in [("\u{fffd}", "%EF%BF%BD"), ("%ff", "%25ff"), ("%ff", "%25%66%66")] {
         let found = api.get(&format!("/v1/coupons/{id}/issuances/{path}")).await.json(200);
         assert_eq!(found["member_id"], member);

@@ -1,4 +1,4 @@
-//! Member ids: valid ones, invalid ones, and ids that look like code.
+//! Valid and invalid member ids. An id is never interpreted.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use crate::arrange::{Engine, issuance_of, issuances, on_both_engines};
 use crate::raw::{exchange, head};
 
 on_both_engines! {
-    hostile_ids_stay_plain_text,
-    ids_that_look_alike_are_different_members,
+    hostile_ids_are_ordinary_ids,
+    similar_ids_are_different_members,
     unreadable_ids_are_refused,
-    invalid_utf8_in_a_path_is_refused,
+    a_path_that_is_not_text_is_refused,
 }
 
-async fn hostile_ids_stay_plain_text(engine: Engine) {
+async fn hostile_ids_are_ordinary_ids(engine: Engine) {
     let (node, api) = engine.node().await;
     let hostile = [
         "a".to_owned(),
@@ -36,30 +36,30 @@ async fn hostile_ids_stay_plain_text(engine: Engine) {
         "x".repeat(128),
         "🎫".repeat(128),
     ];
-    let id = api.coupon(u32::try_from(hostile.len()).expect("it is small")).await;
+    let id = api.coupon(u32::try_from(hostile.len()).expect("a small number")).await;
     for (member, sequence) in hostile.iter().zip(1..) {
-        let issuance = api.issue(&id, member).await.json(201);
-        assert_eq!(
-            (&issuance["member_id"], &issuance["sequence"]),
-            (&json!(member), &json!(sequence)),
-            "{member:?}"
-        );
-        // Not with reqwest, which would resolve `%2E%2E`.
+        let won = api.ask(&id, member).await.json(201);
+        assert_eq!((&won["member_id"], &won["sequence"]), (&json!(member), &json!(sequence)), "{member:?}");
+        // Sent without an HTTP library, which would resolve `%2E%2E`.
         let request = head("GET", &issuance_of(&id, member), &[]);
         let found = exchange(node.address(), request).await.expect("a response");
-        assert_eq!(found.json(200), issuance, "{member:?}");
+        assert_eq!(found.json(200), won, "{member:?}");
     }
     for member in &hostile {
-        assert_eq!(api.issue(&id, member).await.json(200)["member_id"], *member, "after it was sold out");
+        assert_eq!(
+            api.ask(&id, member).await.json(200)["member_id"],
+            *member,
+            "after the coupon was sold out"
+        );
     }
 }
 
-async fn ids_that_look_alike_are_different_members(engine: Engine) {
+async fn similar_ids_are_different_members(engine: Engine) {
     let (_node, api) = engine.node().await;
     let alike = ["kim", "Kim", "kim ", " kim", "k\u{0069}\u{0301}m", "k\u{00ed}m", "kіm"];
     let id = api.coupon(10).await;
     for (member, sequence) in alike.iter().zip(1..) {
-        assert_eq!(api.issue(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
+        assert_eq!(api.ask(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn unreadable_ids_are_refused(engine: Engine) {
         "x".repeat(10_000),
     ];
     for member in &unreadable {
-        api.issue(&id, member).await.problem(422, "invalid_member_id");
+        api.ask(&id, member).await.problem(422, "invalid_member_id");
         if !member.is_empty() {
             api.get(&issuance_of(&id, member)).await.problem(422, "invalid_member_id");
         }
@@ -93,7 +93,7 @@ async fn unreadable_ids_are_refused(engine: Engine) {
     }
 }
 
-async fn invalid_utf8_in_a_path_is_refused(engine: Engine) {
+async fn a_path_that_is_not_text_is_refused(engine: Engine) {
     let (node, api) = engine.node().await;
     let id = api.coupon(1).await;
     for path in [
@@ -105,7 +105,7 @@ async fn invalid_utf8_in_a_path_is_refused(engine: Engine) {
     ] {
         let answer = exchange(node.address(), head("GET", &path, &[])).await.expect("a response");
         let code = answer.code();
-        // Invalid bytes may be replaced by U+FFFD, and then no member is found.
+        // Bytes that are not text may become the replacement character, and then no member is found.
         let status = if code == "not_issued" { 404 } else { 400 };
         assert!(matches!(code.as_str(), "invalid_parameter" | "not_issued"), "{path}: {}", answer.text());
         answer.problem(status, &code);

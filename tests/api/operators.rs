@@ -1,4 +1,4 @@
-//! Authorization of operators' calls.
+//! Access to operators' calls.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// All operators' calls that succeed on a fresh node.
+/// Successful operators' calls of every kind.
 fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
     let at = |method, call: &str| api.request(method, &format!("/v1/coupons{call}"));
     vec![
@@ -50,9 +50,13 @@ async fn with_a_token_operators_calls_need_it() {
             Answer::to(call).await.problem(401, "unauthorized");
         }
     }
-    let shown = api.show("drop").await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Without the token the existence of dead letters and conflicts is not revealed.
+    let shown = api.shown("drop").await;
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
+    // Without the token a call does not reveal which letters and conflicts exist.
     for (method, path) in [
         (Method::GET, "dead-letters/x"),
         (Method::DELETE, "dead-letters/x"),
@@ -64,8 +68,8 @@ async fn with_a_token_operators_calls_need_it() {
         Answer::to(call).await.problem(401, "unauthorized");
     }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");
-    // Members need no token. A page of another site does not know the token, so its origin does not matter.
-    api.issue("drop", "kim").await.json(201);
+    // Members need no token, and a page of another site cannot know it.
+    api.ask("drop", "kim").await.json(201);
     let foreign = api.request(Method::POST, "/v1/coupons/drop/pause").bearer_auth(TOKEN);
     Answer::to(foreign.header("host", "shop.example").header("origin", "https://shop.example"))
         .await
@@ -79,7 +83,7 @@ async fn with_a_token_operators_calls_need_it() {
 }
 
 #[tokio::test]
-async fn without_a_token_operators_calls_must_come_from_this_machine() {
+async fn without_a_token_only_this_machine_may_make_operators_calls() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -109,7 +113,7 @@ async fn without_a_token_operators_calls_must_come_from_this_machine() {
             Answer::to(call.header(name, value)).await.problem(403, "forbidden");
         }
     }
-    // A value that is not text is not local, and every one of several values counts.
+    // A header that is not text does not name this machine, and of several values each counts.
     for (name, values) in [
         ("origin", &["http://shop.ex\u{e4}mple"][..]),
         ("origin", &["http://localhost:8080", "https://example.com"]),
@@ -123,8 +127,12 @@ async fn without_a_token_operators_calls_must_come_from_this_machine() {
             Answer::to(call).await.problem(403, "forbidden");
         }
     }
-    let shown = api.show(&id).await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
+    let shown = api.shown(&id).await;
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
     // Members may call from anywhere.
     let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances"));
     let member = member.header("host", "example.com").header("origin", "https://example.com");
@@ -136,9 +144,9 @@ async fn without_a_token_operators_calls_must_come_from_this_machine() {
         .json(200);
 }
 
-/// A proxy on this machine calls over loopback for clients anywhere.
+/// A proxy on this machine calls over loopback for any client.
 #[tokio::test]
-async fn without_a_token_forwarded_operators_calls_are_refused() {
+async fn without_a_token_no_proxied_call_is_an_operators() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -153,16 +161,20 @@ async fn without_a_token_forwarded_operators_calls_are_refused() {
     ] {
         for call in calls(&api, &id) {
             let problem = Answer::to(call.header(name, value)).await.problem(403, "forbidden");
-            let detail = problem["detail"].as_str().expect("there is a detail");
+            let detail = problem["detail"].as_str().expect("a detail");
             assert!(detail.contains("OPENRUN_ADMIN_TOKEN"), "{name}: {detail}");
         }
         let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances")).header(name, value);
         let answer = Answer::to(member.json(&json!({ "member_id": "kim" }))).await;
         assert!(matches!(answer.status, 200 | 201), "{name}: {}", answer.text());
     }
-    let shown = api.show(&id).await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // With a token forwarded calls are accepted.
+    let shown = api.shown(&id).await;
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
+    // With a token the origin does not matter.
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
     let create = || api.request(Method::POST, "/v1/coupons").header("x-forwarded-for", "198.51.100.7");
@@ -180,7 +192,7 @@ async fn without_a_token_forwarded_operators_calls_are_refused() {
 async fn the_body_of_a_refused_call_is_not_read() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
-    // Without the token neither valid bodies nor the existence of coupons are revealed.
+    // Without the token a call does not reveal which bodies are valid or which coupons exist.
     for path in ["/v1/coupons", "/v1/coupons/nothing-here/pause", "/v1/coupons/a%20b/close"] {
         let call = api.request(Method::POST, path).body("not json");
         Answer::to(call).await.problem(401, "unauthorized");

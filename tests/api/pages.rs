@@ -1,4 +1,4 @@
-//! The pages: the operators' console and the members' page.
+//! The console and the members' page.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 const TOKEN: &str = "correct-horse-battery-staple";
 
 #[tokio::test]
-async fn the_pages_contain_no_data_and_load_nothing_from_other_servers() {
+async fn the_pages_contain_no_data_and_allow_no_other_site() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
     let create = api.request(Method::POST, "/v1/coupons").bearer_auth(TOKEN);
@@ -25,7 +25,7 @@ async fn the_pages_contain_no_data_and_load_nothing_from_other_servers() {
             html.matches("<script type=\"module\" src=\"/assets/").count()
         );
         for part in html.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert_cacheable(&api, part).await;
+            assert_cached(&api, part).await;
         }
     }
     let korean = api.request(Method::GET, "/console").header("accept-language", "ko-KR,ko;q=0.9");
@@ -58,8 +58,8 @@ fn assert_guarded(answer: &Answer) {
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
 }
 
-/// Panics unless the asset and every script that it imports exist, have the security headers and can be cached.
-async fn assert_cacheable(api: &Api, name: &str) {
+/// Panics unless the asset and all its scripts exist, are guarded, and are not sent twice to a caching client.
+async fn assert_cached(api: &Api, name: &str) {
     let path = format!("/assets/{name}");
     let first = api.get(&path).await;
     assert_eq!(first.status, 200, "{name}");
@@ -69,12 +69,12 @@ async fn assert_cacheable(api: &Api, name: &str) {
     let text = first.text();
     let needed = text.split("from \"/assets/").skip(1).filter_map(|rest| rest.split('"').next());
     for needed in needed {
-        Box::pin(assert_cacheable(api, needed)).await;
+        Box::pin(assert_cached(api, needed)).await;
     }
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_has_the_console_alone() {
+async fn a_node_without_the_api_has_only_the_console() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "publisher,persister");
     let (_node, api) = started(builder).await;
     assert_eq!(api.get("/console").await.status, 200);

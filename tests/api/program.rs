@@ -1,4 +1,4 @@
-//! Runs the program to its end, as from a terminal.
+//! Runs the program to its end, as in a terminal.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::time::timeout;
 pub(crate) use crate::support::ended::Ended;
 use crate::support::node::openrun;
 
-/// Limit of a command.
+/// Limit of the run of a command.
 const END_BOUND: Duration = Duration::from_secs(60);
 
 impl Ended {
-    /// The only line on standard error outside the log, which is JSON. Panics if the exit code differs.
+    /// The only line on standard error that is not a log line. Log lines are JSON.
     #[track_caller]
     pub(crate) fn one_line(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -24,7 +24,7 @@ impl Ended {
     }
 }
 
-/// Runs `openrun` with these arguments and settings, and a JSON log.
+/// Runs `openrun` with these arguments and settings, and its log as JSON.
 pub(crate) async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
     let mut command = openrun(arguments);
     command.env("OPENRUN_LOG_FORMAT", "json").envs(settings.iter().copied());
@@ -45,6 +45,6 @@ pub(crate) async fn ended(mut command: Command) -> Ended {
         Command::new("kill").args(["-KILL", &id.to_string()]).status().expect("kill starts");
         panic!("{command:?} still runs after {END_BOUND:?}");
     };
-    let output = output.expect("nothing panics").expect("the program can be waited for");
+    let output = output.expect("no panic").expect("the program can be waited for");
     output.into()
 }

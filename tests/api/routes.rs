@@ -1,4 +1,4 @@
-//! Unknown paths, and methods that a path does not take.
+//! Unknown paths and methods.
 
 use reqwest::Method;
 
@@ -15,7 +15,7 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", 
 async fn every_path_refuses_other_methods(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    for (path, taken) in [
+    for (path, allowed_methods) in [
         ("/v1/coupons".to_owned(), vec!["GET", "POST"]),
         (format!("/v1/coupons/{id}"), vec!["GET", "PATCH"]),
         (format!("/v1/coupons/{id}/pause"), vec!["POST"]),
@@ -42,16 +42,16 @@ async fn every_path_refuses_other_methods(engine: Engine) {
         ("/metrics".to_owned(), vec!["GET"]),
         ("/openapi.json".to_owned(), vec!["GET"]),
     ] {
-        for method in METHODS.iter().filter(|method| !taken.contains(method)) {
-            let method = Method::from_bytes(method.as_bytes()).expect("it is a method");
+        for method in METHODS.iter().filter(|method| !allowed_methods.contains(method)) {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
             let answer = Answer::to(api.request(method.clone(), &path)).await;
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text());
             answer.problem(405, "method_not_allowed");
             let allowed: Vec<&str> = answer.header("allow").split(", ").filter(|a| !a.is_empty()).collect();
-            assert_eq!(allowed, taken, "RFC 9110 requires `Allow`: {method} {path}");
+            assert_eq!(allowed, allowed_methods, "RFC 9110 requires the allowed methods: {method} {path}");
         }
     }
-    assert_eq!(api.show(&id).await["state"], "open");
+    assert_eq!(api.shown(&id).await["state"], "open");
 }
 
 async fn unknown_paths_are_not_found(engine: Engine) {
@@ -91,7 +91,7 @@ async fn a_malformed_coupon_id_is_refused_everywhere(engine: Engine) {
         let coupon = format!("/v1/coupons/{wrong}");
         api.get(&coupon).await.problem(400, "invalid_parameter");
         api.get(&format!("{coupon}/issuances/kim")).await.problem(400, "invalid_parameter");
-        api.issue(wrong, "kim").await.problem(400, "invalid_parameter");
+        api.ask(wrong, "kim").await.problem(400, "invalid_parameter");
         api.patch(wrong, &serde_json::json!({ "total": 1 })).await.problem(400, "invalid_parameter");
         for call in ["pause", "resume", "close"] {
             api.call(wrong, call).await.problem(400, "invalid_parameter");

@@ -1,5 +1,4 @@
-//! `openrun serve` with an unusable data directory, address or role: it prints one line with the remedy, and ends with
-//! code 2.
+//! `openrun serve` with an unusable data directory or address: one line with the remedy, and exit code 2.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +12,7 @@ use crate::program::{Ended, run};
 const ANYWHERE: (&str, &str) = ("OPENRUN_BIND", "127.0.0.1:0");
 
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory can be made")
+    tempfile::tempdir().expect("a temporary directory")
 }
 
 async fn serve_in(data_dir: &Path) -> Ended {
@@ -23,8 +22,8 @@ async fn serve_in(data_dir: &Path) -> Ended {
 
 #[tokio::test]
 async fn a_port_in_use() {
-    let (folder, taken) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
-    let address = taken.local_addr().expect("it listens").to_string();
+    let (folder, listener) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let address = listener.local_addr().expect("an address").to_string();
     let data_dir = folder.path().to_str().expect("the path is text");
     let ended = run(&["serve"], &[("OPENRUN_BIND", &address), ("OPENRUN_DATA_DIR", data_dir)]).await;
     let line = ended.one_line(2);
@@ -32,48 +31,47 @@ async fn a_port_in_use() {
 }
 
 #[tokio::test]
-async fn an_unwritable_data_directory() {
-    // Not even root can create a file there.
+async fn a_directory_that_is_not_writable() {
+    // Not even root can create files here.
     let line = serve_in(Path::new("/proc/openrun-data")).await.one_line(2);
     assert!(line.contains("/proc/openrun-data") && line.contains("data directory"), "{line}");
 }
 
 #[tokio::test]
-async fn a_data_directory_that_is_a_file() {
+async fn a_directory_that_is_a_file() {
     let folder = folder();
     let file = folder.path().join("file");
-    fs::write(&file, "not a directory").expect("it can be written");
+    fs::write(&file, "not a directory").expect("the file can be written");
     for path in [file.clone(), file.join("below")] {
         let line = serve_in(&path).await.one_line(2);
         assert!(line.contains("data directory"), "{line}");
     }
-    assert_eq!(fs::read_to_string(&file).expect("it is there"), "not a directory");
+    assert_eq!(fs::read_to_string(&file).expect("the file exists"), "not a directory");
 }
 
 #[tokio::test]
 async fn a_file_that_is_not_a_database() {
-    for garbage in [b"this is not a database, and long enough to be taken for one".repeat(200), vec![0; 8192]]
-    {
+    for garbage in [b"this is not a database, and long enough to look like one".repeat(200), vec![0; 8192]] {
         let folder = folder();
         let file = folder.path().join("openrun.sqlite");
-        fs::write(&file, &garbage).expect("it can be written");
+        fs::write(&file, &garbage).expect("the file can be written");
         let ended = serve_in(folder.path()).await;
         let line = ended.one_line(2);
         assert!(line.contains("openrun.sqlite"), "{line}");
-        assert_eq!(fs::read(&file).expect("it is there"), garbage, "the file is unchanged");
+        assert_eq!(fs::read(&file).expect("the file exists"), garbage, "the file is unchanged");
     }
     let folder = folder();
-    fs::create_dir(folder.path().join("openrun.sqlite")).expect("it can be made");
+    fs::create_dir(folder.path().join("openrun.sqlite")).expect("the directory can be created");
     assert!(serve_in(folder.path()).await.one_line(2).contains("openrun.sqlite"));
 }
 
 #[tokio::test]
-async fn a_data_directory_in_use() {
+async fn a_directory_that_another_node_uses() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(1).await;
     let line = serve_in(&node.data_dir()).await.one_line(2);
     assert!(line.contains("in use by another openrun"), "{line}");
-    api.issue(&id, "kim").await.json(201);
+    api.ask(&id, "kim").await.json(201);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Slow clients: after a limit the node closes their connections.
+//! Slow clients: a limit passes, and the connection is closed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::raw::Raw;
 const JSON: &str = "Content-Type: application/json\r\n";
 
 #[tokio::test]
-async fn endless_headers_close_the_connection() {
+async fn endless_headers_end_the_connection() {
     let (node, api) = Engine::Embedded.node().await;
     let silent = async {
         let raw = Raw::connect(node.address()).await;
@@ -28,14 +28,14 @@ async fn endless_headers_close_the_connection() {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("headers may drip for thirty seconds");
+        panic!("the node accepts slow headers for thirty seconds");
     };
     tokio::join!(silent, halting, dripping);
     api.get("/livez").await;
 }
 
 #[tokio::test]
-async fn an_endless_body_is_refused_and_closes_the_connection() {
+async fn an_endless_body_is_refused_and_ends_the_connection() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     let path = issuances(&id);
@@ -55,7 +55,7 @@ async fn an_endless_body_is_refused_and_closes_the_connection() {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("a body may drip for thirty seconds");
+        panic!("the node accepts a slow body for thirty seconds");
     };
     tokio::join!(
         halting("Content-Length: 100", r#"{"member_id":"kim"}"#),
@@ -67,7 +67,7 @@ async fn an_endless_body_is_refused_and_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn clients_that_disconnect_do_no_harm() {
+async fn aborted_requests_do_no_harm() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     for end in [0, 10, 40, 90, 120] {
@@ -79,5 +79,5 @@ async fn clients_that_disconnect_do_no_harm() {
         raw.write(&request.as_bytes()[..end.min(request.len())]).await;
     }
     assert_eq!(api.issued(&id).await, 0, "an incomplete request issues nothing");
-    api.issue(&id, "lee").await.json(201);
+    api.ask(&id, "lee").await.json(201);
 }
