@@ -19,6 +19,18 @@ pub enum StoreError {
     AboveTotal(String),
 }
 
+impl StoreError {
+    /// The word for failures of this kind, in traces.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Rejected(_) => "rejected",
+            Self::AboveTotal(_) => "above_total",
+        }
+    }
+}
+
 /// An issuance that contradicts one the database holds: same sequence, member or code, but not the same issuance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
