@@ -1,7 +1,7 @@
 //! One run through all coupons, or through one of them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -72,7 +72,7 @@ impl Reconciler {
 
     /// Says that another node compares everything from now on.
     pub(super) fn is_anothers(&self) {
-        self.metrics.reconciled.is_anothers();
+        self.metrics.reconciled.clear_drift();
     }
 
     fn tell(&self, report: &DriftReport, is_whole: bool) {
@@ -80,8 +80,7 @@ impl Reconciler {
             for kind in DriftKind::ALL {
                 self.metrics.reconciled.remaining(kind.as_str(), report.remaining(kind) as u64);
             }
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.metrics.reconciled.last_run.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+            self.metrics.reconciled.run_ended();
         }
         self.metrics.reconciled.repaired.inc_by(report.repaired);
         if report.repaired + report.unrepaired > 0 {

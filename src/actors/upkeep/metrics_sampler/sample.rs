@@ -58,8 +58,8 @@ impl Sample {
         let (listed, unlisted): (Vec<_>, Vec<_>) = registry
             .all()
             .into_iter()
-            .partition(|handle| metrics.coupons.seen(handle.id().as_str(), &look_at(handle)));
-        metrics.coupons.unlisted(unlisted.len());
+            .partition(|handle| metrics.coupons.record(handle.id().as_str(), &look_at(handle)));
+        metrics.coupons.record_unlisted(unlisted.len());
         metrics.services.mailbox("coupon-event", registry.waiting());
         if let Some(stack) = stack {
             metrics.services.mailbox("publisher", stack.publisher.pending());
@@ -88,7 +88,7 @@ impl Sample {
         let (coupon, issued) = (handle.id(), handle.last_issued());
         if self.empty_at.get(coupon).map_or(issued == 0, |at| *at == issued) {
             if issued == 0 {
-                self.parts.metrics.coupons.outbox_seen(coupon.as_str(), 0, 0.0);
+                self.parts.metrics.coupons.record_outbox(coupon.as_str(), 0, 0.0);
             }
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Sample {
         let oldest = if depth == 0 { None } else { stack.outbox.pending(coupon, 0, 1).await?.pop() };
         let age_ms = oldest.and_then(|entry| Some(handle.engine_now()?.ms_since(entry.grant.issued_at)));
         let age = Duration::from_millis(age_ms.unwrap_or(0)).as_secs_f64();
-        self.parts.metrics.coupons.outbox_seen(coupon.as_str(), depth, age);
+        self.parts.metrics.coupons.record_outbox(coupon.as_str(), depth, age);
         if depth == 0 {
             self.empty_at.insert(coupon.clone(), issued);
         } else {
@@ -131,5 +131,9 @@ impl MetricsSamplerDeps {
 
 fn look_at(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.last_inventory() }
+    CouponSample {
+        gate: gate.state(),
+        is_halted: gate.halted().is_some(),
+        inventory: handle.last_inventory(),
+    }
 }
