@@ -75,24 +75,24 @@ pub struct NodeReports {
 /// Where nodes meet, by one clock.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Says that `node` lives, that it knows what was in the catalogue at `aware`, and that its persisters had nothing in
-    /// hand for long at `free`, and had given nothing back lately; `None` if they had.
-    async fn beat(
+    /// Says that `node` lives, that it knows what was in the catalogue at `catalog_read_at`, and that its persisters had nothing in
+    /// hand for long at `idle_at`, and had given nothing back lately; `None` if they had.
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_at: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError>;
 
     /// What the clock says that all nodes share.
     async fn now(&self) -> Result<ClusterTime, ClusterError>;
 
     /// How many nodes do not know yet what was in the catalogue at `since`, but for those silent for `silence`.
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// How many nodes have not said that their persisters were free at `since` or later, and a moment ago, but for those
     /// silent for `silence`.
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Says that `node` ends in good order, and nobody has to wait for it.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;

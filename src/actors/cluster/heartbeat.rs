@@ -33,7 +33,7 @@ impl HeartbeatDeps {
     async fn beat(&self) {
         panics::visit(Self::KIND, "beat");
         let begun = Instant::now();
-        match self.peers.beat().await {
+        match self.peers.heartbeat().await {
             Ok(open) => {
                 let Some(recoveries) = &self.recoveries else { return };
                 for coupon in recoveries.heard(open, begun) {

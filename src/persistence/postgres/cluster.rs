@@ -16,7 +16,7 @@ use crate::ports::{
 };
 
 /// Who has been silent for an hour is swept away on the way.
-const BEAT: &str = "WITH beat AS (
+const HEARTBEAT: &str = "WITH beat AS (
         INSERT INTO nodes (id, seen_at, aware, hands_free) VALUES ($1, now(), $2, $3)
         ON CONFLICT (id) DO UPDATE
             SET seen_at = now(), aware = EXCLUDED.aware, hands_free = EXCLUDED.hands_free
@@ -28,11 +28,11 @@ const BEAT: &str = "WITH beat AS (
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-const UNAWARE: &str = "SELECT count(*) FROM nodes
+const COUNT_LAGGING: &str = "SELECT count(*) FROM nodes
     WHERE seen_at > now() - $2 * interval '1 millisecond' AND COALESCE(aware, 0) < $1";
 
 /// What was said more than two seconds ago, four beats, no longer counts.
-const BUSY: &str = "SELECT count(*) FROM nodes
+const COUNT_BUSY: &str = "SELECT count(*) FROM nodes
     WHERE seen_at > now() - $2 * interval '1 millisecond'
         AND COALESCE(hands_free, 0) < GREATEST($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 2000000)";
 
@@ -111,16 +111,22 @@ impl PostgresCluster {
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn beat(
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_at: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError> {
-        let (node, aware, free) = (node.to_string(), aware.map(|stamp| stamp.0), free.map(|stamp| stamp.0));
+        let node = node.to_string();
+        let (catalog_read_at, idle_at) = (catalog_read_at.map(|at| at.0), idle_at.map(|at| at.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {
-                sqlx::query(BEAT).bind(node).bind(aware).bind(free).fetch_all(connection).await
+                sqlx::query(HEARTBEAT)
+                    .bind(node)
+                    .bind(catalog_read_at)
+                    .bind(idle_at)
+                    .fetch_all(connection)
+                    .await
             })
         });
         heard(&work.await.map_err(failed)?).map_err(failed)
@@ -133,12 +139,12 @@ impl Cluster for PostgresCluster {
         work.await.map(ClusterTime).map_err(failed)
     }
 
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
-        self.count(UNAWARE, since, silence).await
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+        self.count(COUNT_LAGGING, since, silence).await
     }
 
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
-        self.count(BUSY, since, silence).await
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+        self.count(COUNT_BUSY, since, silence).await
     }
 
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError> {

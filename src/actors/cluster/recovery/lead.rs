@@ -112,7 +112,7 @@ impl Recoveries {
             None => Quiet::begun(highest, within("the database", cluster.now()).await?),
         };
         self.state().quiet.insert(id.clone(), quiet);
-        let busy = cluster.busy(quiet.told_from(), self.parts.peers.patience());
+        let busy = cluster.count_busy(quiet.told_from(), self.parts.peers.patience());
         match within("the database", busy).await? {
             0 => Ok(()),
             busy => Err(RecoveryError::Waiting(format!(

@@ -101,7 +101,7 @@ impl GateKeeperChild {
         self.parts.engine.revision().await?;
         if let Some(peers) = &self.parts.peers {
             // Others wait for this node from now on. Unheard, it is heard a little later.
-            let _unheard = peers.beat().await;
+            let _unheard = peers.heartbeat().await;
         }
         self.keeper().round().await;
         Ok(())
