@@ -131,12 +131,12 @@ impl NodeActors {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&backend.catalog),
             engine: Arc::clone(&backend.engine),
-            peers: self.peers.clone(),
+            membership: self.peers.clone(),
             recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
         };
+        parts.first_round().await?;
         let keeper = GateKeeperActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
-        keeper.first_round().await?;
         self.supervise(keeper).await;
         Ok(())
     }
@@ -144,7 +144,7 @@ impl NodeActors {
     async fn start_presence(&self) {
         let Some(peers) = self.peers.clone() else { return };
         let (recoveries, registry) = (self.recoveries.clone(), Arc::clone(&self.registry));
-        let parts = HeartbeatDeps { peers, recoveries, registry };
+        let parts = HeartbeatDeps { membership: peers, recoveries, registry };
         let child = HeartbeatActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
@@ -171,7 +171,7 @@ impl NodeActors {
     async fn start_reconciler(&self, interval: Duration) {
         // So long that who has it keeps it from one run to the next.
         let right = self.right("reconcile", interval * 2);
-        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, right };
+        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, lease: right };
         let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
     }
@@ -190,7 +190,7 @@ impl NodeActors {
             bus: Arc::clone(&transport.bus),
             publisher: self.publisher.clone(),
             metrics: Arc::clone(&self.metrics),
-            right: self.right("sweep", SWEEP_PERIOD),
+            lease: self.right("sweep", SWEEP_PERIOD),
         };
         let child = OutboxActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
         self.supervise(child).await;
@@ -198,7 +198,7 @@ impl NodeActors {
 
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
         // Without others nobody asks.
-        let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
+        let hands = self.peers.as_ref().map(|peers| peers.in_flight().clone()).unwrap_or_default();
         let silence = DatabaseOutage::default();
         for number in 1..=count {
             let parts = PersisterDeps {
@@ -225,7 +225,7 @@ fn recovery_parts(
     metrics: &Arc<Metrics>,
 ) -> RecoveryDeps {
     RecoveryDeps {
-        peers: Arc::clone(peers),
+        membership: Arc::clone(peers),
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),
         store: Arc::clone(&backend.store),

@@ -107,7 +107,7 @@ pub trait Cluster: Send + Sync {
     async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
 
     /// Says what `node` knows. Saying it again is fine.
-    async fn halt_and_report(
+    async fn report(
         &self,
         open: &OpenRecovery,
         node: &NodeId,

@@ -69,10 +69,10 @@ async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
     cluster.heartbeat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 2);
-    cluster.halt_and_report(&open, &one, evidence(5, 9)).await.unwrap();
-    cluster.halt_and_report(&open, &one, evidence(4, 3)).await.unwrap();
+    cluster.report(&open, &one, evidence(5, 9)).await.unwrap();
+    cluster.report(&open, &one, evidence(4, 3)).await.unwrap();
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
-    cluster.halt_and_report(&open, &other, evidence(6, 2)).await.unwrap();
+    cluster.report(&open, &other, evidence(6, 2)).await.unwrap();
     let said = cluster.node_reports(&open, LONG).await.unwrap();
     assert_eq!((said.missing, said.evidence), (0, evidence(6, 9)));
 }
@@ -95,7 +95,7 @@ async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
 async fn the_life_after_a_recovery_is_remembered_and_what_was_said_in_it_is_not() {
     let (_stage, cluster, one, _) = nodes().await;
     let first = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
-    cluster.halt_and_report(&first, &one, evidence(3, 9)).await.unwrap();
+    cluster.report(&first, &one, evidence(3, 9)).await.unwrap();
     cluster.recovered(&first, 8).await.unwrap();
     let next = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&next, LONG).await.unwrap().evidence, evidence(8, 0));

@@ -10,7 +10,7 @@ use crate::support::services::PrivateRedis;
 
 const TOTAL: u32 = 20;
 const MEMBERS: u32 = 5;
-const WAITS: &str = "may have something in hand that is not in the database";
+const WAITS: &str = "may hold messages that are not in the database";
 
 /// Keeps every row out until it is dropped.
 async fn keep_rows_out(url: &str) -> PgConnection {

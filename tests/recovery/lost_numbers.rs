@@ -100,23 +100,3 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
     assert_eq!(raised.status().as_u16(), 200);
     assert_eq!(ask(node.address(), "drop", "lost").await.1["sequence"], 4, "as many again for those who ask");
 }
-
-/// Whoever has the right to sweep may be dead, as here, where it is nobody.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_starting_node_finds_is_published_whoever_has_the_right_to_sweep() {
-    let redis = PrivateRedis::start().await;
-    let stack = Stack::with_redis(&redis.url()).await;
-    // Without it the reconciler would publish it, after a minute.
-    let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_RECONCILE_INTERVAL", "off");
-    let mut node = start_at_home(builder.set("OPENRUN_TEST_ABORT", "admitted:1")).await;
-    races::create_coupon(node.address(), "drop", 3).await;
-    ask_the_dying(&node, "first").await;
-    let mut database = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL answers");
-    let lease =
-        "INSERT INTO leases (what, node, ends_at) VALUES ('sweep', 'nobody', now() + interval '1 hour')
-        ON CONFLICT (what) DO UPDATE SET node = EXCLUDED.node, ends_at = EXCLUDED.ends_at";
-    sqlx::query(lease).execute(&mut database).await.expect("the table is there");
-    node.restart().await;
-    let rows = until_persisted(&stack.database_url, "drop", 1).await;
-    assert_eq!(rows.len(), 1);
-}

@@ -36,21 +36,21 @@ pub struct ReconcileSchedule {
     /// From one run to the next.
     pub interval: Duration,
     /// None where there is only one node. Two that run at once do no harm, but do the work twice.
-    pub right: Option<Lease>,
+    pub lease: Option<Lease>,
 }
 
 impl ReconcileSchedule {
     async fn may_run(&mut self) -> bool {
-        match &mut self.right {
-            Some(right) => right.is_held().await,
+        match &mut self.lease {
+            Some(lease) => lease.is_held().await,
             None => true,
         }
     }
 
     /// Lets another node begin at once.
     async fn end(&mut self) {
-        if let Some(right) = &mut self.right {
-            right.give_back().await;
+        if let Some(lease) = &mut self.lease {
+            lease.release().await;
         }
     }
 }

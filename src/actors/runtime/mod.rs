@@ -3,6 +3,7 @@
 mod arbiters;
 mod background_actor;
 pub(super) mod catch_panic;
+pub(super) mod deadline;
 mod supervisor;
 
 pub use arbiters::Arbiters;
