@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::MigrateArgs;
+use super::args::{DATA_DIR, MigrateArgs};
 use super::failure::Failure;
 use super::runtime;
-use super::settings::DATA_DIR;
 use crate::bootstrap::{self, EngineKind, Migration, SettingsError};
 use crate::telemetry::{self, LogFormat, MIGRATE_FILTER};
 

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::NodeArgs;
+use super::args::{DATA_DIR, NodeArgs};
 use super::failure::Failure;
 use super::runtime;
-use super::settings::DATA_DIR;
 use crate::bootstrap::Node;
 use crate::telemetry::SERVE_FILTER;
 

@@ -6,24 +6,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::args::CommonArgs;
+use super::args::{CommonArgs, required_url};
 use super::failure::Failure;
 use crate::bootstrap::{EngineKind, Settings, SettingsError, StackUrls};
 use crate::domain::AckLevel;
 use crate::telemetry::{self, Traces};
-
-/// Where the embedded engine keeps its file unless told otherwise.
-pub(super) const DATA_DIR: &str = "openrun-data";
-
-/// The URL of a service that `engine` needs.
-pub(super) fn given(
-    url: Option<&String>,
-    engine: EngineKind,
-    setting: &'static str,
-) -> Result<SecretString, SettingsError> {
-    let url = url.filter(|url| !url.is_empty());
-    url.map(|url| url.clone().into()).ok_or(SettingsError::MissingUrl(engine, setting))
-}
 
 impl CommonArgs {
     /// The settings of a node that listens on `bind` and, unless told otherwise, keeps its file in `data_dir`.
@@ -64,9 +51,9 @@ impl CommonArgs {
             return Ok(None);
         }
         Ok(Some(StackUrls {
-            redis: given(self.redis_url.as_ref(), self.engine, "OPENRUN_REDIS_URL")?,
-            amqp: given(self.amqp_url.as_ref(), self.engine, "OPENRUN_AMQP_URL")?,
-            database: given(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL")?,
+            redis: required_url(self.redis_url.as_ref(), self.engine, "OPENRUN_REDIS_URL")?,
+            amqp: required_url(self.amqp_url.as_ref(), self.engine, "OPENRUN_AMQP_URL")?,
+            database: required_url(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL")?,
             amqp_namespace: self.amqp_namespace.clone(),
         }))
     }
@@ -75,7 +62,7 @@ impl CommonArgs {
     fn database(&self) -> Result<Option<SecretString>, SettingsError> {
         match self.engine {
             EngineKind::Postgres(_) => {
-                given(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL").map(Some)
+                required_url(self.database_url.as_ref(), self.engine, "OPENRUN_DATABASE_URL").map(Some)
             }
             EngineKind::Embedded | EngineKind::RedisLua | EngineKind::RedisLock => Ok(None),
         }

@@ -1,5 +1,6 @@
 //! The doors: one file a resource, errors and extractors in one file each.
 
+mod actor_body;
 mod admin;
 mod body_guard;
 mod console;

@@ -13,7 +13,8 @@ mod services;
 mod traces;
 
 pub use coupons::{COUPONS_MAX, CouponGauges, CouponSample};
-pub use logging::{DEMO_FILTER, LogFormat, MIGRATE_FILTER, SERVE_FILTER, init};
+pub use log_format::LogFormat;
+pub use logging::{DEMO_FILTER, MIGRATE_FILTER, SERVE_FILTER, init};
 pub use metrics::{Metrics, Outcome};
 pub use persisting::Persisting;
 pub use recent_logs::{LogLine, recent_log_lines};

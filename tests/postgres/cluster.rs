@@ -49,16 +49,16 @@ async fn of_many_who_ask_at_once_one_has_the_right() {
 async fn a_recovery_is_told_to_every_beat_until_it_ends_and_the_next_one_is_another() {
     let (_stage, cluster, one, other) = nodes().await;
     assert_eq!(cluster.heartbeat(&one, None, None).await.unwrap().open, []);
-    let round = cluster.recovery(&id("drop")).await.unwrap();
-    assert_eq!(cluster.recovery(&id("drop")).await.unwrap(), round, "one at a time");
+    let round = cluster.open_recovery(&id("drop")).await.unwrap();
+    assert_eq!(cluster.open_recovery(&id("drop")).await.unwrap(), round, "one at a time");
     let open = OpenRecovery { coupon: id("drop"), round };
     for node in [&one, &other, &one] {
         assert_eq!(cluster.heartbeat(node, None, None).await.unwrap().open, std::slice::from_ref(&open));
     }
-    cluster.recovered(&open, 7).await.unwrap();
+    cluster.end_recovery(&open, 7).await.unwrap();
     assert!(!cluster.is_open(&open).await.unwrap());
     assert_eq!(cluster.heartbeat(&one, None, None).await.unwrap().open, []);
-    assert!(cluster.recovery(&id("drop")).await.unwrap() > round);
+    assert!(cluster.open_recovery(&id("drop")).await.unwrap() > round);
     assert!(!cluster.is_open(&open).await.unwrap(), "a new one does not open the old one");
 }
 
@@ -67,7 +67,7 @@ async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
     let (_stage, cluster, one, other) = nodes().await;
     cluster.heartbeat(&one, None, None).await.unwrap();
     cluster.heartbeat(&other, None, None).await.unwrap();
-    let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
+    let open = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 2);
     cluster.report(&open, &one, evidence(5, 9)).await.unwrap();
     cluster.report(&open, &one, evidence(4, 3)).await.unwrap();
@@ -82,7 +82,7 @@ async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
     let (_stage, cluster, one, other) = nodes().await;
     cluster.heartbeat(&one, None, None).await.unwrap();
     cluster.heartbeat(&other, None, None).await.unwrap();
-    let open = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
+    let open = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     cluster.leave(&other).await.unwrap();
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
     tokio::time::sleep(SHORT * 2).await;
@@ -94,13 +94,13 @@ async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
 #[tokio::test]
 async fn the_life_after_a_recovery_is_remembered_and_what_was_said_in_it_is_not() {
     let (_stage, cluster, one, _) = nodes().await;
-    let first = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
+    let first = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     cluster.report(&first, &one, evidence(3, 9)).await.unwrap();
-    cluster.recovered(&first, 8).await.unwrap();
-    let next = OpenRecovery { coupon: id("drop"), round: cluster.recovery(&id("drop")).await.unwrap() };
+    cluster.end_recovery(&first, 8).await.unwrap();
+    let next = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&next, LONG).await.unwrap().evidence, evidence(8, 0));
     // Whoever ends the old one late ends nothing.
-    cluster.recovered(&first, 9).await.unwrap();
+    cluster.end_recovery(&first, 9).await.unwrap();
     assert!(cluster.is_open(&next).await.unwrap());
 }
 

@@ -94,8 +94,8 @@ impl Membership {
     pub(crate) async fn heartbeat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let sent_at = Instant::now();
         let catalog_read_at = self.state.lock().catalog_read_at;
-        let idle_at = self.cluster_time().filter(|_| self.in_flight.is_idle(sent_at));
-        let reply = bounded(self.cluster.heartbeat(&self.node, catalog_read_at, idle_at)).await;
+        let idle_since = self.cluster_time().filter(|_| self.in_flight.is_idle(sent_at));
+        let reply = bounded(self.cluster.heartbeat(&self.node, catalog_read_at, idle_since)).await;
         let mut state = self.state.lock();
         if reply.is_err() || state.last_sent.is_some_and(|last| sent_at - last > HEARTBEAT_LATE_AFTER) {
             state.steady_since = None;

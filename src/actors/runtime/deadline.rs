@@ -16,12 +16,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct TimedOut(Duration);
 
 /// Waits two seconds for the answer to `question`.
-pub async fn bounded<T, E: From<TimedOut>>(question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub(crate) async fn bounded<T, E: From<TimedOut>>(question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     bounded_by(ANSWER_TIMEOUT, question).await
 }
 
 /// Waits for the answer to `question`, at most for `limit`.
-pub async fn bounded_by<T, E: From<TimedOut>>(
+pub(crate) async fn bounded_by<T, E: From<TimedOut>>(
     limit: Duration,
     question: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::defaults::{DATA_DIR, required_url};
 use crate::bootstrap::{EngineKind, InspectionSettings, SettingsError};
 use crate::cli::failure::Failure;
-use crate::cli::settings::{DATA_DIR, given};
 use crate::domain::CouponId;
 use crate::telemetry::{self, LogFormat};
 
@@ -97,14 +97,14 @@ impl PlaceArgs {
         let is_named = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
         let guessed = if is_named { EngineKind::RedisLua } else { EngineKind::Embedded };
         let engine = self.engine.unwrap_or(guessed);
-        let database = || given(self.database_url.as_ref(), engine, "OPENRUN_DATABASE_URL");
+        let database = || required_url(self.database_url.as_ref(), engine, "OPENRUN_DATABASE_URL");
         Ok(match engine {
             EngineKind::Embedded => {
                 InspectionSettings::Embedded(self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR)))
             }
             EngineKind::RedisLua | EngineKind::RedisLock => InspectionSettings::Stack {
                 engine,
-                redis: given(self.redis_url.as_ref(), engine, "OPENRUN_REDIS_URL")?,
+                redis: required_url(self.redis_url.as_ref(), engine, "OPENRUN_REDIS_URL")?,
                 database: database()?,
                 may_write,
             },

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::Timestamp;
-use crate::http::admin::actors::ActorBody;
+use crate::http::actor_body::ActorBody;
 
 /// The node at one moment; the data of an event `snapshot`.
 #[derive(Debug, Serialize, ToSchema)]

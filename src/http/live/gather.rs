@@ -11,7 +11,7 @@ use crate::actors::issuing::{CouponHandle, CouponRegistry};
 use crate::actors::runtime::ActorAdmin;
 use crate::clock;
 use crate::domain::{CouponId, CouponState, Timestamp};
-use crate::http::admin::actors::ActorBody;
+use crate::http::actor_body::ActorBody;
 use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch};
 use crate::telemetry::{LogLine, recent_log_lines};
 

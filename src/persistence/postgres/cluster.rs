@@ -16,7 +16,7 @@ use crate::ports::{
 };
 
 /// Who has been silent for an hour is swept away on the way.
-const HEARTBEAT: &str = "WITH beat AS (
+const BEAT: &str = "WITH beat AS (
         INSERT INTO nodes (id, seen_at, aware, hands_free) VALUES ($1, now(), $2, $3)
         ON CONFLICT (id) DO UPDATE
             SET seen_at = now(), aware = EXCLUDED.aware, hands_free = EXCLUDED.hands_free
@@ -28,11 +28,11 @@ const HEARTBEAT: &str = "WITH beat AS (
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-const COUNT_LAGGING: &str = "SELECT count(*) FROM nodes
+const UNAWARE: &str = "SELECT count(*) FROM nodes
     WHERE seen_at > now() - $2 * interval '1 millisecond' AND COALESCE(aware, 0) < $1";
 
 /// What was said more than two seconds ago, four beats, no longer counts.
-const COUNT_BUSY: &str = "SELECT count(*) FROM nodes
+const BUSY: &str = "SELECT count(*) FROM nodes
     WHERE seen_at > now() - $2 * interval '1 millisecond'
         AND COALESCE(hands_free, 0) < GREATEST($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 2000000)";
 
@@ -115,16 +115,17 @@ impl Cluster for PostgresCluster {
         &self,
         node: &NodeId,
         catalog_read_at: Option<ClusterTime>,
-        idle_at: Option<ClusterTime>,
+        idle_since: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError> {
         let node = node.to_string();
-        let (catalog_read_at, idle_at) = (catalog_read_at.map(|at| at.0), idle_at.map(|at| at.0));
+        let (catalog_read_at, idle_since) =
+            (catalog_read_at.map(|time| time.0), idle_since.map(|time| time.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {
-                sqlx::query(HEARTBEAT)
+                sqlx::query(BEAT)
                     .bind(node)
                     .bind(catalog_read_at)
-                    .bind(idle_at)
+                    .bind(idle_since)
                     .fetch_all(connection)
                     .await
             })
@@ -140,11 +141,11 @@ impl Cluster for PostgresCluster {
     }
 
     async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
-        self.count(COUNT_LAGGING, since, silence).await
+        self.count(UNAWARE, since, silence).await
     }
 
     async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
-        self.count(COUNT_BUSY, since, silence).await
+        self.count(BUSY, since, silence).await
     }
 
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError> {
@@ -174,7 +175,7 @@ impl Cluster for PostgresCluster {
         work.await.map(drop).map_err(failed)
     }
 
-    async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
+    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
         let id = coupon.to_string();
         let work = self.database.run(|connection| {
             Box::pin(async move { sqlx::query_scalar(RECOVERY).bind(id).fetch_one(connection).await })
@@ -224,7 +225,7 @@ impl Cluster for PostgresCluster {
         read().map_err(failed)
     }
 
-    async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
+    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
         let (id, round) = (open.coupon.to_string(), rows::integer(open.round.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {

@@ -1,7 +1,6 @@
 //! Log lines: one a decision worth reading, on standard error, never with a secret.
 
 use std::io::IsTerminal as _;
-use std::str::FromStr;
 
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -13,30 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::log_format::{WithTrace, write_field};
+use super::log_format::{LogFormat, WithTrace, write_field};
 use super::traces::{TraceSettings, Traces};
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Pretty,
-    /// One JSON object a line, for machines.
-    Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "pretty" => Ok(Self::Pretty),
-            "json" => Ok(Self::Json),
-            _ => Err("a log format is 'pretty' or 'json'".to_owned()),
-        }
-    }
-}
 
 /// What is logged of `serve` unless told otherwise. Others' lines are left out where the service says the same in its own
 /// words, or where anybody could write them: sqlx shows statements whole, actix-http reports what is no request as an

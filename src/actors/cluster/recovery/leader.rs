@@ -47,7 +47,7 @@ impl Recoveries {
             }
             Err(other) => return Err(other.into()),
         };
-        bounded(cluster.recovered(open, epoch)).await?;
+        bounded(cluster.end_recovery(open, epoch)).await?;
         self.deps.metrics.recovered(outcome);
         let after_ms = since.elapsed().as_millis();
         tracing::info!(coupon = %id, how = outcome, issued = evidence.issued, after_ms, "the engine is trusted again; the gate opens");

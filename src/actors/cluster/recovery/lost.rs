@@ -22,7 +22,7 @@ impl Recoveries {
         last: Sequence,
     ) -> Result<(), RecoveryError> {
         let lost = &self.deps.lost;
-        let Some(loss) = bounded(lost.note(open, watermark, last)).await? else { return Ok(()) };
+        let Some(loss) = bounded(lost.record(open, watermark, last)).await? else { return Ok(()) };
         if !loss.permitted {
             return Err(RecoveryError::Lost(loss));
         }

@@ -143,11 +143,11 @@ impl Recoveries {
 
     /// Drops the issuances that the database holds from this node's memory.
     pub(crate) async fn forget_stored(&self, coupon: &CouponId) {
-        let Some(first) = self.deps.engine.unsettled(coupon) else { return };
+        let Some(first) = self.deps.engine.first_unconfirmed(coupon) else { return };
         let watermark = self.deps.store.watermark(coupon, first.saturating_sub(1));
         // Without an answer they stay until the next round.
         if let Ok(watermark) = bounded(watermark).await {
-            self.deps.engine.settled(coupon, watermark);
+            self.deps.engine.forget_through(coupon, watermark);
         }
     }
 

@@ -61,7 +61,7 @@ impl Recoveries {
             Err(EngineError::Fenced(_) | EngineError::UnknownCoupon | EngineError::Corrupt(_)) => {}
             Err(other) => return Err(other.into()),
         }
-        let round = bounded(self.deps.membership.cluster().recovery(id)).await?;
+        let round = bounded(self.deps.membership.cluster().open_recovery(id)).await?;
         let open = Open::new(round);
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state.lock().open.insert(id.clone(), open);
