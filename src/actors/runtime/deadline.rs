@@ -16,7 +16,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct TimedOut(Duration);
 
 /// Waits two seconds for the answer to `question`.
-pub(crate) async fn bounded<T, E: From<TimedOut>>(question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub(crate) async fn bounded<T, E: From<TimedOut>>(
+    question: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     bounded_by(ANSWER_TIMEOUT, question).await
 }
 

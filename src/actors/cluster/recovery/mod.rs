@@ -134,7 +134,7 @@ impl Recoveries {
 
     /// Whether the engine's `UnknownCoupon` is a loss, and not a coupon that is being created.
     pub(crate) fn is_lost(&self, handle: &CouponHandle) -> bool {
-        if handle.issued_seen() > 0 {
+        if handle.last_issued() > 0 {
             return true;
         }
         let since = *self.state.lock().unknown_since.entry(handle.id().clone()).or_insert_with(Instant::now);

@@ -1,4 +1,4 @@
-//! The board on which publisher, persisters and poller write how far issuances have got, and by which waiters are told.
+//! The board on which publisher, persisters and poller write how far issuances have got, and by which waiters are reached.
 
 mod waiting;
 
@@ -41,7 +41,7 @@ pub(crate) struct Wait<'a> {
     board: &'a AckBoard,
     ticket: Ticket,
     /// Resolves when the level is reached.
-    pub(crate) told: oneshot::Receiver<()>,
+    pub(crate) reached: oneshot::Receiver<()>,
 }
 
 impl Drop for Wait<'_> {
@@ -63,16 +63,16 @@ impl AckBoard {
         if state.waiting.is_empty() {
             return 0;
         }
-        let told = issuances
+        let reached = issuances
             .into_iter()
             .map(|(sequence, member)| state.waiting.reached(coupon, sequence, member, level));
-        told.sum()
+        reached.sum()
     }
 
     /// Waits until `issuance` has reached `level`, beginning with what is written on the board from now on.
     pub(crate) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
-        let (ticket, told) = self.lock().waiting.enter(issuance, level);
-        Wait { board: self, ticket, told }
+        let (ticket, reached) = self.lock().waiting.enter(issuance, level);
+        Wait { board: self, ticket, reached }
     }
 
     /// Whether somebody waits, or will if what they ask for is issued.
@@ -86,14 +86,14 @@ impl AckBoard {
         Expected(Arc::clone(&self.expected))
     }
 
-    /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::is_over`].
-    pub(crate) fn wants_poller(&self) -> bool {
+    /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::release_poller`].
+    pub(crate) fn claim_poller(&self) -> bool {
         let mut state = self.lock();
         !state.waiting.is_empty() && !std::mem::replace(&mut state.polled, true)
     }
 
     /// Whether nobody waits any more. If so, whoever asked the database no longer does.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn release_poller(&self) -> bool {
         let mut state = self.lock();
         let over = state.waiting.is_empty();
         if over {
@@ -132,21 +132,21 @@ mod tests {
     #[test]
     fn there_is_one_poller_while_somebody_waits() {
         let board = AckBoard::default();
-        assert!(!board.wants_poller(), "nobody waits");
+        assert!(!board.claim_poller(), "nobody waits");
         let first = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(board.wants_poller());
+        assert!(board.claim_poller());
         let second = board.wait(&issuance(), AckLevel::Queued);
-        assert!(!board.wants_poller(), "there is one");
+        assert!(!board.claim_poller(), "there is one");
         drop(first);
-        assert!(!board.is_over());
+        assert!(!board.release_poller());
         drop(second);
         // It has not looked since, so it is still at work for whoever comes now.
         let third = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(!board.wants_poller());
+        assert!(!board.claim_poller());
         drop(third);
-        assert!(board.is_over());
+        assert!(board.release_poller());
         let _fourth = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(board.wants_poller(), "the last one has gone home");
+        assert!(board.claim_poller(), "the last one has gone home");
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(board.reached(&kim.coupon_id, AckLevel::Queued, news), 1);
         assert_eq!(board.page(&kim.coupon_id, 0, 9), [1], "two still wait");
         assert_eq!(board.reached(&kim.coupon_id, AckLevel::Persisted, news), 2);
-        assert!(waits.iter_mut().all(|wait| wait.told.try_recv().is_ok()));
-        assert_eq!((board.coupons(), board.is_over()), (vec![], true));
+        assert!(waits.iter_mut().all(|wait| wait.reached.try_recv().is_ok()));
+        assert_eq!((board.coupons(), board.release_poller()), (vec![], true));
     }
 }

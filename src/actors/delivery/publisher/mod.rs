@@ -165,7 +165,7 @@ async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
 
 impl PanicBoundary for PublisherActor {
     fn failed(&mut self, why: String) {
-        self.note.because(why);
+        self.note.set_reason(why);
     }
 }
 

@@ -52,8 +52,8 @@ impl Keeper {
     /// Applies a stricter lifecycle of the engine to the catalogue, since a rebuild of the engine would lose it otherwise.
     /// It is seen in two rounds in a row first: once may be an operator's change that is just being written.
     pub(super) async fn pull_lifecycle(&self, handle: &CouponHandle, standing: Standing) {
-        let behind = standing.lifecycle > handle.coupon().lifecycle;
-        if !handle.is_behind_again(behind) {
+        let is_lagging = standing.lifecycle > handle.coupon().lifecycle;
+        if !handle.is_still_lagging(is_lagging) {
             return;
         }
         let change = CatalogChange { lifecycle: Some(standing.lifecycle), ..CatalogChange::default() };

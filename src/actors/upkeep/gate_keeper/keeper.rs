@@ -92,7 +92,7 @@ impl Keeper {
             }
             unreadable.extend(page.unreadable.into_iter().map(|coupon| (coupon.id, coupon.why)));
             if after.is_none() {
-                return self.deps.registry.cannot_read(unreadable);
+                return self.deps.registry.record_unreadable(unreadable);
             }
         }
     }

@@ -60,7 +60,7 @@ impl BackgroundTask for GateKeeperDeps {
         while !stop.is_set() {
             keeper.round().await;
             tokio::select! {
-                _woken_or_not = timeout(ROUND, signal.nudged()) => {}
+                _woken_or_not = timeout(ROUND, signal.woken()) => {}
                 () = stop.due() => {}
             }
         }

@@ -62,7 +62,7 @@ impl Sweep {
         for handle in self.deps.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
             // Recorded without the lease too: a node that takes it over knows at once which entries are overdue.
-            let overdue = progress.record_issued(Instant::now(), handle.issued_seen());
+            let overdue = progress.record_issued(Instant::now(), handle.last_issued());
             if is_sweeper && self.deps.sweep(&handle, progress, overdue).await {
                 pause = CATCH_UP_ROUND;
             }
@@ -81,7 +81,7 @@ impl Sweep {
 impl SweepDeps {
     /// Sweeps one outbox; gives whether more overdue entries remain.
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> bool {
-        let issued = handle.issued_seen();
+        let issued = handle.last_issued();
         if issued <= progress.watermark {
             progress.moved_at = Instant::now();
             return false;
