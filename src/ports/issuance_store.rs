@@ -42,6 +42,17 @@ pub struct InsertReport {
 }
 
 impl InsertReport {
+    /// Logs every conflict that needs an operator, and returns their number.
+    pub fn log_alarms(&self) -> u64 {
+        let mut count = 0;
+        for Conflict { arrived, held, .. } in self.alarms() {
+            let IssuedCoupon { coupon_id, sequence, member_id, .. } = arrived;
+            tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database: it is in quarantine");
+            count += 1;
+        }
+        count
+    }
+
     /// The conflicts that need an operator: all but the settled ones.
     pub fn alarms(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| !conflict.is_settled)

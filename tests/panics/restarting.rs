@@ -39,7 +39,7 @@ fn every_actor_of_a_node_can_be_made_anew_in_the_middle_of_a_race() {
         eprintln!("{}", races::figures(&report));
         assert_promise_kept(&report, TOTAL);
         assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
-        assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+        assert_eq!(races::count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
         assert_rows(&until_persisted(&url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
         node.stop().await;
     });

@@ -89,7 +89,7 @@ pub(crate) async fn race_with_panics(node: &Node, coupon: &str, places: &[(&str,
     eprintln!("{places:?}: {}", races::figures(&report));
     races::assert_promise_kept(&report, TOTAL);
     assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
-    assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(races::count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
     report
 }
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::arrange::{kill_at, start_at_home, until_trimmed};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::races::{
-    self, assert_promise_kept, assert_rows, postgres_rows, sqlite_rows, until_issued, until_persisted,
-    winners,
+    self, assert_promise_kept, assert_rows, count_holders, postgres_rows, sqlite_rows, until_issued,
+    until_persisted,
 };
 use crate::support::shared::coupon_id;
 
@@ -39,7 +39,7 @@ async fn race_with_kills(node: &mut NodeProcess, coupon: &str, kills: u32) -> Ra
     eprintln!("killed at {moments:?}: {}", races::figures(&report));
     assert!(report.unknown > 0, "nobody noticed that the node was killed");
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
     report
 }
 
@@ -130,7 +130,8 @@ async fn a_node_told_to_end_in_a_race_ends_well_and_what_it_answered_arrives_thr
 
     let other = NodeProcess::redis_lua(&stack).start().await;
     let issued =
-        until_issued(other.address(), &coupon, u32::try_from(winners(&report.issued_answers)).unwrap()).await;
+        until_issued(other.address(), &coupon, u32::try_from(count_holders(&report.issued_answers)).unwrap())
+            .await;
     assert_rows(&until_persisted(&stack.database_url, &coupon, issued).await, &report.issued_answers, issued);
     // Those who were cut off get theirs from the other node.
     let rest = races::run(races::config(other.address(), &coupon, MEMBERS, CLIENTS)).await;

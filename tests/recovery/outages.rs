@@ -10,7 +10,8 @@ use sqlx::{Connection, PgConnection};
 use crate::arrange::{messages, outbox_depth, start_at_home, until_trimmed};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, assert_promise_kept, assert_rows, issued, postgres_rows, until_issued, until_persisted, winners,
+    self, assert_promise_kept, assert_rows, count_holders, issued, postgres_rows, until_issued,
+    until_persisted,
 };
 use crate::support::services::{PrivatePostgres, PrivateRabbitMq};
 use crate::support::shared::{Database, amqp_url, coupon_id, own_redis_url};
@@ -65,7 +66,7 @@ async fn let_it_settle(rabbitmq: &mut PrivateRabbitMq) {
 /// Waits until everything that was told is in the database, nothing is left in the outbox, and no letter is dead.
 async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told: &[IssuedAnswer]) {
     let issued = issued(node, coupon).await.expect("the node answers");
-    assert_eq!(issued as usize, winners(told), "everybody who holds one was told");
+    assert_eq!(issued as usize, count_holders(told), "everybody who holds one was told");
     assert_rows(&until_persisted(&stack.database_url, coupon, issued).await, told, issued);
     until_trimmed(&stack.redis_url, coupon).await;
     let dead_letters = format!("{}.dead-letters", stack.amqp_namespace);
@@ -92,7 +93,11 @@ async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
     let kept = outbox_depth(&stack.redis_url, &coupon).await;
     postgres.restart().await;
     // The broker has confirmed all of it long ago, but only the database may let it leave the outbox.
-    assert!(kept >= winners(&told) / 2, "the outbox held {kept} of {} while nobody wrote", winners(&told));
+    assert!(
+        kept >= count_holders(&told) / 2,
+        "the outbox held {kept} of {} while nobody wrote",
+        count_holders(&told)
+    );
     everything_arrives(&stack, node.address(), &coupon, &told).await;
     races::until("a silence that is over", async || {
         let said = |words: &str| node.log().matches(words).count();
@@ -114,7 +119,7 @@ async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() 
     assert_promise_kept(&report, TOTAL);
     node.kill();
     assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "there was no way to the database");
-    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, winners(&report.issued_answers));
+    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, count_holders(&report.issued_answers));
     rabbitmq.restart().await;
     node.restart().await;
     everything_arrives(&stack, node.address(), &coupon, &report.issued_answers).await;

@@ -5,7 +5,7 @@ use sqlx::{Connection, PgConnection};
 use crate::arrange::start_at_home;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, postgres_rows, until, until_issued, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, postgres_rows, until, until_issued,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::coupon_id;
@@ -29,7 +29,7 @@ async fn a_server_that_is_killed_in_a_race_loses_nothing(engine: &str) {
     let report = racing.await.expect("the race does not panic");
     eprintln!("{engine}, server killed: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
     assert_rows(&postgres_rows(&server.url(), &coupon).await, &report.issued_answers, TOTAL);
 }
 

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use openrun_load::RaceReport;
 
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{self, assert_promise_kept, assert_rows, sqlite_rows, until_persisted, winners};
+use crate::support::races::{
+    self, assert_promise_kept, assert_rows, count_holders, sqlite_rows, until_persisted,
+};
 use crate::support::shared::coupon_id;
 
 const MEMBERS: u64 = 10_000;
@@ -19,7 +21,7 @@ async fn race(name: &str, node: SocketAddr, coupon: &str) -> RaceReport {
     eprintln!("{name}: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
     assert_eq!(report.members, MEMBERS);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize);
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize);
     // Both clicks of a winner are told the same coupon, and both clicks of all others that there is none.
     assert_eq!(report.issued_answers.len(), 2 * TOTAL as usize);
     assert_eq!(report.issued_first, u64::from(TOTAL), "one click of each winner is the one that got it");

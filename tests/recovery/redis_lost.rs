@@ -7,7 +7,7 @@ use redis::AsyncTypedCommands;
 use crate::arrange::start_at_home;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, until, until_issued, until_persisted, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, until, until_issued, until_persisted,
 };
 use crate::support::services::PrivateRedis;
 use crate::support::shared::connect_redis;
@@ -55,7 +55,7 @@ impl Pair {
     async fn assert_kept(&self, reports: &[RaceReport; 2]) {
         for report in reports {
             assert_promise_kept(report, TOTAL);
-            assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+            assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
         }
         let rows = until_persisted(&self.stack.database_url, "drop", TOTAL).await;
         for report in reports {
@@ -115,7 +115,7 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
         .await;
     for report in &reports {
         assert_promise_kept(report, TOTAL);
-        assert_eq!(winners(&report.issued_answers), TOTAL as usize - 20, "none is stranded");
+        assert_eq!(count_holders(&report.issued_answers), TOTAL as usize - 20, "none is stranded");
     }
     let rows = until_persisted(&pair.stack.database_url, "drop", TOTAL).await;
     assert_rows(&rows, &reports[0].issued_answers, TOTAL);

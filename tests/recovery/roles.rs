@@ -10,8 +10,8 @@ use crate::arrange::{channel, outbox_depth, start_at_home, until_trimmed};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, http, postgres_rows, until, until_issued, until_persisted,
-    winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, http, postgres_rows, until, until_issued,
+    until_persisted,
 };
 use crate::support::shared::coupon_id;
 
@@ -57,7 +57,7 @@ async fn an_api_node_that_is_killed_leaves_nothing_behind_that_the_others_do_not
     api.restart().await;
     let report = racing.await.expect("the race does not panic");
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, http, until, until_persisted,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::{amqp_url, coupon_id, own_redis_url};
@@ -58,7 +58,7 @@ async fn clicks_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
         eprintln!("one of two nodes: {}", races::figures(report));
         assert_promise_kept(report, TOTAL);
         // Each winner asked both nodes, so each node told every one of them.
-        assert_eq!(winners(&report.issued_answers), TOTAL as usize);
+        assert_eq!(count_holders(&report.issued_answers), TOTAL as usize);
     }
     assert_eq!(here.issued_first + there.issued_first, u64::from(TOTAL), "each is new on one node only");
     let codes: BTreeMap<_, _> =
@@ -90,7 +90,7 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
         assert_eq!(raised.expect("it answers").status(), 200);
         assert_eq!(resumed.expect("it answers").status(), 200);
         let report = races::run(races::config(one.address(), &coupon, RAISED.into(), 8)).await;
-        assert_eq!(winners(&report.issued_answers), RAISED as usize, "{}", races::figures(&report));
+        assert_eq!(count_holders(&report.issued_answers), RAISED as usize, "{}", races::figures(&report));
         assert_rows(
             &until_persisted(&stack.database_url, &coupon, RAISED).await,
             &report.issued_answers,

@@ -50,7 +50,7 @@ impl BackgroundTask for HeartbeatDeps {
     async fn run(self, mut stop: StopSignal) {
         while !stop.is_set() {
             self.heartbeat().await;
-            let _waited_or_stopping = timeout(INTERVAL, stop.due()).await;
+            let _waited_or_stopping = timeout(INTERVAL, stop.wait()).await;
         }
         if stop.is_for_good() {
             if let Some(recoveries) = &self.recoveries {

@@ -100,12 +100,7 @@ impl Recoveries {
             let rows: Vec<IssuedCoupon> =
                 page.iter().map(|entry| handle.issuance(&entry.member, entry.grant)).collect();
             let report = bounded(self.deps.store.insert(&rows)).await?;
-            for conflict in report.alarms() {
-                self.deps.metrics.conflicts.inc();
-                let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
-                let held = &conflict.held;
-                tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database");
-            }
+            self.deps.metrics.conflicts.inc_by(report.log_alarms());
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Poller {
         let mut retry = Retry::database();
         loop {
             tokio::time::sleep(pause).await;
-            if self.board.release_poller() {
+            if self.board.retire_poller() {
                 return;
             }
             pause = match catch_panic_async(self.round()).await {
@@ -68,7 +68,7 @@ impl Poller {
                 let Some(last) = page.last().copied() else { break };
                 let held = self.store.holders(&coupon, &page).await?;
                 let rows = held.iter().map(|(sequence, member)| (*sequence, member));
-                released += self.board.reached(&coupon, AckLevel::Persisted, rows);
+                released += self.board.release(&coupon, AckLevel::Persisted, rows);
                 after = last;
             }
         }

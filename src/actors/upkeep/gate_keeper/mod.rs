@@ -61,7 +61,7 @@ impl BackgroundTask for GateKeeperDeps {
             keeper.round().await;
             tokio::select! {
                 _woken_or_not = timeout(ROUND, signal.woken()) => {}
-                () = stop.due() => {}
+                () = stop.wait() => {}
             }
         }
     }

@@ -62,7 +62,7 @@ impl Sample {
         metrics.coupons.unlisted(unlisted.len());
         metrics.services.mailbox("coupon-event", registry.waiting());
         if let Some(stack) = stack {
-            metrics.services.mailbox("publisher", stack.publisher.at_hand());
+            metrics.services.mailbox("publisher", stack.publisher.pending());
         }
         for (name, pool) in pools {
             let usage = pool.usage();

@@ -20,7 +20,7 @@ impl BackgroundTask for SweepDeps {
         let mut sweep = Sweep::new(self);
         while !stop.is_set() {
             let pause = sweep.round().await;
-            let _waited_or_stopping = timeout(pause, stop.due()).await;
+            let _waited_or_stopping = timeout(pause, stop.wait()).await;
         }
         sweep.release_lease().await;
     }

@@ -141,7 +141,7 @@ impl SweepDeps {
             return false;
         }
         // A publisher that is behind or cannot reach the broker still has the overdue events: more would not help it.
-        if self.publisher.is_failing() || self.publisher.at_hand() >= PUBLISH_BATCH_MAX {
+        if self.publisher.is_failing() || self.publisher.pending() >= PUBLISH_BATCH_MAX {
             return false;
         }
         // This node does not know the confirms of other nodes. With a backlog this long persisters are behind, and
