@@ -187,7 +187,7 @@ async fn a_coupon_that_the_database_does_not_know_is_named() {
     assert_eq!(answer.status(), 409);
     let problem: Value = answer.json().await.expect("a problem");
     assert_eq!(problem["code"], "coupon_exists");
-    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("put the database back")), "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("restore the database")), "{problem}");
     let unknown = http().get(node.url(&format!("/v1/coupons/{}", stage.coupon.id))).send().await;
     assert_eq!(unknown.expect("an answer").status(), 404, "nothing was written");
 }

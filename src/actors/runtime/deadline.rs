@@ -12,7 +12,7 @@ use crate::ports::{
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {} s", .0.as_secs())]
+#[error("timed out after {} s", .0.as_secs())]
 pub struct TimedOut(Duration);
 
 /// Waits two seconds for the answer to `question`.

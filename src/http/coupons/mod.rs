@@ -76,7 +76,7 @@ async fn opening(
 ) -> Result<SalePeriod, Problem> {
     let opens_at = match opens_at {
         Some(opens_at) => opens_at,
-        None => state.desk.opening(id).await?.unwrap_or_else(clock::now),
+        None => state.desk.opens_at(id).await?.unwrap_or_else(clock::now),
     };
     SalePeriod::new(opens_at, closes_at).map_err(rule)
 }
