@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 pub use trust::Trust;
 pub use winners::WinnerFilter;
 
-use crate::domain::{MemberId, Rejection, Timestamp};
+use crate::domain::{CouponState, MemberId, Rejection, Timestamp};
 
 /// What the workers of this node know of one coupon.
 #[derive(Debug)]
@@ -117,16 +117,16 @@ impl Gate {
         }
     }
 
-    /// The word for the gate's state in metrics and lists.
+    /// The coupon's state as far as this node knows; `None` while the engine is not trusted.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn state(&self) -> Option<CouponState> {
         match &**self.view.load() {
-            GateView::Open => "open",
-            GateView::NotOpen { .. } => "not_open",
-            GateView::Halted { rejection: Rejection::SoldOut, .. } => "sold_out",
-            GateView::Halted { rejection: Rejection::Paused, .. } => "paused",
-            GateView::Halted { .. } => "closed",
-            GateView::Recovering => "recovering",
+            GateView::Open => Some(CouponState::Open),
+            GateView::NotOpen { .. } => Some(CouponState::NotOpen),
+            GateView::Halted { rejection: Rejection::SoldOut, .. } => Some(CouponState::SoldOut),
+            GateView::Halted { rejection: Rejection::Paused, .. } => Some(CouponState::Paused),
+            GateView::Halted { .. } => Some(CouponState::Closed),
+            GateView::Recovering => None,
         }
     }
 }

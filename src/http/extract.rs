@@ -109,6 +109,6 @@ pub(super) fn note(text: &str) -> Result<Note, Problem> {
 
 /// What continues the request: its own span if it is traced, and otherwise what the client sent, if that is valid.
 pub(super) fn traceparent(request: &HttpRequest) -> Option<Traceparent> {
-    let own = TraceSpan::here().and_then(|work| work.traceparent());
+    let own = TraceSpan::current().and_then(|work| work.traceparent());
     own.or_else(|| spans::traceparent(request.headers()).and_then(Traceparent::parse))
 }

@@ -24,8 +24,8 @@ pub(super) fn begin(request: &ServiceRequest) -> Option<TraceSpan> {
     }
     let work = TraceSpan::of_request(request.method().as_str(), traceparent(request.headers()))?;
     // The path itself is left out, because members are named in some.
-    work.note("http.request.method", request.method().as_str().to_owned());
-    work.note("url.scheme", "http");
+    work.set("http.request.method", request.method().as_str().to_owned());
+    work.set("url.scheme", "http");
     Some(work)
 }
 
@@ -37,12 +37,12 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<&str> {
 /// Notes how `work` was answered, and says in the answer which trace tells of it.
 pub(super) fn answered<B>(work: &TraceSpan, response: &mut ServiceResponse<B>) {
     let status = response.status();
-    work.note("http.response.status_code", i64::from(status.as_u16()));
+    work.set("http.response.status_code", i64::from(status.as_u16()));
     let method = response.request().method().as_str();
     if let Some(route) = response.request().match_pattern() {
         work.rename(&format!("{method} {route}"));
         tracing::debug!(method, route, status = status.as_u16(), "a traced request was answered");
-        work.note("http.route", route);
+        work.set("http.route", route);
     }
     if status.is_server_error() {
         work.failed(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default());

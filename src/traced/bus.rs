@@ -25,8 +25,8 @@ impl TracedBus {
     fn begin(&self, window: &[CouponIssued]) -> Option<TraceSpan> {
         let traces = window.iter().filter_map(|event| event.traceparent.as_ref());
         let work = TraceSpan::for_all(TraceSpanKind::Producer, &format!("publish {}", self.to.name), traces)?;
-        self.to.note_on(&work, "publish", "send");
-        work.note("messaging.batch.message_count", count(window.len()));
+        self.to.describe(&work, "publish", "send");
+        work.set("messaging.batch.message_count", count(window.len()));
         Some(work)
     }
 }

@@ -74,7 +74,7 @@ fn the_reference_explains_every_setting_of_serve() {
 
 #[test]
 fn the_metrics_of_the_run_book_are_in_the_source() {
-    let source: String = ["metrics", "coupons", "persisting", "services"]
+    let source: String = ["metrics", "coupons", "pipeline"]
         .map(|file| fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("it is there"))
         .concat();
     for name in metrics_named(&runbook()) {

@@ -47,7 +47,7 @@ async fn a_server_that_does_not_keep_what_it_commits() {
     let error = refusal(&settings(home.url())).await;
     assert_eq!(
         error.to_string(),
-        "PostgreSQL does not keep what it commits: synchronous_commit is \"off\", but must not be off"
+        "PostgreSQL may lose commits in a crash: synchronous_commit is \"off\", but must not be off"
     );
 }
 

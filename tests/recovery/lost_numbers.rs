@@ -89,7 +89,7 @@ async fn a_number_nobody_knows_the_holder_of_keeps_the_coupon_closed_until_it_is
         assert_eq!(json["coupons"][0]["written_off"], 1, "{json:#}");
         let told = openrun(&[command]).envs(stack.settings()).output().expect("the command runs");
         let text = String::from_utf8_lossy(&told.stdout);
-        assert!(text.contains("drop: numbers written off, which nobody holds: 1\n"), "{text}");
+        assert!(text.contains("drop: numbers written off, which no member holds: 1\n"), "{text}");
     }
     let raised = races::http()
         .patch(format!("{server}/v1/coupons/drop"))

@@ -80,7 +80,7 @@ async fn a_flushed_redis_knows_nothing_and_is_not_loaded_over_what_was_issued() 
 async fn a_coupon_that_the_database_says_was_issued_is_not_loaded_as_new() {
     let node = Node::at(&redis_url()).await;
     let coupon = coupon(5, 1);
-    assert_fenced(node.engine.load(&coupon).await, "of which 1 are known to be issued");
+    assert_fenced(node.engine.load(&coupon).await, "known issuances: 1");
     assert!(matches!(node.engine.standing(&coupon.id).await, Err(EngineError::UnknownCoupon)));
 }
 

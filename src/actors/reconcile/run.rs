@@ -9,7 +9,6 @@ use super::comparison::{CouponComparison, Watch};
 use super::repair::repair;
 use super::report::{CouponReport, DriftKind, DriftReport};
 use super::sources::{CompareError, ReconcileDeps, ReconcileError, bounded};
-use crate::clock;
 use crate::domain::{Coupon, CouponId};
 use crate::ports::{CatalogError, CatalogPage};
 use crate::telemetry::Metrics;
@@ -68,7 +67,7 @@ impl Reconciler {
 
     /// Clears this node's metrics of a whole run: another node runs from now on.
     pub(super) fn clear_metrics(&self) {
-        self.metrics.reconciled.is_anothers();
+        self.metrics.reconciled.clear_drift();
     }
 
     fn record(&self, report: &DriftReport, is_whole: bool) {
@@ -76,7 +75,7 @@ impl Reconciler {
             for kind in DriftKind::ALL {
                 self.metrics.reconciled.remaining(kind.as_str(), report.remaining(kind) as u64);
             }
-            self.metrics.reconciled.last_run.set(clock::now().as_ms() / 1_000);
+            self.metrics.reconciled.run_ended();
         }
         self.metrics.reconciled.repaired.inc_by(report.repaired);
         if report.repaired + report.unrepaired > 0 {

@@ -18,7 +18,7 @@ use crate::fault_injection::panics;
 use crate::fault_injection::{abort, bugs};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
-use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_as};
+use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_in};
 
 /// Deliveries in one batch.
 const BATCH_MAX: usize = 1_024;
@@ -138,7 +138,7 @@ impl Persister {
         batch: Vec<Delivery>,
     ) -> Result<Batch, SourceError> {
         let span = self.batch_span(&batch);
-        run_as(span.as_ref(), self.handle(stream, batch)).await
+        run_in(span.as_ref(), self.handle(stream, batch)).await
     }
 
     /// The batch's span, linked to the traces in which its issuances were decided.
@@ -147,8 +147,8 @@ impl Persister {
         let traces = events.filter_map(|event| event.traceparent.as_ref());
         let span =
             TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
-        self.queue.note_on(&span, "process", "process");
-        span.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+        self.queue.describe(&span, "process", "process");
+        span.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
         Some(span)
     }
 

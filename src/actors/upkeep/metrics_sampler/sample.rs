@@ -56,8 +56,8 @@ impl Sampler {
         let (listed, unlisted): (Vec<_>, Vec<_>) = registry
             .all()
             .into_iter()
-            .partition(|handle| metrics.coupons.seen(handle.id().as_str(), &coupon_sample(handle)));
-        metrics.coupons.unlisted(unlisted.len());
+            .partition(|handle| metrics.coupons.record(handle.id().as_str(), &coupon_sample(handle)));
+        metrics.coupons.record_unlisted(unlisted.len());
         metrics.services.mailbox("coupon-event", registry.waiting());
         if let Some(stack) = stack {
             metrics.services.mailbox("publisher", stack.publisher.pending());
@@ -90,7 +90,7 @@ impl Sampler {
         let (coupon, issued) = (handle.id(), handle.last_issued());
         if self.empty_at.get(coupon).map_or(issued == 0, |at| *at == issued) {
             if issued == 0 {
-                self.deps.metrics.coupons.outbox_seen(coupon.as_str(), 0, 0.0);
+                self.deps.metrics.coupons.record_outbox(coupon.as_str(), 0, 0.0);
             }
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl Sampler {
         let oldest = if depth == 0 { None } else { stack.outbox.pending(coupon, 0, 1).await?.pop() };
         let age_ms = oldest.and_then(|entry| Some(handle.engine_now()?.ms_since(entry.grant.issued_at)));
         let age = Duration::from_millis(age_ms.unwrap_or(0)).as_secs_f64();
-        self.deps.metrics.coupons.outbox_seen(coupon.as_str(), depth, age);
+        self.deps.metrics.coupons.record_outbox(coupon.as_str(), depth, age);
         if depth == 0 {
             self.empty_at.insert(coupon.clone(), issued);
         } else {
@@ -134,5 +134,9 @@ impl MetricsSamplerDeps {
 
 fn coupon_sample(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.last_inventory() }
+    CouponSample {
+        gate: gate.state(),
+        is_halted: gate.halted().is_some(),
+        inventory: handle.last_inventory(),
+    }
 }
