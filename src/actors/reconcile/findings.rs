@@ -25,7 +25,7 @@ pub(super) struct Mismatches {
 }
 
 impl Mismatches {
-    /// The sequences whose holders the findings name.
+    /// The sequences for which the findings name the holders.
     pub(super) fn sequences<'a>(&'a self, held: &'a HeldSlice) -> impl Iterator<Item = Sequence> + 'a {
         let entries = self.entries.iter().map(|entry| entry.grant.sequence);
         entries.chain(held.held_twice.iter().copied().take(NAMED_MAX))

@@ -1,4 +1,4 @@
-//! ReconcilerActor: compares engine, outbox and database on a schedule, repairs what is safe and reports the rest.
+//! ReconcilerActor: compares engine, outbox and database on a schedule, makes safe repairs and reports the rest.
 
 mod comparison;
 mod findings;

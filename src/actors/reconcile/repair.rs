@@ -1,4 +1,4 @@
-//! Repairs of differences whose remedy is certainly safe, and of no others.
+//! Repairs with certainly safe remedies, and no others.
 //!
 //! An issuance that the engine holds and the database lacks is inserted at once instead of published: the database has
 //! just been read, so it is reachable; its answer is final, unlike a broker's confirm; and it works during an outage of the

@@ -1,4 +1,4 @@
-//! Work beside the requests: gates, outboxes, metrics, and what operators change of coupons.
+//! Work beside the requests: gates, outboxes, metrics, and operators' changes of coupons.
 
 mod coupon_admin;
 mod gate_keeper;
