@@ -52,7 +52,7 @@ impl BackgroundTask for HeartbeatDeps {
             self.heartbeat().await;
             let _waited_or_stopping = timeout(INTERVAL, stop.wait()).await;
         }
-        if stop.is_for_good() {
+        if stop.is_shutdown() {
             if let Some(recoveries) = &self.recoveries {
                 recoveries.release_lease().await;
             }
