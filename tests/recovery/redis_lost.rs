@@ -109,7 +109,7 @@ async fn a_redis_restored_to_an_earlier_state_is_rebuilt_and_goes_on() {
     let reports = pair
         .race(async move |redis| {
             redis.kill();
-            redis.put_back(&earlier);
+            redis.restore(&earlier);
             redis.restart().await;
         })
         .await;
