@@ -109,7 +109,7 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
     let reports = pair
         .race(async move |redis| {
             redis.kill();
-            redis.put_back(&earlier);
+            redis.restore(&earlier);
             redis.restart().await;
         })
         .await;
