@@ -1,4 +1,4 @@
-//! The ground of all actors: supervision, panic boundaries, background tasks, arbiters. Knows no coupon.
+//! The common base of all actors: supervision, panic boundaries, background tasks, arbiters. Knows no coupon.
 
 mod arbiters;
 mod background_actor;
