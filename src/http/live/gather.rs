@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::bodies::{CouponLine, Pipeline, Snapshot, TroubleLine};
 use super::rates::Rates;
@@ -10,7 +10,7 @@ use super::slow_stats::{Glance, GlanceSources, Glances};
 use crate::actors::issuing::{CouponHandle, CouponRegistry};
 use crate::actors::runtime::ActorAdmin;
 use crate::clock;
-use crate::domain::{CouponId, CouponState, Timestamp};
+use crate::domain::{CouponId, CouponState};
 use crate::http::actor_body::ActorBody;
 use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch};
 use crate::telemetry::{LogLine, recent_log_lines};
@@ -140,11 +140,6 @@ fn is_done(handle: &CouponHandle) -> bool {
 
 impl From<LogLine> for TroubleLine {
     fn from(trouble: LogLine) -> Self {
-        let since = trouble.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            at: Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
-            level: if trouble.is_error { "error" } else { "warning" },
-            text: trouble.text,
-        }
+        Self { at: trouble.at, level: if trouble.is_error { "error" } else { "warning" }, text: trouble.text }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+pub use opentelemetry::trace::SpanKind as TraceSpanKind;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceId};
 use opentelemetry::{Context, Value};
 use tracing::Span;
@@ -23,28 +24,6 @@ pub const MAX_TRACES: usize = 32;
 
 tokio::task_local! {
     static CURRENT: TraceSpan;
-}
-
-/// OpenTelemetry's kinds of spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TraceSpanKind {
-    Server,
-    Client,
-    Producer,
-    Consumer,
-    Internal,
-}
-
-impl TraceSpanKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-            Self::Internal => "internal",
-        }
-    }
 }
 
 /// The spans of one piece of work, one in each trace. They end when the last clone is dropped.
@@ -184,7 +163,7 @@ impl Traced {
         links: impl IntoIterator<Item = SpanContext>,
     ) -> Option<Self> {
         let span = tracing::info_span!(
-            target: TARGET, parent: None, "work", otel.name = name, otel.kind = kind.as_str()
+            target: TARGET, parent: None, "work", otel.name = name, otel.kind = ?kind
         );
         match parent {
             Parent::None(trace) => context::preset_trace_id(*trace),
