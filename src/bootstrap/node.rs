@@ -97,21 +97,21 @@ fn state(
 ) -> AppState {
     AppState {
         registry: Arc::clone(&actors.registry),
-        desk: CouponAdmin::new(
+        coupons: CouponAdmin::new(
             Arc::clone(&backend.catalog),
             Arc::clone(&backend.engine),
             Arc::clone(&actors.registry),
             actors.membership.clone(),
         ),
         actors: ActorAdmin::new(actors.supervisor.clone(), actors.failed.clone()),
-        lost: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
-        letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
+        lost_numbers: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
+        dead_letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
         quarantine: Arc::clone(&backend.quarantine),
         engine: Arc::clone(&backend.engine),
         acks: acks(settings, backend, actors),
         metrics: Arc::clone(&actors.metrics),
         reconciler: actors.reconciler.clone(),
-        limits: Arc::new(limits(settings, actors)),
+        rate_limiter: Arc::new(rate_limiter(settings, actors)),
         live,
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
@@ -120,7 +120,7 @@ fn state(
     }
 }
 
-fn limits(settings: &Settings, actors: &NodeActors) -> RateLimiter {
+fn rate_limiter(settings: &Settings, actors: &NodeActors) -> RateLimiter {
     RateLimiter::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&actors.metrics))
 }
 

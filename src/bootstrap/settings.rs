@@ -166,7 +166,7 @@ impl Settings {
         use secrecy::ExposeSecret as _;
         match &self.admin_token {
             None if !self.bind.ip().to_canonical().is_loopback() => Err(SettingsError::OpenToAll(self.bind)),
-            None if !self.trusted_proxies.name_nobody() => Err(SettingsError::OpenBehindProxies),
+            None if !self.trusted_proxies.is_empty() => Err(SettingsError::OpenBehindProxies),
             Some(token) if token.expose_secret().chars().count() < TOKEN_MIN_CHARS => {
                 Err(SettingsError::WeakToken)
             }

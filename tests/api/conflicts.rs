@@ -134,10 +134,10 @@ async fn a_read_that_fails_is_not_said_to_be_done_perhaps_and_a_change_is() {
         let taken_away = format!("ALTER TABLE {table} RENAME TO {table}_elsewhere");
         database.execute(sqlx::AssertSqlSafe(taken_away)).await.expect("it is there");
     }
-    let perhaps = "it may be done or not, repeat the call";
+    let perhaps = "the change may be done or not, repeat the call";
     for path in [AT, "/v1/admin/conflicts/1", "/v1/admin/lost-numbers"] {
         let problem = api.get(path).await.problem(503, "unavailable");
-        assert_eq!(problem["detail"], "the database did not answer; ask again");
+        assert_eq!(problem["detail"], "the database did not answer; try again");
     }
     let problem = settle(&api, "1", &json!({ "note": "x" })).await.problem(503, "unavailable");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(perhaps)), "{problem}");

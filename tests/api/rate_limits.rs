@@ -42,7 +42,7 @@ async fn get(api: &Api, path: &str, address: &str) -> Answer {
 fn refused(answer: &Answer, by: &str, policies: &str) {
     let problem = answer.problem(429, "rate_limited");
     assert_eq!(problem["title"], "Too many requests");
-    assert_eq!(problem["detail"], "too many requests at once; nothing was decided, ask again");
+    assert_eq!(problem["detail"], "too many requests at once; nothing was decided, try again");
     let wait = answer.header("retry-after");
     assert!((3_000..=3_600).contains(&wait.parse().unwrap_or(0)), "{answer:?}");
     assert_eq!(answer.header("ratelimit"), format!("\"{by}\";r=0;t={wait}"));

@@ -37,7 +37,7 @@ impl Told {
     fn assert_pending(&self) {
         assert_eq!((self.status, self.body["code"].as_str()), (503, Some("ack_pending")), "{}", self.body);
         let detail = self.body["detail"].as_str().unwrap_or_default();
-        assert!(detail.contains("issued") && detail.contains("asking again"), "{detail}");
+        assert!(detail.contains("issued") && detail.contains("trying again"), "{detail}");
     }
 }
 

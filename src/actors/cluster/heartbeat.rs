@@ -56,7 +56,7 @@ impl BackgroundTask for HeartbeatDeps {
             self.heartbeat().await;
             let _rested_or_leaving = timeout(BEAT, leave.wait()).await;
         }
-        if leave.is_for_good() {
+        if leave.is_shutdown() {
             if let Some(recoveries) = &self.recoveries {
                 recoveries.stand_down().await;
             }

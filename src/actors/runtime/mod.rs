@@ -1,4 +1,4 @@
-//! What every actor needs: supervision, panics that end at the actor, background tasks, arbiters. Knows no coupon.
+//! The ground of all actors: supervision, panic boundaries, background tasks, arbiters. Knows no coupon.
 
 mod arbiters;
 mod background_actor;

@@ -159,7 +159,7 @@ fn is_due(waiting: usize, is_waited_on: bool) -> bool {
 }
 
 async fn send(bus: &dyn EventBus, batch: &[PendingEvent]) -> Result<(), String> {
-    panics::visit(KIND, "window");
+    panics::visit(KIND, "batch");
     let events: Vec<CouponIssued> = batch
         .iter()
         .map(|(coupon, entry)| CouponIssued {

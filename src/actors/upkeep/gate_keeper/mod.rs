@@ -139,7 +139,7 @@ impl Child for GateKeeperChild {
     }
 
     fn start(&self, note: ExitNotice) {
-        let keeper = (self.keeper(), StopSignal::of(&self.stopping, &note));
+        let keeper = (self.keeper(), StopSignal::new(&self.stopping, &note));
         let actor = GateKeeperActor::start_in_arbiter(&self.arbiter, move |_| GateKeeperActor {
             keeper: Some(keeper),
             note,
