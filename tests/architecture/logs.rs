@@ -26,7 +26,7 @@ fn no_log_line_has_a_debug_form() {
 }
 
 #[test]
-fn debug_forms_are_found_and_nothing_else_is() {
+fn only_debug_forms_are_found() {
     for bad in [
         "tracing::warn!(?reply, \"x\")",
         "tracing::warn!(a, ?reply, \"x\")",
@@ -46,7 +46,7 @@ fn debug_forms_are_found_and_nothing_else_is() {
     }
 }
 
-/// The lines of `text` on which something is logged in a debug form; adds to `lines` how many log lines there are.
+/// The lines of `text` with a log macro that uses a Debug form. Adds the number of all log macros to `lines`.
 fn debug_forms(text: &str, lines: &mut usize) -> Vec<usize> {
     let mut found = Vec::new();
     walk(TokenStream::from_str(text).expect("it is Rust"), lines, &mut found);
@@ -67,7 +67,7 @@ fn walk(tokens: TokenStream, lines: &mut usize, found: &mut Vec<usize>) {
     }
 }
 
-/// Whether what stands before a group ends in `tracing::warn!` or the like.
+/// Whether the tokens before a group end in `tracing::warn!` or another log macro.
 fn is_log_macro(before: &[TokenTree]) -> bool {
     let [.., krate, colon, other, level, bang] = before else { return false };
     let is = |token: &TokenTree, wanted: &str| token.to_string() == wanted;

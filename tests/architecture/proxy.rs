@@ -112,7 +112,7 @@ async fn new_connections_go_to_another_port_and_open_ones_stay() {
     let mut stays = connect(&proxy).await;
     stays.write_all(b"hello").await.unwrap();
     assert_eq!(reply(&mut stays).await, "hello");
-    proxy.lead_to(other.port);
+    proxy.redirect_to(other.port);
     let mut redirected = connect(&proxy).await;
     redirected.write_all(b"there").await.unwrap();
     assert_eq!(reply(&mut redirected).await, "there");
