@@ -10,7 +10,7 @@ use super::report::{DriftKind, Finding, NAMED_MAX, Place, Remedy};
 use super::slice::{HeldSlice, Runs, is_genuine};
 use super::sources::{Stop, within};
 use crate::domain::{Grant, IssuanceStatus, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{KeptConflict, OutboxEntry, WhichConflicts};
+use crate::ports::{ConflictFilter, KeptConflict, OutboxEntry};
 
 /// How often totals that differ are looked at before that is drift: somebody may be changing them.
 const TOTAL_LOOKS: u32 = 3;
@@ -197,7 +197,7 @@ impl CouponComparison<'_> {
     pub(super) async fn read_quarantine(&mut self) -> Result<(), Stop> {
         let limit = u32::try_from(NAMED_MAX).unwrap_or(u32::MAX);
         let coupon = Some(self.coupon.id.clone());
-        let which = WhichConflicts { coupon, are_settled: false, after: 0, limit };
+        let which = ConflictFilter { coupon, are_settled: false, after: 0, limit };
         let quarantine = &self.parts.quarantine;
         self.report.settled = within("the database", quarantine.count_settled(&self.coupon.id)).await?;
         for KeptConflict { conflict, .. } in within("the database", quarantine.conflicts(&which)).await? {

@@ -33,7 +33,7 @@ pub enum CouponAdminError {
     #[error(transparent)]
     Rule(#[from] AmendmentError),
     /// The database forbids it.
-    #[error("the database refused it: {0}")]
+    #[error("the database refused the coupon: {0}")]
     Refused(String),
     /// The engine is being recovered: nothing was done, it may be repeated.
     #[error("the engine is being verified")]
