@@ -1,7 +1,7 @@
 //! The dead letters in RabbitMQ: listing, replaying and discarding them.
 //!
 //! They stay in their quorum queue. A call consumes and requeues them, which the queue counts as deliveries, so its
-//! delivery limit is out of reach (see `topology`). An held queue serves as the lock; the broker releases lock and
+//! delivery limit is out of reach (see `topology`). An exclusive queue serves as the lock; the broker releases lock and
 //! letters when the connection ends.
 
 mod copies;
