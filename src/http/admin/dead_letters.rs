@@ -286,12 +286,12 @@ pub(in crate::http) async fn discard(
         return Err(Problem::invalid_parameter(format!("a reason has at most {REASON_MAX} characters")));
     }
     let discarded = dead_letters(&state)?.discard(&path).await?;
-    let (letter, settled) = discarded.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
+    let (letter, counts) = discarded.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
     tracing::warn!(
         letter = %letter.id, coupon = letter.coupon_id.as_ref().map(tracing::field::display),
         member = letter.member_id.as_ref().map(tracing::field::display), sequence = letter.sequence,
         died_of = %letter.reason, copies = letter.copies, %reason, "an operator discarded a dead letter: it is gone for good"
     );
     state.metrics.letters_discarded.inc_by(counts.done as u64);
-    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, settled)))
+    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, counts)))
 }
