@@ -90,10 +90,7 @@ async fn an_api_node_alone_fills_the_outbox_and_logs_a_warning() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let api = node(&stack, "api").start().await;
     let log = api.log();
-    assert!(
-        log.contains("only if other nodes have them") && log.contains("publisher,persister"),
-        "{log}"
-    );
+    assert!(log.contains("only if other nodes have them") && log.contains("publisher,persister"), "{log}");
     races::create_coupon(api.address(), &coupon, TOTAL).await;
     let report = races::run(races::config(api.address(), &coupon, MEMBERS, CLIENTS)).await;
     assert_promise_kept(&report, TOTAL);
