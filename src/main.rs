@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Requests allocate and free the same few sizes on different threads, at which mimalloc is faster than the system's
-/// allocator.
+/// Suits requests, which allocate and free the same few sizes on different threads.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

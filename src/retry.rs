@@ -24,15 +24,9 @@ impl Retry {
         })
     }
 
-    /// For a lost connection.
+    /// For a service that is down or does not answer.
     #[must_use]
-    pub fn reconnect() -> Self {
-        Self::new(50, 2_000)
-    }
-
-    /// For a query or a batch that the database did not answer.
-    #[must_use]
-    pub fn database() -> Self {
+    pub fn service() -> Self {
         Self::new(50, 2_000)
     }
 
@@ -72,7 +66,7 @@ mod tests {
 
     #[test]
     fn waits_grow_up_to_a_bound_and_are_short_again_after_a_reset() {
-        let mut retry = Retry::reconnect();
+        let mut retry = Retry::service();
         let first = retry.wait();
         let later: Vec<_> = (0..50).map(|_| retry.wait()).collect();
         assert!(later.iter().all(|wait| wait.as_millis() <= 2_600));

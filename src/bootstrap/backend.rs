@@ -7,7 +7,6 @@ use secrecy::SecretString;
 
 use super::engine_kind::EngineKind;
 use super::settings::{Settings, SettingsError, StackUrls};
-use super::spans;
 use crate::actors::reconcile::ReconcileDeps;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
@@ -27,7 +26,7 @@ use crate::ports::{
     AdmissionEngine, Cluster, ConnectionPool, CouponCatalog, DeadLetters, EngineError, EngineRecovery,
     EventBus, EventSource, IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
-use crate::telemetry::{Destination, is_tracing};
+use crate::telemetry::Destination;
 
 /// Why a node cannot start: one sentence that names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -112,12 +111,11 @@ enum Connections {
 impl Backend {
     /// Connects to the services of the engine and checks schema, rights and durability.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
-        let backend = match settings.engine {
+        match settings.engine {
             EngineKind::Embedded => Self::embedded(settings).await,
             EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
             EngineKind::Postgres(locking) => Self::postgres(settings, locking).await,
-        }?;
-        Ok(if is_tracing() { spans::around(backend, settings.engine) } else { backend })
+        }
     }
 
     async fn embedded(settings: &Settings) -> Result<Self, StartError> {

@@ -129,12 +129,12 @@ impl NodeActors {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&backend.catalog),
             engine: Arc::clone(&backend.engine),
-            peers: self.membership.clone(),
+            membership: self.membership.clone(),
             recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
         };
+        deps.first_round().await?;
         let keeper = GateKeeperActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
-        keeper.first_round().await?;
         self.supervise(keeper).await;
         Ok(())
     }
@@ -142,7 +142,7 @@ impl NodeActors {
     async fn start_heartbeat(&self) {
         let Some(membership) = self.membership.clone() else { return };
         let deps = HeartbeatDeps {
-            peers: membership,
+            membership,
             recoveries: self.recoveries.clone(),
             registry: Arc::clone(&self.registry),
         };
@@ -171,8 +171,8 @@ impl NodeActors {
 
     async fn start_reconciler(&self, interval: Duration) {
         // Outlasts the pause between two runs, so that the same node keeps the lease.
-        let right = self.lease("reconcile", interval * 2);
-        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, right };
+        let lease = self.lease("reconcile", interval * 2);
+        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, lease };
         let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
     }
@@ -191,7 +191,7 @@ impl NodeActors {
             bus: Arc::clone(&transport.bus),
             publisher: self.publisher.clone(),
             metrics: Arc::clone(&self.metrics),
-            right: self.lease("sweep", SWEEP_PERIOD),
+            lease: self.lease("sweep", SWEEP_PERIOD),
         };
         let child = OutboxActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
@@ -200,7 +200,7 @@ impl NodeActors {
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
         // A single node has no recovery that reads the in-flight tracker: any tracker will do.
         let in_flight =
-            self.membership.as_ref().map(|membership| membership.hands().clone()).unwrap_or_default();
+            self.membership.as_ref().map(|membership| membership.in_flight().clone()).unwrap_or_default();
         let outage = DatabaseOutage::default();
         for number in 1..=count {
             let deps = PersisterDeps {
@@ -227,7 +227,7 @@ fn recovery_deps(
     metrics: &Arc<Metrics>,
 ) -> RecoveryDeps {
     RecoveryDeps {
-        peers: Arc::clone(membership),
+        membership: Arc::clone(membership),
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),
         store: Arc::clone(&backend.store),

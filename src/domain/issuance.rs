@@ -79,3 +79,14 @@ pub struct IssuedCoupon {
     /// The time of the engine's decision.
     pub issued_at: Timestamp,
 }
+
+#[cfg(test)]
+impl IssuedCoupon {
+    /// An unused issuance of 1970 for unit tests.
+    pub(crate) fn sample(coupon: &str, member: &str, sequence: Sequence) -> Self {
+        let (coupon_id, member_id) = (CouponId::parse(coupon).unwrap(), MemberId::parse(member).unwrap());
+        let code = super::code::CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
+        let issued_at = Timestamp::from_ms(1_000);
+        Self { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
+    }
+}

@@ -1,4 +1,4 @@
-//! The rules by which an engine accepts an operator's change of a coupon.
+//! The rules of an operator's change of total, sale period or lifecycle, for engines and catalogue alike.
 
 use super::coupon::AmendmentError;
 use super::lifecycle::{Lifecycle, Standing};

@@ -68,10 +68,10 @@ async fn every_living_node_must_report_and_the_highest_report_counts() {
     cluster.heartbeat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 2);
-    cluster.halt_and_report(&open, &one, evidence(5, 9)).await.unwrap();
-    cluster.halt_and_report(&open, &one, evidence(4, 3)).await.unwrap();
+    cluster.report(&open, &one, evidence(5, 9)).await.unwrap();
+    cluster.report(&open, &one, evidence(4, 3)).await.unwrap();
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
-    cluster.halt_and_report(&open, &other, evidence(6, 2)).await.unwrap();
+    cluster.report(&open, &other, evidence(6, 2)).await.unwrap();
     let reports = cluster.node_reports(&open, LONG).await.unwrap();
     assert_eq!((reports.missing, reports.evidence), (0, evidence(6, 9)));
 }
@@ -94,7 +94,7 @@ async fn a_node_that_left_or_is_presumed_dead_need_not_report() {
 async fn a_new_recovery_keeps_the_epoch_of_the_last_one_but_not_its_reports() {
     let (_stage, cluster, one, _) = nodes().await;
     let first = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
-    cluster.halt_and_report(&first, &one, evidence(3, 9)).await.unwrap();
+    cluster.report(&first, &one, evidence(3, 9)).await.unwrap();
     cluster.end_recovery(&first, 8).await.unwrap();
     let next = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&next, LONG).await.unwrap().evidence, evidence(8, 0));

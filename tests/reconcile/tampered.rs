@@ -199,7 +199,7 @@ async fn a_coupon_missing_in_the_database_is_reported() {
     let problem: Value = answer.json().await.expect("a problem");
     assert_eq!(problem["code"], "coupon_exists");
     assert!(
-        problem["detail"].as_str().is_some_and(|detail| detail.contains("put the database back")),
+        problem["detail"].as_str().is_some_and(|detail| detail.contains("restore the database")),
         "{problem}"
     );
     let unknown = http().get(node.url(&format!("/v1/coupons/{}", stage.coupon.id))).send().await;

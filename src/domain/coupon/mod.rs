@@ -6,6 +6,7 @@ use super::ids::{CouponId, MemberId};
 use super::inventory::{Inventory, InventoryError};
 use super::issuance::{IssuanceStatus, IssuedCoupon};
 use super::lifecycle::{Lifecycle, Standing};
+use super::reconfigure::Reconfiguration;
 use super::sale_period::{SalePeriod, SalePeriodError};
 use super::text::is_printable;
 use super::time::Timestamp;
@@ -184,22 +185,18 @@ impl Coupon {
     /// # Errors
     /// [`AmendmentError`], the rule that forbids the amendment.
     pub fn amend(&self, amendment: &Amendment, standing: &Standing) -> Result<Self, AmendmentError> {
-        if self.lifecycle == Lifecycle::Closed {
-            return Err(AmendmentError::Closed);
-        }
-        let inventory = match amendment.total {
-            Some(total) => standing.inventory.resize(total)?,
-            None => standing.inventory,
-        };
+        let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
+        let before = Standing { inventory: standing.inventory, ..self.standing(standing.now) };
+        let Standing { inventory, window, .. } = change.apply(before)?;
         let amended = Self {
             terms: amendment.terms.clone().unwrap_or_else(|| self.terms.clone()),
-            window: amendment.window.unwrap_or(self.window),
+            window,
             valid_until: amendment.valid_until.unwrap_or(self.valid_until),
             inventory,
             ..self.clone()
         };
-        let frozen = (&self.terms, self.window, self.valid_until);
-        if inventory.has_started() && frozen != (&amended.terms, amended.window, amended.valid_until) {
+        let is_changed = amended.terms != self.terms || amended.valid_until != self.valid_until;
+        if inventory.has_started() && is_changed {
             return Err(AmendmentError::TermsFrozen);
         }
         check_validity(amended.window, amended.valid_until)?;

@@ -74,7 +74,7 @@ async fn sale_period(
 ) -> Result<SalePeriod, Problem> {
     let opens_at = match opens_at {
         Some(opens_at) => opens_at,
-        None => state.coupons.opening(id).await?.unwrap_or_else(clock::now),
+        None => state.coupons.opens_at(id).await?.unwrap_or_else(clock::now),
     };
     SalePeriod::new(opens_at, closes_at).map_err(broken_rule)
 }

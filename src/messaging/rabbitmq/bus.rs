@@ -11,8 +11,11 @@ use super::connection::timed_out;
 use super::errors::BrokerError;
 use super::link::{Link, Links};
 use super::publish_batch::{self, OutgoingMessage};
+use super::publish_span;
 use super::settings::RabbitSettings;
+use super::topology::Topology;
 use crate::ports::{BusError, CouponIssued, EventBus};
+use crate::telemetry::Destination;
 
 /// Upper limit of concurrent batches, each on a channel of its own.
 const MAX_BATCHES: u32 = 16;
@@ -23,6 +26,7 @@ pub struct RabbitBus {
     publisher: Arc<Publisher>,
     slots: Arc<Semaphore>,
     reply_timeout: Duration,
+    exchange: Destination,
 }
 
 /// State of the task that publishes a batch, which may outlive the caller.
@@ -37,9 +41,11 @@ impl RabbitBus {
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
         let reply_timeout = settings.reply_timeout();
+        let exchange = Topology::new(settings.namespace.clone()).issuances();
+        let exchange = Destination { system: "rabbitmq", name: exchange.into() };
         let publisher =
             Arc::new(Publisher { links: Links::new(settings, "openrun publisher"), reply_timeout });
-        Self { publisher, slots: Arc::new(Semaphore::new(MAX_BATCHES as usize)), reply_timeout }
+        Self { publisher, slots: Arc::new(Semaphore::new(MAX_BATCHES as usize)), reply_timeout, exchange }
     }
 
     /// Connects and declares the topology, unless connected.
@@ -92,12 +98,8 @@ impl Publisher {
     }
 }
 
-#[async_trait]
-impl EventBus for RabbitBus {
-    async fn publish(&self, events: &[CouponIssued]) -> Result<(), BusError> {
-        if events.is_empty() {
-            return Ok(());
-        }
+impl RabbitBus {
+    async fn send(&self, events: &[CouponIssued]) -> Result<(), BusError> {
         // Running batches are bounded, so a slot becomes free, but not necessarily within this bound.
         let slot = timeout(self.reply_timeout, Arc::clone(&self.slots).acquire_owned())
             .await
@@ -113,6 +115,21 @@ impl EventBus for RabbitBus {
             published
         });
         task.await.unwrap_or_else(|error| Err(BusError::Unavailable(error.into())))
+    }
+}
+
+#[async_trait]
+impl EventBus for RabbitBus {
+    async fn publish(&self, events: &[CouponIssued]) -> Result<(), BusError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let Some(span) = publish_span::begin(&self.exchange, events) else { return self.send(events).await };
+        let sent = span.run(self.send(&publish_span::continue_traces(events, &span))).await;
+        if let Err(error) = &sent {
+            span.failed(error.kind(), &error.to_string());
+        }
+        sent
     }
 
     async fn backlog(&self) -> Result<u64, BusError> {

@@ -61,7 +61,7 @@ impl Links {
     pub(super) fn new(settings: RabbitSettings, name: &'static str) -> Self {
         let state = State {
             link: None,
-            retry: Retry::reconnect(),
+            retry: Retry::service(),
             not_before: Instant::now(),
             last_error: String::new(),
             closed: false,

@@ -89,14 +89,10 @@ fn describe(rows: &[(&'static str, &IssuedCoupon)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{RowsByKey, classify};
-    use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+    use crate::domain::{IssuanceStatus, IssuedCoupon, Timestamp};
 
     fn issuance(member: &str, sequence: u32) -> IssuedCoupon {
-        let coupon_id = CouponId::parse("drop").unwrap();
-        let member_id = MemberId::parse(member).unwrap();
-        let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
-        let issued_at = Timestamp::from_ms(1_000);
-        IssuedCoupon { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
+        IssuedCoupon::sample("drop", member, sequence)
     }
 
     #[test]

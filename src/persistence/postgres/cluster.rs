@@ -151,7 +151,7 @@ impl Cluster for PostgresCluster {
         rows::sequence(Some(round)).map(Round).map_err(failed)
     }
 
-    async fn halt_and_report(
+    async fn report(
         &self,
         open: &OpenRecovery,
         node: &NodeId,

@@ -21,6 +21,10 @@ use crate::fault_injection::bugs;
 use crate::ports::{
     AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH, OutboxEntry,
 };
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::script("EVALSHA admit", "admit");
+const FIND: DatabaseCall = DatabaseCall::script("EVALSHA find", "find");
 
 /// Keys that Redis scans for one page of coupons.
 const KEYS_PAGE: u32 = 1_000;
@@ -79,6 +83,56 @@ impl RedisLuaEngine {
     pub fn outbox(&self) -> RedisOutbox {
         RedisOutbox::new(Arc::clone(&self.shared))
     }
+
+    async fn run_admit(
+        &self,
+        coupon: &CouponId,
+        batch: &[AdmissionRequest],
+    ) -> Result<BatchAnswer, EngineError> {
+        if batch.len() > MAX_BATCH {
+            return Err(corrupt("the batch has too many members"));
+        }
+        if batch.is_empty() {
+            return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
+        }
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.admit, coupon);
+        run.arg(memory.epoch).arg(query.known).arg(batch.len());
+        for request in batch {
+            run.arg(request.member.as_str());
+        }
+        for request in batch {
+            run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
+        }
+        let answer = self.shared.connection.invoke(&run).await;
+        #[cfg(feature = "planted-bugs")]
+        if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
+            super::stock_back::stock_back(&self.shared, coupon, batch).await;
+        }
+        let mut reply = Reply::expect_ok(answer?)?;
+        let standing = reply.coupon()?.standing;
+        let issued_at = Timestamp::from_ms(reply.next()?);
+        let verdicts: Vec<_> =
+            reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
+        if verdicts.len() != batch.len() {
+            return Err(corrupt("the number of verdicts does not match the number of members"));
+        }
+        memory.record_answer(query, standing.inventory.issued(), granted_entries(batch, &verdicts))?;
+        Ok(BatchAnswer { verdicts, standing })
+    }
+
+    async fn run_find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.find, coupon);
+        run.arg(memory.epoch).arg(query.known).arg(member.as_str());
+        let reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
+        let grant = reply.rest().next().map(read_grant).transpose()?;
+        let entry = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
+        memory.record_answer(query, grant.map_or(0, |grant| grant.sequence), entry)?;
+        Ok(grant)
+    }
 }
 
 #[async_trait]
@@ -113,49 +167,11 @@ impl AdmissionEngine for RedisLuaEngine {
     }
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
-        if batch.len() > MAX_BATCH {
-            return Err(corrupt("the batch has too many members"));
-        }
-        if batch.is_empty() {
-            return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
-        }
-        let memory = self.shared.memory_of(coupon).await?;
-        let query = memory.begin_query()?;
-        let mut run = invocation(&self.shared.scripts.admit, coupon);
-        run.arg(memory.epoch).arg(query.known).arg(batch.len());
-        for request in batch {
-            run.arg(request.member.as_str());
-        }
-        for request in batch {
-            run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
-        }
-        let answer = self.shared.connection.invoke(&run).await;
-        #[cfg(feature = "planted-bugs")]
-        if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
-            super::stock_back::stock_back(&self.shared, coupon, batch).await;
-        }
-        let mut reply = Reply::expect_ok(answer?)?;
-        let standing = reply.coupon()?.standing;
-        let issued_at = Timestamp::from_ms(reply.next()?);
-        let verdicts: Vec<_> =
-            reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
-        if verdicts.len() != batch.len() {
-            return Err(corrupt("the number of verdicts does not match the number of members"));
-        }
-        memory.record_answer(query, standing.inventory.issued(), granted_entries(batch, &verdicts))?;
-        Ok(BatchAnswer { verdicts, standing })
+        ADMIT.run(batch.len(), self.run_admit(coupon, batch), EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        let memory = self.shared.memory_of(coupon).await?;
-        let query = memory.begin_query()?;
-        let mut run = invocation(&self.shared.scripts.find, coupon);
-        run.arg(memory.epoch).arg(query.known).arg(member.as_str());
-        let reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
-        let grant = reply.rest().next().map(read_grant).transpose()?;
-        let entry = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
-        memory.record_answer(query, grant.map_or(0, |grant| grant.sequence), entry)?;
-        Ok(grant)
+        FIND.run(1, self.run_find(coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {

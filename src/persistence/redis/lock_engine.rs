@@ -21,6 +21,9 @@ use crate::domain::{
 };
 use crate::ports::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
 use crate::sync::Locked;
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::several("redis", "admit under lock");
 
 /// Bound on a batch's wait for the lock: longer than the lease of a node that died, shorter than a member waits.
 const LOCK_WITHIN: Duration = Duration::from_millis(2_500);
@@ -156,9 +159,10 @@ impl AdmissionEngine for RedisLockEngine {
         if batch.is_empty() {
             return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
         }
-        let (engine, coupon, batch) = (self.clone(), coupon.clone(), batch.to_vec());
-        let task = tokio::spawn(async move { engine.admit_locked(&coupon, &batch).await });
-        task.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into())))
+        let (engine, coupon, requests) = (self.clone(), coupon.clone(), batch.to_vec());
+        let task = tokio::spawn(async move { engine.admit_locked(&coupon, &requests).await });
+        let answer = async { task.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into()))) };
+        ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {

@@ -82,7 +82,7 @@ enum Batch {
 
 impl Persister {
     async fn run(mut self) {
-        let mut retry = Retry::reconnect();
+        let mut retry = Retry::service();
         while !self.stop.is_set() {
             match self.source.open(PREFETCH).await {
                 Ok(mut stream) => {
@@ -168,7 +168,7 @@ impl Persister {
         if bugs::is(bugs::ACK_BEFORE_COMMIT) {
             stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
         }
-        let mut retry = Retry::database();
+        let mut retry = Retry::service();
         let mut above_total_until = None;
         while !items.is_empty() {
             panics::visit(PersisterDeps::KIND, "write");

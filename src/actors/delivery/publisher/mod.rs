@@ -251,7 +251,7 @@ impl Child for PublisherChild {
             waiting: VecDeque::new(),
             in_flight: false,
             lingering: false,
-            retry: Retry::reconnect(),
+            retry: Retry::service(),
             exit,
         };
         let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {

@@ -4,18 +4,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{CONTENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
-use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp, Traceparent};
+use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Timestamp, Traceparent};
 use crate::ports::CouponIssued;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn event(member: &str, sequence: u32, ms: i64, status: IssuanceStatus, traced: bool) -> CouponIssued {
-    let coupon_id = CouponId::parse("drop").unwrap();
-    let member_id = MemberId::parse(member).unwrap();
-    let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
     let issued_at = Timestamp::from_ms(ms);
     CouponIssued {
-        issuance: IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at },
+        issuance: IssuedCoupon { status, issued_at, ..IssuedCoupon::sample("drop", member, sequence) },
         traceparent: traced.then(|| Traceparent::parse(TRACE).unwrap()),
     }
 }

@@ -18,6 +18,11 @@ use crate::domain::{
     AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
 };
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage, MAX_BATCH};
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::several("postgresql", "admit transaction");
+const FIND: DatabaseCall =
+    DatabaseCall::on_table("postgresql", "SELECT coupon_issuances", "SELECT", "coupon_issuances");
 
 /// The order of concurrent steps on one coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +65,17 @@ impl AdmissionEngine for PostgresEngine {
         if batch.len() > MAX_BATCH {
             return Err(EngineError::Corrupt("the batch has too many members".to_owned()));
         }
-        match self.locking {
-            Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
-            Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
-        }
+        let answer = async {
+            match self.locking {
+                Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
+                Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
+            }
+        };
+        ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        queries::find(&self.database, coupon, member).await
+        FIND.run(1, queries::find(&self.database, coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {

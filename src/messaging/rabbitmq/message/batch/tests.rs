@@ -4,18 +4,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+use crate::domain::{IssuedCoupon, MemberId};
 use crate::messaging::rabbitmq::message::{MAX_MESSAGE_BYTES, encode};
 
 const BATCH: Option<&str> = Some(BATCH_CONTENT_TYPE);
 
 fn event(member: &str, sequence: u32) -> CouponIssued {
-    let coupon_id = CouponId::parse("drop").unwrap();
-    let member_id = MemberId::parse(member).unwrap();
-    let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
-    let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(1_795_226_400_123));
-    let issuance = IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at };
-    CouponIssued { issuance, traceparent: None }
+    CouponIssued { issuance: IssuedCoupon::sample("drop", member, sequence), traceparent: None }
 }
 
 fn events(count: u32) -> Vec<CouponIssued> {
