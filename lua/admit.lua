@@ -1,7 +1,7 @@
 -- admit.lua: decides for a batch of members in one step. A repeated call gives the same answer and changes nothing.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows
+-- ARGV[1] life that the caller knows, epoch@run_id
 -- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] n: number of members, 1 to 256
 -- ARGV[4 .. n+3]    members, in the order in which they are served
@@ -11,10 +11,10 @@
 --   a number above 0             issued by this call with this sequence, at issued_at_ms
 --   "sequence issued_at_ms"      issued earlier
 --   0                            rejected; the caller derives the reason from the coupon
-local epoch, count = ARGV[1], tonumber(ARGV[3])
+local count = tonumber(ARGV[3])
 
 local coupon, refusal = read_consistent()
-refusal = refusal or fence(coupon, epoch, ARGV[2])
+refusal = refusal or fence(coupon, ARGV[1], ARGV[2])
 if refusal then
   return refusal
 end
@@ -52,7 +52,7 @@ local sequence = coupon.issued
 for i = 1, count do
   if type(answer[i + 9]) == 'number' and answer[i + 9] > 0 then
     sequence = sequence + 1
-    add_to_outbox(epoch, sequence, ARGV[i + 3], issued_at, ARGV[i + count + 3])
+    add_to_outbox(coupon.epoch, sequence, ARGV[i + 3], issued_at, ARGV[i + count + 3])
   end
 end
 write_holders(new_fields, last - coupon.issued, issued_at)

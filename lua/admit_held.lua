@@ -2,7 +2,7 @@
 --
 -- KEYS    as in coupon.lua, and
 -- KEYS[5] coupon:{ID}:turn  counter of the lock: the fencing token of the last lock holder
--- ARGV[1] epoch that the caller knows
+-- ARGV[1] life that the caller knows, epoch@run_id
 -- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] the caller's fencing token
 -- ARGV[4] issued: number of issuances when the caller decided
@@ -14,10 +14,10 @@
 -- Returns OK and the coupon after the step, or
 --   LATE               the lock was taken again or the coupon changed since the decision; nothing was written
 local turn_key = KEYS[5]
-local epoch, token, issued, issued_at, count = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local token, issued, issued_at, count = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 
 local coupon, refusal = read_consistent()
-refusal = refusal or fence(coupon, epoch, ARGV[2])
+refusal = refusal or fence(coupon, ARGV[1], ARGV[2])
 if refusal then
   return refusal
 end
@@ -52,7 +52,7 @@ if not is_open(coupon) or coupon.stock < count or tonumber(issued_at) < tonumber
 end
 
 for i = 1, count do
-  add_to_outbox(epoch, issued + i, ARGV[i + 6], issued_at, ARGV[i + count + 6])
+  add_to_outbox(coupon.epoch, issued + i, ARGV[i + 6], issued_at, ARGV[i + count + 6])
 end
 write_holders(new_fields, count, issued_at)
 coupon.stock = coupon.stock - count

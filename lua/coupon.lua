@@ -106,14 +106,16 @@ local function read_consistent()
   return coupon
 end
 
--- Returns FENCED and the reason if the coupon must not be used now, else nil. epoch is the caller's epoch, '' if it has
--- none; known is the number of issuances that the caller knows of: a server that has fewer has lost data.
-local function fence(coupon, epoch, known)
-  if epoch ~= '' and coupon.epoch ~= epoch then
-    return { 'FENCED', 'the coupon has been loaded again since this node read its epoch' }
-  end
-  if coupon.run_id ~= own_run_id() then
+-- Returns FENCED and the reason if the coupon must not be used now, else nil. life is the caller's "epoch@run_id", '' if
+-- it has none: a script must not run on another server than the recorded one, although both may consider themselves the
+-- primary. known is the number of issuances that the caller knows of: a server that has fewer has lost data.
+local function fence(coupon, life, known)
+  local run_id = own_run_id()
+  if coupon.run_id ~= run_id then
     return { 'FENCED', 'Redis restarted or was replaced and has not been verified yet' }
+  end
+  if life ~= '' and coupon.epoch .. '@' .. run_id ~= life then
+    return { 'FENCED', 'the coupon was loaded again, or is decided in another Redis' }
   end
   if coupon.issued < tonumber(known) then
     return { 'FENCED', 'Redis holds ' .. coupon.issued .. ' issuances, but ' .. known .. ' are known' }

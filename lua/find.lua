@@ -1,7 +1,7 @@
 -- find.lua: reads the issuance of one member; changes nothing.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows
+-- ARGV[1] life that the caller knows, epoch@run_id
 -- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] member
 --

@@ -2,7 +2,7 @@
 -- gate that has read all pages answers "sold out" to every member who is not in them.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows
+-- ARGV[1] life that the caller knows, epoch@run_id
 -- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] cursor, '0' for the first page
 -- ARGV[4] approximate page size

@@ -1,24 +1,24 @@
 -- load.lua: adds a coupon to Redis. A coupon that is already there stays as it is.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows, '' if none
+-- ARGV[1] life that the caller knows, epoch@run_id, '' if none
 -- ARGV[2] issued: number of issuances that the caller knows of, from the database or from its own answers
 -- ARGV[3] total
 -- ARGV[4] opens_at_ms
 -- ARGV[5] closes_at_ms, '' if none
 -- ARGV[6] lifecycle
 --
--- Returns OK and the coupon, then 1 if this call added it, 0 if it was there before.
-local epoch, issued = ARGV[1], tonumber(ARGV[2])
+-- Returns OK and the coupon, then 1 if this call added it, 0 if it was there before, then the run id of this server.
+local life, issued = ARGV[1], tonumber(ARGV[2])
 
 local coupon, refusal = read_consistent()
 if coupon then
-  refusal = fence(coupon, epoch, issued)
+  refusal = fence(coupon, life, issued)
   if refusal then
     return refusal
   end
   local answer = ok(coupon)
-  answer[9] = 0
+  answer[9], answer[10] = 0, coupon.run_id
   return answer
 end
 if refusal[1] ~= 'UNKNOWN' then
@@ -38,5 +38,5 @@ redis.call('HSET', meta_key, 'total', ARGV[3], 'opens_at_ms', ARGV[4], 'closes_a
   'lifecycle', ARGV[6], 'epoch', now, 'run_id', run_id)
 coupon = read_consistent()
 local answer = ok(coupon)
-answer[9] = 1
+answer[9], answer[10] = 1, run_id
 return answer

@@ -11,7 +11,7 @@
 -- ARGV[7] lifecycle
 -- ARGV[8] issued_at_ms of the highest restored sequence, 0 if there is none
 --
--- Returns OK and the coupon.
+-- Returns OK and the coupon, then the run id of this server.
 local issued, total = tonumber(ARGV[2]), tonumber(ARGV[4])
 if redis.call('HGET', meta_key, 'rebuilding') ~= ARGV[1] then
   return { 'FENCED', 'this rebuild of the coupon is no longer the current one' }
@@ -25,7 +25,7 @@ end
 -- An impossible time is dropped: read_consistent would call the coupon corrupt because of it.
 local latest = is_issued_at(ARGV[8]) and ARGV[8] or '0'
 
-local epoch = now_digits()
+local epoch, run_id = now_digits(), own_run_id()
 if tonumber(epoch) <= tonumber(ARGV[3]) then
   epoch = string.format('%.0f', tonumber(ARGV[3]) + 1)
 end
@@ -36,7 +36,12 @@ if issued > 0 then
 end
 redis.call('SET', stock_key, total - issued)
 redis.call('HSET', meta_key, 'total', ARGV[4], 'opens_at_ms', ARGV[5], 'closes_at_ms', ARGV[6],
-  'lifecycle', ARGV[7], 'epoch', epoch, 'run_id', own_run_id(), 'latest_ms', latest)
+  'lifecycle', ARGV[7], 'epoch', epoch, 'run_id', run_id, 'latest_ms', latest)
 redis.call('HDEL', meta_key, 'rebuilding')
 local coupon, refusal = read_consistent()
-return refusal or ok(coupon)
+if not coupon then
+  return refusal
+end
+local answer = ok(coupon)
+answer[9] = run_id
+return answer

@@ -2,7 +2,7 @@
 -- values, not differences, so it may be sent again.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows
+-- ARGV[1] life that the caller knows, epoch@run_id
 -- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] total, '' to keep it
 -- ARGV[4] the largest total allowed

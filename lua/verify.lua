@@ -10,7 +10,7 @@
 -- ARGV[5] closes_at_ms, '' if none
 -- ARGV[6] lifecycle
 --
--- Returns OK and the coupon, or FENCED and the reason.
+-- Returns OK and the coupon, then the run id of this server; or FENCED and the reason.
 local known, oldest_epoch, total = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local coupon, refusal = read_consistent()
@@ -53,7 +53,10 @@ end
 coupon.total = math.max(total, coupon.issued)
 coupon.stock = coupon.total - coupon.issued
 coupon.opens_digits, coupon.closes_digits = ARGV[4], ARGV[5]
+local run_id = own_run_id()
 redis.call('SET', stock_key, coupon.stock)
 redis.call('HSET', meta_key, 'total', coupon.total, 'opens_at_ms', coupon.opens_digits,
-  'closes_at_ms', coupon.closes_digits, 'lifecycle', coupon.lifecycle, 'run_id', own_run_id())
-return ok(coupon)
+  'closes_at_ms', coupon.closes_digits, 'lifecycle', coupon.lifecycle, 'run_id', run_id)
+local answer = ok(coupon)
+answer[9] = run_id
+return answer

@@ -165,7 +165,7 @@ impl Backend {
         };
         let bus = RabbitBus::new(broker.clone());
         bus.connect().await?;
-        let lua = RedisLuaEngine::new(redis);
+        let lua = RedisLuaEngine::recorded(redis, Arc::new(PostgresCluster::new(meeting.clone())));
         let outbox = Arc::new(lua.outbox());
         let engine: Arc<dyn AdmissionEngine> = match settings.engine {
             EngineKind::RedisLock => Arc::new(RedisLockEngine::new(lua.clone())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{BoxError, Epoch, HighWatermark};
+use super::{BoxError, CouponLives, HighWatermark, Life};
 use crate::domain::CouponId;
 
 /// Id of one process of openrun. A restarted node gets another.
@@ -54,6 +54,31 @@ pub struct OpenRecovery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClusterTime(pub i64);
 
+/// The report of a node that it lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Heartbeat<'a> {
+    /// The reporting node.
+    pub node: &'a NodeId,
+    /// Time of its last complete read of the catalogue.
+    pub catalog_read_at: Option<ClusterTime>,
+    /// Time at which its persisters had been idle for long and had returned no delivery lately; `None` if they were not
+    /// idle.
+    pub idle_since: Option<ClusterTime>,
+    /// The process of the engine's server that it is connected to; `None` if it reaches none, or needs none.
+    pub server: Option<&'a str>,
+}
+
+/// The part of a node in an open recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It may verify or rebuild the engine.
+    Leader,
+    /// A node on the server towards which the recovery was opened has to do that.
+    Follower,
+    /// The recovery has ended.
+    Ended,
+}
+
 /// Answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatReply {
@@ -74,16 +99,17 @@ pub struct NodeReports {
 
 /// Coordinates nodes, by one clock.
 #[async_trait]
-pub trait Cluster: Send + Sync {
-    /// Stores a heartbeat of `node`. `catalog_read_at` is the time of its last complete read of the catalogue. `idle_since` is the time
-    /// at which its persisters had been idle for long and had returned no delivery lately; `None` if they were not
-    /// idle.
-    async fn heartbeat(
+pub trait Cluster: CouponLives {
+    /// Stores a heartbeat.
+    async fn heartbeat(&self, heartbeat: Heartbeat<'_>) -> Result<HeartbeatReply, ClusterError>;
+
+    /// Counts the nodes on the server of the current life of `coupon`. Nodes without a heartbeat for `silence` do not
+    /// count.
+    async fn count_on_current_server(
         &self,
-        node: &NodeId,
-        catalog_read_at: Option<ClusterTime>,
-        idle_since: Option<ClusterTime>,
-    ) -> Result<HeartbeatReply, ClusterError>;
+        coupon: &CouponId,
+        silence: Duration,
+    ) -> Result<u32, ClusterError>;
 
     /// The present time by the shared clock.
     async fn now(&self) -> Result<ClusterTime, ClusterError>;
@@ -106,8 +132,13 @@ pub trait Cluster: Send + Sync {
     /// Ends the lease `what` at once, if `node` holds it.
     async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError>;
 
-    /// Returns the recovery of `coupon` that is under way, or begins one.
-    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
+    /// Returns the recovery of `coupon` that is under way, or begins one towards `server`, which `node` is connected to.
+    async fn open_recovery(
+        &self,
+        coupon: &CouponId,
+        node: &NodeId,
+        server: &str,
+    ) -> Result<Round, ClusterError>;
 
     /// Stores the report of `node` for this recovery. Idempotent.
     async fn report(
@@ -121,9 +152,9 @@ pub trait Cluster: Send + Sync {
     async fn node_reports(&self, open: &OpenRecovery, silence: Duration)
     -> Result<NodeReports, ClusterError>;
 
-    /// Ends a recovery: nodes may use the engine in `epoch`.
-    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;
+    /// Ends a recovery and records `life`, in which alone nodes may use the engine. `how` it began: `verify` or `rebuild`.
+    async fn end_recovery(&self, open: &OpenRecovery, life: &Life, how: &str) -> Result<(), ClusterError>;
 
-    /// Whether the recovery is still under way.
-    async fn is_open(&self, open: &OpenRecovery) -> Result<bool, ClusterError>;
+    /// The part of a node on `server` in this recovery. Nodes without a heartbeat for `silence` do not count as living.
+    async fn role(&self, open: &OpenRecovery, server: &str, silence: Duration) -> Result<Role, ClusterError>;
 }

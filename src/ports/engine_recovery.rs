@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{EngineError, IssuanceStore, OutboxEntry};
+use super::{EngineError, IssuanceStore, Life, OutboxEntry};
 use crate::domain::{Coupon, CouponId, Sequence};
 
 /// Number of one loading of a coupon into the engine; grows with each rebuild. 0 if it was never loaded.
@@ -26,6 +26,16 @@ pub struct HighWatermark {
     pub epoch: Epoch,
     /// Largest sequence in the database or in a node report.
     pub issued: Sequence,
+}
+
+/// Whether a node may decide again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    /// It may.
+    Resumed,
+    /// The node's server considers itself valid, but another server is recorded: this node's connection leads to a
+    /// primary that was replaced, or its settings name another server than those of the other nodes.
+    OtherServer,
 }
 
 /// An engine that keeps its own data, apart from the database, and may therefore lose decisions.
@@ -58,27 +68,30 @@ pub trait EngineRecovery: Send + Sync {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, EngineError>;
 
-    /// Accepts the data of the engine if it is complete and not behind `evidence`, and returns its epoch. Sale period,
+    /// Accepts the data of the engine if it is complete and not behind `evidence`, and returns its life. Sale period,
     /// total and lifecycle become those of `coupon`, which is read from the catalogue; a stricter lifecycle in the
     /// engine stays.
     ///
     /// # Errors
     /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt.
-    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError>;
+    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Life, EngineError>;
 
     /// Deletes the engine's data of `coupon`, loads the rows of `store` in a new epoch above `evidence.epoch`, and
-    /// returns that epoch. May be repeated, also by another node after a crash in the middle: the coupon is fenced
+    /// returns the new life. May be repeated, also by another node after a crash in the middle: the coupon is fenced
     /// until a rebuild is complete. Requires that the database holds every sequence up to `evidence.issued`.
     async fn rebuild(
         &self,
         coupon: &Coupon,
         evidence: HighWatermark,
         store: &dyn IssuanceStore,
-    ) -> Result<Epoch, EngineError>;
+    ) -> Result<Life, EngineError>;
 
-    /// Lets this node decide again, in the engine's present epoch.
+    /// Lets this node decide again, in the recorded life and in no other.
     ///
     /// # Errors
     /// [`EngineError::Fenced`] if the engine is not verified, or is behind the knowledge of this node.
-    async fn resume(&self, coupon: &CouponId) -> Result<(), EngineError>;
+    async fn resume(&self, coupon: &CouponId) -> Result<Resumption, EngineError>;
+
+    /// The process of the server that this node is connected to.
+    async fn server(&self) -> Result<String, EngineError>;
 }

@@ -5,6 +5,7 @@
 mod admission_engine;
 mod cluster;
 mod coupon_catalog;
+mod coupon_lives;
 mod dead_letters;
 mod engine_recovery;
 mod event_bus;
@@ -20,15 +21,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub use admission_engine::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
 pub use cluster::{
-    Cluster, ClusterError, ClusterTime, HeartbeatReply, NodeId, NodeReports, OpenRecovery, Round,
+    Cluster, ClusterError, ClusterTime, Heartbeat, HeartbeatReply, NodeId, NodeReports, OpenRecovery, Role,
+    Round,
 };
 pub use coupon_catalog::{
     CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange, UnreadableCoupon,
 };
+pub use coupon_lives::{CouponLives, Life};
 pub use dead_letters::{
     DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEvent, LetterEventKind,
 };
-pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport};
+pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport, Resumption};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};

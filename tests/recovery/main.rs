@@ -18,3 +18,4 @@ mod race;
 mod redis_lost;
 mod roles;
 mod two_nodes;
+mod two_primaries;

@@ -67,7 +67,7 @@ impl Node {
     pub(crate) async fn verify(&self, coupon: &Coupon, rows: u32) -> Result<(), EngineError> {
         let reported = self.engine.halt_and_report(&coupon.id).issued;
         self.engine.verify(coupon, HighWatermark { epoch: 0, issued: rows.max(reported) }).await?;
-        self.engine.resume(&coupon.id).await
+        self.engine.resume(&coupon.id).await.map(drop)
     }
 
     /// Loads an open coupon.

@@ -77,10 +77,10 @@ async fn an_impossible_epoch_in_the_evidence_is_ignored() {
     for absurd in [1 << 53, u64::try_from(i64::MAX).unwrap(), u64::MAX] {
         node.engine.halt_and_report(&coupon.id);
         let evidence = HighWatermark { epoch: absurd, issued: 2 };
-        let epoch = node.engine.rebuild(&coupon, evidence, &rows.store).await.unwrap();
-        assert!(epoch < 1 << 53, "{epoch}");
+        let life = node.engine.rebuild(&coupon, evidence, &rows.store).await.unwrap();
+        assert!(life.epoch < 1 << 53, "{life:?}");
         node.engine.resume(&coupon.id).await.unwrap();
-        assert_eq!(node.engine.verify(&coupon, evidence).await.unwrap(), epoch);
+        assert_eq!(node.engine.verify(&coupon, evidence).await.unwrap(), life);
     }
     assert_eq!(sequences(&node.admit(&coupon.id, &["m3", "m1"]).await.unwrap()), [3, 1]);
 }
@@ -155,7 +155,7 @@ async fn a_redis_of_the_epoch_before_a_rebuild_is_not_accepted() {
     let copies = node.dump(id).await;
     let rows = Rows::of(&coupon, 1..=1).await;
     node.engine.halt_and_report(id);
-    let epoch = node.engine.rebuild(&coupon, evidence(1), &rows.store).await.unwrap();
+    let epoch = node.engine.rebuild(&coupon, evidence(1), &rows.store).await.unwrap().epoch;
     node.engine.resume(id).await.unwrap();
     for (part, copy) in ["meta", "stock", "participants", "outbox"].iter().zip(copies) {
         node.restore(&key(id, part), &copy.expect("it was there")).await;

@@ -28,8 +28,12 @@ pub struct HeartbeatDeps {
 impl HeartbeatDeps {
     async fn heartbeat(&self) {
         panics::visit(Self::KIND, "heartbeat");
+        let server = match &self.recoveries {
+            Some(recoveries) => recoveries.server().await,
+            None => None,
+        };
         let sent_at = Instant::now();
-        match self.membership.heartbeat().await {
+        match self.membership.heartbeat(server.as_deref()).await {
             Ok(open) => {
                 let Some(recoveries) = &self.recoveries else { return };
                 for coupon in recoveries.record_open(open, sent_at) {

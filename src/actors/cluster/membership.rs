@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use crate::actors::delivery::InFlight;
 use crate::actors::runtime::deadline::bounded;
 use crate::gate::Trust;
-use crate::ports::{AdmissionEngine, Cluster, ClusterError, ClusterTime, EngineError, NodeId, OpenRecovery};
+use crate::ports::{
+    AdmissionEngine, Cluster, ClusterError, ClusterTime, EngineError, Heartbeat, NodeId, OpenRecovery,
+};
 use crate::sync::Locked;
 
 /// A node counts as dead after ten missed heartbeats.
@@ -91,11 +93,12 @@ impl Membership {
     }
 
     /// Reports this node as alive, with its progress on the catalogue; gives the open recoveries.
-    pub(crate) async fn heartbeat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
+    pub(crate) async fn heartbeat(&self, server: Option<&str>) -> Result<Vec<OpenRecovery>, ClusterError> {
         let sent_at = Instant::now();
         let catalog_read_at = self.state.lock().catalog_read_at;
         let idle_since = self.cluster_time().filter(|_| self.in_flight.is_idle(sent_at));
-        let reply = bounded(self.cluster.heartbeat(&self.node, catalog_read_at, idle_since)).await;
+        let heartbeat = Heartbeat { node: &self.node, catalog_read_at, idle_since, server };
+        let reply = bounded(self.cluster.heartbeat(heartbeat)).await;
         let mut state = self.state.lock();
         if reply.is_err() || state.last_sent.is_some_and(|last| sent_at - last > HEARTBEAT_LATE_AFTER) {
             state.steady_since = None;

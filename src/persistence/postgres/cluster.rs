@@ -11,15 +11,15 @@ use super::errors::cause;
 use super::rows::{self, integer};
 use crate::domain::CouponId;
 use crate::ports::{
-    Cluster, ClusterError, ClusterTime, Epoch, HeartbeatReply, HighWatermark, NodeId, NodeReports,
-    OpenRecovery, Round,
+    Cluster, ClusterError, ClusterTime, CouponLives, Epoch, Heartbeat, HeartbeatReply, HighWatermark, Life,
+    NodeId, NodeReports, OpenRecovery, Role, Round,
 };
 
 /// Also deletes nodes without a heartbeat for an hour.
 const HEARTBEAT: &str = "WITH beat AS (
-        INSERT INTO nodes (id, seen_at, aware, hands_free) VALUES ($1, now(), $2, $3)
-        ON CONFLICT (id) DO UPDATE
-            SET seen_at = now(), aware = EXCLUDED.aware, hands_free = EXCLUDED.hands_free
+        INSERT INTO nodes (id, seen_at, aware, hands_free, server) VALUES ($1, now(), $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET seen_at = now(), aware = EXCLUDED.aware,
+            hands_free = EXCLUDED.hands_free, server = EXCLUDED.server
     ), gone AS (
         DELETE FROM nodes WHERE seen_at < now() - interval '1 hour' AND id <> $1
     )
@@ -46,10 +46,28 @@ const LEASE: &str =
 
 const RELEASE: &str = "DELETE FROM leases WHERE what = $1 AND node = $2";
 
-const RECOVERY: &str = "INSERT INTO coupon_recoveries (coupon_id, round, is_open) VALUES ($1, 1, true)
+/// Also records the server of the node, so that the node counts as living on it before its next heartbeat.
+const RECOVERY: &str = "WITH on_server AS (
+        UPDATE nodes SET server = $3 WHERE id = $2
+    )
+    INSERT INTO coupon_recoveries (coupon_id, round, is_open, server) VALUES ($1, 1, true, $3)
     ON CONFLICT (coupon_id) DO UPDATE SET
-        round = coupon_recoveries.round + CASE WHEN coupon_recoveries.is_open THEN 0 ELSE 1 END, is_open = true
+        round = coupon_recoveries.round + CASE WHEN coupon_recoveries.is_open THEN 0 ELSE 1 END,
+        server = CASE WHEN coupon_recoveries.is_open THEN coupon_recoveries.server ELSE EXCLUDED.server END,
+        is_open = true
     RETURNING round";
+
+const CURRENT_LIFE: &str =
+    "SELECT epoch, server FROM coupon_lives WHERE coupon_id = $1 ORDER BY round DESC LIMIT 1";
+
+/// Two nodes may begin the first life at the same time; the later one reads the row of the earlier one.
+const BEGIN_LIFE: &str = "INSERT INTO coupon_lives (coupon_id, round, epoch, server, how)
+    SELECT $1, 0, $2, $3, 'load' WHERE NOT EXISTS (SELECT FROM coupon_lives WHERE coupon_id = $1)
+    ON CONFLICT DO NOTHING";
+
+const ON_CURRENT_SERVER: &str = "SELECT count(*) FROM nodes
+    WHERE seen_at > now() - $2 * interval '1 millisecond'
+        AND server = (SELECT server FROM coupon_lives WHERE coupon_id = $1 ORDER BY round DESC LIMIT 1)";
 
 const REPORT: &str = "INSERT INTO coupon_testimonies (coupon_id, round, node, epoch, issued)
     VALUES ($1, $2, $3, $4, $5)
@@ -69,14 +87,19 @@ const REPORTS: &str = "WITH reports AS (
 
 const RECOVERED: &str = "WITH ended AS (
         UPDATE coupon_recoveries SET is_open = false, epoch = GREATEST(epoch, $3)
-        WHERE coupon_id = $1 AND round = $2 AND is_open
+        WHERE coupon_id = $1 AND round = $2 AND is_open RETURNING round
+    ), begun AS (
+        INSERT INTO coupon_lives (coupon_id, round, epoch, server, how)
+        SELECT $1, round, $3, $4, $5 FROM ended
     ), accounted AS (
         DELETE FROM lost_numbers WHERE coupon_id = $1 AND round <= $2
     )
     DELETE FROM coupon_testimonies WHERE coupon_id = $1 AND round <= $2";
 
-const IS_OPEN: &str =
-    "SELECT EXISTS (SELECT FROM coupon_recoveries WHERE coupon_id = $1 AND round = $2 AND is_open)";
+/// Whether a node on this server may lead; no row after the end of the recovery. Older nodes name no server.
+const MAY_LEAD: &str = "SELECT recovery.server IS NULL OR recovery.server = $3 OR NOT EXISTS (
+        SELECT FROM nodes WHERE seen_at > now() - $4 * interval '1 millisecond' AND server = recovery.server)
+    FROM coupon_recoveries AS recovery WHERE coupon_id = $1 AND round = $2 AND is_open";
 
 /// The cluster of the nodes that share one PostgreSQL.
 #[derive(Debug, Clone)]
@@ -105,15 +128,12 @@ impl PostgresCluster {
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn heartbeat(
-        &self,
-        node: &NodeId,
-        catalog_read_at: Option<ClusterTime>,
-        idle_since: Option<ClusterTime>,
-    ) -> Result<HeartbeatReply, ClusterError> {
+    async fn heartbeat(&self, heartbeat: Heartbeat<'_>) -> Result<HeartbeatReply, ClusterError> {
+        let Heartbeat { node, catalog_read_at, idle_since, server } = heartbeat;
         let statement = sqlx::query(HEARTBEAT).bind(node.to_string());
         let statement =
             statement.bind(catalog_read_at.map(|time| time.0)).bind(idle_since.map(|time| time.0));
+        let statement = statement.bind(server.map(str::to_owned));
         let rows = self.database.fetch_all(statement).await.map_err(failed)?;
         heartbeat_reply(&rows).map_err(failed)
     }
@@ -145,8 +165,24 @@ impl Cluster for PostgresCluster {
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
-    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
+    async fn count_on_current_server(
+        &self,
+        coupon: &CouponId,
+        silence: Duration,
+    ) -> Result<u32, ClusterError> {
+        let statement = sqlx::query(ON_CURRENT_SERVER).bind(coupon.as_str()).bind(millis(silence));
+        let count: i64 = self.database.fetch_value(statement).await.map_err(failed)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    async fn open_recovery(
+        &self,
+        coupon: &CouponId,
+        node: &NodeId,
+        server: &str,
+    ) -> Result<Round, ClusterError> {
         let statement = sqlx::query(RECOVERY).bind(coupon.as_str());
+        let statement = statement.bind(node.to_string()).bind(server.to_owned());
         let round: i32 = self.database.fetch_value(statement).await.map_err(failed)?;
         rows::sequence(Some(round)).map(Round).map_err(failed)
     }
@@ -172,14 +208,45 @@ impl Cluster for PostgresCluster {
         node_reports(&row).map_err(failed)
     }
 
-    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
-        let statement = bound_to(open, RECOVERED).bind(as_bigint(epoch));
+    async fn end_recovery(&self, open: &OpenRecovery, life: &Life, how: &str) -> Result<(), ClusterError> {
+        let statement = bound_to(open, RECOVERED).bind(as_bigint(life.epoch));
+        let statement = statement.bind(life.server.clone()).bind(how.to_owned());
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
-    async fn is_open(&self, open: &OpenRecovery) -> Result<bool, ClusterError> {
-        self.database.fetch_value(bound_to(open, IS_OPEN)).await.map_err(failed)
+    async fn role(&self, open: &OpenRecovery, server: &str, silence: Duration) -> Result<Role, ClusterError> {
+        let statement = bound_to(open, MAY_LEAD).bind(server.to_owned()).bind(millis(silence));
+        let row = self.database.fetch_optional(statement).await.map_err(failed)?;
+        let may_lead: Option<bool> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+        Ok(match may_lead {
+            None => Role::Ended,
+            Some(true) => Role::Leader,
+            Some(false) => Role::Follower,
+        })
     }
+}
+
+#[async_trait]
+impl CouponLives for PostgresCluster {
+    async fn current_life(&self, coupon: &CouponId) -> Result<Option<Life>, ClusterError> {
+        let statement = sqlx::query(CURRENT_LIFE).bind(coupon.as_str());
+        let row = self.database.fetch_optional(statement).await.map_err(failed)?;
+        row.as_ref().map(life).transpose().map_err(failed)
+    }
+
+    async fn begin_life(&self, coupon: &CouponId, begun: &Life) -> Result<Life, ClusterError> {
+        let statement = sqlx::query(BEGIN_LIFE).bind(coupon.as_str());
+        let statement = statement.bind(as_bigint(begun.epoch)).bind(begun.server.clone());
+        self.database.execute(statement).await.map_err(failed)?;
+        let statement = sqlx::query(CURRENT_LIFE).bind(coupon.as_str());
+        let row = self.database.fetch_one(statement).await.map_err(failed)?;
+        life(&row).map_err(failed)
+    }
+}
+
+fn life(row: &PgRow) -> sqlx::Result<Life> {
+    let epoch: i64 = row.try_get("epoch")?;
+    Ok(Life { epoch: u64::try_from(epoch).unwrap_or(0), server: row.try_get("server")? })
 }
 
 /// A statement on one recovery, whose first arguments are coupon and round.

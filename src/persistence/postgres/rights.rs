@@ -7,7 +7,7 @@ use super::errors::DatabaseError;
 
 /// The rights of a node. Lowering a total locks the issuances against inserts (`migrations/postgres`), for which
 /// PostgreSQL demands the right to update them.
-const NEEDED: [(&str, &[&str]); 12] = [
+const NEEDED: [(&str, &[&str]); 13] = [
     ("_sqlx_migrations", &["SELECT"]),
     ("coupons", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_issuances", &["SELECT", "INSERT", "UPDATE"]),
@@ -18,6 +18,7 @@ const NEEDED: [(&str, &[&str]); 12] = [
     ("nodes", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("leases", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("coupon_recoveries", &["SELECT", "INSERT", "UPDATE"]),
+    ("coupon_lives", &["SELECT", "INSERT"]),
     ("lost_numbers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("coupon_testimonies", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];

@@ -19,7 +19,8 @@ use crate::domain::{
 #[cfg(feature = "planted-bugs")]
 use crate::fault_injection::bugs;
 use crate::ports::{
-    AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH, OutboxEntry,
+    AdmissionEngine, BatchAnswer, ClusterError, CouponLives, CouponsPage, EngineError, HoldersPage, Life,
+    MAX_BATCH, OutboxEntry,
 };
 use crate::telemetry::DatabaseCall;
 
@@ -47,18 +48,48 @@ pub(super) struct Shared {
     pub(super) connection: RedisConnection,
     pub(super) scripts: Scripts,
     pub(super) memories: NodeMemories,
+    /// Absent where the server's own word is enough: in an inspection, which issues nothing.
+    lives: Option<Arc<dyn CouponLives>>,
 }
 
 impl Shared {
-    /// This node's memory of `coupon`. The first use takes the epoch from Redis.
+    /// This node's memory of `coupon`, from the first use in the life that is recorded.
     pub(super) async fn memory_of(&self, coupon: &CouponId) -> Result<Arc<NodeMemory>, EngineError> {
         if let Some(memory) = self.memories.find(coupon) {
             return Ok(memory);
         }
-        let epoch: Option<String> =
-            self.connection.query(cmd("HGET").arg(keys::meta(coupon)).arg("epoch")).await?;
+        Ok(self.memories.find_or_begin(coupon, self.current_life(coupon).await?))
+    }
+
+    /// The recorded life of `coupon`. The life in Redis becomes the recorded one where there is none yet.
+    pub(super) async fn current_life(&self, coupon: &CouponId) -> Result<Life, EngineError> {
+        let Some(lives) = &self.lives else { return self.own_life(coupon).await };
+        match lives.current_life(coupon).await.map_err(unavailable)? {
+            Some(life) => Ok(life),
+            None => self.record_first_life(coupon, self.own_life(coupon).await?).await,
+        }
+    }
+
+    /// The life that this Redis names itself.
+    async fn own_life(&self, coupon: &CouponId) -> Result<Life, EngineError> {
+        let mut command = cmd("HMGET");
+        command.arg(keys::meta(coupon)).arg("epoch").arg("run_id");
+        let (epoch, server): (Option<String>, Option<String>) = self.connection.query(&command).await?;
         let epoch = epoch::parse(&epoch.ok_or(EngineError::UnknownCoupon)?)?;
-        Ok(self.memories.find_or_begin(coupon, epoch))
+        Ok(Life { epoch, server: server.unwrap_or_default() })
+    }
+
+    async fn record_first_life(&self, coupon: &CouponId, life: Life) -> Result<Life, EngineError> {
+        match &self.lives {
+            Some(lives) => lives.begin_life(coupon, &life).await.map_err(unavailable),
+            None => Ok(life),
+        }
+    }
+
+    /// Runs a script that begins a life, and reads the life from its answer.
+    pub(super) async fn query_life(&self, run: &ScriptInvocation<'_>) -> Result<Life, EngineError> {
+        let mut reply = Reply::expect_ok(self.connection.invoke(run).await?)?;
+        Ok(Life { epoch: reply.coupon()?.epoch, server: reply.next()? })
     }
 
     /// Runs a script and reads the coupon of its answer.
@@ -75,8 +106,18 @@ impl Shared {
 impl RedisLuaEngine {
     #[must_use]
     pub fn new(connection: RedisConnection) -> Self {
-        let shared = Shared { connection, scripts: Scripts::new(), memories: NodeMemories::default() };
-        Self { shared: Arc::new(shared) }
+        Self::with_lives(connection, None)
+    }
+
+    /// An engine that decides a coupon in its recorded life only.
+    #[must_use]
+    pub fn recorded(connection: RedisConnection, lives: Arc<dyn CouponLives>) -> Self {
+        Self::with_lives(connection, Some(lives))
+    }
+
+    fn with_lives(connection: RedisConnection, lives: Option<Arc<dyn CouponLives>>) -> Self {
+        let memories = NodeMemories::default();
+        Self { shared: Arc::new(Shared { connection, scripts: Scripts::new(), memories, lives }) }
     }
 
     #[must_use]
@@ -98,7 +139,7 @@ impl RedisLuaEngine {
         let memory = self.shared.memory_of(coupon).await?;
         let query = memory.begin_query()?;
         let mut run = invocation(&self.shared.scripts.admit, coupon);
-        run.arg(memory.epoch).arg(query.known).arg(batch.len());
+        run.arg(&memory.life_arg).arg(query.known).arg(batch.len());
         for request in batch {
             run.arg(request.member.as_str());
         }
@@ -126,7 +167,7 @@ impl RedisLuaEngine {
         let memory = self.shared.memory_of(coupon).await?;
         let query = memory.begin_query()?;
         let mut run = invocation(&self.shared.scripts.find, coupon);
-        run.arg(memory.epoch).arg(query.known).arg(member.as_str());
+        run.arg(&memory.life_arg).arg(query.known).arg(member.as_str());
         let reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
         let grant = reply.rest().next().map(read_grant).transpose()?;
         let entry = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
@@ -146,16 +187,26 @@ impl AdmissionEngine for RedisLuaEngine {
         let memory = shared.memories.find(&coupon.id);
         let query = memory.as_ref().map(|memory| memory.begin_query()).transpose()?;
         let known = query.map_or(0, |query| query.known);
-        let epoch = memory.map(|memory| memory.epoch.to_string()).unwrap_or_default();
+        let known_life = memory.map(|memory| memory.life_arg.clone()).unwrap_or_default();
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut run = invocation(&shared.scripts.load, &coupon.id);
-        run.arg(epoch).arg(known.max(coupon.inventory.issued())).arg(coupon.inventory.total());
+        run.arg(known_life).arg(known.max(coupon.inventory.issued())).arg(coupon.inventory.total());
         run.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
 
         let mut reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
         let state = reply.coupon()?;
         let created: u8 = reply.next()?;
-        let memory = shared.memories.find_or_begin(&coupon.id, state.epoch);
+        let own = Life { epoch: state.epoch, server: reply.next()? };
+        let memory = match shared.memories.find(&coupon.id).filter(|memory| memory.life == own) {
+            Some(memory) => memory,
+            None => {
+                let life = shared.record_first_life(&coupon.id, own.clone()).await?;
+                if life != own {
+                    return Err(EngineError::Fenced("the coupon is decided in another Redis".to_owned()));
+                }
+                shared.memories.find_or_begin(&coupon.id, life)
+            }
+        };
         let query = query.map_or_else(|| memory.begin_query(), Ok)?;
         memory.record_answer(query, state.standing.inventory.issued(), [])?;
         // Another node may have died between loading and announcing, so the first load of each node announces, too.
@@ -178,7 +229,7 @@ impl AdmissionEngine for RedisLuaEngine {
         let memory = self.shared.memory_of(coupon).await?;
         let query = memory.begin_query()?;
         let mut run = invocation(&self.shared.scripts.standing, coupon);
-        let state = self.shared.query_coupon(run.arg(memory.epoch).arg(query.known)).await?;
+        let state = self.shared.query_coupon(run.arg(&memory.life_arg).arg(query.known)).await?;
         memory.record_answer(query, state.standing.inventory.issued(), [])?;
         Ok(state.standing)
     }
@@ -187,7 +238,7 @@ impl AdmissionEngine for RedisLuaEngine {
         let memory = self.shared.memory_of(coupon).await?;
         let query = memory.begin_query()?;
         let mut run = invocation(&self.shared.scripts.holders, coupon);
-        run.arg(memory.epoch).arg(query.known).arg(cursor).arg(HOLDERS_PAGE);
+        run.arg(&memory.life_arg).arg(query.known).arg(cursor).arg(HOLDERS_PAGE);
         let mut reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
         let next: u64 = reply.next()?;
         let mut values = reply.rest();
@@ -217,7 +268,7 @@ impl AdmissionEngine for RedisLuaEngine {
         let (opens_at, closes_at) = change.window.map(window_digits).unwrap_or_default();
         let query = memory.begin_query()?;
         let mut run = invocation(&self.shared.scripts.reconfigure, coupon);
-        run.arg(memory.epoch).arg(query.known);
+        run.arg(&memory.life_arg).arg(query.known);
         run.arg(change.total.map_or_else(String::new, |total| total.to_string()));
         run.arg(MAX_TOTAL).arg(opens_at).arg(closes_at);
         run.arg(change.lifecycle.map_or("", |lifecycle| lifecycle.as_str()));
@@ -261,6 +312,10 @@ pub(super) fn granted_entries(
         }),
         Verdict::Rejected(_) => None,
     })
+}
+
+fn unavailable(error: ClusterError) -> EngineError {
+    EngineError::Unavailable(error.into())
 }
 
 fn verdict(value: Value, standing: &Standing, issued_at: Timestamp) -> Result<Verdict, EngineError> {

@@ -90,7 +90,7 @@ impl RedisLockEngine {
         let shared = &self.lua.shared;
         let query = memory.begin_query()?;
         let mut run = invocation(&shared.scripts.standing, coupon);
-        run.arg(memory.epoch).arg(query.known);
+        run.arg(&memory.life_arg).arg(query.known);
         let mut reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
         let CouponState { standing, .. } = reply.coupon()?;
         let issued_at = Timestamp::from_ms(reply.next()?);
@@ -105,7 +105,7 @@ impl RedisLockEngine {
             .collect();
         let mut run = invocation(&shared.scripts.admit_held, coupon);
         run.key(keys::fencing_token(coupon));
-        run.arg(memory.epoch).arg(query.known).arg(lock.fencing_token);
+        run.arg(&memory.life_arg).arg(query.known).arg(lock.fencing_token);
         run.arg(standing.inventory.issued()).arg(issued_at.as_ms()).arg(new_holders.len());
         for request in &new_holders {
             run.arg(request.member.as_str());

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::{CouponId, Sequence};
-use crate::ports::{EngineError, Epoch, NodeReport, OutboxEntry};
+use crate::ports::{EngineError, Life, NodeReport, OutboxEntry};
 use crate::sync::Locked;
 
 /// Decisions kept per coupon because the database may lack them. The oldest are dropped first: they are the most likely
 /// to have arrived.
 const DECISIONS_MAX: usize = 65_536;
 
-/// This node's memory of one epoch of a coupon. A rebuild gives the coupon a new epoch, and so a new memory.
+/// This node's memory of one life of a coupon. A recovery gives the coupon a new life, and so a new memory.
 #[derive(Debug)]
 pub(super) struct NodeMemory {
-    pub(super) epoch: Epoch,
+    pub(super) life: Life,
+    /// The life as the scripts compare it.
+    pub(super) life_arg: String,
     /// Whether this node has announced the loading to the other nodes.
     announced: AtomicBool,
     memory: Locked<Memory>,
@@ -43,8 +45,8 @@ pub(super) struct QueryToken {
 }
 
 impl NodeMemory {
-    fn new(epoch: Epoch) -> Self {
-        Self { epoch, announced: AtomicBool::new(false), memory: Locked::default() }
+    fn new(life: Life) -> Self {
+        Self { life_arg: life_arg(&life), life, announced: AtomicBool::new(false), memory: Locked::default() }
     }
 
     /// Gives the token of a new query.
@@ -102,7 +104,7 @@ impl NodeMemory {
         memory.halted = true;
         memory.reports += 1;
         let decided = memory.decided.values().cloned().collect();
-        NodeReport { epoch: self.epoch, issued: memory.issued, decided }
+        NodeReport { epoch: self.life.epoch, issued: memory.issued, decided }
     }
 
     /// The largest sequence that this node has seen, halted or not.
@@ -146,21 +148,28 @@ impl NodeMemories {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(coupon).cloned()
     }
 
-    /// Gives the memory of `epoch`. The memory of another epoch is dropped.
-    pub(super) fn find_or_begin(&self, coupon: &CouponId, epoch: Epoch) -> Arc<NodeMemory> {
+    /// Gives the memory of `life`. The memory of another life is dropped.
+    pub(super) fn find_or_begin(&self, coupon: &CouponId, life: Life) -> Arc<NodeMemory> {
         let mut memories = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(memory) = memories.get(coupon).filter(|memory| memory.epoch == epoch) {
+        if let Some(memory) = memories.get(coupon).filter(|memory| memory.life == life) {
             return Arc::clone(memory);
         }
-        let memory = Arc::new(NodeMemory::new(epoch));
+        let memory = Arc::new(NodeMemory::new(life));
         memories.insert(coupon.clone(), Arc::clone(&memory));
         memory
     }
 }
 
+/// The text that `fence` in `lua/coupon.lua` compares with its server.
+pub(super) fn life_arg(life: &Life) -> String {
+    format!("{}@{}", life.epoch, life.server)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CouponId, DECISIONS_MAX, EngineError, NodeMemories, NodeMemory, OutboxEntry, Sequence};
+    use super::{
+        CouponId, DECISIONS_MAX, EngineError, Life, NodeMemories, NodeMemory, OutboxEntry, Sequence,
+    };
     use crate::domain::Grant;
     use crate::domain::{MemberId, Timestamp};
 
@@ -172,6 +181,10 @@ mod tests {
         }
     }
 
+    fn life(epoch: u64) -> Life {
+        Life { epoch, server: "a".to_owned() }
+    }
+
     fn reported_sequences(memory: &NodeMemory) -> Vec<Sequence> {
         memory.halt_and_report().decided.iter().map(|entry| entry.grant.sequence).collect()
     }
@@ -181,19 +194,19 @@ mod tests {
         let memories = NodeMemories::default();
         let drop = CouponId::parse("drop").unwrap();
         assert!(memories.find(&drop).is_none());
-        let memory = memories.find_or_begin(&drop, 7);
+        let memory = memories.find_or_begin(&drop, life(7));
         let query = memory.begin_query().unwrap();
         memory.record_answer(query, 5, []).unwrap();
         memory.record_answer(query, 3, []).unwrap();
         memory.set_announced();
-        assert_eq!(memories.find_or_begin(&drop, 7).begin_query().unwrap().known, 5);
-        let empty = memories.find_or_begin(&drop, 8);
+        assert_eq!(memories.find_or_begin(&drop, life(7)).begin_query().unwrap().known, 5);
+        let empty = memories.find_or_begin(&drop, life(8));
         assert_eq!((empty.issued(), empty.is_announced()), (0, false));
     }
 
     #[test]
     fn each_decision_above_the_watermark_is_remembered_once() {
-        let memory = NodeMemory::new(1);
+        let memory = NodeMemory::new(life(1));
         let query = memory.begin_query().unwrap();
         memory.record_answer(query, 4, [entry(3), entry(4), entry(3)]).unwrap();
         assert_eq!(memory.first_unconfirmed(), Some(3));
@@ -204,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_report_discards_replies_in_flight_and_halts_queries() {
-        let memory = NodeMemory::new(1);
+        let memory = NodeMemory::new(life(1));
         let query = memory.begin_query().unwrap();
         assert_eq!(memory.halt_and_report().issued, 0);
         assert!(matches!(memory.begin_query(), Err(EngineError::Fenced(_))));
@@ -215,7 +228,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let memory = NodeMemory::new(1);
+        let memory = NodeMemory::new(life(1));
         let many = u32::try_from(DECISIONS_MAX).unwrap() + 10;
         memory.record_answer(memory.begin_query().unwrap(), many, (1..=many).map(entry)).unwrap();
         assert_eq!(memory.first_unconfirmed(), Some(11));

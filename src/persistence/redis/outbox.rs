@@ -46,12 +46,12 @@ impl Outbox for RedisOutbox {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let epoch = self.shared.memory_of(coupon).await?.epoch;
+        let epoch = self.shared.memory_of(coupon).await?.life.epoch;
         pending(&self.shared, coupon, epoch, after, limit).await
     }
 
     async fn trim(&self, coupon: &CouponId, through: Sequence) -> Result<(), EngineError> {
-        let epoch = self.shared.memory_of(coupon).await?.epoch;
+        let epoch = self.shared.memory_of(coupon).await?.life.epoch;
         let mut run = invocation(&self.shared.scripts.trim, coupon);
         run.arg(epoch).arg(through.saturating_add(1));
         Reply::expect_ok(self.shared.connection.invoke(&run).await?).map(drop)

@@ -1,16 +1,18 @@
 //! Verifies a Redis that may have lost data, or rebuilds its coupons from the database.
 
 use async_trait::async_trait;
+use redis::cmd;
 use uuid::Uuid;
 
 use super::engine::{RedisLuaEngine, window_digits};
 use super::epoch::{self, valid_or_zero};
 use super::outbox;
-use super::reply::Reply;
+use super::reply::{Reply, corrupt};
 use super::scripts::invocation;
 use crate::domain::{Coupon, CouponId, IssuedCoupon, Sequence, Timestamp};
 use crate::ports::{
-    EngineError, EngineRecovery, Epoch, HighWatermark, IssuanceStore, NodeReport, OutboxEntry,
+    EngineError, EngineRecovery, Epoch, HighWatermark, IssuanceStore, Life, NodeReport, OutboxEntry,
+    Resumption,
 };
 
 /// Rows restored by one script. Lua's unpack() takes no more than about 8,000 values.
@@ -49,12 +51,12 @@ impl EngineRecovery for RedisLuaEngine {
         outbox::pending(&self.shared, coupon, epoch, after, limit).await
     }
 
-    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError> {
+    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Life, EngineError> {
         let (opens_at, closes_at) = window_digits(coupon.window);
         let mut run = invocation(&self.shared.scripts.verify, &coupon.id);
         run.arg(evidence.issued).arg(valid_or_zero(evidence.epoch)).arg(coupon.inventory.total());
         run.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
-        Ok(self.shared.query_coupon(&run).await?.epoch)
+        self.shared.query_life(&run).await
     }
 
     async fn rebuild(
@@ -62,7 +64,7 @@ impl EngineRecovery for RedisLuaEngine {
         coupon: &Coupon,
         evidence: HighWatermark,
         store: &dyn IssuanceStore,
-    ) -> Result<Epoch, EngineError> {
+    ) -> Result<Life, EngineError> {
         let token = Uuid::new_v4().to_string();
         let (shared, id) = (&self.shared, &coupon.id);
         let mut begin = invocation(&shared.scripts.rebuild_begin, id);
@@ -82,24 +84,39 @@ impl EngineRecovery for RedisLuaEngine {
         let mut finish = invocation(&shared.scripts.rebuild_finish, id);
         finish.arg(&token).arg(issued).arg(valid_or_zero(evidence.epoch)).arg(coupon.inventory.total());
         finish.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str()).arg(latest.as_ms());
-        let epoch = shared.query_coupon(&finish).await?.epoch;
+        let life = shared.query_life(&finish).await?;
         shared.announce().await?;
-        Ok(epoch)
+        Ok(life)
     }
 
-    async fn resume(&self, coupon: &CouponId) -> Result<(), EngineError> {
+    async fn resume(&self, coupon: &CouponId) -> Result<Resumption, EngineError> {
         let memory = self.shared.memories.find(coupon);
-        let (epoch, issued) = memory.map_or((0, 0), |memory| (memory.epoch, memory.issued()));
+        let (epoch, issued) = memory.map_or((0, 0), |memory| (memory.life.epoch, memory.issued()));
+        let life = self.shared.current_life(coupon).await?;
         let mut run = invocation(&self.shared.scripts.standing, coupon);
-        let state = self.shared.query_coupon(run.arg("").arg(issued)).await?;
-        if state.epoch < epoch {
+        let mut reply = Reply::expect_ok(self.shared.connection.invoke(run.arg("").arg(issued)).await?)?;
+        let state = reply.coupon()?;
+        let _issued_at: i64 = reply.next()?;
+        let own = Life { epoch: state.epoch, server: reply.next()? };
+        if own.server != life.server {
+            return Ok(Resumption::OtherServer);
+        }
+        if own.epoch < epoch {
             return Err(EngineError::Fenced(
                 "Redis holds an epoch of the coupon from before its rebuild".to_owned(),
             ));
         }
-        let memory = self.shared.memories.find_or_begin(coupon, state.epoch);
-        memory.resume(state.standing.inventory.issued());
-        Ok(())
+        if own.epoch != life.epoch {
+            return Err(EngineError::Fenced("Redis holds another epoch than the recorded one".to_owned()));
+        }
+        self.shared.memories.find_or_begin(coupon, life).resume(state.standing.inventory.issued());
+        Ok(Resumption::Resumed)
+    }
+
+    async fn server(&self) -> Result<String, EngineError> {
+        let info: String = self.shared.connection.query(cmd("INFO").arg("server")).await?;
+        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+        run_id.map(|id| id.trim().to_owned()).ok_or_else(|| corrupt("INFO of Redis lacks run_id"))
     }
 }
 

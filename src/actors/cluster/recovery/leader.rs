@@ -7,7 +7,7 @@ use super::empty_queue::EmptyQueue;
 use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{Coupon, Sequence, counted};
-use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery};
+use crate::ports::{EngineError, Epoch, HighWatermark, Life, OpenRecovery};
 
 const OUTBOX_PAGE: usize = 1_024;
 
@@ -36,18 +36,19 @@ impl Recoveries {
         let evidence =
             HighWatermark { epoch: reports.evidence.epoch, issued: reports.evidence.issued.max(highest) };
         let verified = bounded(self.deps.engine.verify(&coupon, evidence)).await;
-        let (epoch, outcome) = match verified {
-            Ok(epoch) => (epoch, "verified"),
+        let (life, how) = match verified {
+            Ok(life) => (life, "verify"),
             Err(EngineError::Fenced(why) | EngineError::Corrupt(why)) => {
-                (self.rebuild(handle, open, &coupon, evidence, highest, &why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, highest, &why).await?, "rebuild")
             }
             Err(EngineError::UnknownCoupon) => {
                 let why = "the engine does not know it";
-                (self.rebuild(handle, open, &coupon, evidence, highest, why).await?, "rebuilt")
+                (self.rebuild(handle, open, &coupon, evidence, highest, why).await?, "rebuild")
             }
             Err(other) => return Err(other.into()),
         };
-        bounded(cluster.end_recovery(open, epoch)).await?;
+        bounded(cluster.end_recovery(open, &life, how)).await?;
+        let outcome = if how == "verify" { "verified" } else { "rebuilt" };
         self.deps.metrics.recovered(outcome);
         let after_ms = since.elapsed().as_millis();
         tracing::info!(coupon = %id, how = outcome, issued = evidence.issued, after_ms, "the engine is trusted again; the gate opens");
@@ -82,7 +83,7 @@ impl Recoveries {
         evidence: HighWatermark,
         highest: Sequence,
         why: &str,
-    ) -> Result<Epoch, RecoveryError> {
+    ) -> Result<Life, RecoveryError> {
         self.require_no_delivery(coupon, highest).await?;
         let watermark = bounded(self.deps.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {

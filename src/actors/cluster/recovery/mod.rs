@@ -24,7 +24,7 @@ use crate::actors::cluster::Lease;
 use crate::actors::cluster::Membership;
 use crate::actors::issuing::CouponHandle;
 use crate::actors::runtime::catch_panic::catch_panic_async;
-use crate::actors::runtime::deadline::bounded;
+use crate::actors::runtime::deadline::{bounded, bounded_by};
 use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
@@ -40,6 +40,8 @@ const LEASE_PERIOD: Duration = Duration::from_secs(4);
 const MAX_STEPS: usize = 4;
 /// Between two log lines on the missing condition of one recovery.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// Bound on the question for the server's identity, which precedes each heartbeat.
+const SERVER_TIMEOUT: Duration = Duration::from_millis(200);
 /// A coupon that the engine does not know counts as lost after this: while one is being created, it is in the catalogue
 /// for a moment before it is in the engine.
 const LOST_AFTER: Duration = Duration::from_secs(1);
@@ -113,6 +115,11 @@ enum RecoveryError {
     LostNumbers(#[from] LossError),
     #[error("{}", LossDisplay(.0))]
     Lost(Loss),
+    #[error(
+        "this node is connected to another Redis than the nodes that serve the coupon: a failover has not reached it, or \
+         its OPENRUN_REDIS_URL is wrong"
+    )]
+    OtherServer,
     #[error("{0}")]
     Waiting(String),
 }
@@ -204,14 +211,23 @@ impl Recoveries {
     fn log_waiting(&self, coupon: &CouponId, error: &RecoveryError) {
         tracing::debug!(%coupon, %error, "a recovery waits");
         let mut state = self.state.lock();
-        let Some(open) = state.open.get(coupon).filter(|open| open.since.elapsed() >= LOG_INTERVAL) else {
+        let open_for = state.open.get(coupon).map(|open| open.since.elapsed());
+        // A recovery needs a moment; a node on another server waits for an operator or a failover.
+        let is_late = open_for.is_some_and(|open_for| open_for >= LOG_INTERVAL);
+        if !is_late && !matches!(error, RecoveryError::OtherServer) {
             return;
-        };
-        let open_for_s = open.since.elapsed().as_secs();
+        }
         if state.logged_at.get(coupon).is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             state.logged_at.insert(coupon.clone(), Instant::now());
+            let open_for_s = open_for.unwrap_or_default().as_secs();
             tracing::warn!(%coupon, %error, open_for_s, "nothing is issued: the engine is not trusted yet");
         }
+    }
+
+    /// The engine's server that this node is connected to; `None` if it does not answer at once, because a heartbeat must
+    /// not wait for it.
+    pub(crate) async fn server(&self) -> Option<String> {
+        bounded_by(SERVER_TIMEOUT, self.deps.engine.server()).await.ok()
     }
 
     /// Lets another node lead at once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Open, Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{CouponId, IssuedCoupon};
-use crate::ports::{EngineError, HighWatermark, NodeReport, OpenRecovery, OutboxEntry};
+use crate::ports::{EngineError, HighWatermark, NodeReport, OpenRecovery, OutboxEntry, Resumption, Role};
 
 const ROWS_PER_INSERT: usize = 256;
 
@@ -25,18 +25,40 @@ impl Recoveries {
             self.halt_and_report(handle, open).await?;
         }
         if !open.ended {
-            if !self.lease.lock().await.is_held().await {
-                return Err(RecoveryError::Waiting("another node verifies the engine".to_owned()));
-            }
-            let _permit = self.step_permits.acquire().await.ok();
-            let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
-            if bounded(self.deps.membership.cluster().is_open(&recovery)).await? {
-                self.lead(handle, &recovery, open.since).await?;
-            }
+            self.lead_if_due(handle, open).await?;
         }
         self.forget(id);
-        bounded(self.deps.engine.resume(id)).await?;
-        Ok(())
+        match bounded(self.deps.engine.resume(id)).await? {
+            Resumption::Resumed => Ok(()),
+            Resumption::OtherServer => Err(RecoveryError::OtherServer),
+        }
+    }
+
+    /// Verifies or rebuilds the engine if that is this node's part and the recovery has not ended.
+    async fn lead_if_due(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
+        let membership = &self.deps.membership;
+        let recovery = OpenRecovery { coupon: handle.id().clone(), round: open.round };
+        let server = bounded(self.deps.engine.server()).await?;
+        let role = membership.cluster().role(&recovery, &server, membership.patience());
+        match bounded(role).await? {
+            Role::Ended => return Ok(()),
+            Role::Follower => {
+                self.release_lease().await;
+                return Err(RecoveryError::Waiting("a node on another Redis verifies the engine".to_owned()));
+            }
+            Role::Leader => {}
+        }
+        if !self.lease.lock().await.is_held().await {
+            return Err(RecoveryError::Waiting("another node verifies the engine".to_owned()));
+        }
+        let _permit = self.step_permits.acquire().await.ok();
+        // It may have ended while this node waited for the lease.
+        let role = membership.cluster().role(&recovery, &server, membership.patience());
+        if bounded(role).await? == Role::Leader {
+            self.lead(handle, &recovery, open.since).await
+        } else {
+            Ok(())
+        }
     }
 
     fn forget(&self, id: &CouponId) {
@@ -53,19 +75,34 @@ impl Recoveries {
         let _permit = self.step_permits.acquire().await.ok();
         let id = handle.id();
         self.halt(handle).await?;
-        match bounded(self.deps.engine.resume(id)).await {
-            Ok(()) => {
+        let membership = &self.deps.membership;
+        let may_be_elsewhere = match bounded(self.deps.engine.resume(id)).await {
+            Ok(Resumption::Resumed) => {
                 self.forget(id);
                 return Ok(None);
             }
-            Err(EngineError::Fenced(_) | EngineError::UnknownCoupon | EngineError::Corrupt(_)) => {}
+            Ok(Resumption::OtherServer) | Err(EngineError::UnknownCoupon) => true,
+            Err(EngineError::Fenced(_) | EngineError::Corrupt(_)) => false,
             Err(other) => return Err(other.into()),
+        };
+        let server = bounded(self.deps.engine.server()).await?;
+        if may_be_elsewhere && self.is_decided_elsewhere(id, &server).await? {
+            return Err(RecoveryError::OtherServer);
         }
-        let round = bounded(self.deps.membership.cluster().open_recovery(id)).await?;
+        let round = bounded(membership.cluster().open_recovery(id, membership.node(), &server)).await?;
         let open = Open::new(round);
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state.lock().open.insert(id.clone(), open);
         Ok(Some(open))
+    }
+
+    /// Whether living nodes are on the server that is recorded for the coupon, and this node is not. An empty or replaced
+    /// Redis must not take the coupon from them.
+    async fn is_decided_elsewhere(&self, id: &CouponId, server: &str) -> Result<bool, RecoveryError> {
+        let membership = &self.deps.membership;
+        let Some(life) = bounded(membership.cluster().current_life(id)).await? else { return Ok(false) };
+        let nodes = membership.cluster().count_on_current_server(id, membership.patience());
+        Ok(life.server != server && bounded(nodes).await? > 0)
     }
 
     /// Stops this node's answers on the coupon and stores the issuances that members know from it.

@@ -44,7 +44,11 @@ impl GateKeeperDeps {
         self.engine.revision().await?;
         if let Some(membership) = &self.membership {
             // From now on other nodes wait for this one. After a failure that begins with the next heartbeat.
-            let _sent = membership.heartbeat().await;
+            let server = match &self.recoveries {
+                Some(recoveries) => recoveries.server().await,
+                None => None,
+            };
+            let _sent = membership.heartbeat(server.as_deref()).await;
         }
         Keeper::new(self.clone()).round().await;
         Ok(())
