@@ -14,7 +14,7 @@ use super::history::History;
 use super::injector::{Injected, inject};
 use super::operator::Operator;
 use super::planted;
-use super::recovery::Probe;
+use super::recovery::RecoveryMeter;
 use super::report::Report;
 use super::schedule::Schedule;
 use super::testbed::TestBed;
@@ -71,11 +71,11 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
     if faults.iter().any(|fault| fault.name == NEEDS_DURABLE_QUEUES) {
         testbed.make_queues_durable().await;
     }
-    let mut probe = Probe::new(Arc::clone(&stage.clients), config.patience);
-    if probe.until_all_serve().await.is_none() {
+    let mut meter = RecoveryMeter::new(Arc::clone(&stage.clients), config.patience);
+    if meter.until_all_serve().await.is_none() {
         return Err(ChaosError::Surroundings("the nodes do not serve before the first fault".to_owned()));
     }
-    let report = stage.play(&config, &mut testbed, Schedule::new(faults, config.seed), probe, &tell).await?;
+    let report = stage.play(&config, &mut testbed, Schedule::new(faults, config.seed), meter, &tell).await?;
     if !report.judgement.violations.is_empty() || config.keep.is_some() {
         testbed.keep_logs(&folder.path);
         let path = folder.keep();
@@ -88,7 +88,7 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
 struct Stage {
     clients: Arc<Clients>,
     operator: Operator,
-    calm: Arc<RwLock<()>>,
+    raises: Arc<RwLock<()>>,
 }
 
 impl Stage {
@@ -97,9 +97,9 @@ impl Stage {
         let history = History::create(&path).map_err(|source| ChaosError::File { path, source })?;
         let targets = testbed.nodes.iter().map(|node| Target::from(node.address())).collect();
         let clients = Arc::new(Clients::new(Clock::start(), Arc::new(history), targets, config.think));
-        let calm = Arc::<RwLock<()>>::default();
-        let operator = Operator::new(Arc::clone(&clients), config.seed, Arc::clone(&calm));
-        Ok(Self { clients, operator, calm })
+        let raises = Arc::<RwLock<()>>::default();
+        let operator = Operator::new(Arc::clone(&clients), config.seed, Arc::clone(&raises));
+        Ok(Self { clients, operator, raises })
     }
 
     async fn play(
@@ -107,10 +107,10 @@ impl Stage {
         config: &Config,
         testbed: &mut TestBed,
         mut schedule: Schedule,
-        mut probe: Probe,
+        mut meter: RecoveryMeter,
         tell: &impl Fn(&str),
     ) -> Result<Report, ChaosError> {
-        let Self { clients, operator, calm } = self;
+        let Self { clients, operator, raises } = self;
         let mut running = clients::start(&clients, config.clients, config.seed);
         let operating = tokio::spawn(operator.run());
         let started = Instant::now();
@@ -121,9 +121,9 @@ impl Stage {
                 Length::Once => injected.len() >= schedule.len(),
                 Length::For(time) => started.elapsed() >= time,
             };
-            let Some(turn) = schedule.next().filter(|_| !is_over) else { break };
-            tell(&format!("{}: {}", turn.fault.name, turn.fault.about));
-            let done = inject(testbed, turn, &mut probe, &calm, config.patience).await;
+            let Some(scheduled) = schedule.next().filter(|_| !is_over) else { break };
+            tell(&format!("{}: {}", scheduled.fault.name, scheduled.fault.about));
+            let done = inject(testbed, scheduled, &mut meter, &raises, config.patience).await;
             tell(&summary(&done, &clients));
             injected.push(done);
         }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Book, Violation, name};
+use super::{EvidenceIndex, Violation, name};
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut first: HashMap<(&str, &str), (u32, &str)> = HashMap::new();
-    for (op, _, sequence, code) in book.issued() {
+    for (op, _, sequence, code) in index.issued() {
         let key = (&*op.coupon, &*op.member);
         let before = *first.entry(key).or_insert((sequence, code));
         if before != (sequence, code) {
@@ -17,7 +17,7 @@ pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
     }
     // One violation for each member, however many answers they got.
     for ((coupon, member), (sequence, code)) in first {
-        let what = match book.row_of.get(&(coupon, member)) {
+        let what = match index.row_of.get(&(coupon, member)) {
             None => "has no row".to_owned(),
             Some(row) if (row.sequence, row.code.as_str()) == (sequence, code) => continue,
             Some(row) => format!("has another row: {row:?}"),

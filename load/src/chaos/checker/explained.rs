@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Book, Violation, name};
+use super::{EvidenceIndex, Violation, name};
 use crate::chaos::history::Outcome;
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
-    let evidence = book.evidence;
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
+    let evidence = index.evidence;
     let planted: BTreeSet<_> = evidence.planted_conflicts.iter().collect();
     let found: BTreeSet<_> = evidence.conflicts.iter().collect();
     let mut violations = Vec::new();

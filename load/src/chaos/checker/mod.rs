@@ -84,17 +84,17 @@ pub struct Judgement {
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {
-    let book = Book::new(evidence);
-    let mut violations = rows::check(&book);
-    violations.extend(answers::check(&book));
-    violations.extend(order::check(&book));
-    violations.extend(refusals::check(&book));
-    violations.extend(explained::check(&book));
-    Judgement { violations, sold_out_during_faults: liveness::count(&book) }
+    let index = EvidenceIndex::new(evidence);
+    let mut violations = rows::check(&index);
+    violations.extend(answers::check(&index));
+    violations.extend(order::check(&index));
+    violations.extend(refusals::check(&index));
+    violations.extend(explained::check(&index));
+    Judgement { violations, sold_out_during_faults: liveness::count(&index) }
 }
 
 /// The evidence with indexes for the checks.
-struct Book<'a> {
+struct EvidenceIndex<'a> {
     evidence: &'a Evidence,
     totals: Totals<'a>,
     /// The row of each coupon and member; of several the first.
@@ -103,7 +103,7 @@ struct Book<'a> {
     issued_ms: HashMap<&'a str, Vec<u64>>,
 }
 
-impl<'a> Book<'a> {
+impl<'a> EvidenceIndex<'a> {
     fn new(evidence: &'a Evidence) -> Self {
         let mut row_of = HashMap::new();
         let mut issued_ms: HashMap<&str, Vec<u64>> = HashMap::new();

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Book, Violation, name};
+use super::{EvidenceIndex, Violation, name};
 use crate::chaos::history::{Call, Op};
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     type IssuedOp<'a> = (&'a Op, bool, u32);
     let mut coupons: BTreeMap<&str, Vec<IssuedOp<'_>>> = BTreeMap::new();
-    for (op, newly, sequence, _) in book.issued() {
+    for (op, newly, sequence, _) in index.issued() {
         coupons.entry(&op.coupon).or_default().push((op, newly, sequence));
     }
     let mut violations = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Trouble, messages};
+use super::{FaultError, FaultResult, messages};
 use crate::chaos::amqp::{Broker, dead_letters};
 use crate::chaos::metrics;
 use crate::chaos::testbed::TestBed;
@@ -32,9 +32,9 @@ const VISITS_MAX: usize = 30;
 /// Pause between attempts to lead a node to an abort point that it does not pass by itself.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
-pub(super) async fn at(testbed: &mut TestBed, point: &str) -> Done {
+pub(super) async fn at(testbed: &mut TestBed, point: &str) -> FaultResult {
     if let Err(why) = &testbed.aborts {
-        return Err(Trouble::Skipped(why.clone()));
+        return Err(FaultError::Skipped(why.clone()));
     }
     let (victim, visit) = (testbed.any_node(), 1 + testbed.rng.below(VISITS_MAX));
     let node = &mut testbed.nodes[victim];
@@ -44,7 +44,7 @@ pub(super) async fn at(testbed: &mut TestBed, point: &str) -> Done {
 }
 
 /// Publishes poison until the arm node has rejected one and died; other nodes then reject it once more.
-pub(super) async fn buried(testbed: &mut TestBed) -> Done {
+pub(super) async fn buried(testbed: &mut TestBed) -> FaultResult {
     let victim = arm(testbed, BURIED).await?;
     let deadline = Instant::now() + BOUND;
     let mut ended = false;
@@ -56,13 +56,13 @@ pub(super) async fn buried(testbed: &mut TestBed) -> Done {
 }
 
 /// Replays a letter through the arm node, which dies before it answers.
-pub(super) async fn replayed(testbed: &mut TestBed) -> Done {
+pub(super) async fn replayed(testbed: &mut TestBed) -> FaultResult {
     let deadline = Instant::now() + BOUND;
     messages::poison(testbed).await?;
     let broker = Broker::connect(testbed).await?;
     while broker.waiting(&dead_letters()).await? == 0 {
         if Instant::now() >= deadline {
-            return Err(Trouble::Failed("poison does not arrive in the dead letters".to_owned()));
+            return Err(FaultError::Failed("poison does not arrive in the dead letters".to_owned()));
         }
         tokio::time::sleep(RETRY_AFTER).await;
     }
@@ -77,9 +77,9 @@ pub(super) async fn replayed(testbed: &mut TestBed) -> Done {
 }
 
 /// Starts a random node that aborts at its first visit of `point`, and returns its number.
-async fn arm(testbed: &mut TestBed, point: &str) -> Result<usize, Trouble> {
+async fn arm(testbed: &mut TestBed, point: &str) -> Result<usize, FaultError> {
     if let Err(why) = &testbed.aborts {
-        return Err(Trouble::Skipped(why.clone()));
+        return Err(FaultError::Skipped(why.clone()));
     }
     let victim = testbed.any_node();
     let node = &mut testbed.nodes[victim];
@@ -88,12 +88,12 @@ async fn arm(testbed: &mut TestBed, point: &str) -> Result<usize, Trouble> {
     Ok(victim)
 }
 
-async fn restart(testbed: &mut TestBed, victim: usize, ended: bool, point: &str) -> Done {
+async fn restart(testbed: &mut TestBed, victim: usize, ended: bool, point: &str) -> FaultResult {
     testbed.sleep_between(0, 500).await;
     testbed.nodes[victim].restart().await?;
     if ended {
         Ok(())
     } else {
-        Err(Trouble::Failed(format!("the node did not reach the abort point {point}")))
+        Err(FaultError::Failed(format!("the node did not reach the abort point {point}")))
     }
 }

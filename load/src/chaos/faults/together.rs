@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::links::{self, Service};
-use super::{Done, Trouble, redis};
+use super::{FaultError, FaultResult, redis};
 use crate::chaos::amqp::{Broker, issuances};
 use crate::chaos::checker::Violation;
 use crate::chaos::clients::Clients;
@@ -19,9 +19,9 @@ const RETURN_BOUND: Duration = Duration::from_secs(10);
 const QUIET_BOUND: Duration = Duration::from_secs(30);
 
 /// RabbitMQ is unreachable, so that decisions are in Redis alone; then Redis and all nodes lose power.
-pub(super) async fn power_failure(testbed: &mut TestBed) -> Done {
+pub(super) async fn power_failure(testbed: &mut TestBed) -> FaultResult {
     if let Err(why) = &testbed.synced {
-        return Err(Trouble::Skipped(why.clone()));
+        return Err(FaultError::Skipped(why.clone()));
     }
     let all_nodes = links::all(testbed);
     links::set(testbed, &all_nodes, Service::RabbitMq, Mode::Cut).await;
@@ -37,7 +37,7 @@ pub(super) async fn power_failure(testbed: &mut TestBed) -> Done {
 
 /// PostgreSQL is unreachable while members are served; then all nodes die and the queue is purged. Only the outboxes
 /// are left.
-pub(super) async fn nodes_killed_queue_purged(testbed: &mut TestBed) -> Done {
+pub(super) async fn nodes_killed_queue_purged(testbed: &mut TestBed) -> FaultResult {
     let all_nodes = links::all(testbed);
     links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
     // Longer than the sweep waits before it republishes another node's entries.
@@ -61,12 +61,14 @@ async fn purge_repeatedly(testbed: &TestBed) -> Result<(), String> {
 
 /// PostgreSQL is unreachable while members are served; then all nodes die with deliveries in flight. The audit checks
 /// that everything RabbitMQ confirmed meanwhile is still in its queue, because nothing of it was written.
-pub(super) async fn nodes_killed_postgres_away(testbed: &mut TestBed) -> Done {
+pub(super) async fn nodes_killed_postgres_away(testbed: &mut TestBed) -> FaultResult {
     let Some(clients) = testbed.clients.clone() else { return Ok(()) };
     let all_nodes = links::all(testbed);
     let blocked = clients.block_requests().await;
     if !settle::until_arrived(testbed, QUIET_BOUND).await {
-        return Err(Trouble::Failed("earlier issuances did not arrive in the database in time".to_owned()));
+        return Err(FaultError::Failed(
+            "earlier issuances did not arrive in the database in time".to_owned(),
+        ));
     }
     links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
     let before = confirmed(&clients).await;
