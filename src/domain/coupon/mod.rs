@@ -39,10 +39,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Checks the texts.
-    ///
-    /// # Errors
-    /// [`TermsError`] names the first invalid text.
+    /// Checks the texts; the error names the first invalid one.
     pub fn new(name: &str, description: &str, discount: &str) -> Result<Self, TermsError> {
         let is_printable_line =
             |text: &str| text.chars().count() <= SHORT_TEXT_MAX && text.chars().all(is_printable);
@@ -162,10 +159,7 @@ impl Coupon {
         }
     }
 
-    /// An active coupon, created at `now`.
-    ///
-    /// # Errors
-    /// [`AmendmentError::ValidBeforeOpening`] if the validity ends before the sale period begins.
+    /// An active coupon, created at `now`. Its validity must not end before the sale period begins.
     pub fn create(new: NewCoupon, salt: CodeSalt, now: Timestamp) -> Result<Self, AmendmentError> {
         check_validity(new.window, new.valid_until)?;
         Ok(Self {
@@ -180,10 +174,8 @@ impl Coupon {
         })
     }
 
-    /// The coupon after `amendment`. `standing`, the engine's, decides whether the terms are frozen.
-    ///
-    /// # Errors
-    /// [`AmendmentError`], the rule that forbids the amendment.
+    /// The coupon after `amendment`, or the rule that forbids it. `standing` is the engine's: it knows whether issuing has
+    /// started, which freezes the terms.
     pub fn amend(&self, amendment: &Amendment, standing: &Standing) -> Result<Self, AmendmentError> {
         let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
         let before = Standing { inventory: standing.inventory, ..self.standing(standing.now) };

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::domain::Timestamp;
 use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::ports::{ConflictFilter, ConflictId, KeptConflict, QuarantineError};
 
@@ -129,8 +129,7 @@ pub(in crate::http) async fn list(
     params(("id" = i64, Path, description = "The conflict's id")),
     responses(
         (status = 200, description = "The conflict", body = ConflictBody),
-        (status = 404, description = "`no_such_conflict`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_conflict`"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -152,11 +151,9 @@ pub(in crate::http) async fn show(
     params(("id" = i64, Path, description = "The conflict's id")), request_body = SettleBody,
     responses(
         (status = 200, description = "The settled conflict", body = ConflictBody),
-        (status = 404, description = "`no_such_conflict`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`already_settled`, with another note", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_note`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_conflict`"),
+        (status = 409, description = "`already_settled`, with another note"),
+        (status = 422, description = "`invalid_note`"),
     )
 )]
 pub(in crate::http) async fn settle(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::domain::Timestamp;
 use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::ports::{DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEvent};
 
@@ -196,8 +196,7 @@ pub(in crate::http) async fn list(
     params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter", body = LetterBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -219,8 +218,7 @@ pub(in crate::http) async fn show(
     params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter is in the queue", body = ReplayedBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn replay(
@@ -270,8 +268,7 @@ pub(in crate::http) async fn replay_all(
     params(("id" = String, Path, description = "The letter's id"), ReasonQuery),
     responses(
         (status = 200, description = "The discarded letter", body = DiscardedBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn discard(

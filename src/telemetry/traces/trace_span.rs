@@ -20,7 +20,7 @@ use crate::domain::Traceparent;
 pub(super) const TARGET: &str = "openrun::spans";
 
 /// Limit of the spans of one piece of work. Traces beyond it lack this span only.
-pub const MAX_TRACES: usize = 32;
+const MAX_TRACES: usize = 32;
 
 tokio::task_local! {
     static CURRENT: TraceSpan;
