@@ -102,13 +102,13 @@ impl Session {
         Ok(channel)
     }
 
-    /// Waits for the broker's answer to `what`, within the reply timeout.
+    /// Waits for the broker's answer to `operation`, within the reply timeout.
     pub(super) async fn bounded<T>(
         &self,
-        what: &'static str,
+        operation: &'static str,
         answer: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, BrokerError> {
-        within(self.reply_timeout, what, async { answer.await.map_err(BrokerError::from) }).await
+        within(self.reply_timeout, operation, async { answer.await.map_err(BrokerError::from) }).await
     }
 
     /// Messages in the queue of issuances, without those in flight to consumers.
@@ -121,10 +121,15 @@ impl Session {
         self.messages(channel, &self.topology.dead_letters(), "counting the dead letters").await
     }
 
-    async fn messages(&self, channel: &Channel, queue: &str, what: &'static str) -> Result<u64, BrokerError> {
+    async fn messages(
+        &self,
+        channel: &Channel,
+        queue: &str,
+        operation: &'static str,
+    ) -> Result<u64, BrokerError> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-        Ok(u64::from(self.bounded(what, declared).await?.message_count()))
+        Ok(u64::from(self.bounded(operation, declared).await?.message_count()))
     }
 
     /// False once the client has noticed a failure.
@@ -163,15 +168,15 @@ impl Drop for Session {
 /// Runs `work`, or fails with [`BrokerError::TimedOut`] after `bound`.
 pub(super) async fn within<T>(
     bound: Duration,
-    what: &'static str,
+    operation: &'static str,
     work: impl Future<Output = Result<T, BrokerError>>,
 ) -> Result<T, BrokerError> {
-    timeout(bound, work).await.unwrap_or_else(|_| Err(timed_out(bound, what)))
+    timeout(bound, work).await.unwrap_or_else(|_| Err(timed_out(bound, operation)))
 }
 
-/// The error of a wait for `what` that exceeded `bound`.
-pub(super) fn timed_out(bound: Duration, what: &'static str) -> BrokerError {
-    BrokerError::TimedOut { what, after_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
+/// The error of a wait for `operation` that exceeded `bound`.
+pub(super) fn timed_out(bound: Duration, operation: &'static str) -> BrokerError {
+    BrokerError::TimedOut { operation, after_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
 }
 
 fn parse(settings: &RabbitSettings) -> Result<AMQPUri, BrokerError> {

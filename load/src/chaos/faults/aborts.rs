@@ -32,7 +32,7 @@ const VISITS_MAX: usize = 30;
 /// Pause between attempts to lead a node to an abort point that it does not pass by itself.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
-pub(super) async fn at(testbed: &mut TestBed, point: &str) -> FaultResult {
+pub(super) async fn die_at(testbed: &mut TestBed, point: &str) -> FaultResult {
     if let Err(why) = &testbed.aborts {
         return Err(FaultError::Skipped(why.clone()));
     }
@@ -44,21 +44,21 @@ pub(super) async fn at(testbed: &mut TestBed, point: &str) -> FaultResult {
 }
 
 /// Publishes poison until the arm node has rejected one and died; other nodes then reject it once more.
-pub(super) async fn buried(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn die_while_burying(testbed: &mut TestBed) -> FaultResult {
     let victim = arm(testbed, BURIED).await?;
     let deadline = Instant::now() + BOUND;
     let mut ended = false;
     while !ended && Instant::now() < deadline {
-        messages::poison(testbed).await?;
+        messages::publish_poison(testbed).await?;
         ended = testbed.nodes[victim].ends_within(RETRY_AFTER).await;
     }
     restart(testbed, victim, ended, BURIED).await
 }
 
 /// Replays a letter through the arm node, which dies before it answers.
-pub(super) async fn replayed(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn die_while_replaying(testbed: &mut TestBed) -> FaultResult {
     let deadline = Instant::now() + BOUND;
-    messages::poison(testbed).await?;
+    messages::publish_poison(testbed).await?;
     let broker = Broker::connect(testbed).await?;
     while broker.waiting(&dead_letters()).await? == 0 {
         if Instant::now() >= deadline {

@@ -36,7 +36,7 @@ pub(super) fn all(testbed: &TestBed) -> Vec<usize> {
 
 /// Redis executes the commands of one node, whose replies are lost, while the other nodes work: members may learn there
 /// about issuances that the first node does not know.
-pub(super) async fn one_node_unheard(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn lose_replies_to_one_node(testbed: &mut TestBed) -> FaultResult {
     let victim = [testbed.any_node()];
     set(testbed, &victim, Service::Redis, Mode::SwallowReplies).await;
     testbed.sleep_between(4_000, 6_000).await;
@@ -46,7 +46,7 @@ pub(super) async fn one_node_unheard(testbed: &mut TestBed) -> FaultResult {
 }
 
 /// Breaks the link of one node, or of all.
-pub(super) async fn broken(testbed: &mut TestBed, service: Service, mode: Mode) -> FaultResult {
+pub(super) async fn break_links(testbed: &mut TestBed, service: Service, mode: Mode) -> FaultResult {
     let victims = if testbed.rng.chance_percent(50) { all(testbed) } else { vec![testbed.any_node()] };
     set(testbed, &victims, service, mode).await;
     testbed.sleep_between(1_000, 6_000).await;

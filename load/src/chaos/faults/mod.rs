@@ -73,72 +73,78 @@ const SLOW: Mode = Mode::Delay(Duration::from_millis(150));
 
 /// All faults.
 pub const FAULTS: &[Fault] = &[
-    fault!("node-killed", NO_RAISES, "a node is killed and restarted" => nodes::killed),
-    fault!("node-frozen", NO_RAISES, "a node is frozen for seconds" => nodes::frozen),
-    fault!("node-terminated", NO_RAISES, "a node is terminated and restarted" => nodes::terminated),
-    fault!("nodes-killed", NO_RAISES, "all nodes are killed at once and restarted" => nodes::all_killed),
+    fault!("node-killed", NO_RAISES, "a node is killed and restarted" => nodes::kill),
+    fault!("node-frozen", NO_RAISES, "a node is frozen for seconds" => nodes::freeze),
+    fault!("node-terminated", NO_RAISES, "a node is terminated and restarted" => nodes::terminate),
+    fault!("nodes-killed", NO_RAISES, "all nodes are killed at once and restarted" => nodes::kill_all),
     fault!("abort-admitted", NO_RAISES, "a node dies after the admission script's reply"
-        => aborts::at, aborts::ADMITTED),
-    fault!("abort-published", NO_RAISES, "a node dies after publishing" => aborts::at, aborts::PUBLISHED),
-    fault!("abort-confirmed", NO_RAISES, "a node dies after the broker's confirm" => aborts::at, aborts::CONFIRMED),
+        => aborts::die_at, aborts::ADMITTED),
+    fault!("abort-published", NO_RAISES, "a node dies after publishing" => aborts::die_at, aborts::PUBLISHED),
+    fault!("abort-confirmed", NO_RAISES, "a node dies after the broker's confirm"
+        => aborts::die_at, aborts::CONFIRMED),
     fault!("abort-committed", NO_RAISES, "a node dies after COMMIT, before the ack"
-        => aborts::at, aborts::COMMITTED),
-    fault!("abort-buried", NO_RAISES, "a node dies after dead-lettering poison, before the ack" => aborts::buried),
-    fault!("abort-replayed", NO_RAISES, "a node dies after replaying a letter, before the ack" => aborts::replayed),
-    fault!("redis-killed", NO_RAISES, "Redis is killed and restarted" => redis::killed),
-    fault!("redis-frozen", NO_RAISES, "Redis is frozen for seconds" => redis::frozen),
-    fault!("redis-power-lost", NO_RAISES, "Redis is killed and loses its unsynced writes" => redis::power_lost),
-    fault!("redis-flushed", NO_RAISES, "Redis is emptied by FLUSHALL" => redis::flushed),
-    fault!("redis-emptied", NO_RAISES, "Redis is killed and restarted without its files" => redis::emptied),
+        => aborts::die_at, aborts::COMMITTED),
+    fault!("abort-buried", NO_RAISES, "a node dies after dead-lettering poison, before the ack"
+        => aborts::die_while_burying),
+    fault!("abort-replayed", NO_RAISES, "a node dies after replaying a letter, before the ack"
+        => aborts::die_while_replaying),
+    fault!("redis-killed", NO_RAISES, "Redis is killed and restarted" => redis::kill),
+    fault!("redis-frozen", NO_RAISES, "Redis is frozen for seconds" => redis::freeze),
+    fault!("redis-power-lost", NO_RAISES, "Redis is killed and loses its unsynced writes" => redis::lose_power),
+    fault!("redis-flushed", NO_RAISES, "Redis is emptied by FLUSHALL" => redis::flush),
+    fault!("redis-emptied", NO_RAISES, "Redis is killed and restarted without its files" => redis::restart_empty),
     fault!("redis-rolled-back", NO_RAISES, "Redis is killed and restarted with an older copy of its files"
-        => redis::rolled_back),
-    fault!("redis-failed-over", NO_RAISES, "Redis is killed and replaced by its replica" => redis::failed_over),
-    fault!("redis-link-cut", NO_RAISES, "connections to Redis are cut" => links::broken, Service::Redis, Mode::Cut),
+        => redis::roll_back),
+    fault!("redis-failed-over", NO_RAISES, "Redis is killed and replaced by its replica" => redis::fail_over),
+    fault!("redis-link-cut", NO_RAISES, "connections to Redis are cut"
+        => links::break_links, Service::Redis, Mode::Cut),
     fault!("redis-link-held", NO_RAISES, "connections to Redis pass no data"
-        => links::broken, Service::Redis, Mode::Hold),
-    fault!("redis-link-slow", NO_RAISES, "connections to Redis are slow" => links::broken, Service::Redis, SLOW),
+        => links::break_links, Service::Redis, Mode::Hold),
+    fault!("redis-link-slow", NO_RAISES, "connections to Redis are slow"
+        => links::break_links, Service::Redis, SLOW),
     fault!("redis-replies-lost", NO_RAISES, "Redis executes commands, and its replies are lost"
-        => links::broken, Service::Redis, Mode::SwallowReplies),
+        => links::break_links, Service::Redis, Mode::SwallowReplies),
     fault!("redis-unheard", NO_RAISES, "Redis executes the commands of one node, and the replies to it are lost"
-        => links::one_node_unheard),
-    fault!("rabbitmq-killed", RAISES, "RabbitMQ is killed and restarted" => rabbitmq::killed),
-    fault!("rabbitmq-frozen", RAISES, "RabbitMQ is frozen for seconds" => rabbitmq::frozen),
-    fault!("rabbitmq-purged", RAISES, "the queue is purged" => rabbitmq::purged),
-    fault!("rabbitmq-unbound", RAISES, "the queue loses its binding" => rabbitmq::unbound),
-    fault!("rabbitmq-queue-deleted", RAISES, "the queue is deleted" => rabbitmq::queue_deleted),
-    fault!("rabbitmq-emptied", RAISES, "RabbitMQ is killed and restarted without its files" => rabbitmq::emptied),
+        => links::lose_replies_to_one_node),
+    fault!("rabbitmq-killed", RAISES, "RabbitMQ is killed and restarted" => rabbitmq::kill),
+    fault!("rabbitmq-frozen", RAISES, "RabbitMQ is frozen for seconds" => rabbitmq::freeze),
+    fault!("rabbitmq-purged", RAISES, "the queue is purged" => rabbitmq::purge),
+    fault!("rabbitmq-unbound", RAISES, "the queue loses its binding" => rabbitmq::unbind),
+    fault!("rabbitmq-queue-deleted", RAISES, "the queue is deleted" => rabbitmq::delete_queue),
+    fault!("rabbitmq-emptied", RAISES, "RabbitMQ is killed and restarted without its files"
+        => rabbitmq::restart_empty),
     fault!("rabbitmq-memory-alarm", RAISES, "RabbitMQ blocks publishers by a memory alarm"
-        => rabbitmq::memory_alarm),
+        => rabbitmq::raise_memory_alarm),
     fault!("rabbitmq-link-cut", RAISES, "connections to RabbitMQ are cut"
-        => links::broken, Service::RabbitMq, Mode::Cut),
+        => links::break_links, Service::RabbitMq, Mode::Cut),
     fault!("rabbitmq-link-held", RAISES, "connections to RabbitMQ pass no data"
-        => links::broken, Service::RabbitMq, Mode::Hold),
+        => links::break_links, Service::RabbitMq, Mode::Hold),
     fault!("rabbitmq-link-slow", RAISES, "connections to RabbitMQ are slow"
-        => links::broken, Service::RabbitMq, SLOW),
+        => links::break_links, Service::RabbitMq, SLOW),
     fault!("rabbitmq-replies-lost", RAISES, "RabbitMQ accepts messages, and its replies are lost"
-        => links::broken, Service::RabbitMq, Mode::SwallowReplies),
-    fault!("postgres-killed", RAISES, "PostgreSQL is killed and restarted" => postgres::killed),
-    fault!("postgres-frozen", RAISES, "PostgreSQL is frozen for seconds" => postgres::frozen),
-    fault!("postgres-read-only", RAISES, "PostgreSQL is read-only" => postgres::read_only),
+        => links::break_links, Service::RabbitMq, Mode::SwallowReplies),
+    fault!("postgres-killed", RAISES, "PostgreSQL is killed and restarted" => postgres::kill),
+    fault!("postgres-frozen", RAISES, "PostgreSQL is frozen for seconds" => postgres::freeze),
+    fault!("postgres-read-only", RAISES, "PostgreSQL is read-only" => postgres::make_read_only),
     fault!("postgres-no-connections", RAISES, "another client takes all connections to PostgreSQL"
-        => postgres::no_connections),
-    fault!("postgres-disk-full", RAISES, "the disk of PostgreSQL's tables is full" => postgres::disk_full),
+        => postgres::exhaust_connections),
+    fault!("postgres-disk-full", RAISES, "the disk of PostgreSQL's tables is full" => postgres::fill_disk),
     fault!("postgres-link-cut", RAISES, "connections to PostgreSQL are cut"
-        => links::broken, Service::Postgres, Mode::Cut),
+        => links::break_links, Service::Postgres, Mode::Cut),
     fault!("postgres-link-held", RAISES, "connections to PostgreSQL pass no data"
-        => links::broken, Service::Postgres, Mode::Hold),
+        => links::break_links, Service::Postgres, Mode::Hold),
     fault!("postgres-link-slow", RAISES, "connections to PostgreSQL are slow"
-        => links::broken, Service::Postgres, SLOW),
+        => links::break_links, Service::Postgres, SLOW),
     fault!("postgres-replies-lost", RAISES, "PostgreSQL commits, and its replies are lost"
-        => links::broken, Service::Postgres, Mode::SwallowReplies),
-    fault!("contradiction", RAISES, "a message contradicts a row" => messages::contradiction),
-    fault!("poison", RAISES, "an unreadable message is published" => messages::poison),
+        => links::break_links, Service::Postgres, Mode::SwallowReplies),
+    fault!("contradiction", RAISES, "a message contradicts a row" => messages::publish_contradiction),
+    fault!("poison", RAISES, "an unreadable message is published" => messages::publish_poison),
     fault!("power-failure", NO_RAISES, "Redis and all nodes lose power while RabbitMQ is unreachable"
-        => together::power_failure),
+        => together::fail_power),
     fault!("nodes-killed-postgres-away", NO_RAISES, "all nodes are killed with unwritten deliveries in flight"
-        => together::nodes_killed_postgres_away),
+        => together::kill_nodes_without_postgres),
     fault!("nodes-killed-queue-purged", NO_RAISES, "all nodes are killed and the queue is purged"
-        => together::nodes_killed_queue_purged),
+        => together::kill_nodes_and_purge_queue),
 ];
 
 /// The faults of these names, or all; the error is the first unknown name.

@@ -6,14 +6,14 @@ use crate::chaos::amqp::{Broker, issuances};
 use crate::chaos::testbed::TestBed;
 use crate::fleet::proxy::Mode;
 
-pub(super) async fn killed(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn kill(testbed: &mut TestBed) -> FaultResult {
     testbed.rabbitmq.kill();
     testbed.sleep_between(0, 2_000).await;
     testbed.rabbitmq.restart().await;
     Ok(())
 }
 
-pub(super) async fn frozen(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn freeze(testbed: &mut TestBed) -> FaultResult {
     testbed.rabbitmq.pause();
     testbed.sleep_between(500, 8_000).await;
     testbed.rabbitmq.resume();
@@ -21,7 +21,7 @@ pub(super) async fn frozen(testbed: &mut TestBed) -> FaultResult {
 }
 
 /// PostgreSQL is unreachable meanwhile, so that the queue is not empty.
-pub(super) async fn purged(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn purge(testbed: &mut TestBed) -> FaultResult {
     let nodes = links::all(testbed);
     links::set(testbed, &nodes, Service::Postgres, Mode::Hold).await;
     testbed.sleep_between(2_000, 5_000).await;
@@ -30,20 +30,20 @@ pub(super) async fn purged(testbed: &mut TestBed) -> FaultResult {
     Ok(purged?)
 }
 
-pub(super) async fn unbound(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn unbind(testbed: &mut TestBed) -> FaultResult {
     Broker::connect(testbed).await?.unbind().await?;
     // Only openrun repairs the binding.
     testbed.sleep_between(500, 3_000).await;
     Ok(())
 }
 
-pub(super) async fn queue_deleted(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn delete_queue(testbed: &mut TestBed) -> FaultResult {
     Broker::connect(testbed).await?.delete(&issuances()).await?;
     testbed.sleep_between(500, 3_000).await;
     make_queues_durable(testbed).await
 }
 
-pub(super) async fn emptied(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn restart_empty(testbed: &mut TestBed) -> FaultResult {
     testbed.rabbitmq.wipe();
     testbed.rabbitmq.restart().await;
     // The dead letters are lost with RabbitMQ's files. No issuance depends on them.
@@ -58,7 +58,7 @@ async fn make_queues_durable(testbed: &mut TestBed) -> FaultResult {
     Ok(())
 }
 
-pub(super) async fn memory_alarm(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn raise_memory_alarm(testbed: &mut TestBed) -> FaultResult {
     testbed.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await?;
     testbed.sleep_between(1_000, 6_000).await;
     testbed.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]).await?;

@@ -19,7 +19,7 @@ const RETURN_BOUND: Duration = Duration::from_secs(10);
 const QUIET_BOUND: Duration = Duration::from_secs(30);
 
 /// RabbitMQ is unreachable, so that decisions are in Redis alone; then Redis and all nodes lose power.
-pub(super) async fn power_failure(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn fail_power(testbed: &mut TestBed) -> FaultResult {
     if let Err(why) = &testbed.synced {
         return Err(FaultError::Skipped(why.clone()));
     }
@@ -37,7 +37,7 @@ pub(super) async fn power_failure(testbed: &mut TestBed) -> FaultResult {
 
 /// PostgreSQL is unreachable while members are served; then all nodes die and the queue is purged. Only the outboxes
 /// are left.
-pub(super) async fn nodes_killed_queue_purged(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn kill_nodes_and_purge_queue(testbed: &mut TestBed) -> FaultResult {
     let all_nodes = links::all(testbed);
     links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
     // Longer than the sweep waits before it republishes another node's entries.
@@ -61,7 +61,7 @@ async fn purge_repeatedly(testbed: &TestBed) -> Result<(), String> {
 
 /// PostgreSQL is unreachable while members are served; then all nodes die with deliveries in flight. The audit checks
 /// that everything RabbitMQ confirmed meanwhile is still in its queue, because nothing of it was written.
-pub(super) async fn nodes_killed_postgres_away(testbed: &mut TestBed) -> FaultResult {
+pub(super) async fn kill_nodes_without_postgres(testbed: &mut TestBed) -> FaultResult {
     let Some(clients) = testbed.clients.clone() else { return Ok(()) };
     let all_nodes = links::all(testbed);
     let blocked = clients.block_requests().await;
