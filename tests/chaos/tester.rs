@@ -17,7 +17,7 @@ const FOUND_BY: &[(&str, &str)] = &[
 ];
 
 async fn run_with(name: &str, plant: impl Fn(&PlantedBug, &mut Config)) -> Report {
-    let bug = PlantedBug::named(name).expect("there is such a bug");
+    let bug = PlantedBug::find(name).expect("there is such a bug");
     let mut config = Config::new(openrun(), 1);
     plant(bug, &mut config);
     run(config).await

@@ -33,24 +33,24 @@ impl SmallDisk {
         let folder = tempfile::Builder::new().prefix("openrun-disk-").tempdir();
         let folder = folder.map_err(|error| error.to_string())?;
         let disk = Self { _watchdog: Watchdog::over(folder.path()), folder };
-        fs::create_dir(disk.mounted()).map_err(|error| error.to_string())?;
+        fs::create_dir(disk.mount_point()).map_err(|error| error.to_string())?;
         let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(disk.mounted());
+        command.args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(disk.mount_point());
         let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(format!("mounting a small disk failed: {stderr}"));
         }
-        fs::create_dir(disk.mounted().join("tables")).map_err(|error| error.to_string())?;
-        give_to("postgres", &disk.mounted().join("tables"));
+        fs::create_dir(disk.mount_point().join("tables")).map_err(|error| error.to_string())?;
+        give_to("postgres", &disk.mount_point().join("tables"));
         open_to_all(folder_of(&disk))?;
-        open_to_all(&disk.mounted())?;
+        open_to_all(&disk.mount_point())?;
         Ok(disk)
     }
 
     /// Directory of the tables.
     pub(super) fn tables(&self) -> String {
-        self.mounted().join("tables").to_string_lossy().into_owned()
+        self.mount_point().join("tables").to_string_lossy().into_owned()
     }
 
     /// Fills the disk to the last byte.
@@ -69,11 +69,11 @@ impl SmallDisk {
     }
 
     fn filler(&self) -> PathBuf {
-        self.mounted().join("filler")
+        self.mount_point().join("filler")
     }
 
     /// The watchdog unmounts folders of this name.
-    fn mounted(&self) -> PathBuf {
+    fn mount_point(&self) -> PathBuf {
         self.folder.path().join("disk.mounted")
     }
 }
@@ -81,7 +81,8 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a server that is about to end may have a file open.
-        let _unmounted = Command::new("umount").arg("-l").arg(self.mounted()).stderr(Stdio::null()).status();
+        let _unmounted =
+            Command::new("umount").arg("-l").arg(self.mount_point()).stderr(Stdio::null()).status();
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn request_again(clients: &Arc<Clients>, patience: Duration) ->
     let mut requester = clients.requester(SCENARIO);
     let deadline = Instant::now() + patience;
     let mut violations = Vec::new();
-    for (coupon, member) in unanswered(clients) {
+    for (coupon, member) in find_unanswered(clients) {
         if !until_answered(&mut requester, 0, &coupon, &member, deadline).await {
             let what = format!("member {member} of {coupon} gets no answer by repeated requests");
             violations.push(Violation::new("asking_again_gives_the_answer", what));
@@ -37,7 +37,7 @@ pub(super) async fn request_again(clients: &Arc<Clients>, patience: Duration) ->
 }
 
 /// Coupons and members whose requests all ended with an unknown outcome.
-fn unanswered(clients: &Clients) -> Vec<(Arc<str>, Arc<str>)> {
+fn find_unanswered(clients: &Clients) -> Vec<(Arc<str>, Arc<str>)> {
     let mut answered: BTreeMap<(Arc<str>, Arc<str>), bool> = BTreeMap::new();
     for op in clients.history.ops().into_iter().filter(|op| op.call == Call::Issue) {
         let is_answer = !matches!(op.outcome, Outcome::Unknown(_));

@@ -62,7 +62,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = &[
 
 impl PlantedBug {
     #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub fn find(name: &str) -> Option<&'static Self> {
         PLANTED_BUGS.iter().find(|bug| bug.name == name)
     }
 

@@ -71,14 +71,14 @@ impl SyncLog {
                 continue;
             }
             let length = fs::metadata(&path)?.len();
-            let synced = self.synced(&fs::canonicalize(&path)?).min(length);
+            let synced = self.synced_length(&fs::canonicalize(&path)?).min(length);
             File::options().write(true).open(&path)?.set_len(synced)?;
             lost += length - synced;
         }
         Ok(lost)
     }
 
-    fn synced(&self, path: &Path) -> u64 {
+    fn synced_length(&self, path: &Path) -> u64 {
         let record = self.records().join(path.to_string_lossy().replace('/', "%"));
         fs::read_to_string(record).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
     }

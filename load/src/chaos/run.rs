@@ -55,7 +55,7 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
     if !missing.is_empty() {
         return Err(ChaosError::Missing(missing.join(", ")));
     }
-    let faults = faults::named(&config.faults).map_err(ChaosError::NoSuchFault)?;
+    let faults = faults::select(&config.faults).map_err(ChaosError::NoSuchFault)?;
     probe::is_openrun(&config.openrun).await.map_err(ChaosError::Surroundings)?;
     if config.settings.iter().any(|(name, _)| name == planted::SETTING) {
         probe::plants(&config.openrun).await.map_err(ChaosError::Surroundings)?;

@@ -33,7 +33,7 @@ async fn missing(testbed: &TestBed) -> Option<u64> {
 }
 
 /// Number of issuances that Redis has decided on for each coupon, answered or not.
-async fn decided(testbed: &TestBed) -> Option<HashMap<String, u32>> {
+async fn count_decided(testbed: &TestBed) -> Option<HashMap<String, u32>> {
     const COUNT: &str = "local counts = {}
         for _, key in ipairs(redis.call('KEYS', 'coupon:*:participants')) do
             counts[#counts + 1] = string.match(key, '{(.*)}') .. '|' .. redis.call('HLEN', key)
@@ -55,7 +55,7 @@ pub(super) async fn until_arrived(testbed: &TestBed, bound: Duration) -> bool {
     let mut expected = None;
     loop {
         if expected.is_none() {
-            expected = decided(testbed).await;
+            expected = count_decided(testbed).await;
         }
         if let (Some(expected), Ok(rows), Some(0)) = (&expected, rows(testbed).await, missing(testbed).await)
         {

@@ -231,7 +231,7 @@ fn duplicate(stream: &tokio::net::TcpStream) -> std::io::Result<TcpStream> {
 mod tests {
     use super::{BrokerError, RabbitSettings, parse};
 
-    fn parsed(url: &str) -> Result<lapin::uri::AMQPUri, BrokerError> {
+    fn parse_url(url: &str) -> Result<lapin::uri::AMQPUri, BrokerError> {
         parse(&RabbitSettings::new(url.to_owned().into()))
     }
 
@@ -245,7 +245,7 @@ mod tests {
             "amqp://u:hunter2@h:port/",
             "amqp:///",
         ] {
-            let error = parsed(bad).unwrap_err();
+            let error = parse_url(bad).unwrap_err();
             assert!(matches!(error, BrokerError::InvalidUrl(_)), "{bad}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn host_virtual_host_and_heartbeat_are_those_of_the_settings() {
-        let uri = parsed("amqp://u:p@h:6000/%2f").unwrap();
+        let uri = parse_url("amqp://u:p@h:6000/%2f").unwrap();
         assert_eq!((uri.authority.host.as_str(), uri.authority.port), ("h", 6000));
         assert_eq!((uri.vhost.as_str(), uri.query.heartbeat), ("/", Some(10)));
     }

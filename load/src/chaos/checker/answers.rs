@@ -7,7 +7,7 @@ use super::{EvidenceIndex, Violation, name};
 pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut first: HashMap<(&str, &str), (u32, &str)> = HashMap::new();
-    for (op, _, sequence, code) in index.issued() {
+    for (op, _, sequence, code) in index.issued_answers() {
         let key = (&*op.coupon, &*op.member);
         let before = *first.entry(key).or_insert((sequence, code));
         if before != (sequence, code) {

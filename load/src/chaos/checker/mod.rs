@@ -126,7 +126,7 @@ impl<'a> EvidenceIndex<'a> {
     }
 
     /// Every issued answer: request, whether it was newly issued, sequence and code.
-    fn issued(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
+    fn issued_answers(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
         self.evidence.ops.iter().filter_map(|op| match &op.outcome {
             Outcome::Issued { newly, sequence, code } => Some((op, *newly, *sequence, &**code)),
             _ => None,

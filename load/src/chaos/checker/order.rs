@@ -8,7 +8,7 @@ use crate::chaos::history::{Call, Op};
 pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     type IssuedOp<'a> = (&'a Op, bool, u32);
     let mut coupons: BTreeMap<&str, Vec<IssuedOp<'_>>> = BTreeMap::new();
-    for (op, newly, sequence, _) in index.issued() {
+    for (op, newly, sequence, _) in index.issued_answers() {
         coupons.entry(&op.coupon).or_default().push((op, newly, sequence));
     }
     let mut violations = Vec::new();

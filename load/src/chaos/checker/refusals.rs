@@ -11,7 +11,7 @@ pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     for op in &index.evidence.ops {
         let Outcome::Rejected(no) = op.outcome else { continue };
         if no == Rejection::NoSuchCoupon {
-            if index.totals.existed(&op.coupon, op.sent_us) {
+            if index.totals.exists_at(&op.coupon, op.sent_us) {
                 violations.push(Violation::new("no_is_true", format!("{}: no such coupon", name(op))));
             }
             continue;
@@ -36,7 +36,7 @@ pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
 
 fn first_issued_answers<'a>(index: &EvidenceIndex<'a>) -> HashMap<(&'a str, &'a str), u64> {
     let mut first = HashMap::new();
-    for (op, ..) in index.issued() {
+    for (op, ..) in index.issued_answers() {
         let at = first.entry((&*op.coupon, &*op.member)).or_insert(op.answered_us);
         *at = op.answered_us.min(*at);
     }

@@ -50,7 +50,7 @@ impl<'a> Totals<'a> {
     }
 
     /// Whether a create had been answered by that time.
-    pub(super) fn existed(&self, coupon: &str, at_us: u64) -> bool {
+    pub(super) fn exists_at(&self, coupon: &str, at_us: u64) -> bool {
         let before = |change: &Change| change.created && change.done_us.is_some_and(|done| done <= at_us);
         self.changes(coupon).iter().any(before)
     }

@@ -148,7 +148,7 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 /// The faults of these names, or all; the error is the first unknown name.
-pub(super) fn named(names: &[String]) -> Result<Vec<&'static Fault>, String> {
+pub(super) fn select(names: &[String]) -> Result<Vec<&'static Fault>, String> {
     if names.is_empty() {
         return Ok(FAULTS.iter().collect());
     }

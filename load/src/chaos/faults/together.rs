@@ -71,11 +71,11 @@ pub(super) async fn kill_nodes_without_postgres(testbed: &mut TestBed) -> FaultR
         ));
     }
     links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
-    let before = confirmed(&clients).await;
+    let before = count_confirmed(&clients).await;
     drop(blocked);
     testbed.sleep_between(1_000, 2_000).await;
     let blocked = clients.block_requests().await;
-    let after = confirmed(&clients).await;
+    let after = count_confirmed(&clients).await;
     testbed.nodes.iter_mut().for_each(Node::kill);
     let found = match (before, after) {
         (Some(before), Some(after)) => audit(testbed, after.saturating_sub(before)).await,
@@ -96,7 +96,7 @@ async fn restart_all(testbed: &mut TestBed) -> Result<(), String> {
 }
 
 /// Events that the broker confirmed to the running nodes for the first time; `None` if a node does not answer.
-async fn confirmed(clients: &Clients) -> Option<u64> {
+async fn count_confirmed(clients: &Clients) -> Option<u64> {
     let mut sum = 0;
     for target in &clients.targets {
         let text = metrics::read(target).await?;
