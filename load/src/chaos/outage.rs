@@ -170,7 +170,7 @@ async fn create_coupon(testbed: &TestBed) -> Result<(), String> {
         .body(Full::from(body))
         .map_err(|error| error.to_string())?;
     let reply = Connection::new(target, REQUEST_TIMEOUT).send(request).await;
-    let reply = reply.map_err(|error| error.to_string())?;
+    let reply = reply.map_err(|error| format!("the coupon cannot be created: {error}"))?;
     if reply.status == StatusCode::CREATED {
         Ok(())
     } else {

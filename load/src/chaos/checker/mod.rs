@@ -97,7 +97,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
 struct EvidenceIndex<'a> {
     evidence: &'a Evidence,
     totals: Totals<'a>,
-    /// The row of each coupon and member; of several the first.
+    /// The row of each coupon and member. If there are several, it is the first one.
     row_of: HashMap<(&'a str, &'a str), &'a Row>,
     /// Times of each coupon's rows, sorted.
     issued_ms: HashMap<&'a str, Vec<u64>>,
