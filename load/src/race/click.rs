@@ -88,7 +88,7 @@ impl ClientConnection {
         match Answer::parse(reply) {
             Answer::Issued(issuance) => {
                 self.tally.issued_first += 1;
-                state.winners.fetch_add(1, Relaxed);
+                state.holders.fetch_add(1, Relaxed);
                 self.record_issuance(state, &issuance, number, requested_us, false)
             }
             Answer::Repeated(issuance) => {
