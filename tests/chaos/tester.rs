@@ -9,11 +9,11 @@ use crate::{openrun, run};
 
 /// For each bug, an invariant that it must violate.
 const FOUND_BY: &[(&str, &str)] = &[
-    ("trim-on-confirm", "told_is_in_the_database"),
+    ("trim-on-confirm", "issued_is_in_the_database"),
     ("stock-back-on-timeout", "sequences_are_dense"),
     ("ack-before-commit", "confirmed_until_committed"),
-    ("conflict-unclassified", "contradictions_are_kept"),
-    ("everysec", "told_is_in_the_database"),
+    ("conflict-unclassified", "conflicts_are_kept"),
+    ("everysec", "issued_is_in_the_database"),
 ];
 
 async fn run_with(name: &str, plant: impl Fn(&PlantedBug, &mut Config)) -> Report {

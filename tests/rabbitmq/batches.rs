@@ -75,12 +75,12 @@ async fn a_message_is_redelivered_as_a_whole_until_all_of_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_poison_event_is_dead_lettered_alone_and_unchanged() {
+async fn an_unreadable_event_is_dead_lettered_alone_and_unchanged() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let client = stage.client().await;
-    let poison = br#"{ "id": "n0t-0urs",  "type": "something" }"#;
-    let payload = [b"[", &*encode(&event(1)), b", ", poison, b" ,7,", &encode(&event(2)), b"]"].concat();
+    let unreadable = br#"{ "id": "n0t-0urs",  "type": "something" }"#;
+    let payload = [b"[", &*encode(&event(1)), b", ", unreadable, b" ,7,", &encode(&event(2)), b"]"].concat();
     publish_batch(&client, &stage, &payload).await;
 
     let mut stream = stage.stream(10).await;
@@ -102,7 +102,7 @@ async fn a_poison_event_is_dead_lettered_alone_and_unchanged() {
     client.until_ready(&stage.names.dead_letters(), 3).await;
     let second = event(2);
     let expected = [
-        (&poison[..], Some("n0t-0urs"), "no CloudEvent"),
+        (&unreadable[..], Some("n0t-0urs"), "no CloudEvent"),
         (b"7", None, "no CloudEvent"),
         (&encode(&second), Some(second.issuance.code.as_str()), "its coupon is not known"),
     ];

@@ -14,10 +14,11 @@ async fn an_unreadable_message_becomes_a_reason_and_is_dead_lettered_alone() {
     bus.publish(&events([2])).await.unwrap();
 
     let mut stream = stage.stream(10).await;
-    let (first, poison, second) = (next(&mut stream).await, next(&mut stream).await, next(&mut stream).await);
-    let reason = poison.event.unwrap_err();
+    let (first, unreadable, second) =
+        (next(&mut stream).await, next(&mut stream).await, next(&mut stream).await);
+    let reason = unreadable.event.unwrap_err();
     assert!(reason.contains("no CloudEvent"), "{reason}");
-    stream.reject(poison.tag, &reason).await.unwrap();
+    stream.reject(unreadable.tag, &reason).await.unwrap();
     stream.ack(&[first.tag, second.tag]).await.unwrap();
     nothing(&mut stream).await;
     drop(stream);

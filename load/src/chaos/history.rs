@@ -112,7 +112,7 @@ struct Records {
 impl History {
     /// A history that is also written to `path`.
     ///
-    /// Creating the file failed.
+    /// # Errors
     /// The file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);

@@ -32,7 +32,7 @@ pub(super) struct Operator {
     clients: Arc<Clients>,
     requester: Requester,
     rng: Rng,
-    /// Write-locked while a fault affects Redis or a node.
+    /// Read-locked during a raise, write-locked during a fault that blocks raises.
     raises: Arc<RwLock<()>>,
     opened: u32,
 }

@@ -33,11 +33,13 @@ impl SyncLog {
     /// The reason as a sentence.
     pub(super) async fn prepare(delay: Duration) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("openrun-sync-").tempdir();
-        let folder = folder.map_err(|error| error.to_string())?;
+        let failed =
+            |error: std::io::Error| format!("the library that records syncs cannot be prepared: {error}");
+        let folder = folder.map_err(failed)?;
         let log = Self { _watchdog: Watchdog::over(folder.path()), folder, delay };
         let source = log.folder.path().join("sync_log.c");
-        fs::write(&source, SOURCE).map_err(|error| error.to_string())?;
-        fs::create_dir(log.records()).map_err(|error| error.to_string())?;
+        fs::write(&source, SOURCE).map_err(failed)?;
+        fs::create_dir(log.records()).map_err(failed)?;
         let mut command = Command::new("cc");
         command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(log.library()).arg(&source).arg("-ldl");
         output(command)

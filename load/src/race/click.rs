@@ -95,9 +95,9 @@ impl ClientConnection {
                 self.tally.repeated += 1;
                 self.record_issuance(state, &issuance, number, requested_us, true)
             }
-            Answer::Rejected(refusal) => {
-                self.tally.count_rejection(refusal);
-                NextStep::End(if refusal == Rejection::SoldOut {
+            Answer::Rejected(rejection) => {
+                self.tally.count_rejection(rejection);
+                NextStep::End(if rejection == Rejection::SoldOut {
                     ClickOutcome::SoldOut
                 } else {
                     ClickOutcome::Answered

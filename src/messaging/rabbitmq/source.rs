@@ -115,7 +115,7 @@ impl EventStream for RabbitStream {
         let letter = letter_id(&properties, &payload);
         let properties = with_event(&properties, LetterEventKind::Rejected, reason);
         self.publish_letter(OutgoingMessage::new(payload, properties)).await?;
-        abort::visit(abort::BURIED);
+        abort::visit(abort::DEAD_LETTERED);
         self.ack(&[tag]).await?;
         Ok(Some(letter))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{EvidenceIndex, Violation, name};
+use super::{EvidenceIndex, Violation, describe};
 
 pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -11,8 +11,8 @@ pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
         let key = (&*op.coupon, &*op.member);
         let before = *first.entry(key).or_insert((sequence, code));
         if before != (sequence, code) {
-            let what = format!("{} was issued {sequence} {code}, and before that {before:?}", name(op));
-            violations.push(Violation::new("the_same_coupon_again", what));
+            let what = format!("{} was issued {sequence} {code}, and before that {before:?}", describe(op));
+            violations.push(Violation::new("the_same_issuance_again", what));
         }
     }
     // One violation for each member, however many answers they got.
@@ -23,7 +23,7 @@ pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
             Some(row) => format!("has another row: {row:?}"),
         };
         let what = format!("member {member} of {coupon} was issued {sequence} {code}, and {what}");
-        violations.push(Violation::new("told_is_in_the_database", what));
+        violations.push(Violation::new("issued_is_in_the_database", what));
     }
     violations.sort_by(|one, other| one.what.cmp(&other.what));
     violations

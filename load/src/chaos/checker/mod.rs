@@ -5,7 +5,7 @@ mod answers;
 mod explained;
 mod liveness;
 mod order;
-mod refusals;
+mod rejections;
 mod rows;
 mod totals;
 
@@ -53,7 +53,7 @@ pub struct Evidence {
     /// The conflicts that the run itself published, as in `conflicts`.
     pub planted_conflicts: Vec<(String, u32, String)>,
     /// The payloads of the unreadable messages that the run itself published.
-    pub planted_poison: Vec<String>,
+    pub planted_unreadable: Vec<String>,
     /// Begin and end of every fault, in microseconds since the start.
     pub faults_us: Vec<(u64, u64)>,
 }
@@ -88,7 +88,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let mut violations = rows::check(&index);
     violations.extend(answers::check(&index));
     violations.extend(order::check(&index));
-    violations.extend(refusals::check(&index));
+    violations.extend(rejections::check(&index));
     violations.extend(explained::check(&index));
     Judgement { violations, sold_out_during_faults: liveness::count(&index) }
 }
@@ -97,7 +97,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
 struct EvidenceIndex<'a> {
     evidence: &'a Evidence,
     totals: Totals<'a>,
-    /// The row of each coupon and member; of several the first.
+    /// The row of each coupon and member. If there are several, it is the first one.
     row_of: HashMap<(&'a str, &'a str), &'a Row>,
     /// Times of each coupon's rows, sorted.
     issued_ms: HashMap<&'a str, Vec<u64>>,
@@ -135,7 +135,7 @@ impl<'a> EvidenceIndex<'a> {
 }
 
 /// Describes a request at the beginning of a sentence.
-fn name(op: &Op) -> String {
+fn describe(op: &Op) -> String {
     format!(
         "#{} member {} of {} on node {} ({:.3} s to {:.3} s)",
         op.id,

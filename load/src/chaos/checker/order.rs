@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EvidenceIndex, Violation, name};
+use super::{EvidenceIndex, Violation, describe};
 use crate::chaos::history::{Call, Op};
 
 pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
@@ -28,8 +28,11 @@ pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
                 }
             }
             if let Some((before, _, most)) = highest.filter(|(_, _, most)| *most > sequence) {
-                let what =
-                    format!("{} was issued {sequence}, though {} had {most} before", name(op), name(before));
+                let what = format!(
+                    "{} was issued {sequence}, though {} had {most} before",
+                    describe(op),
+                    describe(before)
+                );
                 violations.push(Violation::new("first_come_first_served", what));
             }
         }

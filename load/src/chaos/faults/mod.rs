@@ -1,13 +1,13 @@
 //! The faults by name. Each breaks something, waits, and repairs it.
 
 mod aborts;
+mod combined;
 mod links;
 mod messages;
 mod nodes;
 mod postgres;
 mod rabbitmq;
 mod redis;
-mod together;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -47,9 +47,9 @@ type Running<'a> = Pin<Box<dyn Future<Output = FaultResult> + Send + 'a>>;
 pub struct Fault {
     /// Name on the command line and in reports.
     pub name: &'static str,
-    /// Description.
+    /// The event in a few words, for `--list-faults` and the progress lines.
     pub about: &'static str,
-    /// Whether it affects Redis or a node, so that no total may be raised at the same time.
+    /// Whether no total may be raised during the fault, because it affects Redis or a node.
     pub(super) blocks_raises: bool,
     pub(super) run: for<'a> fn(&'a mut TestBed) -> Running<'a>,
 }
@@ -65,13 +65,13 @@ macro_rules! fault {
     };
 }
 
-/// Affects RabbitMQ or PostgreSQL only.
+/// For faults of RabbitMQ or PostgreSQL: totals may be raised meanwhile.
 const RAISES: bool = false;
-/// Affects Redis or a node.
+/// For faults of Redis or a node: no total may be raised meanwhile.
 const NO_RAISES: bool = true;
 const SLOW: Mode = Mode::Delay(Duration::from_millis(150));
 
-/// All faults.
+/// Every fault that the command line knows.
 pub const FAULTS: &[Fault] = &[
     fault!("node-killed", NO_RAISES, "a node is killed and restarted" => nodes::kill),
     fault!("node-frozen", NO_RAISES, "a node is frozen for seconds" => nodes::freeze),
@@ -84,8 +84,8 @@ pub const FAULTS: &[Fault] = &[
         => aborts::die_at, aborts::CONFIRMED),
     fault!("abort-committed", NO_RAISES, "a node dies after COMMIT, before the ack"
         => aborts::die_at, aborts::COMMITTED),
-    fault!("abort-buried", NO_RAISES, "a node dies after dead-lettering poison, before the ack"
-        => aborts::die_while_burying),
+    fault!("abort-buried", NO_RAISES, "a node dies after dead-lettering an unreadable message, before the ack"
+        => aborts::die_while_dead_lettering),
     fault!("abort-replayed", NO_RAISES, "a node dies after replaying a letter, before the ack"
         => aborts::die_while_replaying),
     fault!("redis-killed", NO_RAISES, "Redis is killed and restarted" => redis::kill),
@@ -137,14 +137,14 @@ pub const FAULTS: &[Fault] = &[
         => links::break_links, Service::Postgres, SLOW),
     fault!("postgres-replies-lost", RAISES, "PostgreSQL commits, and its replies are lost"
         => links::break_links, Service::Postgres, Mode::SwallowReplies),
-    fault!("contradiction", RAISES, "a message contradicts a row" => messages::publish_contradiction),
-    fault!("poison", RAISES, "an unreadable message is published" => messages::publish_poison),
+    fault!("contradiction", RAISES, "a message contradicts a row" => messages::publish_conflict),
+    fault!("poison", RAISES, "an unreadable message is published" => messages::publish_unreadable),
     fault!("power-failure", NO_RAISES, "Redis and all nodes lose power while RabbitMQ is unreachable"
-        => together::fail_power),
+        => combined::fail_power),
     fault!("nodes-killed-postgres-away", NO_RAISES, "all nodes are killed with unwritten deliveries in flight"
-        => together::kill_nodes_without_postgres),
+        => combined::kill_nodes_without_postgres),
     fault!("nodes-killed-queue-purged", NO_RAISES, "all nodes are killed and the queue is purged"
-        => together::kill_nodes_and_purge_queue),
+        => combined::kill_nodes_and_purge_queue),
 ];
 
 /// The faults of these names, or all; the error is the first unknown name.

@@ -68,5 +68,5 @@ pub(super) async fn fill_disk(testbed: &mut TestBed) -> FaultResult {
     let disk = testbed.disk.as_ref().map_err(|why| FaultError::Skipped(why.clone()))?;
     disk.fill()?;
     testbed.sleep_between(2_000, 5_000).await;
-    Ok(testbed.disk.as_ref().map_err(|why| FaultError::Skipped(why.clone()))?.clear()?)
+    Ok(testbed.disk.as_ref().map_err(|why| FaultError::Skipped(why.clone()))?.free()?)
 }

@@ -22,11 +22,11 @@ pub(super) async fn freeze(testbed: &mut TestBed) -> FaultResult {
 
 /// PostgreSQL is unreachable meanwhile, so that the queue is not empty.
 pub(super) async fn purge(testbed: &mut TestBed) -> FaultResult {
-    let nodes = links::all(testbed);
-    links::set(testbed, &nodes, Service::Postgres, Mode::Hold).await;
+    let nodes = links::all_nodes(testbed);
+    links::set_mode(testbed, &nodes, Service::Postgres, Mode::Hold).await;
     testbed.sleep_between(2_000, 5_000).await;
     let purged = async { Broker::connect(testbed).await?.purge(&issuances()).await }.await;
-    links::set(testbed, &nodes, Service::Postgres, Mode::Pass).await;
+    links::set_mode(testbed, &nodes, Service::Postgres, Mode::Pass).await;
     Ok(purged?)
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn restart_empty(testbed: &mut TestBed) -> FaultResult {
     testbed.rabbitmq.wipe();
     testbed.rabbitmq.restart().await;
     // The dead letters are lost with RabbitMQ's files. No issuance depends on them.
-    testbed.planted.poison.clear();
+    testbed.planted.unreadable.clear();
     testbed.sleep_between(1_000, 3_000).await;
     make_queues_durable(testbed).await
 }

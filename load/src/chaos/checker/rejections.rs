@@ -2,38 +2,43 @@
 
 use std::collections::HashMap;
 
-use super::{EvidenceIndex, Row, Violation, name};
+use super::{EvidenceIndex, Row, Violation, describe};
 use crate::chaos::history::{Op, Outcome, Rejection};
 
 pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let issued_us = first_issued_answers(index);
     for op in &index.evidence.ops {
-        let Outcome::Rejected(no) = op.outcome else { continue };
-        if no == Rejection::NoSuchCoupon {
+        let Outcome::Rejected(rejection) = op.outcome else { continue };
+        if rejection == Rejection::NoSuchCoupon {
             if index.totals.exists_at(&op.coupon, op.sent_us) {
-                violations.push(Violation::new("no_is_true", format!("{}: no such coupon", name(op))));
+                violations
+                    .push(Violation::new("rejections_are_true", format!("{}: no such coupon", describe(op))));
             }
             continue;
         }
         if let Some(row) = held_before(index, &issued_us, op) {
-            let what = format!("{} was rejected with {no:?}, and held {row:?}", name(op));
-            violations.push(Violation::new("unknown_never_becomes_no", what));
-        } else if no == Rejection::SoldOut
+            let what = format!("{} was rejected with {rejection:?}, and held {row:?}", describe(op));
+            violations.push(Violation::new("no_holder_is_rejected", what));
+        } else if rejection == Rejection::SoldOut
             && let Some(what) = coupons_left(index, op)
         {
             violations.push(Violation::new(
-                "none_is_stranded",
-                format!("{} was answered sold out: {what}", name(op)),
+                "sold_out_only_without_stock",
+                format!("{} was answered sold out: {what}", describe(op)),
             ));
-        } else if matches!(no, Rejection::NotOpen | Rejection::Closed) {
+        } else if matches!(rejection, Rejection::NotOpen | Rejection::Closed) {
             // The scenario has no coupon that opens late or is closed.
-            violations.push(Violation::new("no_is_true", format!("{} was rejected with {no:?}", name(op))));
+            violations.push(Violation::new(
+                "rejections_are_true",
+                format!("{} was rejected with {rejection:?}", describe(op)),
+            ));
         }
     }
     violations
 }
 
+/// Time of the first issued answer for each coupon and member, in microseconds since the start.
 fn first_issued_answers<'a>(index: &EvidenceIndex<'a>) -> HashMap<(&'a str, &'a str), u64> {
     let mut first = HashMap::new();
     for (op, ..) in index.issued_answers() {
@@ -58,9 +63,9 @@ fn held_before<'a>(
 
 /// The evidence that the coupon was not sold out at any moment between request and answer.
 fn coupons_left(index: &EvidenceIndex<'_>, op: &Op) -> Option<String> {
-    let least = index.totals.least(&op.coupon, op.sent_us);
+    let total = index.totals.lower_bound(&op.coupon, op.sent_us);
     let until_ms = index.at_ms(op.answered_us) + index.slack_ms();
     let issued_ms = index.issued_ms.get(&*op.coupon).map_or(&[][..], Vec::as_slice);
     let issued = issued_ms.partition_point(|at_ms| *at_ms <= until_ms);
-    ((issued as u64) < u64::from(least)).then(|| format!("{issued} of {least} were issued by then"))
+    ((issued as u64) < u64::from(total)).then(|| format!("{issued} of at least {total} were issued by then"))
 }
