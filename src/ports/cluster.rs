@@ -118,19 +118,19 @@ pub trait Cluster: CouponLives {
     /// count.
     async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
-    /// Counts the nodes without a report of idle persisters that is both at or after `since` and a few heartbeats old at
-    /// most. Nodes without a heartbeat for `silence` do not count.
+    /// Counts the nodes without a report of idle persisters that is both at or after `since` and at most a few
+    /// heartbeats old. Nodes without a heartbeat for `silence` do not count.
     async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Removes `node`, which shuts down in good order, from the nodes that others wait for.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;
 
-    /// Takes or renews the lease `what` for `period`, and returns whether `node` holds it now. At most one node holds
+    /// Takes or renews the lease `name` for `period`, and returns whether `node` holds it now. At most one node holds
     /// it.
-    async fn lease(&self, what: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError>;
+    async fn lease(&self, name: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError>;
 
-    /// Ends the lease `what` at once, if `node` holds it.
-    async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError>;
+    /// Ends the lease `name` at once, if `node` holds it.
+    async fn release(&self, name: &str, node: &NodeId) -> Result<(), ClusterError>;
 
     /// Returns the recovery of `coupon` that is under way, or begins one towards `server`, which `node` is connected to.
     async fn open_recovery(

@@ -138,7 +138,7 @@ async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
     let pause = format!("http://{}/v1/coupons/{coupon}/pause", node.address());
     let answer = races::http().post(pause).send().await.expect("an answer");
     assert_eq!(answer.status(), 503, "the catalogue does not have the pause yet");
-    let (status, problem) = races::ask(node.address(), &coupon, "kim").await;
+    let (status, problem) = races::request_coupon(node.address(), &coupon, "kim").await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("paused")), "{problem}");
     postgres.restart().await;
     races::until("a paused catalogue", async || {

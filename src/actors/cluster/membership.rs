@@ -23,7 +23,8 @@ const HEARTBEAT_LATE_AFTER: Duration = Duration::from_secs(3);
 const TRUST_BY_HEARTBEAT: Duration = Duration::from_secs(4);
 /// Trust granted by a round of the gate keeper. Raising a total waits for this long.
 const TRUST_BY_ROUND: Duration = Duration::from_secs(1);
-/// The limit of [`Membership::await_catalog_read`].
+/// The limit of [`Membership::await_catalog_read`]. Must be above [`PRESUMED_DEAD_AFTER`], because a dead node is waited
+/// for that long.
 const CATALOG_READ_TIMEOUT: Duration = Duration::from_secs(8);
 const CATALOG_READ_POLL: Duration = Duration::from_millis(50);
 

@@ -59,7 +59,7 @@ impl Recoveries {
     async fn store_outbox(&self, handle: &Arc<CouponHandle>, epoch: Epoch) -> Result<(), RecoveryError> {
         let mut after: Sequence = 0;
         loop {
-            let page = self.deps.engine.undelivered(handle.id(), epoch, after, OUTBOX_PAGE);
+            let page = self.deps.engine.entries_of_epoch(handle.id(), epoch, after, OUTBOX_PAGE);
             let page = match bounded(page).await {
                 Ok(page) => page,
                 Err(EngineError::Corrupt(why)) => {
