@@ -39,8 +39,8 @@ pub trait EngineRecovery: Send + Sync {
     /// knowledge of the node. Replies in flight are discarded: they become errors.
     fn halt_and_report(&self, coupon: &CouponId) -> NodeReport;
 
-    /// First sequence in this node's memory that may not be in the database.
-    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence>;
+    /// Whether this node remembers a grant that may not be in the database.
+    fn has_unconfirmed(&self, coupon: &CouponId) -> bool;
 
     /// Forgets every grant up to and including `through`, because the database holds it.
     fn forget_through(&self, coupon: &CouponId, through: Sequence);

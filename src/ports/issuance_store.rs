@@ -84,6 +84,11 @@ pub trait IssuanceStore: Send + Sync {
 
     /// Largest sequence in the database; 0 if there is none.
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError>;
+    /// Forgets the progress of [`watermark`](Self::watermark), because a row below it is missing.
+    async fn recount(&self, _coupon: &CouponId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
 
     /// The rows with these sequences and their members, in any order. All of them are committed.
     async fn holders(

@@ -22,8 +22,8 @@ impl EngineRecovery for RedisLuaEngine {
         self.shared.memories.find(coupon).map(|memory| memory.halt_and_report()).unwrap_or_default()
     }
 
-    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence> {
-        self.shared.memories.find(coupon)?.first_unconfirmed()
+    fn has_unconfirmed(&self, coupon: &CouponId) -> bool {
+        self.shared.memories.find(coupon).is_some_and(|memory| memory.first_unconfirmed().is_some())
     }
 
     fn forget_through(&self, coupon: &CouponId, through: Sequence) {

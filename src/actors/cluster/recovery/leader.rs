@@ -1,18 +1,21 @@
 //! The part of the node with the lease in a recovery: verify the engine, or rebuild it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::empty_queue::EmptyQueue;
 use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{Coupon, Sequence, counted};
+use crate::actors::runtime::deadline::bounded_by;
 use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery};
 
 const OUTBOX_PAGE: usize = 1_024;
 
 impl Recoveries {
     /// Ends the recovery if all reports and rows are there; otherwise the error names the missing condition.
+/// Bound on counting the rows of one coupon. The count goes on from its progress in the next step.
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
     pub(super) async fn lead(
         &self,
         handle: &Arc<CouponHandle>,
@@ -84,7 +87,7 @@ impl Recoveries {
         why: &str,
     ) -> Result<Epoch, RecoveryError> {
         self.require_no_delivery(coupon, highest).await?;
-        let watermark = bounded(self.deps.store.watermark(&coupon.id, 0)).await?;
+        let watermark = bounded_by(WATERMARK_TIMEOUT, self.deps.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {
             self.write_off_lost(handle, open, watermark, evidence.issued).await?;
         }

@@ -25,7 +25,7 @@ use crate::actors::cluster::Membership;
 use crate::actors::issuing::CouponHandle;
 use crate::actors::runtime::catch_panic::catch_panic_async;
 use crate::actors::runtime::deadline::bounded;
-use crate::domain::CouponId;
+use crate::domain::{CouponId, Sequence};
 use crate::gate::GateView;
 use crate::ports::{
     BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus,
@@ -83,6 +83,8 @@ struct State {
 #[derive(Clone, Copy)]
 struct Open {
     round: Round,
+    /// Sequences up to which the database has every row. Later answers go on from there.
+    watermarks: HashMap<CouponId, Sequence>,
     /// This node's report is stored.
     reported: bool,
     /// The cluster has ended the recovery: this node may resume.
@@ -148,10 +150,13 @@ impl Recoveries {
 
     /// Drops the issuances that the database holds from this node's memory.
     pub(crate) async fn forget_stored(&self, coupon: &CouponId) {
-        let Some(first) = self.deps.engine.first_unconfirmed(coupon) else { return };
-        let watermark = self.deps.store.watermark(coupon, first.saturating_sub(1));
+        if !self.deps.engine.has_unconfirmed(coupon) {
+            return;
+        }
+        let known = self.state.lock().watermarks.get(coupon).copied().unwrap_or(0);
         // Without an answer they stay until the next round.
-        if let Ok(watermark) = bounded(watermark).await {
+        if let Ok(watermark) = bounded(self.deps.store.watermark(coupon, known)).await {
+            self.state.lock().watermarks.insert(coupon.clone(), watermark);
             self.deps.engine.forget_through(coupon, watermark);
         }
     }

@@ -42,6 +42,7 @@ impl Recoveries {
     fn forget(&self, id: &CouponId) {
         let mut state = self.state.lock();
         state.open.remove(id);
+        state.watermarks.remove(id);
         state.unknown_since.remove(id);
         state.empty_queue.remove(id);
         state.logged_at.remove(id);
