@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{EngineError, IssuanceStore, OutboxEntry};
+use super::{EngineError, IssuanceStore, OutboxEntry, Round};
 use crate::domain::{Coupon, CouponId, Sequence};
 
 /// Number of one loading of a coupon into the engine; grows with each rebuild. 0 if it was never loaded.
@@ -28,6 +28,15 @@ pub struct HighWatermark {
     pub issued: Sequence,
 }
 
+/// A stop of one coupon in the engine, for all nodes. Only the latest suspension of a coupon may verify or rebuild it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// Epoch of the coupon; 0 if the engine does not know it, or is rebuilding it.
+    pub epoch: Epoch,
+    /// Distinguishes this suspension from every other one.
+    pub token: String,
+}
+
 /// An engine that keeps its own data, apart from the database, and may therefore lose decisions.
 ///
 /// The order of calls on one coupon: every node calls [`halt_and_report`](Self::halt_and_report); one node calls
@@ -45,9 +54,8 @@ pub trait EngineRecovery: Send + Sync {
     /// Forgets every grant up to and including `through`, because the database holds it.
     fn forget_through(&self, coupon: &CouponId, through: Sequence);
 
-    /// Stops the use of the coupon by every node until it is verified or rebuilt, and returns its epoch; 0 if the
-    /// engine does not know the coupon.
-    async fn suspend(&self, coupon: &CouponId) -> Result<Epoch, EngineError>;
+    /// Stops the use of the coupon by every node until it is verified or rebuilt.
+    async fn suspend(&self, coupon: &CouponId) -> Result<Suspension, EngineError>;
 
     /// Outbox entries of `epoch` with a sequence above `after`, at most `limit`. Also works while the engine is fenced.
     async fn undelivered(
@@ -63,15 +71,28 @@ pub trait EngineRecovery: Send + Sync {
     /// engine stays.
     ///
     /// # Errors
-    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt.
-    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError>;
+    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt. [`EngineError::Busy`],
+    /// and nothing is changed, if the coupon has been suspended or released since.
+    async fn verify(
+        &self,
+        coupon: &Coupon,
+        suspension: &Suspension,
+        evidence: HighWatermark,
+    ) -> Result<Epoch, EngineError>;
 
     /// Deletes the engine's data of `coupon`, loads the rows of `store` in a new epoch above `evidence.epoch`, and
     /// returns that epoch. May be repeated, also by another node after a crash in the middle: the coupon is fenced
-    /// until a rebuild is complete. Requires that the database holds every sequence up to `evidence.issued`.
+    /// until a rebuild is complete, and a repetition in the same round goes on where the earlier one stopped. Requires
+    /// that the database holds every sequence up to `evidence.issued`.
+    ///
+    /// # Errors
+    /// [`EngineError::Fenced`] if the database lacks a row or another rebuild has replaced this one;
+    /// [`EngineError::Busy`], and nothing is changed, if the coupon has been suspended or released since.
     async fn rebuild(
         &self,
         coupon: &Coupon,
+        round: Round,
+        suspension: &Suspension,
         evidence: HighWatermark,
         store: &dyn IssuanceStore,
     ) -> Result<Epoch, EngineError>;

@@ -9,7 +9,7 @@ use super::database::Database;
 use super::errors::{Fault, cause, fault, refusal};
 use super::quarantine::quarantine;
 use super::rows::{self, Columns};
-use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{CouponId, Grant, IssuedCoupon, MemberId, Sequence};
 use crate::fault_injection::bugs;
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
 use crate::telemetry::DatabaseCall;
@@ -61,14 +61,17 @@ const HOLDERS: &str =
 const LIST: &str =
     "SELECT * FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
-/// Rows read at a time for the watermark.
-const WATERMARK_PAGE: u32 = 10_000;
+const GRANTS: &str = "SELECT sequence, issued_at, member_id FROM coupon_issuances
+    WHERE coupon_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
-#[derive(Debug, Clone)]
-pub struct PostgresStore {
+/// Rows read at a time for the watermark at first; each full page doubles it, up to the largest one.
+const WATERMARK_PAGE: u32 = 10_000;
 const WATERMARK_LARGEST_PAGE: u32 = 160_000;
 /// The stored watermark lags behind by fewer rows than this, so that it is not written with every batch.
 const WATERMARK_LAG: u32 = 10_000;
+
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
     pub(super) database: Database,
 }
 
@@ -77,9 +80,6 @@ impl PostgresStore {
     pub fn new(database: Database) -> Self {
         Self { database }
     }
-}
-
-#[async_trait]
 
     /// Stores the progress of the watermark. A failure costs only time: the rows are counted again.
     async fn keep_watermark(&self, coupon: &CouponId, watermark: Sequence) {
@@ -88,6 +88,9 @@ impl PostgresStore {
             tracing::debug!(%coupon, watermark, %error, "the watermark was not stored; its rows are counted again");
         }
     }
+}
+
+#[async_trait]
 impl IssuanceStore for PostgresStore {
     async fn insert(&self, batch: &[IssuedCoupon]) -> Result<InsertReport, StoreError> {
         if batch.is_empty() {
@@ -113,18 +116,18 @@ impl IssuanceStore for PostgresStore {
             if reached - base < limit {
                 return Ok(reached);
             }
+            (watermark, limit) = (reached, (limit * 2).min(WATERMARK_LARGEST_PAGE));
         }
     }
 
-            (watermark, limit) = (reached, (limit * 2).min(WATERMARK_LARGEST_PAGE));
-    async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError> {
-        let statement = sqlx::query(HIGHEST).bind(coupon.as_str());
-        let highest: Option<i32> = self.database.fetch_value(statement).await.map_err(failed)?;
     async fn recount(&self, coupon: &CouponId) -> Result<(), StoreError> {
         let statement = sqlx::query(RECOUNT).bind(coupon.as_str());
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
+    async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError> {
+        let statement = sqlx::query(HIGHEST).bind(coupon.as_str());
+        let highest: Option<i32> = self.database.fetch_value(statement).await.map_err(failed)?;
         rows::sequence(highest).map_err(failed)
     }
 
@@ -150,6 +153,24 @@ impl IssuanceStore for PostgresStore {
         let rows = self.database.fetch_all(statement.bind(i64::from(limit))).await.map_err(failed)?;
         rows.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
     }
+
+    async fn grants(
+        &self,
+        coupon: &CouponId,
+        after: Sequence,
+        limit: u32,
+    ) -> Result<Vec<(MemberId, Grant)>, StoreError> {
+        let statement = sqlx::query(GRANTS).bind(coupon.as_str()).bind(rows::integer(after));
+        let rows = self.database.fetch_all(statement.bind(i64::from(limit))).await.map_err(failed)?;
+        rows.iter().map(rows::member_grant).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+}
+
+/// The stored watermark, the sequence at which the page begins, and the one that it reaches.
+fn watermark_page(row: &PgRow) -> sqlx::Result<(Sequence, Sequence, Sequence)> {
+    let sequence = |column: &str| rows::sequence(row.try_get(column)?);
+    let base = sequence("base")?;
+    Ok((sequence("stored")?, base, sequence("reached")?.max(base)))
 }
 
 /// Inserts the new rows of a batch. If some were skipped, compares the whole batch with the rows in the database: ON

@@ -8,7 +8,7 @@ use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{Coupon, Sequence, counted};
 use crate::actors::runtime::deadline::bounded_by;
-use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery};
+use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery, Suspension};
 
 const OUTBOX_PAGE: usize = 1_024;
 
@@ -24,29 +24,29 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
     ) -> Result<(), RecoveryError> {
         let (id, cluster) = (handle.id(), self.deps.membership.cluster());
         // Before the reports are counted: a decision after that would be in none of them.
-        let epoch = bounded(self.deps.engine.suspend(id)).await?;
+        let suspension = bounded(self.deps.engine.suspend(id)).await?;
         let reports = cluster.node_reports(open, self.deps.membership.patience());
         let reports = bounded(reports).await?;
         if reports.missing > 0 {
             let missing = counted(reports.missing.into(), "node", "nodes");
             return Err(RecoveryError::Waiting(format!("the reports of {missing} are missing")));
         }
-        if epoch > 0 {
-            self.store_outbox(handle, epoch).await?;
+        if suspension.epoch > 0 {
+            self.store_outbox(handle, suspension.epoch).await?;
         }
         let highest = bounded(self.deps.store.highest(id)).await?;
         let coupon = bounded(self.deps.catalog.find(id)).await?;
         let evidence =
             HighWatermark { epoch: reports.evidence.epoch, issued: reports.evidence.issued.max(highest) };
-        let verified = bounded(self.deps.engine.verify(&coupon, evidence)).await;
+        let verified = bounded(self.deps.engine.verify(&coupon, &suspension, evidence)).await;
         let (epoch, outcome) = match verified {
             Ok(epoch) => (epoch, "verified"),
             Err(EngineError::Fenced(why) | EngineError::Corrupt(why)) => {
-                (self.rebuild(handle, open, &coupon, evidence, highest, &why).await?, "rebuilt")
+                (self.rebuild(handle, open, (&coupon, &suspension), evidence, highest, &why).await?, "rebuilt")
             }
             Err(EngineError::UnknownCoupon) => {
                 let why = "the engine does not know it";
-                (self.rebuild(handle, open, &coupon, evidence, highest, why).await?, "rebuilt")
+                (self.rebuild(handle, open, (&coupon, &suspension), evidence, highest, why).await?, "rebuilt")
             }
             Err(other) => return Err(other.into()),
         };
@@ -81,7 +81,7 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
-        coupon: &Coupon,
+        (coupon, suspension): (&Coupon, &Suspension),
         evidence: HighWatermark,
         highest: Sequence,
         why: &str,
@@ -94,7 +94,8 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
         tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
         // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the later one
         // finish.
-        Ok(self.deps.engine.rebuild(coupon, evidence, &*self.deps.store).await?)
+        let store = &*self.deps.store;
+        Ok(self.deps.engine.rebuild(coupon, open.round, suspension, evidence, store).await?)
     }
 
     /// Fails while a delivery may still become a row: until the queue is empty and stays so, and every living node has
