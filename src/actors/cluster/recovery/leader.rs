@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::empty_queue::EmptyQueue;
+use super::permits::{Permit, Urgency};
 use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
-use crate::domain::{Coupon, Sequence, counted};
 use crate::actors::runtime::deadline::bounded_by;
+use crate::domain::{Coupon, Sequence, counted};
 use crate::ports::{EngineError, Epoch, HighWatermark, OpenRecovery, Suspension};
 
+/// A rebuild of more issuances takes one of the permits of large rebuilds.
+const LARGE: Sequence = 10_000;
 const OUTBOX_PAGE: usize = 1_024;
+/// Bound on counting the rows of one coupon. The count goes on from its progress in the next step.
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Recoveries {
     /// Ends the recovery if all reports and rows are there; otherwise the error names the missing condition.
-/// Bound on counting the rows of one coupon. The count goes on from its progress in the next step.
-const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
     pub(super) async fn lead(
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
         since: Instant,
+        permit: Permit,
     ) -> Result<(), RecoveryError> {
         let (id, cluster) = (handle.id(), self.deps.membership.cluster());
         // Before the reports are counted: a decision after that would be in none of them.
@@ -31,24 +35,24 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
             let missing = counted(reports.missing.into(), "node", "nodes");
             return Err(RecoveryError::Waiting(format!("the reports of {missing} are missing")));
         }
-        if suspension.epoch > 0 {
-            self.store_outbox(handle, suspension.epoch).await?;
-        }
-        let highest = bounded(self.deps.store.highest(id)).await?;
+        let mut evidence = reports.evidence;
+        evidence.issued = evidence.issued.max(bounded(self.deps.store.highest(id)).await?);
         let coupon = bounded(self.deps.catalog.find(id)).await?;
-        let evidence =
-            HighWatermark { epoch: reports.evidence.epoch, issued: reports.evidence.issued.max(highest) };
+        // An intact engine is accepted at once: its outbox reaches the database as always.
         let verified = bounded(self.deps.engine.verify(&coupon, &suspension, evidence)).await;
         let (epoch, outcome) = match verified {
             Ok(epoch) => (epoch, "verified"),
-            Err(EngineError::Fenced(why) | EngineError::Corrupt(why)) => {
-                (self.rebuild(handle, open, (&coupon, &suspension), evidence, highest, &why).await?, "rebuilt")
+            Err(error) => {
+                let why = reason_to_rebuild(error)?;
+                let urgency = Urgency::of(handle);
+                let _permit = if evidence.issued > LARGE {
+                    drop(permit);
+                    self.large_permits.acquire(urgency).await
+                } else {
+                    permit
+                };
+                (self.rebuild(handle, open, &suspension, &coupon, &mut evidence, &why).await?, "rebuilt")
             }
-            Err(EngineError::UnknownCoupon) => {
-                let why = "the engine does not know it";
-                (self.rebuild(handle, open, (&coupon, &suspension), evidence, highest, why).await?, "rebuilt")
-            }
-            Err(other) => return Err(other.into()),
         };
         bounded(cluster.end_recovery(open, epoch)).await?;
         self.deps.metrics.recovered(outcome);
@@ -76,16 +80,22 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
         }
     }
 
-    /// Rebuilds the engine once the database holds every known issuance and no other one is on its way there.
+    /// Rebuilds the engine once the database holds every known issuance and no other one is on its way there. Raises the
+    /// evidence to the rows.
     async fn rebuild(
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
-        (coupon, suspension): (&Coupon, &Suspension),
-        evidence: HighWatermark,
-        highest: Sequence,
+        suspension: &Suspension,
+        coupon: &Coupon,
+        evidence: &mut HighWatermark,
         why: &str,
     ) -> Result<Epoch, RecoveryError> {
+        if suspension.epoch > 0 {
+            self.store_outbox(handle, suspension.epoch).await?;
+        }
+        let highest = bounded(self.deps.store.highest(&coupon.id)).await?;
+        evidence.issued = evidence.issued.max(highest);
         self.require_no_delivery(coupon, highest).await?;
         let watermark = bounded_by(WATERMARK_TIMEOUT, self.deps.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {
@@ -93,9 +103,14 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
         }
         tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
         // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the later one
-        // finish.
+        // finish, and that one goes on where the other stopped.
         let store = &*self.deps.store;
-        Ok(self.deps.engine.rebuild(coupon, open.round, suspension, evidence, store).await?)
+        let rebuilt = self.deps.engine.rebuild(coupon, open.round, suspension, *evidence, store).await;
+        if matches!(rebuilt, Err(EngineError::Fenced(_))) {
+            // A row below the watermark may be missing: the next step counts the rows from the first one.
+            bounded(store.recount(&coupon.id)).await?;
+        }
+        Ok(rebuilt?)
     }
 
     /// Fails while a delivery may still become a row: until the queue is empty and stays so, and every living node has
@@ -124,5 +139,14 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
                 counted(busy.into(), "node", "nodes")
             ))),
         }
+    }
+}
+
+/// The reason for which the engine has to be rebuilt, or the error of a verification that has not taken place.
+fn reason_to_rebuild(error: EngineError) -> Result<String, EngineError> {
+    match error {
+        EngineError::Fenced(why) | EngineError::Corrupt(why) => Ok(why),
+        EngineError::UnknownCoupon => Ok("the engine does not know it".to_owned()),
+        other => Err(other),
     }
 }

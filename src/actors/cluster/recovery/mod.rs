@@ -8,18 +8,21 @@
 
 mod empty_queue;
 mod leader;
+mod leading;
 mod lost;
 mod participant;
+mod permits;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use self::empty_queue::EmptyQueue;
+use self::leading::Failures;
 use self::lost::LossDisplay;
+use self::permits::PriorityPermits;
 use crate::actors::cluster::Lease;
 use crate::actors::cluster::Membership;
 use crate::actors::issuing::CouponHandle;
@@ -38,6 +41,8 @@ use crate::telemetry::Metrics;
 const LEASE_PERIOD: Duration = Duration::from_secs(4);
 /// Steps of different coupons at the same time on this node.
 const MAX_STEPS: usize = 4;
+/// Rebuilds of large coupons at the same time on this node, beside the other steps.
+const MAX_LARGE_REBUILDS: usize = 1;
 /// Between two log lines on the missing condition of one recovery.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// A coupon that the engine does not know counts as lost after this: while one is being created, it is in the catalogue for a
@@ -63,7 +68,9 @@ pub struct Recoveries {
     /// Makes this node the leader of every open recovery.
     lease: tokio::sync::Mutex<Lease>,
     /// Bounds the load on the database when many coupons are recovered at once.
-    step_permits: Semaphore,
+    step_permits: Arc<PriorityPermits>,
+    /// A large rebuild takes one of these in place of its step permit, so that small coupons do not wait for it.
+    large_permits: Arc<PriorityPermits>,
     /// The steps run here, since a long one must not delay the gate keeper.
     runtime: Handle,
 }
@@ -76,6 +83,10 @@ struct State {
     /// The start of the engine's `UnknownCoupon` answers.
     unknown_since: HashMap<CouponId, Instant>,
     empty_queue: HashMap<CouponId, EmptyQueue>,
+    /// Sequences up to which the database has every row. Later answers go on from there.
+    watermarks: HashMap<CouponId, Sequence>,
+    /// Failed attempts of this node to lead a recovery.
+    failures: HashMap<CouponId, Failures>,
     /// The last log line on the missing condition of a recovery.
     logged_at: HashMap<CouponId, Instant>,
 }
@@ -83,8 +94,6 @@ struct State {
 #[derive(Clone, Copy)]
 struct Open {
     round: Round,
-    /// Sequences up to which the database has every row. Later answers go on from there.
-    watermarks: HashMap<CouponId, Sequence>,
     /// This node's report is stored.
     reported: bool,
     /// The cluster has ended the recovery: this node may resume.
@@ -124,12 +133,12 @@ impl Recoveries {
     #[must_use]
     pub fn new(deps: RecoveryDeps) -> Arc<Self> {
         let lease = Lease::new("recover", LEASE_PERIOD, Some(Arc::clone(&deps.membership)));
-        let step_permits = Semaphore::new(MAX_STEPS);
         Arc::new(Self {
             deps,
             state: Locked::default(),
             lease: tokio::sync::Mutex::new(lease),
-            step_permits,
+            step_permits: PriorityPermits::new(MAX_STEPS),
+            large_permits: PriorityPermits::new(MAX_LARGE_REBUILDS),
             runtime: Handle::current(),
         })
     }

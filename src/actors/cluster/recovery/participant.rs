@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::permits::Urgency;
 use super::{Open, Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{CouponId, IssuedCoupon};
@@ -25,14 +26,11 @@ impl Recoveries {
             self.halt_and_report(handle, open).await?;
         }
         if !open.ended {
-            if !self.lease.lock().await.is_held().await {
-                return Err(RecoveryError::Waiting("another node verifies the engine".to_owned()));
-            }
-            let _permit = self.step_permits.acquire().await.ok();
-            let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
-            if bounded(self.deps.membership.cluster().is_open(&recovery)).await? {
-                self.lead(handle, &recovery, open.since).await?;
-            }
+            self.lead_with_lease(handle, open).await?;
+        } else if !open.reported {
+            // The others did not wait for this node's report. Members know its issuances all the same.
+            let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
+            self.halt(handle).await?;
         }
         self.forget(id);
         bounded(self.deps.engine.resume(id)).await?;
@@ -42,16 +40,17 @@ impl Recoveries {
     fn forget(&self, id: &CouponId) {
         let mut state = self.state.lock();
         state.open.remove(id);
-        state.watermarks.remove(id);
         state.unknown_since.remove(id);
         state.empty_queue.remove(id);
+        state.watermarks.remove(id);
+        state.failures.remove(id);
         state.logged_at.remove(id);
     }
 
     /// For a coupon that no open recovery is known of: the other nodes may have ended one without this node, and then it
     /// resumes. If the engine still refuses, gives the recovery that is open, or begins one.
     async fn resume_or_open(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
-        let _permit = self.step_permits.acquire().await.ok();
+        let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
         let id = handle.id();
         self.halt(handle).await?;
         match bounded(self.deps.engine.resume(id)).await {
@@ -77,7 +76,7 @@ impl Recoveries {
     }
 
     async fn halt_and_report(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
-        let _permit = self.step_permits.acquire().await.ok();
+        let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
         let id = handle.id();
         let report = self.halt(handle).await?;
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
