@@ -34,8 +34,9 @@ const HELD: &str = "WITH arrived AS (
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (coupon_id, member_id)
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (code)";
 
-/// The stored watermark, the later one of it and `$2`, and the last row that follows this one without a gap: before the
-/// first gap, `sequence = base + place`. The limit `$3` bounds the cost when a million rows follow a gap.
+/// The stored watermark, the later one of it and `$2`, and the last row that follows this one without a gap. Of a page
+/// without a gap only the rows are counted. Otherwise `sequence = base + place` before the first gap. The limit `$3` bounds
+/// the cost when a million rows follow a gap.
 const WATERMARK: &str = "WITH progress AS (
         SELECT COALESCE((SELECT sequence FROM coupon_watermarks WHERE coupon_id = $1), 0) AS stored
     ), start AS (
@@ -45,7 +46,12 @@ const WATERMARK: &str = "WITH progress AS (
         FROM coupon_issuances WHERE coupon_id = $1 AND sequence > (SELECT base FROM start)
         ORDER BY sequence LIMIT $3
     )
-    SELECT stored, base, (SELECT max(sequence) FROM ahead WHERE sequence = base + place) AS reached FROM start";
+    SELECT stored, base, CASE
+        WHEN $3 = (SELECT count(*) FROM coupon_issuances WHERE coupon_id = $1
+            AND sequence > (SELECT base FROM start) AND sequence <= (SELECT base FROM start) + $3)
+        THEN base + $3
+        ELSE (SELECT max(sequence) FROM ahead WHERE sequence = base + place)
+    END AS reached FROM start";
 
 const KEEP_WATERMARK: &str = "INSERT INTO coupon_watermarks (coupon_id, sequence) VALUES ($1, $2)
     ON CONFLICT (coupon_id) DO UPDATE SET sequence = EXCLUDED.sequence
@@ -108,7 +114,7 @@ impl IssuanceStore for PostgresStore {
         let (mut watermark, mut limit) = (known, WATERMARK_PAGE);
         loop {
             let statement = sqlx::query(WATERMARK).bind(coupon.as_str()).bind(rows::integer(watermark));
-            let row = self.database.fetch_one(statement.bind(i64::from(limit))).await.map_err(failed)?;
+            let row = self.database.fetch_one(statement.bind(rows::integer(limit))).await.map_err(failed)?;
             let (stored, base, reached) = watermark_page(&row).map_err(failed)?;
             if reached - stored >= WATERMARK_LAG {
                 self.keep_watermark(coupon, reached).await;
