@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::races::{self, request_coupon, until, until_persisted};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::amqp_url;
 
@@ -39,7 +39,7 @@ async fn until_true(stack: &Stack, what: &str, query: &str) {
 
 async fn until_holds(node: &NodeProcess, member: &str, sequence: u32) {
     until(&format!("{member} to get sequence {sequence}"), async || {
-        let (status, body) = ask(node.address(), "drop", member).await;
+        let (status, body) = request_coupon(node.address(), "drop", member).await;
         assert!(matches!(status, 200 | 201 | 404 | 503), "{status} {body}");
         (body["sequence"] == sequence).then_some(())
     })
@@ -103,7 +103,7 @@ async fn issuances_of_a_node_whose_report_was_missed_are_written_down_all_the_sa
     rabbitmq.set(Mode::Cut).await;
     execute(&stack, format!("REVOKE INSERT ON coupon_issuances FROM {user}")).await;
     one.freeze();
-    assert_eq!(ask(missed.address(), "drop", "unlucky").await.1["sequence"], 2);
+    assert_eq!(request_coupon(missed.address(), "drop", "unlucky").await.1["sequence"], 2);
     flush(&redis.url()).await;
     one.thaw();
     until_true(&stack, "a recovery", "SELECT EXISTS (SELECT FROM coupon_recoveries WHERE is_open)").await;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::races::{self, ask, until};
+use crate::support::races::{self, request_coupon, until};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::connect_redis;
 
@@ -82,7 +82,7 @@ impl Pair {
 
 async fn assert_served(node: &NodeProcess, coupon: &str, member: &str, sequence: u32) {
     let answer = until("the coupon to be served again", async || {
-        let answer = ask(node.address(), coupon, member).await;
+        let answer = request_coupon(node.address(), coupon, member).await;
         assert!(matches!(answer.0, 200 | 201 | 503), "{answer:?}");
         (answer.0 != 503).then_some(answer)
     })

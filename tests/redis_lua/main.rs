@@ -9,7 +9,7 @@ mod connecting;
 mod fences;
 mod lock;
 mod memory;
+mod no_answer;
 mod outbox;
 mod partial_writes;
 mod rebuild;
-mod silence;

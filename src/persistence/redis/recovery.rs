@@ -43,7 +43,7 @@ impl EngineRecovery for RedisLuaEngine {
         Ok(Suspension { epoch: epoch::parse(&epoch).unwrap_or(0), token })
     }
 
-    async fn undelivered(
+    async fn entries_of_epoch(
         &self,
         coupon: &CouponId,
         epoch: Epoch,
