@@ -35,8 +35,8 @@ const HELD: &str = "WITH arrived AS (
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (code)";
 
 /// The stored watermark, the later one of it and `$2`, and the last row that follows this one without a gap. Of a page
-/// without a gap only the rows are counted. Otherwise `sequence = base + place` before the first gap. The limit `$3` bounds
-/// the cost when a million rows follow a gap.
+/// without a gap only the rows are counted. Otherwise `sequence = base + place` before the first gap. The limit `$3`
+/// bounds the cost when a million rows follow a gap.
 const WATERMARK: &str = "WITH progress AS (
         SELECT COALESCE((SELECT sequence FROM coupon_watermarks WHERE coupon_id = $1), 0) AS stored
     ), start AS (

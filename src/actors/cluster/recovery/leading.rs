@@ -11,8 +11,8 @@ use crate::ports::OpenRecovery;
 
 /// Between two looks at the lease while this node leads.
 const LEASE_POLL: Duration = Duration::from_millis(500);
-/// A leader gives the lease back after so many failed attempts in a row on one coupon, over this time at least: a service
-/// that is away for all nodes may be back sooner.
+/// A leader gives the lease back after so many failed attempts in a row on one coupon, over this time at least: a
+/// service that is away for all nodes may be back sooner.
 const FAILURES_MAX: u32 = 3;
 const FAILING_FOR: Duration = LEASE_PERIOD;
 /// Another node that can lead has taken the lease within this time.
