@@ -2,7 +2,9 @@
 --
 -- KEYS[1] coupon:{ID}:meta          hash: total, opens_at_ms, closes_at_ms ('' if none), lifecycle, epoch, run_id;
 --                                   latest_ms, the issued_at_ms of the highest sequence, absent before the first;
---                                   during a rebuild also rebuilding, the token of that rebuild
+--                                   after a suspension also suspension, its token, with 'ended ' before it once the
+--                                   coupon is verified; during a rebuild also rebuilding, the token of that rebuild, and
+--                                   rebuilding_round, the round of its recovery
 -- KEYS[2] coupon:{ID}:stock         remaining issuances
 -- KEYS[3] coupon:{ID}:participants  hash: member to "sequence issued_at_ms"
 -- KEYS[4] coupon:{ID}:outbox        stream: ids epoch-sequence; fields m (member), t (issued_at_ms), p (traceparent)

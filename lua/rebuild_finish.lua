@@ -37,7 +37,7 @@ end
 redis.call('SET', stock_key, total - issued)
 redis.call('HSET', meta_key, 'total', ARGV[4], 'opens_at_ms', ARGV[5], 'closes_at_ms', ARGV[6],
   'lifecycle', ARGV[7], 'epoch', epoch, 'run_id', run_id, 'latest_ms', latest)
-redis.call('HDEL', meta_key, 'rebuilding')
+redis.call('HDEL', meta_key, 'rebuilding', 'rebuilding_round', 'suspension')
 local coupon, refusal = read_consistent()
 if not coupon then
   return refusal

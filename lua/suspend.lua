@@ -1,13 +1,14 @@
 -- suspend.lua: fences the coupon until it has been verified, as after a restart. A recovery begins with it, because the
--- recovery could not take later decisions into account.
+-- recovery could not take later decisions into account. Only the latest suspension may verify or rebuild the coupon.
 --
 -- KEYS    as in coupon.lua
+-- ARGV[1] token of this suspension
 --
 -- Returns OK, then the epoch, '' if this server has no such coupon or a rebuild is running.
 if redis.call('TYPE', meta_key).ok ~= 'hash' then
   return { 'OK', '' }
 end
-redis.call('HSET', meta_key, 'run_id', '')
+redis.call('HSET', meta_key, 'run_id', '', 'suspension', ARGV[1])
 if redis.call('HEXISTS', meta_key, 'rebuilding') == 1 then
   return { 'OK', '' }
 end

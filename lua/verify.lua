@@ -10,15 +10,27 @@
 -- ARGV[5] closes_at_ms, '' if none
 -- ARGV[6] lifecycle
 --
--- Returns OK and the coupon, then the run id of this server; or FENCED and the reason.
+-- ARGV[7] token of the suspension. A late call must not undo changes that came after another verification.
+--
+-- Returns OK and the coupon, then the run id of this server; FENCED and the reason; or
+--   LATE               the coupon has been suspended or released since; nothing was changed
 local known, oldest_epoch, total = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local token = ARGV[7]
 
+local suspension = redis.call('HGET', meta_key, 'suspension')
+local is_repeated = suspension == 'ended ' .. token
+if suspension ~= token and not is_repeated and redis.call('EXISTS', meta_key) == 1 then
+  return { 'LATE' }
+end
 local coupon, refusal = read_consistent()
 if not coupon then
   if refusal[1] == 'CORRUPT' then
     refusal[1] = 'FENCED'
   end
   return refusal
+end
+if is_repeated then
+  return ok(coupon)
 end
 if tonumber(coupon.epoch) < oldest_epoch then
   return { 'FENCED', 'Redis holds an epoch of the coupon from before its rebuild' }
@@ -56,7 +68,8 @@ coupon.opens_digits, coupon.closes_digits = ARGV[4], ARGV[5]
 local run_id = own_run_id()
 redis.call('SET', stock_key, coupon.stock)
 redis.call('HSET', meta_key, 'total', coupon.total, 'opens_at_ms', coupon.opens_digits,
-  'closes_at_ms', coupon.closes_digits, 'lifecycle', coupon.lifecycle, 'run_id', run_id)
+  'closes_at_ms', coupon.closes_digits, 'lifecycle', coupon.lifecycle, 'run_id', run_id,
+  'suspension', 'ended ' .. token)
 local answer = ok(coupon)
 answer[9] = run_id
 return answer

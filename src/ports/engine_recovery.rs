@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{EngineError, IssuanceStore, Life, OutboxEntry};
+use super::{EngineError, IssuanceStore, Life, OutboxEntry, Round};
 use crate::domain::{Coupon, CouponId, Sequence};
 
 /// Number of one loading of a coupon into the engine; grows with each rebuild. 0 if it was never loaded.
@@ -38,6 +38,15 @@ pub enum Resumption {
     OtherServer,
 }
 
+/// A stop of one coupon in the engine, for all nodes. Only the latest suspension of a coupon may verify or rebuild it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// Epoch of the coupon; 0 if the engine does not know it, or is rebuilding it.
+    pub epoch: Epoch,
+    /// Distinguishes this suspension from every other one.
+    pub token: String,
+}
+
 /// An engine that keeps its own data, apart from the database, and may therefore lose decisions.
 ///
 /// The order of calls on one coupon: every node calls [`halt_and_report`](Self::halt_and_report); one node calls
@@ -49,15 +58,14 @@ pub trait EngineRecovery: Send + Sync {
     /// knowledge of the node. Replies in flight are discarded: they become errors.
     fn halt_and_report(&self, coupon: &CouponId) -> NodeReport;
 
-    /// First sequence in this node's memory that may not be in the database.
-    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence>;
+    /// Whether this node remembers a grant that may not be in the database.
+    fn has_unconfirmed(&self, coupon: &CouponId) -> bool;
 
     /// Forgets every grant up to and including `through`, because the database holds it.
     fn forget_through(&self, coupon: &CouponId, through: Sequence);
 
-    /// Stops the use of the coupon by every node until it is verified or rebuilt, and returns its epoch; 0 if the
-    /// engine does not know the coupon.
-    async fn suspend(&self, coupon: &CouponId) -> Result<Epoch, EngineError>;
+    /// Stops the use of the coupon by every node until it is verified or rebuilt.
+    async fn suspend(&self, coupon: &CouponId) -> Result<Suspension, EngineError>;
 
     /// Outbox entries of `epoch` with a sequence above `after`, at most `limit`. Also works while the engine is fenced.
     async fn entries_of_epoch(
@@ -73,15 +81,28 @@ pub trait EngineRecovery: Send + Sync {
     /// engine stays.
     ///
     /// # Errors
-    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt.
-    async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Life, EngineError>;
+    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt. [`EngineError::Busy`],
+    /// and nothing is changed, if the coupon has been suspended or released since.
+    async fn verify(
+        &self,
+        coupon: &Coupon,
+        suspension: &Suspension,
+        evidence: HighWatermark,
+    ) -> Result<Life, EngineError>;
 
     /// Deletes the engine's data of `coupon`, loads the rows of `store` in a new epoch above `evidence.epoch`, and
     /// returns the new life. May be repeated, also by another node after a crash in the middle: the coupon is fenced
-    /// until a rebuild is complete. Requires that the database holds every sequence up to `evidence.issued`.
+    /// until a rebuild is complete, and a repetition in the same round goes on where the earlier one stopped. Requires
+    /// that the database holds every sequence up to `evidence.issued`.
+    ///
+    /// # Errors
+    /// [`EngineError::Fenced`] if the database lacks a row or another rebuild has replaced this one;
+    /// [`EngineError::Busy`], and nothing is changed, if the coupon has been suspended or released since.
     async fn rebuild(
         &self,
         coupon: &Coupon,
+        round: Round,
+        suspension: &Suspension,
         evidence: HighWatermark,
         store: &dyn IssuanceStore,
     ) -> Result<Life, EngineError>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::BoxError;
-use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{CouponId, Grant, IssuedCoupon, MemberId, Sequence};
 
 /// Reason for which the store did not write a batch.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +79,15 @@ pub trait IssuanceStore: Send + Sync {
     /// Writes a batch in one statement, and classifies the skipped rows.
     async fn insert(&self, batch: &[IssuedCoupon]) -> Result<InsertReport, StoreError>;
 
-    /// The sequence up to which the database has every row. The caller knows that it is at least `known`.
+    /// The sequence up to which the database has every row. The database certainly has every row up to `known`: the store
+    /// may keep the answer as progress, from which later calls go on, also calls of other nodes and after one that was
+    /// given up.
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError>;
+
+    /// Forgets the progress of [`watermark`](Self::watermark), because a row below it is missing.
+    async fn recount(&self, _coupon: &CouponId) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Largest sequence in the database; 0 if there is none.
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError>;
@@ -99,4 +106,20 @@ pub trait IssuanceStore: Send + Sync {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<IssuedCoupon>, StoreError>;
+
+    /// Members and grants of the issuances with a sequence above `after`, at most `limit`, in the order of sequences. Reads
+    /// less than [`list`](Self::list), for a rebuild of millions.
+    async fn grants(
+        &self,
+        coupon: &CouponId,
+        after: Sequence,
+        limit: u32,
+    ) -> Result<Vec<(MemberId, Grant)>, StoreError> {
+        let issuances = self.list(coupon, after, limit).await?;
+        let grant = |issuance: IssuedCoupon| {
+            let IssuedCoupon { member_id, sequence, issued_at, .. } = issuance;
+            (member_id, Grant { sequence, issued_at })
+        };
+        Ok(issuances.into_iter().map(grant).collect())
+    }
 }

@@ -31,7 +31,7 @@ pub use coupon_lives::{CouponLives, Life};
 pub use dead_letters::{
     DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEvent, LetterEventKind,
 };
-pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport, Resumption};
+pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport, Resumption, Suspension};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};

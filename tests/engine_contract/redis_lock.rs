@@ -75,7 +75,8 @@ impl Fixture for RedisLock {
             node.lua.halt_and_report(&coupon.id);
         }
         let evidence = HighWatermark { epoch: 0, issued: rows };
-        self.first.lua.verify(coupon, evidence).await.expect("nothing was lost");
+        let suspension = self.first.lua.suspend(&coupon.id).await.expect("Redis answers");
+        self.first.lua.verify(coupon, &suspension, evidence).await.expect("nothing was lost");
         for node in [&self.first, &self.second] {
             node.lua.resume(&coupon.id).await.expect("it is verified");
         }

@@ -50,7 +50,8 @@ impl Fixture for RedisLua {
             node.halt_and_report(&coupon.id);
         }
         let evidence = HighWatermark { epoch: 0, issued: rows };
-        self.first.verify(coupon, evidence).await.expect("nothing was lost");
+        let suspension = self.first.suspend(&coupon.id).await.expect("Redis answers");
+        self.first.verify(coupon, &suspension, evidence).await.expect("nothing was lost");
         for node in [&self.first, &self.second] {
             node.resume(&coupon.id).await.expect("it is verified");
         }

@@ -1,11 +1,15 @@
 //! The watermark of a coupon.
 
+use std::time::Duration;
+
+use openrun::persistence::postgres::PostgresStore;
 use openrun::ports::IssuanceStore;
 use proptest::collection::btree_set;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use crate::fixtures::{Stage, id, issuances};
+use crate::fixtures::{Stage, connect, id, issuances};
+use crate::support::proxy::{Mode, Proxy};
 
 #[tokio::test]
 async fn it_stops_before_the_first_gap_and_continues_when_the_gap_is_filled() {
@@ -25,14 +29,20 @@ async fn it_stops_before_the_first_gap_and_continues_when_the_gap_is_filled() {
     assert_eq!(stage.store.watermark(&id("other"), 0).await.unwrap(), 0);
 }
 
+/// Inserts the sequences up to `last`, except `gap`.
+fn many_rows(last: u32, gap: u32) -> String {
+    format!(
+        "INSERT INTO coupon_issuances
+        SELECT 'drop', n, 'm' || n, regexp_replace(lpad(n::text, 20, '0'), '(.{{5}})(.{{5}})(.{{5}})(.{{5}})', '\\1-\\2-\\3-\\4'),
+            'UNUSED', now()
+        FROM generate_series(1, {last}) AS n WHERE n <> {gap}"
+    )
+}
+
 #[tokio::test]
 async fn it_reads_further_than_one_page() {
     let stage = Stage::new(100_000).await;
-    let statement = "INSERT INTO coupon_issuances
-        SELECT 'drop', n, 'm' || n, regexp_replace(lpad(n::text, 20, '0'), '(.{5})(.{5})(.{5})(.{5})', '\\1-\\2-\\3-\\4'),
-            'UNUSED', now()
-        FROM generate_series(1, 45000) AS n WHERE n <> 40001";
-    stage.execute(statement).await.unwrap();
+    stage.execute(&many_rows(45_000, 40_001)).await.unwrap();
     assert_eq!(stage.store.watermark(&id("drop"), 0).await.unwrap(), 40_000);
     assert_eq!(stage.store.watermark(&id("drop"), 30_000).await.unwrap(), 40_000);
 }
@@ -51,4 +61,27 @@ async fn it_agrees_with_counting_for_any_gaps() {
             assert_eq!(found, expected, "known {known} of {present:?}");
         }
     }
+}
+
+/// A caller waits for two seconds at most, and such a coupon takes longer.
+#[tokio::test]
+async fn a_count_that_is_given_up_goes_on_where_it_stopped() {
+    const LIMIT: Duration = Duration::from_millis(700);
+    let stage = Stage::new(100_000).await;
+    stage.execute(&many_rows(60_000, 50_001)).await.unwrap();
+    let mut url = url::Url::parse(stage.url()).expect("it is a URL");
+    let proxy = Proxy::start(url.port().expect("it has a port")).await;
+    url.set_port(Some(proxy.port())).expect("it has a port");
+    let slow = PostgresStore::new(connect(url.as_str()).await);
+    assert_eq!(slow.watermark(&id("other"), 0).await.unwrap(), 0, "it is connected");
+    proxy.set(Mode::Delay(Duration::from_millis(100))).await;
+    let mut attempts = 0;
+    let reached = loop {
+        attempts += 1;
+        assert!(attempts <= 20, "no attempt within {LIMIT:?} reached the watermark");
+        if let Ok(reached) = tokio::time::timeout(LIMIT, slow.watermark(&id("drop"), 0)).await {
+            break reached.unwrap();
+        }
+    };
+    assert_eq!(reached, 50_000);
 }

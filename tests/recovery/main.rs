@@ -6,6 +6,7 @@ mod support;
 mod acks;
 mod arrange;
 mod in_flight;
+mod leaders;
 mod letters;
 mod lifecycle;
 #[cfg(feature = "test-panics")]
@@ -15,6 +16,7 @@ mod node_killed;
 mod outages;
 mod postgres_decides;
 mod race;
+mod rebuilding;
 mod redis_lost;
 mod roles;
 mod two_nodes;

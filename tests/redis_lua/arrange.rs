@@ -5,7 +5,9 @@ use openrun::domain::{
     Timestamp, Traceparent, Verdict,
 };
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
-use openrun::ports::{AdmissionEngine, BatchAnswer, EngineError, EngineRecovery, HighWatermark};
+use openrun::ports::{
+    AdmissionEngine, BatchAnswer, EngineError, EngineRecovery, HighWatermark, IssuanceStore, Life, Round,
+};
 use redis::{Cmd, FromRedisValue};
 
 use crate::support::shared::{connect_redis, coupon_id};
@@ -66,8 +68,29 @@ impl Node {
     /// Verifies the engine against this node's report and the database's `rows`, and resumes.
     pub(crate) async fn verify(&self, coupon: &Coupon, rows: u32) -> Result<(), EngineError> {
         let reported = self.engine.halt_and_report(&coupon.id).issued;
-        self.engine.verify(coupon, HighWatermark { epoch: 0, issued: rows.max(reported) }).await?;
+        self.verify_against(coupon, HighWatermark { epoch: 0, issued: rows.max(reported) }).await?;
         self.engine.resume(&coupon.id).await.map(drop)
+    }
+
+    /// Suspends and verifies the coupon.
+    pub(crate) async fn verify_against(
+        &self,
+        coupon: &Coupon,
+        evidence: HighWatermark,
+    ) -> Result<Life, EngineError> {
+        let suspension = self.engine.suspend(&coupon.id).await?;
+        self.engine.verify(coupon, &suspension, evidence).await
+    }
+
+    /// Suspends the coupon and rebuilds it from `store`, always in the same round.
+    pub(crate) async fn rebuild(
+        &self,
+        coupon: &Coupon,
+        evidence: HighWatermark,
+        store: &dyn IssuanceStore,
+    ) -> Result<Life, EngineError> {
+        let suspension = self.engine.suspend(&coupon.id).await?;
+        self.engine.rebuild(coupon, Round(1), &suspension, evidence, store).await
     }
 
     /// Loads an open coupon.

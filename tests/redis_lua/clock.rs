@@ -62,7 +62,7 @@ async fn a_rebuilt_coupon_keeps_the_time_of_its_last_issuance() {
     };
     let rows = Rows::holding(&coupon, &[ahead(1), ahead(2)]).await;
     node.engine.halt_and_report(&coupon.id);
-    node.engine.rebuild(&coupon, HighWatermark { epoch: 0, issued: 2 }, &rows.store).await.unwrap();
+    node.rebuild(&coupon, HighWatermark { epoch: 0, issued: 2 }, &rows.store).await.unwrap();
     node.engine.resume(&coupon.id).await.unwrap();
     assert_eq!(issue(&node.engine, &coupon, &["m3"]).await, [(3, AHEAD_MS + 2)]);
 }
@@ -78,7 +78,7 @@ async fn an_impossible_time_of_a_row_is_ignored() {
     };
     let rows = Rows::holding(&coupon, &[absurd]).await;
     node.engine.halt_and_report(&coupon.id);
-    node.engine.rebuild(&coupon, HighWatermark { epoch: 0, issued: 1 }, &rows.store).await.unwrap();
+    node.rebuild(&coupon, HighWatermark { epoch: 0, issued: 1 }, &rows.store).await.unwrap();
     node.engine.resume(&coupon.id).await.unwrap();
     assert_eq!(issue(&node.engine, &coupon, &["m2"]).await[0].0, 2);
 }

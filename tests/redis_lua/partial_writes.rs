@@ -71,7 +71,7 @@ async fn an_impossible_epoch_is_corrupt() {
         assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{epoch}: {answer:?}");
         let reported = node.engine.halt_and_report(id).epoch;
         assert!(node.engine.resume(id).await.is_err(), "{epoch}");
-        assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "{epoch}");
+        assert_eq!(node.engine.suspend(id).await.unwrap().epoch, 0, "{epoch}");
         assert_eq!(node.engine.halt_and_report(id).epoch, reported, "{epoch}");
     }
 }

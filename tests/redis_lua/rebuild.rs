@@ -1,9 +1,11 @@
 //! A Redis that lost data is rebuilt from the database, in a new epoch that fences nodes of the earlier one.
 
-use openrun::domain::{CodeSalt, Coupon, IssuanceStatus, IssuedCoupon, Lifecycle, Timestamp};
+use openrun::domain::{
+    CodeSalt, Coupon, IssuanceStatus, IssuedCoupon, Lifecycle, Reconfiguration, Timestamp,
+};
 use openrun::persistence::sqlite::{SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
 use openrun::ports::{
-    AdmissionEngine, CouponCatalog, EngineError, EngineRecovery, HighWatermark, IssuanceStore, Outbox,
+    AdmissionEngine, CouponCatalog, EngineError, EngineRecovery, HighWatermark, IssuanceStore, Outbox, Round,
 };
 use tempfile::TempDir;
 
@@ -53,7 +55,7 @@ async fn a_rebuild_restores_all_holders_and_continues_the_sequences() {
     let id = &coupon.id;
     let rows = Rows::of(&coupon, 1..=2_500).await;
     node.engine.halt_and_report(id);
-    let epoch = node.engine.rebuild(&coupon, evidence(2_500), &rows.store).await.unwrap();
+    let epoch = node.rebuild(&coupon, evidence(2_500), &rows.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
 
     let answer = node.admit(id, &["m1", "new", "m2500"]).await.unwrap();
@@ -65,7 +67,7 @@ async fn a_rebuild_restores_all_holders_and_continues_the_sequences() {
     let pending = node.engine.outbox().pending(id, 0, 10).await.unwrap();
     assert_eq!(pending.iter().map(|entry| entry.grant.sequence).collect::<Vec<_>>(), [2_501]);
     // A rebuilt coupon passes verification.
-    assert_eq!(node.engine.verify(&coupon, evidence(2_501)).await.unwrap(), epoch);
+    assert_eq!(node.verify_against(&coupon, evidence(2_501)).await.unwrap(), epoch);
 }
 
 /// An older version of openrun may have written an impossible epoch into the database.
@@ -77,10 +79,10 @@ async fn an_impossible_epoch_in_the_evidence_is_ignored() {
     for absurd in [1 << 53, u64::try_from(i64::MAX).unwrap(), u64::MAX] {
         node.engine.halt_and_report(&coupon.id);
         let evidence = HighWatermark { epoch: absurd, issued: 2 };
-        let life = node.engine.rebuild(&coupon, evidence, &rows.store).await.unwrap();
+        let life = node.rebuild(&coupon, evidence, &rows.store).await.unwrap();
         assert!(life.epoch < 1 << 53, "{life:?}");
         node.engine.resume(&coupon.id).await.unwrap();
-        assert_eq!(node.engine.verify(&coupon, evidence).await.unwrap(), life);
+        assert_eq!(node.verify_against(&coupon, evidence).await.unwrap(), life);
     }
     assert_eq!(sequences(&node.admit(&coupon.id, &["m3", "m1"]).await.unwrap()), [3, 1]);
 }
@@ -90,7 +92,7 @@ async fn a_coupon_without_rows_is_rebuilt_empty() {
     let node = Node::at(&redis_url()).await;
     let coupon = crate::arrange::coupon(5, 0);
     let rows = Rows::of(&coupon, []).await;
-    node.engine.rebuild(&coupon, evidence(0), &rows.store).await.unwrap();
+    node.rebuild(&coupon, evidence(0), &rows.store).await.unwrap();
     assert_eq!(sequences(&node.admit(&coupon.id, &["a"]).await.unwrap()), [1]);
 }
 
@@ -101,7 +103,7 @@ async fn a_node_of_the_earlier_epoch_can_neither_decide_nor_find_nor_trim() {
     let id = &coupon.id;
     old.admit(id, &["m1", "m2"]).await.unwrap();
     let rows = Rows::of(&coupon, 1..=2).await;
-    new.engine.rebuild(&coupon, evidence(2), &rows.store).await.unwrap();
+    new.rebuild(&coupon, evidence(2), &rows.store).await.unwrap();
     new.admit(id, &["m3"]).await.unwrap();
 
     assert_fenced(old.admit(id, &["m4"]).await, "loaded again");
@@ -120,15 +122,15 @@ async fn an_interrupted_rebuild_fences_the_coupon_until_another_one_finishes() {
     let id = &coupon.id;
     node.admit(id, &["m1", "m2", "m3"]).await.unwrap();
     let incomplete = Rows::of(&coupon, [1, 3]).await;
-    assert_fenced(node.engine.rebuild(&coupon, evidence(3), &incomplete.store).await, "lacks sequence 2");
+    assert_fenced(node.rebuild(&coupon, evidence(3), &incomplete.store).await, "lacks sequence 2");
 
     assert_fenced(node.admit(id, &["m4"]).await, "being rebuilt");
-    assert_fenced(node.engine.verify(&coupon, evidence(0)).await, "being rebuilt");
+    assert_fenced(node.verify_against(&coupon, evidence(0)).await, "being rebuilt");
     assert_fenced(node.engine.outbox().pending(id, 0, 9).await, "being rebuilt");
-    assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "the outbox is gone");
+    assert_eq!(node.engine.suspend(id).await.unwrap().epoch, 0, "the outbox is gone");
     let complete = Rows::of(&coupon, 1..=3).await;
     node.engine.halt_and_report(id);
-    node.engine.rebuild(&coupon, evidence(3), &complete.store).await.unwrap();
+    node.rebuild(&coupon, evidence(3), &complete.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
     assert_eq!(sequences(&node.admit(id, &["m4", "m2"]).await.unwrap()), [4, 2]);
 }
@@ -141,7 +143,7 @@ async fn of_two_concurrent_rebuilds_only_the_later_one_finishes() {
     // Another node began a rebuild and froze. Its token is replaced before it continues.
     let meta = key(&coupon.id, "meta");
     node.raw::<()>(&["HSET", &meta, "rebuilding", "token of a frozen node"]).await;
-    node.engine.rebuild(&coupon, evidence(5), &rows.store).await.unwrap();
+    node.rebuild(&coupon, evidence(5), &rows.store).await.unwrap();
     assert!(!node.raw::<bool>(&["HEXISTS", &meta, "rebuilding"]).await);
     assert_eq!(node.raw::<u32>(&["HLEN", &key(&coupon.id, "participants")]).await, 5);
 }
@@ -155,17 +157,17 @@ async fn a_redis_of_the_epoch_before_a_rebuild_is_not_accepted() {
     let copies = node.dump(id).await;
     let rows = Rows::of(&coupon, 1..=1).await;
     node.engine.halt_and_report(id);
-    let epoch = node.engine.rebuild(&coupon, evidence(1), &rows.store).await.unwrap().epoch;
+    let epoch = node.rebuild(&coupon, evidence(1), &rows.store).await.unwrap().epoch;
     node.engine.resume(id).await.unwrap();
     for (part, copy) in ["meta", "stock", "participants", "outbox"].iter().zip(copies) {
         node.restore(&key(id, part), &copy.expect("it was there")).await;
     }
-    assert_fenced(
-        node.engine.verify(&coupon, HighWatermark { epoch, issued: 1 }).await,
-        "before its rebuild",
-    );
     node.engine.halt_and_report(id);
     assert_fenced(node.engine.resume(id).await, "before its rebuild");
+    assert_fenced(
+        node.verify_against(&coupon, HighWatermark { epoch, issued: 1 }).await,
+        "before its rebuild",
+    );
 }
 
 #[tokio::test]
@@ -214,17 +216,79 @@ async fn a_suspended_coupon_is_fenced() {
     let (one, other) = (Node::at(&redis_url()).await, Node::at(&redis_url()).await);
     let coupon = one.open_coupon(5).await;
     other.admit(&coupon.id, &["a"]).await.unwrap();
-    let epoch = one.engine.suspend(&coupon.id).await.unwrap();
+    let epoch = one.engine.suspend(&coupon.id).await.unwrap().epoch;
     assert_fenced(other.admit(&coupon.id, &["b"]).await, "not been verified");
     let entries = one.engine.entries_of_epoch(&coupon.id, epoch, 0, 10).await.unwrap();
     assert_eq!(entries.len(), 1, "the outbox is still readable");
     assert_eq!(
-        one.engine.suspend(&crate::arrange::coupon(5, 0).id).await.unwrap(),
+        one.engine.suspend(&crate::arrange::coupon(5, 0).id).await.unwrap().epoch,
         0,
         "an unknown coupon is no error"
     );
     assert!(matches!(
-        one.engine.verify(&crate::arrange::coupon(5, 0), evidence(0)).await,
+        one.verify_against(&crate::arrange::coupon(5, 0), evidence(0)).await,
         Err(EngineError::UnknownCoupon)
     ));
+}
+
+/// A leader was frozen before its verification or its rebuild, and another node led meanwhile.
+#[tokio::test]
+async fn a_late_verification_or_rebuild_changes_nothing() {
+    let (late, other) = (Node::at(&redis_url()).await, Node::at(&redis_url()).await);
+    let mut coupon = late.open_coupon(5).await;
+    let id = coupon.id.clone();
+    late.admit(&id, &["a", "b"]).await.unwrap();
+    coupon.lifecycle = Lifecycle::Paused;
+    let stale = coupon.clone();
+    let rows = Rows::of(&coupon, 1..=1).await;
+    let early = late.engine.suspend(&id).await.unwrap();
+    let too_late = async || {
+        let verified = late.engine.verify(&stale, &early, evidence(2)).await;
+        assert!(matches!(verified, Err(EngineError::Busy(_))), "{verified:?}");
+        let rebuilt = late.engine.rebuild(&stale, Round(1), &early, evidence(1), &rows.store).await;
+        assert!(matches!(rebuilt, Err(EngineError::Busy(_))), "{rebuilt:?}");
+    };
+    let suspension = other.engine.suspend(&id).await.unwrap();
+    too_late().await;
+    coupon.lifecycle = Lifecycle::Active;
+    let epoch = other.engine.verify(&coupon, &suspension, evidence(2)).await.unwrap();
+    let raised = Reconfiguration { total: Some(8), ..Reconfiguration::default() };
+    other.engine.reconfigure(&id, raised).await.unwrap().unwrap();
+    too_late().await;
+    // The answer to a verification may be lost: the repeated one changes nothing either.
+    assert_eq!(other.engine.verify(&stale, &suspension, evidence(2)).await.unwrap(), epoch);
+    let standing = other.engine.standing(&id).await.unwrap();
+    assert_eq!((standing.inventory.total(), standing.inventory.issued()), (8, 2));
+    assert_eq!(standing.lifecycle, Lifecycle::Active);
+}
+
+#[tokio::test]
+async fn a_rebuild_goes_on_after_the_restored_holders_only_in_the_same_round_and_from_the_same_rows() {
+    const ROWS: u32 = 12_000;
+    let node = Node::at(&redis_url()).await;
+    let coupon = node.open_coupon(ROWS).await;
+    let id = &coupon.id;
+    let rows = |last: u32, changed: u32| {
+        let mut rows: Vec<_> = (1..=last).map(|sequence| row(&coupon, sequence)).collect();
+        rows[changed as usize - 1].issued_at = Timestamp::from_ms(5);
+        rows
+    };
+    let rebuild = async |round: u32, rows: &[IssuedCoupon]| {
+        let rows = Rows::holding(&coupon, rows).await;
+        let suspension = node.engine.suspend(id).await.unwrap();
+        node.engine.rebuild(&coupon, Round(round), &suspension, evidence(ROWS), &rows.store).await
+    };
+    // The changed time of a row shows which rows are read again.
+    for (round, changed, is_read) in [(1, 7, false), (2, 7, true), (1, 10_000, true)] {
+        let mut incomplete = rows(ROWS, ROWS);
+        incomplete.remove(10_500);
+        assert_fenced(rebuild(1, &incomplete).await, "lacks sequence 10501");
+        assert_eq!(node.raw::<u32>(&["HLEN", &key(id, "participants")]).await, 10_000);
+        rebuild(round, &rows(ROWS, changed)).await.unwrap();
+        node.engine.halt_and_report(id);
+        node.engine.resume(id).await.unwrap();
+        let held = node.engine.find(id, &member(&format!("m{changed}"))).await.unwrap().unwrap();
+        assert_eq!(held.issued_at.as_ms() == 5, is_read, "round {round}, row {changed}");
+        assert_eq!(node.engine.standing(id).await.unwrap().inventory.issued(), ROWS);
+    }
 }

@@ -50,6 +50,12 @@ impl Lease {
         held
     }
 
+    /// Gives the lease back and does not ask for it during `pause`: another node may be able to do what this one cannot.
+    pub async fn stand_aside(&mut self, pause: Duration) {
+        self.release().await;
+        self.retry_at = Some(Instant::now() + pause);
+    }
+
     /// Gives the lease back, so that another node can take it at once.
     pub async fn release(&mut self) {
         if self.renew_at.take().is_some()

@@ -7,12 +7,13 @@ use super::errors::DatabaseError;
 
 /// The rights of a node. Lowering a total locks the issuances against inserts (`migrations/postgres`), for which
 /// PostgreSQL demands the right to update them.
-const NEEDED: [(&str, &[&str]); 13] = [
+const NEEDED: [(&str, &[&str]); 14] = [
     ("_sqlx_migrations", &["SELECT"]),
     ("coupons", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_issuances", &["SELECT", "INSERT", "UPDATE"]),
     ("coupon_admissions", &["SELECT", "INSERT", "UPDATE"]),
     ("engine_revision", &["SELECT", "UPDATE"]),
+    ("coupon_watermarks", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("issuance_conflicts", &["SELECT", "INSERT", "UPDATE"]),
     ("issuance_write_offs", &["SELECT", "INSERT"]),
     ("nodes", &["SELECT", "INSERT", "UPDATE", "DELETE"]),

@@ -1,14 +1,15 @@
 //! The issuances in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use super::classify::{RowsByKey, classify};
 use super::database::Database;
 use super::errors::{Fault, cause, fault, refusal};
 use super::quarantine::quarantine;
 use super::rows::{self, Columns};
-use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{CouponId, Grant, IssuedCoupon, MemberId, Sequence};
 use crate::fault_injection::bugs;
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
 use crate::telemetry::DatabaseCall;
@@ -33,14 +34,30 @@ const HELD: &str = "WITH arrived AS (
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (coupon_id, member_id)
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (code)";
 
-/// The last row that follows `$2` without a gap: before the first gap, `sequence = $2 + place`. The limit `$3` bounds
-/// the cost when a million rows follow a gap.
-const WATERMARK: &str = "WITH ahead AS (
+/// The stored watermark, the later one of it and `$2`, and the last row that follows this one without a gap. Of a page
+/// without a gap only the rows are counted. Otherwise `sequence = base + place` before the first gap. The limit `$3`
+/// bounds the cost when a million rows follow a gap.
+const WATERMARK: &str = "WITH progress AS (
+        SELECT COALESCE((SELECT sequence FROM coupon_watermarks WHERE coupon_id = $1), 0) AS stored
+    ), start AS (
+        SELECT stored, GREATEST(stored, $2) AS base FROM progress
+    ), ahead AS (
         SELECT sequence, row_number() OVER (ORDER BY sequence) AS place
-        FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2
+        FROM coupon_issuances WHERE coupon_id = $1 AND sequence > (SELECT base FROM start)
         ORDER BY sequence LIMIT $3
     )
-    SELECT max(sequence) FROM ahead WHERE sequence = $2 + place";
+    SELECT stored, base, CASE
+        WHEN $3 = (SELECT count(*) FROM coupon_issuances WHERE coupon_id = $1
+            AND sequence > (SELECT base FROM start) AND sequence <= (SELECT base FROM start) + $3)
+        THEN base + $3
+        ELSE (SELECT max(sequence) FROM ahead WHERE sequence = base + place)
+    END AS reached FROM start";
+
+const KEEP_WATERMARK: &str = "INSERT INTO coupon_watermarks (coupon_id, sequence) VALUES ($1, $2)
+    ON CONFLICT (coupon_id) DO UPDATE SET sequence = EXCLUDED.sequence
+    WHERE coupon_watermarks.sequence < EXCLUDED.sequence";
+
+const RECOUNT: &str = "DELETE FROM coupon_watermarks WHERE coupon_id = $1";
 
 const HIGHEST: &str = "SELECT max(sequence) FROM coupon_issuances WHERE coupon_id = $1";
 
@@ -50,8 +67,14 @@ const HOLDERS: &str =
 const LIST: &str =
     "SELECT * FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
-/// Rows read at a time for the watermark.
+const GRANTS: &str = "SELECT sequence, issued_at, member_id FROM coupon_issuances
+    WHERE coupon_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+
+/// Rows read at a time for the watermark at first; each full page doubles it, up to the largest one.
 const WATERMARK_PAGE: u32 = 10_000;
+const WATERMARK_LARGEST_PAGE: u32 = 160_000;
+/// The stored watermark lags behind by fewer rows than this, so that it is not written with every batch.
+const WATERMARK_LAG: u32 = 10_000;
 
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
@@ -62,6 +85,14 @@ impl PostgresStore {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Stores the progress of the watermark. A failure costs only time: the rows are counted again.
+    async fn keep_watermark(&self, coupon: &CouponId, watermark: Sequence) {
+        let statement = sqlx::query(KEEP_WATERMARK).bind(coupon.as_str()).bind(rows::integer(watermark));
+        if let Err(error) = self.database.execute(statement).await {
+            tracing::debug!(%coupon, watermark, %error, "the watermark was not stored; its rows are counted again");
+        }
     }
 }
 
@@ -80,18 +111,24 @@ impl IssuanceStore for PostgresStore {
     }
 
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError> {
-        let mut watermark = known;
+        let (mut watermark, mut limit) = (known, WATERMARK_PAGE);
         loop {
             let statement = sqlx::query(WATERMARK).bind(coupon.as_str()).bind(rows::integer(watermark));
-            let statement = statement.bind(i64::from(WATERMARK_PAGE));
-            let reached: Option<i32> = self.database.fetch_value(statement).await.map_err(failed)?;
-            let reached = rows::sequence(reached).map_err(failed)?.max(watermark);
-            let page_was_full = reached - watermark == WATERMARK_PAGE;
-            watermark = reached;
-            if !page_was_full {
-                return Ok(watermark);
+            let row = self.database.fetch_one(statement.bind(rows::integer(limit))).await.map_err(failed)?;
+            let (stored, base, reached) = watermark_page(&row).map_err(failed)?;
+            if reached - stored >= WATERMARK_LAG {
+                self.keep_watermark(coupon, reached).await;
             }
+            if reached - base < limit {
+                return Ok(reached);
+            }
+            (watermark, limit) = (reached, (limit * 2).min(WATERMARK_LARGEST_PAGE));
         }
+    }
+
+    async fn recount(&self, coupon: &CouponId) -> Result<(), StoreError> {
+        let statement = sqlx::query(RECOUNT).bind(coupon.as_str());
+        self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError> {
@@ -122,6 +159,24 @@ impl IssuanceStore for PostgresStore {
         let rows = self.database.fetch_all(statement.bind(i64::from(limit))).await.map_err(failed)?;
         rows.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
     }
+
+    async fn grants(
+        &self,
+        coupon: &CouponId,
+        after: Sequence,
+        limit: u32,
+    ) -> Result<Vec<(MemberId, Grant)>, StoreError> {
+        let statement = sqlx::query(GRANTS).bind(coupon.as_str()).bind(rows::integer(after));
+        let rows = self.database.fetch_all(statement.bind(i64::from(limit))).await.map_err(failed)?;
+        rows.iter().map(rows::member_grant).collect::<sqlx::Result<_>>().map_err(failed)
+    }
+}
+
+/// The stored watermark, the sequence at which the page begins, and the one that it reaches.
+fn watermark_page(row: &PgRow) -> sqlx::Result<(Sequence, Sequence, Sequence)> {
+    let sequence = |column: &str| rows::sequence(row.try_get(column)?);
+    let base = sequence("base")?;
+    Ok((sequence("stored")?, base, sequence("reached")?.max(base)))
 }
 
 /// Inserts the new rows of a batch. If some were skipped, compares the whole batch with the rows in the database: ON

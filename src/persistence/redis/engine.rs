@@ -86,12 +86,6 @@ impl Shared {
         }
     }
 
-    /// Runs a script that begins a life, and reads the life from its answer.
-    pub(super) async fn query_life(&self, run: &ScriptInvocation<'_>) -> Result<Life, EngineError> {
-        let mut reply = Reply::expect_ok(self.connection.invoke(run).await?)?;
-        Ok(Life { epoch: reply.coupon()?.epoch, server: reply.next()? })
-    }
-
     /// Runs a script and reads the coupon of its answer.
     pub(super) async fn query_coupon(&self, run: &ScriptInvocation<'_>) -> Result<CouponState, EngineError> {
         Reply::expect_ok(self.connection.invoke(run).await?)?.coupon()

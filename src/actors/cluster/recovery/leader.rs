@@ -1,15 +1,21 @@
 //! The part of the node with the lease in a recovery: verify the engine, or rebuild it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::empty_queue::EmptyQueue;
+use super::permits::{Permit, Urgency};
 use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
+use crate::actors::runtime::deadline::bounded_by;
 use crate::domain::{Coupon, Sequence, counted};
-use crate::ports::{EngineError, Epoch, HighWatermark, Life, OpenRecovery};
+use crate::ports::{EngineError, Epoch, HighWatermark, Life, OpenRecovery, Suspension};
 
+/// A rebuild of more issuances takes one of the permits of large rebuilds.
+const LARGE: Sequence = 10_000;
 const OUTBOX_PAGE: usize = 1_024;
+/// Bound on counting the rows of one coupon. The count goes on from its progress in the next step.
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Recoveries {
     /// Ends the recovery if all reports and rows are there; otherwise the error names the missing condition.
@@ -18,34 +24,35 @@ impl Recoveries {
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
         since: Instant,
+        permit: Permit,
     ) -> Result<(), RecoveryError> {
         let (id, cluster) = (handle.id(), self.deps.membership.cluster());
         // Before the reports are counted: a decision after that would be in none of them.
-        let epoch = bounded(self.deps.engine.suspend(id)).await?;
+        let suspension = bounded(self.deps.engine.suspend(id)).await?;
         let reports = cluster.node_reports(open, self.deps.membership.patience());
         let reports = bounded(reports).await?;
         if reports.missing > 0 {
             let missing = counted(reports.missing.into(), "node", "nodes");
             return Err(RecoveryError::Waiting(format!("the reports of {missing} are missing")));
         }
-        if epoch > 0 {
-            self.store_outbox(handle, epoch).await?;
-        }
-        let highest = bounded(self.deps.store.highest(id)).await?;
+        let mut evidence = reports.evidence;
+        evidence.issued = evidence.issued.max(bounded(self.deps.store.highest(id)).await?);
         let coupon = bounded(self.deps.catalog.find(id)).await?;
-        let evidence =
-            HighWatermark { epoch: reports.evidence.epoch, issued: reports.evidence.issued.max(highest) };
-        let verified = bounded(self.deps.engine.verify(&coupon, evidence)).await;
+        // An intact engine is accepted at once: its outbox reaches the database as always.
+        let verified = bounded(self.deps.engine.verify(&coupon, &suspension, evidence)).await;
         let (life, how) = match verified {
             Ok(life) => (life, "verify"),
-            Err(EngineError::Fenced(why) | EngineError::Corrupt(why)) => {
-                (self.rebuild(handle, open, &coupon, evidence, highest, &why).await?, "rebuild")
+            Err(error) => {
+                let why = reason_to_rebuild(error)?;
+                let urgency = Urgency::of(handle);
+                let _permit = if evidence.issued > LARGE {
+                    drop(permit);
+                    self.large_permits.acquire(urgency).await
+                } else {
+                    permit
+                };
+                (self.rebuild(handle, open, &suspension, &coupon, &mut evidence, &why).await?, "rebuild")
             }
-            Err(EngineError::UnknownCoupon) => {
-                let why = "the engine does not know it";
-                (self.rebuild(handle, open, &coupon, evidence, highest, why).await?, "rebuild")
-            }
-            Err(other) => return Err(other.into()),
         };
         bounded(cluster.end_recovery(open, &life, how)).await?;
         let outcome = if how == "verify" { "verified" } else { "rebuilt" };
@@ -74,25 +81,37 @@ impl Recoveries {
         }
     }
 
-    /// Rebuilds the engine once the database holds every known issuance and no other one is on its way there.
+    /// Rebuilds the engine once the database holds every known issuance and no other one is on its way there. Raises the
+    /// evidence to the rows.
     async fn rebuild(
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
+        suspension: &Suspension,
         coupon: &Coupon,
-        evidence: HighWatermark,
-        highest: Sequence,
+        evidence: &mut HighWatermark,
         why: &str,
     ) -> Result<Life, RecoveryError> {
+        if suspension.epoch > 0 {
+            self.store_outbox(handle, suspension.epoch).await?;
+        }
+        let highest = bounded(self.deps.store.highest(&coupon.id)).await?;
+        evidence.issued = evidence.issued.max(highest);
         self.require_no_delivery(coupon, highest).await?;
-        let watermark = bounded(self.deps.store.watermark(&coupon.id, 0)).await?;
+        let watermark = bounded_by(WATERMARK_TIMEOUT, self.deps.store.watermark(&coupon.id, 0)).await?;
         if watermark < evidence.issued {
             self.write_off_lost(handle, open, watermark, evidence.issued).await?;
         }
         tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
         // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the
-        // later one finish.
-        Ok(self.deps.engine.rebuild(coupon, evidence, &*self.deps.store).await?)
+        // later one finish, and that one goes on where the other stopped.
+        let store = &*self.deps.store;
+        let rebuilt = self.deps.engine.rebuild(coupon, open.round, suspension, *evidence, store).await;
+        if matches!(rebuilt, Err(EngineError::Fenced(_))) {
+            // A row below the watermark may be missing: the next step counts the rows from the first one.
+            bounded(store.recount(&coupon.id)).await?;
+        }
+        Ok(rebuilt?)
     }
 
     /// Fails while a delivery may still become a row: until the queue is empty and stays so, and every living node has
@@ -121,5 +140,14 @@ impl Recoveries {
                 counted(busy.into(), "node", "nodes")
             ))),
         }
+    }
+}
+
+/// The reason for which the engine has to be rebuilt, or the error of a verification that has not taken place.
+fn reason_to_rebuild(error: EngineError) -> Result<String, EngineError> {
+    match error {
+        EngineError::Fenced(why) | EngineError::Corrupt(why) => Ok(why),
+        EngineError::UnknownCoupon => Ok("the engine does not know it".to_owned()),
+        other => Err(other),
     }
 }

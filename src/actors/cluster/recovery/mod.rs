@@ -8,24 +8,27 @@
 
 mod empty_queue;
 mod leader;
+mod leading;
 mod lost;
 mod participant;
+mod permits;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use self::empty_queue::EmptyQueue;
+use self::leading::Failures;
 use self::lost::LossDisplay;
+use self::permits::PriorityPermits;
 use crate::actors::cluster::Lease;
 use crate::actors::cluster::Membership;
 use crate::actors::issuing::CouponHandle;
 use crate::actors::runtime::catch_panic::catch_panic_async;
 use crate::actors::runtime::deadline::{bounded, bounded_by};
-use crate::domain::CouponId;
+use crate::domain::{CouponId, Sequence};
 use crate::gate::GateView;
 use crate::ports::{
     BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus,
@@ -38,6 +41,8 @@ use crate::telemetry::Metrics;
 const LEASE_PERIOD: Duration = Duration::from_secs(4);
 /// Steps of different coupons at the same time on this node.
 const MAX_STEPS: usize = 4;
+/// Rebuilds of large coupons at the same time on this node, beside the other steps.
+const MAX_LARGE_REBUILDS: usize = 1;
 /// Between two log lines on the missing condition of one recovery.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Bound on the question for the server's identity, which precedes each heartbeat.
@@ -65,7 +70,9 @@ pub struct Recoveries {
     /// Makes this node the leader of every open recovery.
     lease: tokio::sync::Mutex<Lease>,
     /// Bounds the load on the database when many coupons are recovered at once.
-    step_permits: Semaphore,
+    step_permits: Arc<PriorityPermits>,
+    /// A large rebuild takes one of these in place of its step permit, so that small coupons do not wait for it.
+    large_permits: Arc<PriorityPermits>,
     /// The steps run here, since a long one must not delay the gate keeper.
     runtime: Handle,
 }
@@ -78,6 +85,10 @@ struct State {
     /// The start of the engine's `UnknownCoupon` answers.
     unknown_since: HashMap<CouponId, Instant>,
     empty_queue: HashMap<CouponId, EmptyQueue>,
+    /// Sequences up to which the database has every row. Later answers go on from there.
+    watermarks: HashMap<CouponId, Sequence>,
+    /// Failed attempts of this node to lead a recovery.
+    failures: HashMap<CouponId, Failures>,
     /// The last log line on the missing condition of a recovery.
     logged_at: HashMap<CouponId, Instant>,
 }
@@ -129,12 +140,12 @@ impl Recoveries {
     #[must_use]
     pub fn new(deps: RecoveryDeps) -> Arc<Self> {
         let lease = Lease::new("recover", LEASE_PERIOD, Some(Arc::clone(&deps.membership)));
-        let step_permits = Semaphore::new(MAX_STEPS);
         Arc::new(Self {
             deps,
             state: Locked::default(),
             lease: tokio::sync::Mutex::new(lease),
-            step_permits,
+            step_permits: PriorityPermits::new(MAX_STEPS),
+            large_permits: PriorityPermits::new(MAX_LARGE_REBUILDS),
             runtime: Handle::current(),
         })
     }
@@ -155,10 +166,13 @@ impl Recoveries {
 
     /// Drops the issuances that the database holds from this node's memory.
     pub(crate) async fn forget_stored(&self, coupon: &CouponId) {
-        let Some(first) = self.deps.engine.first_unconfirmed(coupon) else { return };
-        let watermark = self.deps.store.watermark(coupon, first.saturating_sub(1));
+        if !self.deps.engine.has_unconfirmed(coupon) {
+            return;
+        }
+        let known = self.state.lock().watermarks.get(coupon).copied().unwrap_or(0);
         // Without an answer they stay until the next round.
-        if let Ok(watermark) = bounded(watermark).await {
+        if let Ok(watermark) = bounded(self.deps.store.watermark(coupon, known)).await {
+            self.state.lock().watermarks.insert(coupon.clone(), watermark);
             self.deps.engine.forget_through(coupon, watermark);
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::permits::Urgency;
 use super::{Open, Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{CouponId, IssuedCoupon};
-use crate::ports::{EngineError, HighWatermark, NodeReport, OpenRecovery, OutboxEntry, Resumption, Role};
+use crate::ports::{EngineError, HighWatermark, NodeReport, OpenRecovery, OutboxEntry, Resumption};
 
 const ROWS_PER_INSERT: usize = 256;
 
@@ -25,7 +26,11 @@ impl Recoveries {
             self.halt_and_report(handle, open).await?;
         }
         if !open.ended {
-            self.lead_if_due(handle, open).await?;
+            self.lead_with_lease(handle, open).await?;
+        } else if !open.reported {
+            // The others did not wait for this node's report. Members know its issuances all the same.
+            let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
+            self.halt(handle).await?;
         }
         self.forget(id);
         match bounded(self.deps.engine.resume(id)).await? {
@@ -34,45 +39,20 @@ impl Recoveries {
         }
     }
 
-    /// Verifies or rebuilds the engine if that is this node's part and the recovery has not ended.
-    async fn lead_if_due(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
-        let membership = &self.deps.membership;
-        let recovery = OpenRecovery { coupon: handle.id().clone(), round: open.round };
-        let server = bounded(self.deps.engine.server()).await?;
-        let role = membership.cluster().role(&recovery, &server, membership.patience());
-        match bounded(role).await? {
-            Role::Ended => return Ok(()),
-            Role::Follower => {
-                self.release_lease().await;
-                return Err(RecoveryError::Waiting("a node on another Redis verifies the engine".to_owned()));
-            }
-            Role::Leader => {}
-        }
-        if !self.lease.lock().await.is_held().await {
-            return Err(RecoveryError::Waiting("another node verifies the engine".to_owned()));
-        }
-        let _permit = self.step_permits.acquire().await.ok();
-        // It may have ended while this node waited for the lease.
-        let role = membership.cluster().role(&recovery, &server, membership.patience());
-        if bounded(role).await? == Role::Leader {
-            self.lead(handle, &recovery, open.since).await
-        } else {
-            Ok(())
-        }
-    }
-
     fn forget(&self, id: &CouponId) {
         let mut state = self.state.lock();
         state.open.remove(id);
         state.unknown_since.remove(id);
         state.empty_queue.remove(id);
+        state.watermarks.remove(id);
+        state.failures.remove(id);
         state.logged_at.remove(id);
     }
 
     /// For a coupon that no open recovery is known of: the other nodes may have ended one without this node, and then
     /// it resumes. If the engine still refuses, gives the recovery that is open, or begins one.
     async fn resume_or_open(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
-        let _permit = self.step_permits.acquire().await.ok();
+        let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
         let id = handle.id();
         self.halt(handle).await?;
         let membership = &self.deps.membership;
@@ -113,7 +93,7 @@ impl Recoveries {
     }
 
     async fn halt_and_report(&self, handle: &Arc<CouponHandle>, open: Open) -> Result<(), RecoveryError> {
-        let _permit = self.step_permits.acquire().await.ok();
+        let _permit = self.step_permits.acquire(Urgency::of(handle)).await;
         let id = handle.id();
         let report = self.halt(handle).await?;
         let recovery = OpenRecovery { coupon: id.clone(), round: open.round };
