@@ -16,5 +16,7 @@ mod outages;
 mod postgres_decides;
 mod race;
 mod redis_lost;
+mod redis_moved;
+mod redis_sentinel;
 mod roles;
 mod two_nodes;

@@ -12,4 +12,7 @@ mod memory;
 mod outbox;
 mod partial_writes;
 mod rebuild;
+mod replaced;
+mod sentinel;
 mod silence;
+mod ways;
