@@ -81,7 +81,7 @@ impl<'a> Answer<'a> {
     /// Must be cheap for 409, the most frequent answer.
     pub fn parse(reply: &'a Reply) -> Self {
         match reply.status {
-            StatusCode::CONFLICT => refusal(reply),
+            StatusCode::CONFLICT => rejection(reply),
             StatusCode::CREATED => issuance(reply, Self::Issued),
             StatusCode::OK => issuance(reply, Self::Repeated),
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
@@ -93,7 +93,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn refusal(reply: &Reply) -> Answer<'_> {
+fn rejection(reply: &Reply) -> Answer<'_> {
     match serde_json::from_slice::<Problem<'_>>(&reply.body) {
         Ok(problem) => match &*problem.code {
             "sold_out" => Answer::Rejected(Rejection::SoldOut),

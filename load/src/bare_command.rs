@@ -42,7 +42,7 @@ pub(crate) fn run(args: BareArgs) -> anyhow::Result<bool> {
         KindName::Fixed => Kind::Fixed { answer: answer(args.answer.as_ref())? },
         KindName::Evalsha => Kind::Evalsha { redis_url: args.redis_url },
     };
-    // A burst takes one connection a member. A limit that cannot be raised shows when it is reached.
+    // A burst takes one connection for each member. If the limit cannot be raised, reaching it is reported as an error.
     let _raised_as_far_as_permitted = rlimit::increase_nofile_limit(u64::MAX);
     let serving = bare::serve(kind, args.bind, |address| {
         // A closed standard output leaves nothing to do.

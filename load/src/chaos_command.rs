@@ -107,7 +107,7 @@ fn config(args: ChaosArgs) -> anyhow::Result<Config> {
     config.keep = args.keep;
     if let Some(name) = &args.planted {
         let names = || PLANTED_BUGS.iter().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
-        let Some(bug) = PlantedBug::named(name) else {
+        let Some(bug) = PlantedBug::find(name) else {
             bail!("there is no bug {name}; the bugs are {}", names())
         };
         if args.without {

@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub members_done: u64,
     pub requests: u64,
     /// The number of 201 answers.
-    pub winners: u64,
+    pub holders: u64,
     pub elapsed: Duration,
 }
 
@@ -91,10 +91,10 @@ fn ms(duration: Duration) -> u64 {
 impl Progress for Bar {
     fn show(&self, now: &Snapshot) {
         self.0.set_message(format!(
-            "{} requests, {}/s, {} winners",
+            "{} requests, {}/s, {} holders",
             thousands(now.requests),
             thousands(now.requests_per_second() as u64),
-            thousands(now.winners)
+            thousands(now.holders)
         ));
         self.0.set_position(now.members_done);
     }

@@ -1,4 +1,4 @@
-//! The command `chaos` as an operator mistypes it: one line, and exit code 2.
+//! The command `chaos` with wrong arguments: one line on standard error, and exit code 2.
 
 use std::process::{Command, Output};
 
@@ -17,9 +17,9 @@ fn refused(arguments: &[&str], words: &str) {
 }
 
 #[test]
-fn a_mistake_is_one_line_and_exit_code_2() {
+fn a_wrong_argument_is_one_line_and_exit_code_2() {
     refused(&["--openrun", "/no/such/openrun"], "/no/such/openrun cannot be run");
-    // A program that is none.
+    // A program other than openrun.
     refused(&["--openrun", "/bin/false"], "/bin/false --version fails");
     refused(&["--openrun", "/bin/true", "--faults", "redis-on-fire"], "there is no fault redis-on-fire");
     refused(&["--openrun", "/bin/true", "--planted", "heisenbug"], "there is no bug heisenbug");
@@ -31,7 +31,7 @@ fn a_mistake_is_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn everything_that_can_be_broken_is_named() {
+fn all_faults_and_bugs_are_listed() {
     let output = chaos(&["--list-faults"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8_lossy(&output.stdout);

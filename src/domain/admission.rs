@@ -43,8 +43,8 @@ pub struct Decision {
     /// One verdict for each request, in the order of the requests.
     pub verdicts: Vec<Verdict>,
     /// The new holders, with their grants.
-    pub winners: Vec<(MemberId, Grant)>,
-    /// The standing after the winners are written.
+    pub new_holders: Vec<(MemberId, Grant)>,
+    /// The standing after the new holders are written.
     pub standing: Standing,
 }
 
@@ -58,7 +58,7 @@ pub fn decide(
     batch: &[AdmissionRequest],
 ) -> Decision {
     let mut verdicts = Vec::with_capacity(batch.len());
-    let mut winners = Vec::new();
+    let mut new_holders = Vec::new();
     for AdmissionRequest { member, .. } in batch {
         let verdict = if let Some(grant) = held.get(member) {
             Verdict::Again(*grant)
@@ -69,14 +69,14 @@ pub fn decide(
             standing.inventory = inventory;
             // A later request of the same member in this batch gets this grant again.
             held.insert(member.clone(), grant);
-            winners.push((member.clone(), grant));
+            new_holders.push((member.clone(), grant));
             Verdict::Issued(grant)
         } else {
             Verdict::Rejected(Rejection::SoldOut)
         };
         verdicts.push(verdict);
     }
-    Decision { verdicts, winners, standing }
+    Decision { verdicts, new_holders, standing }
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
             Verdict::Again(grant(3, 60)),
         ];
         assert_eq!(decision.verdicts, expected);
-        assert_eq!(decision.winners, [(member("new"), grant(3, 60))]);
+        assert_eq!(decision.new_holders, [(member("new"), grant(3, 60))]);
         assert!(decision.standing.inventory.is_sold_out());
     }
 }

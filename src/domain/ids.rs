@@ -7,7 +7,8 @@ use super::text::is_printable;
 
 /// The longest coupon id, in characters.
 const COUPON_ID_MAX: usize = 64;
-/// The longest member id, in characters.
+/// The longest member id, in characters. A `CHECK` on `coupon_issuances.member_id` in both folders of `migrations/` has
+/// the same limit: raise it there first, or the database refuses issuances that members already have.
 const MEMBER_ID_MAX: usize = 128;
 
 /// A text that is not an identifier.

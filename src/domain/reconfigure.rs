@@ -1,8 +1,28 @@
 //! The rules of an operator's change of total, sale period or lifecycle, for engines and catalogue alike.
 
-use super::coupon::AmendmentError;
+use super::inventory::InventoryError;
 use super::lifecycle::{Lifecycle, Standing};
-use super::sale_period::SalePeriod;
+use super::sale_period::{SalePeriod, SalePeriodError};
+
+/// Why an amendment is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmendmentError {
+    /// A closed coupon cannot be changed.
+    #[error("the coupon is closed and cannot be changed")]
+    Closed,
+    /// Members hold the coupon under these terms, sale period and validity.
+    #[error("issuing has started: only the total can still be changed")]
+    TermsFrozen,
+    /// The total is impossible.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The validity would end before the sale period begins.
+    #[error("valid_until must be after opens_at")]
+    ValidBeforeOpening,
+    /// The sale period is impossible.
+    #[error(transparent)]
+    SalePeriod(#[from] SalePeriodError),
+}
 
 /// An operator's change of total, sale period or lifecycle; `None` keeps the present value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

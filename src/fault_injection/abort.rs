@@ -14,7 +14,7 @@ pub const CONFIRMED: &str = "confirmed";
 /// The database has committed a batch; it is not acknowledged to the broker.
 pub const COMMITTED: &str = "committed";
 /// A message is in the dead-letter queue, and still in its own queue.
-pub const BURIED: &str = "buried";
+pub const DEAD_LETTERED: &str = "buried";
 /// Dead letters are in their queue again, and still in the dead-letter queue.
 pub const REPLAYED: &str = "replayed";
 

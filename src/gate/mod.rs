@@ -3,16 +3,16 @@
 //! A gate may lag behind the engine, but is never ahead of it: it repeats rejections that the engine has decided, and it
 //! lets every member through who may hold the coupon.
 
+mod holders;
 mod trust;
-mod winners;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+pub use holders::HolderFilter;
 pub use trust::Trust;
-pub use winners::WinnerFilter;
 
 use crate::domain::{CouponState, MemberId, Rejection, Timestamp};
 
@@ -27,7 +27,7 @@ pub enum GateView {
         opens_at_here: Timestamp,
     },
     /// The engine issues nothing until an operator acts. Requests of holders still go to the engine.
-    Halted { rejection: Rejection, winners: WinnerFilter },
+    Halted { rejection: Rejection, holders: HolderFilter },
     /// The engine's state is not verified; no request goes to it.
     Recovering,
 }
@@ -67,7 +67,7 @@ impl Gate {
                 Passage::Reject(Rejection::NotOpen)
             }
             GateView::NotOpen { .. } => Passage::Ask,
-            GateView::Halted { winners, .. } if winners.may_hold(member) => Passage::Ask,
+            GateView::Halted { holders, .. } if holders.may_hold(member) => Passage::Ask,
             GateView::Halted { rejection: Rejection::SoldOut, .. } if !self.trust.holds() => Passage::Ask,
             GateView::Halted { rejection, .. } => Passage::Reject(*rejection),
             GateView::Recovering => Passage::Recovering,
@@ -101,9 +101,9 @@ impl Gate {
 
     /// The number of members that a halted gate lets through.
     #[must_use]
-    pub fn winners(&self) -> usize {
+    pub fn holder_count(&self) -> usize {
         match &**self.view.load() {
-            GateView::Halted { winners, .. } => winners.len(),
+            GateView::Halted { holders, .. } => holders.len(),
             GateView::Open | GateView::NotOpen { .. } | GateView::Recovering => 0,
         }
     }
@@ -124,7 +124,7 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Gate, GateView, MemberId, Passage, Rejection, Timestamp, Trust, WinnerFilter};
+    use super::{Arc, Gate, GateView, HolderFilter, MemberId, Passage, Rejection, Timestamp, Trust};
 
     fn gate() -> Gate {
         Gate::new(Arc::new(Trust::always()))
@@ -152,8 +152,8 @@ mod tests {
     fn a_halted_gate_lets_only_holders_through() {
         let gate = gate();
         for rejection in [Rejection::SoldOut, Rejection::Paused, Rejection::Closed] {
-            let winners = WinnerFilter::of([member("kim")].iter());
-            gate.set(GateView::Halted { rejection, winners });
+            let holders = HolderFilter::of([member("kim")].iter());
+            gate.set(GateView::Halted { rejection, holders });
             assert_eq!(gate.judge(&member("kim"), Timestamp::from_ms(0)), Passage::Ask);
             assert_eq!(gate.judge(&member("lee"), Timestamp::from_ms(0)), Passage::Reject(rejection));
         }
@@ -163,7 +163,7 @@ mod tests {
     fn without_trust_sold_out_is_left_to_the_engine() {
         let gate = Gate::new(Arc::new(Trust::not_yet()));
         let passage = |rejection| {
-            gate.set(GateView::Halted { rejection, winners: WinnerFilter::of([].iter()) });
+            gate.set(GateView::Halted { rejection, holders: HolderFilter::of([].iter()) });
             gate.judge(&member("lee"), Timestamp::from_ms(0))
         };
         assert_eq!(passage(Rejection::SoldOut), Passage::Ask);

@@ -75,9 +75,9 @@ pub struct NodeReports {
 /// Coordinates nodes, by one clock.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Stores a heartbeat of `node`. `catalog_read_at` is the time of its last complete read of the catalogue. `idle_since` is the time
-    /// at which its persisters had been idle for long and had returned no delivery lately; `None` if they were not
-    /// idle.
+    /// Stores a heartbeat of `node`. `catalog_read_at` is the time of its last complete read of the catalogue.
+    /// `idle_since` is the time at which its persisters had been idle for long and had returned no delivery lately;
+    /// `None` if they were not idle.
     async fn heartbeat(
         &self,
         node: &NodeId,
@@ -92,19 +92,19 @@ pub trait Cluster: Send + Sync {
     /// count.
     async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
-    /// Counts the nodes without a report of idle persisters that is both at or after `since` and a few heartbeats old at
-    /// most. Nodes without a heartbeat for `silence` do not count.
+    /// Counts the nodes without a report of idle persisters that is both at or after `since` and at most a few
+    /// heartbeats old. Nodes without a heartbeat for `silence` do not count.
     async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
     /// Removes `node`, which shuts down in good order, from the nodes that others wait for.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;
 
-    /// Takes or renews the lease `what` for `period`, and returns whether `node` holds it now. At most one node holds
+    /// Takes or renews the lease `name` for `period`, and returns whether `node` holds it now. At most one node holds
     /// it.
-    async fn lease(&self, what: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError>;
+    async fn lease(&self, name: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError>;
 
-    /// Ends the lease `what` at once, if `node` holds it.
-    async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError>;
+    /// Ends the lease `name` at once, if `node` holds it.
+    async fn release(&self, name: &str, node: &NodeId) -> Result<(), ClusterError>;
 
     /// Returns the recovery of `coupon` that is under way, or begins one.
     async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;

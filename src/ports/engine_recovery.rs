@@ -50,7 +50,7 @@ pub trait EngineRecovery: Send + Sync {
     async fn suspend(&self, coupon: &CouponId) -> Result<Epoch, EngineError>;
 
     /// Outbox entries of `epoch` with a sequence above `after`, at most `limit`. Also works while the engine is fenced.
-    async fn undelivered(
+    async fn entries_of_epoch(
         &self,
         coupon: &CouponId,
         epoch: Epoch,

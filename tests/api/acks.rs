@@ -15,7 +15,7 @@ on_every_engine! {
     an_invalid_preference_is_ignored,
 }
 
-async fn ask(api: &Api, coupon: &str, member: &str, prefer: &str) -> Answer {
+async fn request_coupon(api: &Api, coupon: &str, member: &str, prefer: &str) -> Answer {
     let request = api.request(Method::POST, &issuances(coupon)).header("Prefer", prefer);
     Answer::to(request.json(&json!({ "member_id": member }))).await
 }
@@ -31,21 +31,26 @@ fn assert_ack(answer: &Answer, status: u16, ack: &str, applied: &str) -> Value {
 async fn a_request_may_prefer_a_higher_level(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    let first = assert_ack(&ask(&api, &id, "kim", "ack=persisted").await, 201, "persisted", "ack=persisted");
+    let first = assert_ack(
+        &request_coupon(&api, &id, "kim", "ack=persisted").await,
+        201,
+        "persisted",
+        "ack=persisted",
+    );
     for level in ["queued", "granted", "persisted"] {
         let preferred = format!("ack={level}");
-        let again = assert_ack(&ask(&api, &id, "kim", &preferred).await, 200, level, &preferred);
+        let again = assert_ack(&request_coupon(&api, &id, "kim", &preferred).await, 200, level, &preferred);
         assert_eq!(again["code"], first["code"]);
     }
     assert_ack(
-        &ask(&api, &id, "lee", "respond-async, ACK=\"queued\";x=y").await,
+        &request_coupon(&api, &id, "lee", "respond-async, ACK=\"queued\";x=y").await,
         201,
         "queued",
         "ack=queued",
     );
-    assert_ack(&api.ask(&id, "lee").await, 200, "granted", "");
+    assert_ack(&api.request_coupon(&id, "lee").await, 200, "granted", "");
     // A rejection has no ack level.
-    let sold_out = ask(&api, &id, "max", "ack=persisted").await;
+    let sold_out = request_coupon(&api, &id, "max", "ack=persisted").await;
     sold_out.problem(409, "sold_out");
     assert_eq!(sold_out.header("preference-applied"), "");
 }
@@ -53,10 +58,10 @@ async fn a_request_may_prefer_a_higher_level(engine: Engine) {
 async fn a_level_below_the_deployments_is_raised(engine: Engine) {
     let (_node, api) = started(engine.builder().await.set("OPENRUN_ACK", "queued")).await;
     let id = api.coupon(2).await;
-    assert_ack(&api.ask(&id, "kim").await, 201, "queued", "");
-    assert_ack(&ask(&api, &id, "kim", "ack=granted").await, 200, "queued", "");
-    assert_ack(&ask(&api, &id, "kim", "ack=queued").await, 200, "queued", "ack=queued");
-    assert_ack(&ask(&api, &id, "lee", "ack=persisted").await, 201, "persisted", "ack=persisted");
+    assert_ack(&api.request_coupon(&id, "kim").await, 201, "queued", "");
+    assert_ack(&request_coupon(&api, &id, "kim", "ack=granted").await, 200, "queued", "");
+    assert_ack(&request_coupon(&api, &id, "kim", "ack=queued").await, 200, "queued", "ack=queued");
+    assert_ack(&request_coupon(&api, &id, "lee", "ack=persisted").await, 201, "persisted", "ack=persisted");
     let looked_up = api.get(&issuance_of(&id, "lee")).await.json(200);
     assert_eq!(looked_up["ack"], "queued", "a read waits for the deployment's level as well");
 }
@@ -64,9 +69,9 @@ async fn a_level_below_the_deployments_is_raised(engine: Engine) {
 async fn an_invalid_preference_is_ignored(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    assert_ack(&ask(&api, &id, "kim", "ack=yes").await, 201, "granted", "");
+    assert_ack(&request_coupon(&api, &id, "kim", "ack=yes").await, 201, "granted", "");
     for nothing in ["ack", "ack=", "ack=\"", "wait=5", "ack=PERSISTED", "=,;\"", "ack=yes, ack=persisted"] {
-        assert_ack(&ask(&api, &id, "kim", nothing).await, 200, "granted", "");
+        assert_ack(&request_coupon(&api, &id, "kim", nothing).await, 200, "granted", "");
     }
 }
 
@@ -99,11 +104,13 @@ async fn the_document_describes_the_prefer_header() {
 const WAIT: usize = 5;
 
 /// Sends requests that wait for `persisted`, which is never reached.
-fn crowd(api: &Api, coupon: &str) -> JoinSet<Answer> {
+fn request_together(api: &Api, coupon: &str) -> JoinSet<Answer> {
     let mut waiting = JoinSet::new();
     for member in 0..WAIT {
         let (api, coupon) = (api.clone(), coupon.to_owned());
-        waiting.spawn(async move { ask(&api, &coupon, &format!("member-{member}"), "ack=persisted").await });
+        waiting.spawn(async move {
+            request_coupon(&api, &coupon, &format!("member-{member}"), "ack=persisted").await
+        });
     }
     waiting
 }
@@ -123,21 +130,21 @@ async fn the_number_of_waiting_members_is_limited_and_a_leaving_one_frees_a_slot
     // Longer than the test runs.
     let (_node, api) = started(builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "600000")).await;
     let id = api.coupon(100).await;
-    let waiting = crowd(&api, &id);
+    let waiting = request_together(&api, &id);
     until_waiting(&api, WAIT).await;
     let issued = api.issued(&id).await;
-    ask(&api, &id, "late", "ack=persisted").await.problem(503, "overloaded");
+    request_coupon(&api, &id, "late", "ack=persisted").await.problem(503, "overloaded");
     assert_eq!(api.issued(&id).await, issued, "the refused request was not decided");
     // Requests with a lower level need no slot.
-    assert_ack(&api.ask(&id, "other").await, 201, "granted", "");
+    assert_ack(&api.request_coupon(&id, "other").await, 201, "granted", "");
     // Each coupon has its own slots.
     let other = api.coupon(100).await;
-    let others = crowd(&api, &other);
+    let others = request_together(&api, &other);
     until_waiting(&api, 2 * WAIT).await;
 
     drop((waiting, others));
     until_waiting(&api, 0).await;
-    let again = crowd(&api, &id);
+    let again = request_together(&api, &id);
     until_waiting(&api, WAIT).await;
     assert_eq!(api.issued(&id).await, issued + 1, "repeated requests issue nothing");
     drop(again);
@@ -149,9 +156,9 @@ async fn sold_out_is_answered_even_if_all_slots_are_used() {
     let builder = builder.set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
     let (_node, api) = started(builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "600000")).await;
     let id = api.coupon(u32::try_from(WAIT).expect("a small number")).await;
-    let waiting = crowd(&api, &id);
+    let waiting = request_together(&api, &id);
     until_waiting(&api, WAIT).await;
     api.until_halted(&id).await;
-    ask(&api, &id, "late", "ack=persisted").await.problem(409, "sold_out");
+    request_coupon(&api, &id, "late", "ack=persisted").await.problem(409, "sold_out");
     drop(waiting);
 }

@@ -62,7 +62,7 @@ async fn an_actor_is_restarted_by_its_name_in_any_encoding(engine: Engine) {
         let actor = Answer::to(api.request(Method::POST, &path)).await.json(200);
         assert_eq!((&actor["name"], &actor["state"]), (&json!(name), &json!("running")), "{actor}");
         assert_eq!(actor["restarts"], restarts, "{actor}");
-        api.ask(&id, &format!("m{restarts}")).await.json(201);
+        api.request_coupon(&id, &format!("m{restarts}")).await.json(201);
     }
     assert_eq!(one(&api, "gate-keeper").await["restarts"], 0, "no other actor restarts");
     for unknown in

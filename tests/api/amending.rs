@@ -49,13 +49,13 @@ async fn null_removes_an_end(engine: Engine) {
 async fn the_total_may_rise_and_fall_but_never_below_the_issued_number(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    api.ask(&id, "kim").await.json(201);
-    api.ask(&id, "lee").await.json(201);
-    api.ask(&id, "park").await.problem(409, "sold_out");
+    api.request_coupon(&id, "kim").await.json(201);
+    api.request_coupon(&id, "lee").await.json(201);
+    api.request_coupon(&id, "park").await.problem(409, "sold_out");
 
     let raised = api.patch(&id, &json!({ "total": 4 })).await.json(200);
     assert_eq!((&raised["state"], &raised["remaining"]), (&json!("open"), &json!(2)));
-    assert_eq!(api.ask(&id, "park").await.json(201)["sequence"], 3);
+    assert_eq!(api.request_coupon(&id, "park").await.json(201)["sequence"], 3);
 
     for low in [0, 1, 2] {
         api.patch(&id, &json!({ "total": low })).await.problem(422, "invalid_coupon");
@@ -65,14 +65,14 @@ async fn the_total_may_rise_and_fall_but_never_below_the_issued_number(engine: E
 
     let lowered = api.patch(&id, &json!({ "total": 3 })).await.json(200);
     assert_eq!((&lowered["state"], &lowered["remaining"]), (&json!("sold_out"), &json!(0)));
-    api.ask(&id, "choi").await.problem(409, "sold_out");
+    api.request_coupon(&id, "choi").await.problem(409, "sold_out");
     assert_eq!(api.issued(&id).await, 3);
 }
 
 async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon_of(&json!({ "total": 3, "closes_at": "2199-01-01T00:00:00Z" })).await;
-    api.ask(&id, "kim").await.json(201);
+    api.request_coupon(&id, "kim").await.json(201);
     let before = api.shown(&id).await;
     for change in [
         json!({ "name": "another" }),

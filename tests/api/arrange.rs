@@ -168,7 +168,7 @@ impl Api {
     }
 
     /// Sends an issue request.
-    pub(crate) async fn ask(&self, coupon: &str, member: &str) -> Answer {
+    pub(crate) async fn request_coupon(&self, coupon: &str, member: &str) -> Answer {
         self.post(&issuances(coupon), &json!({ "member_id": member })).await
     }
 

@@ -61,7 +61,7 @@ async fn creating_the_same_coupon_again_succeeds_and_a_different_one_conflicts(e
     let id = coupon_id();
     let body = json!({ "id": id, "total": 3, "discount": "5%" });
     let first = api.post("/v1/coupons", &body).await.json(201);
-    api.ask(&id, "kim").await.json(201);
+    api.request_coupon(&id, "kim").await.json(201);
     let again = api.post("/v1/coupons", &body).await.json(200);
     assert_eq!(again["created_at"], first["created_at"]);
     assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "the issuances are kept");

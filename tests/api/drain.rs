@@ -50,7 +50,7 @@ async fn requests_in_flight_are_answered(engine: Engine) {
 
     node.restart().await;
     let api = Api::of(&node);
-    assert_eq!(api.ask(&id, "kim").await.json(200), answer.json(201), "the answer was true");
+    assert_eq!(api.request_coupon(&id, "kim").await.json(200), answer.json(201), "the answer was true");
 }
 
 async fn idle_connections_do_not_delay_the_stop(engine: Engine) {
@@ -77,11 +77,11 @@ async fn idle_connections_do_not_delay_the_stop(engine: Engine) {
 async fn private_waiting_requests_are_answered_when_redis_is_back() {
     let (redis, mut node, api) = with_redis().await;
     let id = api.coupon(9).await;
-    api.ask(&id, "first").await.json(201);
+    api.request_coupon(&id, "first").await.json(201);
     redis.pause();
     let waiting = tokio::spawn({
         let (api, id) = (api.clone(), id.clone());
-        async move { api.ask(&id, "kim").await }
+        async move { api.request_coupon(&id, "kim").await }
     });
     let metric = "openrun_waiting_members";
     until("a waiting request", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished())
@@ -97,7 +97,7 @@ async fn private_waiting_requests_are_answered_when_redis_is_back() {
     }
     assert_stops_in_time(&mut node, start).await;
     node.restart().await;
-    let again = Api::of(&node).ask(&id, "kim").await;
+    let again = Api::of(&node).request_coupon(&id, "kim").await;
     assert!(matches!(again.status, 200 | 201), "{}", again.text());
     if answer.status == 201 {
         assert_eq!(again.json(200), answer.json(201));
@@ -108,11 +108,11 @@ async fn private_waiting_requests_are_answered_when_redis_is_back() {
 async fn private_a_frozen_redis_does_not_delay_the_stop() {
     let (redis, mut node, api) = with_redis().await;
     let id = api.coupon(9).await;
-    api.ask(&id, "first").await.json(201);
+    api.request_coupon(&id, "first").await.json(201);
     redis.pause();
     let waiting = tokio::spawn({
         let (api, id) = (api.clone(), id.clone());
-        async move { api.ask(&id, "kim").await }
+        async move { api.request_coupon(&id, "kim").await }
     });
     let metric = "openrun_waiting_members";
     until("a waiting request", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished())
@@ -123,7 +123,7 @@ async fn private_a_frozen_redis_does_not_delay_the_stop() {
     assert_stops_in_time(&mut node, start).await;
     redis.resume();
     node.restart().await;
-    let again = Api::of(&node).ask(&id, "kim").await;
+    let again = Api::of(&node).request_coupon(&id, "kim").await;
     assert!(matches!(again.status, 200 | 201), "{}", again.text());
 }
 

@@ -91,7 +91,7 @@ async fn a_snapshot_has_the_state_of_the_node(engine: Engine) {
     assert_eq!(watcher.response.headers()["cache-control"], "no-store");
     watcher.until_issued(&id, 0).await;
     for member in ["kim", "lee"] {
-        api.ask(&id, member).await.json(201);
+        api.request_coupon(&id, member).await.json(201);
     }
     let (line, snapshot) = watcher.until_issued(&id, 2).await;
     assert_eq!(
@@ -163,7 +163,7 @@ async fn of_many_coupons_the_active_ones_are_shown_and_the_others_counted() {
         api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 1 })).await.json(201);
     };
     create("a-drop-that-is-over").await;
-    api.ask("a-drop-that-is-over", "kim").await.json(201);
+    api.request_coupon("a-drop-that-is-over", "kim").await.json(201);
     for number in 0..=SHOWN {
         create(&format!("drop-{number:03}")).await;
     }

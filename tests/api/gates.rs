@@ -61,21 +61,23 @@ async fn a_resumed_coupon_opens_the_gate_of_the_other_node(engine: Engine) {
 async fn a_pause_or_a_close_on_one_node_holds_on_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(5).await;
-    other.ask(&id, "kim").await.json(201);
+    other.request_coupon(&id, "kim").await.json(201);
     one.call(&id, "pause").await.json(200);
-    other.ask(&id, "lee").await.problem(503, "paused");
+    other.request_coupon(&id, "lee").await.problem(503, "paused");
     one.call(&id, "resume").await.json(200);
     one.call(&id, "close").await.json(200);
-    until("a close on the other node", REOPEN_BOUND, async || other.ask(&id, "lee").await.code() == "closed")
-        .await;
+    until("a close on the other node", REOPEN_BOUND, async || {
+        other.request_coupon(&id, "lee").await.code() == "closed"
+    })
+    .await;
 }
 
 async fn a_coupon_created_on_one_node_can_be_requested_on_the_other_at_once(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     for number in 1..=10 {
         let id = one.coupon(2).await;
-        assert_eq!(other.ask(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
-        assert_eq!(one.ask(&id, "lee").await.json(201)["sequence"], 2);
+        assert_eq!(other.request_coupon(&id, "kim").await.json(201)["sequence"], 1, "coupon {number}");
+        assert_eq!(one.request_coupon(&id, "lee").await.json(201)["sequence"], 2);
         // Reads may be a tenth of a second old.
         until("the same coupon on both nodes", REOPEN_BOUND, async || {
             other.shown(&id).await == one.shown(&id).await
@@ -96,12 +98,12 @@ async fn a_coupon_created_again_on_the_other_node_is_the_same_one(engine: Engine
 async fn a_member_gets_the_same_coupon_from_all_nodes(engine: Engine) {
     let (_nodes, [one, other]) = two_nodes(engine).await;
     let id = one.coupon(1).await;
-    let issued = one.ask(&id, "kim").await.json(201);
-    assert_eq!(other.ask(&id, "kim").await.json(200), issued);
-    other.ask(&id, "lee").await.problem(409, "sold_out");
+    let issued = one.request_coupon(&id, "kim").await.json(201);
+    assert_eq!(other.request_coupon(&id, "kim").await.json(200), issued);
+    other.request_coupon(&id, "lee").await.problem(409, "sold_out");
     for node in [&one, &other] {
         node.until_halted(&id).await;
-        assert_eq!(node.ask(&id, "kim").await.json(200), issued);
+        assert_eq!(node.request_coupon(&id, "kim").await.json(200), issued);
     }
 }
 
@@ -112,45 +114,54 @@ async fn private_sold_out_is_answered_while_redis_is_frozen_or_away() {
     let node = NodeProcess::redis_lua(&stack).start().await;
     let api = Api::of(&node);
     let id = api.coupon(2).await;
-    let issued = api.ask(&id, "kim").await.json(201);
-    api.ask(&id, "lee").await.json(201);
+    let issued = api.request_coupon(&id, "kim").await.json(201);
+    api.request_coupon(&id, "lee").await.json(201);
     api.until_halted(&id).await;
 
     redis.pause();
     for number in 0..20 {
-        api.ask(&id, &format!("late-{number}")).await.problem(409, "sold_out");
+        api.request_coupon(&id, &format!("late-{number}")).await.problem(409, "sold_out");
     }
     // A possible holder is not rejected by the gate alone.
-    api.ask(&id, "kim").await.problem(503, "outcome_unknown");
+    api.request_coupon(&id, "kim").await.problem(503, "outcome_unknown");
     redis.resume();
-    until("an answer for the holder", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
+    until("an answer for the holder", EVENT_BOUND, async || {
+        api.request_coupon(&id, "kim").await.status == 200
+    })
+    .await;
 
     redis.stop().await;
     for number in 0..20 {
-        api.ask(&id, &format!("later-{number}")).await.problem(409, "sold_out");
+        api.request_coupon(&id, &format!("later-{number}")).await.problem(409, "sold_out");
     }
-    let answer = api.ask(&id, "kim").await;
+    let answer = api.request_coupon(&id, "kim").await;
     answer.problem(503, &answer.code());
     redis.restart().await;
-    until("an answer for the holder", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 200).await;
-    assert_eq!(api.ask(&id, "kim").await.json(200), issued, "the holder keeps the coupon");
-    api.ask(&id, "latest").await.problem(409, "sold_out");
+    until("an answer for the holder", EVENT_BOUND, async || {
+        api.request_coupon(&id, "kim").await.status == 200
+    })
+    .await;
+    assert_eq!(api.request_coupon(&id, "kim").await.json(200), issued, "the holder keeps the coupon");
+    api.request_coupon(&id, "latest").await.problem(409, "sold_out");
 }
 
 /// An operator raises the total at one node, a member gets a coupon there at once, and repeats the request at the other
 /// node, whose gate has been halted for long.
 async fn assert_holders_never_get_sold_out(one: &Api, other: &Api, rounds: u32) {
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
+    one.request_coupon(&id, "first").await.json(201);
     for round in 2..=rounds {
         one.until_halted(&id).await;
         other.until_halted(&id).await;
         let raise = async || one.patch(&id, &json!({ "total": round })).await.json(200);
         let win = async || {
             let member = format!("member-{round}");
-            until("the new coupon", EVENT_BOUND, async || one.ask(&id, &member).await.status == 201).await;
+            until("the new coupon", EVENT_BOUND, async || {
+                one.request_coupon(&id, &member).await.status == 201
+            })
+            .await;
             for _ in 0..20 {
-                let answer = other.ask(&id, &member).await;
+                let answer = other.request_coupon(&id, &member).await;
                 assert!(matches!(answer.status, 200 | 503), "a holder got {}", answer.text());
             }
         };
@@ -173,16 +184,17 @@ async fn a_holder_never_gets_sold_out_from_a_node_without_redis() {
     let apart = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", redis.as_str()).start().await;
     let (one, apart) = (Api::of(&one), Api::of(&apart));
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
+    one.request_coupon(&id, "first").await.json(201);
     apart.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
-    apart.ask(&id, "stranger").await.problem(409, "sold_out");
+    apart.request_coupon(&id, "stranger").await.problem(409, "sold_out");
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.ask(&id, "second").await.json(201);
-    let answer = apart.ask(&id, "second").await;
+    one.request_coupon(&id, "second").await.json(201);
+    let answer = apart.request_coupon(&id, "second").await;
     assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || apart.request_coupon(&id, "second").await.status == 200)
+        .await;
 }
 
 /// A node that loses the database which decides and connects the nodes cannot answer "sold out".
@@ -197,15 +209,16 @@ async fn a_holder_never_gets_sold_out_from_a_node_without_the_deciding_postgresq
     let apart = builder.set("OPENRUN_DATABASE_URL", url).start().await;
     let (one, apart) = (Api::of(&one), Api::of(&apart));
     let id = one.coupon(1).await;
-    one.ask(&id, "first").await.json(201);
+    one.request_coupon(&id, "first").await.json(201);
     apart.until_halted(&id).await;
     proxy.set(Mode::Cut).await;
     one.patch(&id, &json!({ "total": 2 })).await.json(200);
-    one.ask(&id, "second").await.json(201);
-    let answer = apart.ask(&id, "second").await;
+    one.request_coupon(&id, "second").await.json(201);
+    let answer = apart.request_coupon(&id, "second").await;
     assert_eq!(answer.status, 503, "a holder got {}", answer.text());
     proxy.set(Mode::Pass).await;
-    until("the same coupon", EVENT_BOUND, async || apart.ask(&id, "second").await.status == 200).await;
+    until("the same coupon", EVENT_BOUND, async || apart.request_coupon(&id, "second").await.status == 200)
+        .await;
 }
 
 async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
@@ -218,13 +231,13 @@ async fn two_nodes(engine: Engine) -> ([NodeProcess; 2], [Api; 2]) {
 /// The operator uses `one`, the members use `other`.
 async fn assert_raising_reopens(one: &Api, other: &Api) {
     let id = one.coupon(1).await;
-    other.ask(&id, "kim").await.json(201);
+    other.request_coupon(&id, "kim").await.json(201);
     other.until_halted(&id).await;
     for total in 2..=4 {
-        other.ask(&id, &format!("member-{total}")).await.problem(409, "sold_out");
+        other.request_coupon(&id, &format!("member-{total}")).await.problem(409, "sold_out");
         one.patch(&id, &json!({ "total": total })).await.json(200);
         until("the raised total is issued", REOPEN_BOUND, async || {
-            let answer = other.ask(&id, &format!("member-{total}")).await;
+            let answer = other.request_coupon(&id, &format!("member-{total}")).await;
             assert!(answer.status == 201 || answer.code() == "sold_out", "{}", answer.text());
             answer.status == 201
         })
@@ -239,10 +252,10 @@ async fn assert_resuming_reopens(one: &Api, other: &Api) {
     for number in 1..=3 {
         one.call(&id, "pause").await.json(200);
         other.until_halted(&id).await;
-        other.ask(&id, &format!("member-{number}")).await.problem(503, "paused");
+        other.request_coupon(&id, &format!("member-{number}")).await.problem(503, "paused");
         one.call(&id, "resume").await.json(200);
         until("an issuance after the resume", REOPEN_BOUND, async || {
-            let answer = other.ask(&id, &format!("member-{number}")).await;
+            let answer = other.request_coupon(&id, &format!("member-{number}")).await;
             assert!(answer.status == 201 || answer.code() == "paused", "{}", answer.text());
             answer.status == 201
         })

@@ -45,13 +45,13 @@ async fn every_answer_is_counted_under_its_outcome(engine: Engine) {
         (&"nothing-here".to_owned(), "kim", "invalid"),
     ] {
         let before = count(outcome).await;
-        api.ask(coupon, member).await;
+        api.request_coupon(coupon, member).await;
         assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
     }
     for (call, outcome) in [("pause", "paused"), ("close", "closed")] {
         api.call(&paused, call).await.json(200);
         let before = count(outcome).await;
-        api.ask(&paused, "kim").await;
+        api.request_coupon(&paused, "kim").await;
         assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
     }
     assert_eq!(api.metric("openrun_issue_seconds_count").await, 8.0);
@@ -112,11 +112,14 @@ async fn private_operators_get_unavailable_while_redis_is_away() {
     let found = api.get(&format!("/v1/coupons/{id}/issuances/kim")).await;
     found.problem(503, "unavailable");
     redis.restart().await;
-    until("an issuance after the outage", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 201)
-        .await;
+    until("an issuance after the outage", EVENT_BOUND, async || {
+        api.request_coupon(&id, "kim").await.status == 201
+    })
+    .await;
     // A call that was answered 503 may be repeated.
     let again = api.post("/v1/coupons", &json!({ "id": "another", "total": 1 })).await;
     assert!(matches!(again.status, 200 | 201), "{}", again.text());
     // The gate may have been `recovering` for a moment, because the engine did not know the coupon for so long.
-    until("an issuance", EVENT_BOUND, async || api.ask("another", "kim").await.status == 201).await;
+    until("an issuance", EVENT_BOUND, async || api.request_coupon("another", "kim").await.status == 201)
+        .await;
 }

@@ -18,7 +18,7 @@ on_every_engine! {
 async fn a_member_gets_a_coupon_and_keeps_it(engine: Engine) {
     let (mut node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    let issued = api.ask(&id, "kim").await.json(201);
+    let issued = api.request_coupon(&id, "kim").await.json(201);
     let names: HashSet<&str> = issued.as_object().expect("an object").keys().map(String::as_str).collect();
     let expected =
         ["coupon_id", "member_id", "sequence", "code", "status", "issued_at", "ack"].into_iter().collect();
@@ -39,7 +39,7 @@ async fn a_member_gets_a_coupon_and_keeps_it(engine: Engine) {
     assert!(groups.len() == 4 && groups.iter().all(is_code), "{issued}");
 
     for _ in 0..3 {
-        assert_eq!(api.ask(&id, "kim").await.json(200), issued);
+        assert_eq!(api.request_coupon(&id, "kim").await.json(200), issued);
     }
     assert_eq!(api.get(&issuance_of(&id, "kim")).await.json(200), issued);
     let shown = api.shown(&id).await;
@@ -52,7 +52,7 @@ async fn a_member_gets_a_coupon_and_keeps_it(engine: Engine) {
     // The issuance survives the death of the node.
     node.restart().await;
     let api = crate::arrange::Api::of(&node);
-    assert_eq!(api.ask(&id, "kim").await.json(200), issued);
+    assert_eq!(api.request_coupon(&id, "kim").await.json(200), issued);
 }
 
 async fn sequences_are_dense_and_in_the_order_of_answers(engine: Engine) {
@@ -60,21 +60,21 @@ async fn sequences_are_dense_and_in_the_order_of_answers(engine: Engine) {
     let id = api.coupon(5).await;
     let mut codes = HashSet::new();
     for number in 1..=5 {
-        let issued = api.ask(&id, &format!("member-{number}")).await.json(201);
+        let issued = api.request_coupon(&id, &format!("member-{number}")).await.json(201);
         assert_eq!(issued["sequence"], number);
         codes.insert(issued["code"].to_string());
         assert_eq!(api.shown(&id).await["remaining"], 5 - number);
     }
     assert_eq!(codes.len(), 5);
-    api.ask(&id, "member-6").await.problem(409, "sold_out");
+    api.request_coupon(&id, "member-6").await.problem(409, "sold_out");
     assert_eq!(api.shown(&id).await["state"], "sold_out");
 }
 
 async fn a_member_may_hold_several_coupons(engine: Engine) {
     let (_node, api) = engine.node().await;
     let (one, other) = (api.coupon(1).await, api.coupon(1).await);
-    let first = api.ask(&one, "kim").await.json(201);
-    let second = api.ask(&other, "kim").await.json(201);
+    let first = api.request_coupon(&one, "kim").await.json(201);
+    let second = api.request_coupon(&other, "kim").await.json(201);
     assert_ne!(first["code"], second["code"], "each coupon has its own secret");
     api.get(&issuance_of(&one, "lee")).await.problem(404, "not_issued");
 }
@@ -84,14 +84,14 @@ async fn a_crowd_gets_exactly_the_total(engine: Engine) {
     const TOTAL: u32 = 40;
     let (_node, api) = engine.node().await;
     let id = api.coupon(TOTAL).await;
-    let mut crowd = JoinSet::new();
+    let mut requests = JoinSet::new();
     // Each member sends two requests at once.
     for click in 0..MEMBERS * 2 {
         let (api, id) = (api.clone(), id.clone());
-        crowd.spawn(async move { api.ask(&id, &format!("member-{}", click % MEMBERS)).await });
+        requests.spawn(async move { api.request_coupon(&id, &format!("member-{}", click % MEMBERS)).await });
     }
     let (mut first, mut again, mut held) = (0, 0, HashSet::<String>::new());
-    while let Some(answer) = crowd.join_next().await {
+    while let Some(answer) = requests.join_next().await {
         let answer = answer.expect("no panic");
         match answer.status {
             201 => first += 1,
@@ -118,7 +118,7 @@ async fn an_absent_issuance_is_not_found(engine: Engine) {
     let id = api.coupon(1).await;
     api.get(&issuance_of(&id, "kim")).await.problem(404, "not_issued");
     api.get(&issuance_of("nothing-here", "kim")).await.problem(404, "no_such_coupon");
-    api.ask("nothing-here", "kim").await.problem(404, "no_such_coupon");
+    api.request_coupon("nothing-here", "kim").await.problem(404, "no_such_coupon");
     api.get("/v1/coupons/nothing-here").await.problem(404, "no_such_coupon");
     for call in ["pause", "resume", "close"] {
         api.call("nothing-here", call).await.problem(404, "no_such_coupon");

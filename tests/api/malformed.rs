@@ -68,7 +68,7 @@ async fn a_body_with_two_lengths_is_refused() {
 async fn pipelined_requests_are_answered_in_order() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
-    let ask = |member: &str| {
+    let request_coupon = |member: &str| {
         let body = format!(r#"{{"member_id":"{member}"}}"#);
         format!(
             "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -77,7 +77,10 @@ async fn pipelined_requests_are_answered_in_order() {
         )
     };
     let mut raw = Raw::connect(node.address()).await;
-    raw.write(format!("{}{}{}", ask("a"), ask("b"), head("GET", "/livez", &[])).as_bytes()).await;
+    raw.write(
+        format!("{}{}{}", request_coupon("a"), request_coupon("b"), head("GET", "/livez", &[])).as_bytes(),
+    )
+    .await;
     let text = raw.until_closed().await.expect("a response").text();
     let places = ["\"member_id\":\"a\"", "\"member_id\":\"b\"", "ok\n"].map(|part| text.find(part));
     assert!(places[0].is_some() && places.is_sorted() && places[2].is_some(), "{text}");
@@ -89,8 +92,8 @@ async fn pipelined_requests_are_answered_in_order() {
 async fn a_path_that_is_not_text_is_refused() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
-    api.ask(&id, "\u{fffd}").await.json(201);
-    api.ask(&id, "%ff").await.json(201);
+    api.request_coupon(&id, "\u{fffd}").await.json(201);
+    api.request_coupon(&id, "%ff").await.json(201);
     for name in ["%ff", "%FF", "%c3%28", "%ed%a0%80", "%%66f", "%", "%f", "%zz", "kim%"] {
         for (method, path) in [
             ("GET", format!("/v1/coupons/{id}/issuances/{name}")),

@@ -38,7 +38,7 @@ async fn hostile_ids_are_ordinary_ids(engine: Engine) {
     ];
     let id = api.coupon(u32::try_from(hostile.len()).expect("a small number")).await;
     for (member, sequence) in hostile.iter().zip(1..) {
-        let won = api.ask(&id, member).await.json(201);
+        let won = api.request_coupon(&id, member).await.json(201);
         assert_eq!((&won["member_id"], &won["sequence"]), (&json!(member), &json!(sequence)), "{member:?}");
         // Sent without an HTTP library, which would resolve `%2E%2E`.
         let request = head("GET", &issuance_of(&id, member), &[]);
@@ -47,7 +47,7 @@ async fn hostile_ids_are_ordinary_ids(engine: Engine) {
     }
     for member in &hostile {
         assert_eq!(
-            api.ask(&id, member).await.json(200)["member_id"],
+            api.request_coupon(&id, member).await.json(200)["member_id"],
             *member,
             "after the coupon was sold out"
         );
@@ -59,7 +59,7 @@ async fn similar_ids_are_different_members(engine: Engine) {
     let alike = ["kim", "Kim", "kim ", " kim", "k\u{0069}\u{0301}m", "k\u{00ed}m", "kіm"];
     let id = api.coupon(10).await;
     for (member, sequence) in alike.iter().zip(1..) {
-        assert_eq!(api.ask(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
+        assert_eq!(api.request_coupon(&id, member).await.json(201)["sequence"], sequence, "{member:?}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn unreadable_ids_are_refused(engine: Engine) {
         "x".repeat(10_000),
     ];
     for member in &unreadable {
-        api.ask(&id, member).await.problem(422, "invalid_member_id");
+        api.request_coupon(&id, member).await.problem(422, "invalid_member_id");
         if !member.is_empty() {
             api.get(&issuance_of(&id, member)).await.problem(422, "invalid_member_id");
         }

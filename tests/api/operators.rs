@@ -69,7 +69,7 @@ async fn with_a_token_operators_calls_need_it() {
     }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");
     // Members need no token, and a page of another site cannot know it.
-    api.ask("drop", "kim").await.json(201);
+    api.request_coupon("drop", "kim").await.json(201);
     let foreign = api.request(Method::POST, "/v1/coupons/drop/pause").bearer_auth(TOKEN);
     Answer::to(foreign.header("host", "shop.example").header("origin", "https://shop.example"))
         .await

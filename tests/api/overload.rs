@@ -19,11 +19,11 @@ async fn private_exactly_the_limit_of_members_waits() {
     let node = builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "20000").start().await;
     let api = Api::of(&node);
     let id = api.coupon(u32::try_from(MEMBERS).expect("a small number")).await;
-    api.ask(&id, "early").await.json(201);
+    api.request_coupon(&id, "early").await.json(201);
     api.patch(&id, &serde_json::json!({ "total": MEMBERS + 1 })).await.json(200);
 
     redis.pause();
-    let mut requests = crowd(&api, &id);
+    let mut requests = request_together(&api, &id);
     let mut answers = Vec::new();
     while answers.len() < MEMBERS - WAIT {
         let (member, answer) = requests.join_next().await.expect("another response").expect("no panic");
@@ -46,11 +46,12 @@ async fn private_exactly_the_limit_of_members_waits() {
 }
 
 /// Sends the requests of all members at the same time.
-fn crowd(api: &Api, coupon: &str) -> JoinSet<(usize, Answer)> {
+fn request_together(api: &Api, coupon: &str) -> JoinSet<(usize, Answer)> {
     let mut requests = JoinSet::new();
     for member in 0..MEMBERS {
         let (api, coupon) = (api.clone(), coupon.to_owned());
-        requests.spawn(async move { (member, api.ask(&coupon, &format!("member-{member}")).await) });
+        requests
+            .spawn(async move { (member, api.request_coupon(&coupon, &format!("member-{member}")).await) });
     }
     requests
 }
@@ -61,7 +62,7 @@ async fn assert_all_get_the_truth(api: &Api, coupon: &str, answers: &[(usize, An
     for (member, first) in answers {
         let mut last = first.clone();
         until("the true answer", EVENT_BOUND, async || {
-            last = api.ask(coupon, &format!("member-{member}")).await;
+            last = api.request_coupon(coupon, &format!("member-{member}")).await;
             matches!(last.status, 200 | 201)
         })
         .await;

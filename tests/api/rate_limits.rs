@@ -28,7 +28,7 @@ async fn limited(limits: &str) -> NodeBuilder {
 }
 
 /// Sends an issue request for a client at `address`, which may be a chain of addresses.
-async fn ask(api: &Api, coupon: &str, member: &str, address: &str) -> Answer {
+async fn request_coupon(api: &Api, coupon: &str, member: &str, address: &str) -> Answer {
     let request = api.request(Method::POST, &issuances(coupon)).json(&json!({ "member_id": member }));
     Answer::to(request.header("x-forwarded-for", address)).await
 }
@@ -61,14 +61,14 @@ async fn an_address_has_a_bucket() {
     let id = api.coupon(10).await;
     let policies = "\"address\";q=3;w=10800";
     for (number, left) in [(1, 2), (2, 1), (3, 0)] {
-        let answer = ask(&api, &id, &format!("member-{number}"), HERE).await;
+        let answer = request_coupon(&api, &id, &format!("member-{number}"), HERE).await;
         answer.json(201);
         assert_eq!(answer.header("ratelimit"), format!("\"address\";r={left}"));
         assert_eq!(answer.header("ratelimit-policy"), policies);
     }
-    assert_limited(&ask(&api, &id, "member-4", HERE).await, "address", policies);
+    assert_limited(&request_coupon(&api, &id, "member-4", HERE).await, "address", policies);
     assert_eq!(api.issued(&id).await, 3, "no refused request was decided");
-    ask(&api, &id, "member-4", ELSEWHERE).await.json(201);
+    request_coupon(&api, &id, "member-4", ELSEWHERE).await.json(201);
     assert_limited(&get(&api, &format!("/v1/coupons/{id}"), HERE).await, "address", policies);
     assert!((api.metric("openrun_issue_requests_total{outcome=\"rate_limited\"}").await - 1.0).abs() < 0.1);
     assert!((api.metric("openrun_rate_limited_total{by=\"address\"}").await - 2.0).abs() < 0.1);
@@ -79,47 +79,47 @@ async fn a_member_has_a_bucket_and_uses_no_tokens_of_others() {
     let (_node, api) = node("address=1/h:5,member=1/h:2").await;
     let id = api.coupon(10).await;
     let policies = "\"member\";q=2;w=7200, \"address\";q=5;w=18000";
-    let first = ask(&api, &id, "kim", HERE).await;
+    let first = request_coupon(&api, &id, "kim", HERE).await;
     first.json(201);
     assert_eq!(first.header("ratelimit"), "\"member\";r=1, \"address\";r=4");
     assert_eq!(first.header("ratelimit-policy"), policies);
     get(&api, &issuance_of(&id, "kim"), HERE).await.json(200);
     for _ in 0..20 {
-        assert_limited(&ask(&api, &id, "kim", HERE).await, "member", policies);
+        assert_limited(&request_coupon(&api, &id, "kim", HERE).await, "member", policies);
     }
     assert_limited(&get(&api, &issuance_of(&id, "kim"), HERE).await, "member", policies);
     // The member used no tokens of others at that address, nor of the same id at another address.
     for member in ["lee", "park", "choi"] {
-        ask(&api, &id, member, HERE).await.json(201);
+        request_coupon(&api, &id, member, HERE).await.json(201);
     }
-    assert_limited(&ask(&api, &id, "jung", HERE).await, "address", policies);
-    ask(&api, &id, "kim", ELSEWHERE).await.json(200);
+    assert_limited(&request_coupon(&api, &id, "jung", HERE).await, "address", policies);
+    request_coupon(&api, &id, "kim", ELSEWHERE).await.json(200);
 }
 
 #[tokio::test]
 async fn answers_of_the_gate_are_free() {
     let (_node, api) = node("address=1/h:3,member=1/h:3").await;
     let id = api.coupon(1).await;
-    ask(&api, &id, "kim", HERE).await.json(201);
+    request_coupon(&api, &id, "kim", HERE).await.json(201);
     api.until_halted(&id).await;
     for _ in 0..20 {
-        let answer = ask(&api, &id, "lee", HERE).await;
+        let answer = request_coupon(&api, &id, "lee", HERE).await;
         answer.problem(409, "sold_out");
         assert_no_headers(&answer);
     }
     // A possible holder is a question to the engine, which takes a token.
-    ask(&api, &id, "kim", HERE).await.json(200);
-    ask(&api, &id, "kim", HERE).await.json(200);
-    ask(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
-    ask(&api, &id, "lee", HERE).await.problem(409, "sold_out");
+    request_coupon(&api, &id, "kim", HERE).await.json(200);
+    request_coupon(&api, &id, "kim", HERE).await.json(200);
+    request_coupon(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
+    request_coupon(&api, &id, "lee", HERE).await.problem(409, "sold_out");
 }
 
 #[tokio::test]
 async fn searching_for_an_unknown_coupon_takes_a_token() {
     let (_node, api) = node("address=1/h:2").await;
-    ask(&api, "none", "kim", HERE).await.problem(404, "no_such_coupon");
+    request_coupon(&api, "none", "kim", HERE).await.problem(404, "no_such_coupon");
     get(&api, "/v1/coupons/none", HERE).await.problem(404, "no_such_coupon");
-    ask(&api, "none", "kim", HERE).await.problem(429, "rate_limited");
+    request_coupon(&api, "none", "kim", HERE).await.problem(429, "rate_limited");
     get(&api, "/v1/coupons", HERE).await.problem(429, "rate_limited");
     // Probes and operators' calls are never limited.
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json"] {
@@ -132,7 +132,7 @@ async fn without_limits_no_request_is_refused_and_no_header_sent() {
     let (_node, api) = node("off").await;
     let id = api.coupon(1).await;
     for _ in 0..50 {
-        let answer = ask(&api, &id, "kim", HERE).await;
+        let answer = request_coupon(&api, &id, "kim", HERE).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         assert_no_headers(&answer);
     }
@@ -143,12 +143,12 @@ async fn by_default_a_member_has_ten_requests_and_loopback_is_exempt() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1");
     let (_node, api) = behind_proxies(builder).await;
     let id = api.coupon(2).await;
-    let first = ask(&api, &id, "kim", HERE).await;
+    let first = request_coupon(&api, &id, "kim", HERE).await;
     first.json(201);
     assert_eq!(first.header("ratelimit"), "\"member\";r=9, \"address\";r=9999");
     assert_eq!(first.header("ratelimit-policy"), "\"member\";q=10;w=2, \"address\";q=10000;w=10");
     for _ in 0..50 {
-        let answer = api.ask(&id, "lee").await;
+        let answer = api.request_coupon(&id, "lee").await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         assert_no_headers(&answer);
     }
@@ -160,13 +160,13 @@ async fn headers_of_untrusted_clients_are_ignored() {
     let id = api.coupon(10).await;
     for number in 1..=3 {
         let address = format!("198.51.100.{number}");
-        let answer = ask(&api, &id, &format!("member-{number}"), &address).await;
+        let answer = request_coupon(&api, &id, &format!("member-{number}"), &address).await;
         answer.json(201);
     }
     assert!(!node.log().contains("OPENRUN_TRUSTED_PROXIES"), "no request was refused");
     for number in 4..=6 {
         let address = format!("198.51.100.{number}");
-        ask(&api, &id, "lee", &address).await.problem(429, "rate_limited");
+        request_coupon(&api, &id, "lee", &address).await.problem(429, "rate_limited");
     }
     let forwarded = api.request(Method::GET, "/v1/coupons").header("forwarded", "for=203.0.113.1");
     Answer::to(forwarded).await.problem(429, "rate_limited");
@@ -185,24 +185,28 @@ async fn loopback_is_limited_when_it_forwards() {
     ] {
         let (node, api) = started(limited("address=1/h:2,member=1/h:1").await).await;
         let id = api.coupon(10).await;
-        let ask = async |member: &str| {
+        let request_coupon = async |member: &str| {
             let request = api.request(Method::POST, &issuances(&id)).json(&json!({ "member_id": member }));
             Answer::to(request.header(name, value)).await
         };
-        ask("kim").await.json(201);
-        assert_limited(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
-        ask("lee").await.json(201);
+        request_coupon("kim").await.json(201);
+        assert_limited(
+            &request_coupon("kim").await,
+            "member",
+            "\"member\";q=1;w=3600, \"address\";q=2;w=7200",
+        );
+        request_coupon("lee").await.json(201);
         assert!(
             !node.log().contains("OPENRUN_TRUSTED_PROXIES"),
             "{name}: the clients of the proxy share no bucket"
         );
         for member in ["park", "choi"] {
-            ask(member).await.problem(429, "rate_limited");
+            request_coupon(member).await.problem(429, "rate_limited");
         }
         assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: one warning");
         // Direct requests from this machine stay exempt.
         for _ in 0..5 {
-            assert_no_headers(&api.ask(&id, "kim").await);
+            assert_no_headers(&api.request_coupon(&id, "kim").await);
         }
     }
 }
@@ -213,7 +217,7 @@ async fn the_last_untrusted_address_of_a_chain_counts() {
     let id = api.coupon(10).await;
     for (number, forged) in ["1.2.3.4, ", "10.1.1.1, ", "127.0.0.1, ", "nonsense, "].iter().enumerate() {
         let chain = format!("{forged}{HERE}, 10.9.9.9");
-        let answer = ask(&api, &id, &format!("member-{number}"), &chain).await;
+        let answer = request_coupon(&api, &id, &format!("member-{number}"), &chain).await;
         assert_eq!(answer.status, if number < 2 { 201 } else { 429 }, "{chain}");
     }
     let listed = |value: &str| api.request(Method::GET, "/v1/coupons").header("forwarded", value);
@@ -232,13 +236,13 @@ async fn the_last_untrusted_address_of_a_chain_counts() {
 async fn an_ipv6_network_counts_as_one_address() {
     let (_node, api) = node("address=1/h:2").await;
     let id = api.coupon(10).await;
-    ask(&api, &id, "kim", "2001:db8:1:2::1").await.json(201);
-    ask(&api, &id, "lee", "2001:db8:1:2:ffff:ffff:ffff:ffff").await.json(201);
-    ask(&api, &id, "park", "2001:db8:1:2::3").await.problem(429, "rate_limited");
-    ask(&api, &id, "park", "2001:db8:1:3::3").await.json(201);
-    ask(&api, &id, "choi", "::ffff:198.51.100.7").await.json(201);
-    ask(&api, &id, "jung", HERE).await.json(201);
-    ask(&api, &id, "song", HERE).await.problem(429, "rate_limited");
+    request_coupon(&api, &id, "kim", "2001:db8:1:2::1").await.json(201);
+    request_coupon(&api, &id, "lee", "2001:db8:1:2:ffff:ffff:ffff:ffff").await.json(201);
+    request_coupon(&api, &id, "park", "2001:db8:1:2::3").await.problem(429, "rate_limited");
+    request_coupon(&api, &id, "park", "2001:db8:1:3::3").await.json(201);
+    request_coupon(&api, &id, "choi", "::ffff:198.51.100.7").await.json(201);
+    request_coupon(&api, &id, "jung", HERE).await.json(201);
+    request_coupon(&api, &id, "song", HERE).await.problem(429, "rate_limited");
 }
 
 /// A bucket is dropped only if it is full again or if the table is full.
@@ -246,12 +250,12 @@ async fn an_ipv6_network_counts_as_one_address() {
 async fn a_flood_of_addresses_gives_no_new_tokens() {
     let (_node, api) = node("address=1000000/s:1000000,member=1/h:1").await;
     let id = api.coupon(1).await;
-    ask(&api, &id, "kim", HERE).await.json(201);
+    request_coupon(&api, &id, "kim", HERE).await.json(201);
     for number in 0..1_000_u32 {
         let address = std::net::Ipv4Addr::from_bits(0xCB00_0000 + number).to_string();
         get(&api, "/v1/coupons", &address).await.json(200);
     }
-    ask(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
+    request_coupon(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
 }
 
 #[tokio::test]

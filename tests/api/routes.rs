@@ -91,7 +91,7 @@ async fn a_malformed_coupon_id_is_refused_everywhere(engine: Engine) {
         let coupon = format!("/v1/coupons/{wrong}");
         api.get(&coupon).await.problem(400, "invalid_parameter");
         api.get(&format!("{coupon}/issuances/kim")).await.problem(400, "invalid_parameter");
-        api.ask(wrong, "kim").await.problem(400, "invalid_parameter");
+        api.request_coupon(wrong, "kim").await.problem(400, "invalid_parameter");
         api.patch(wrong, &serde_json::json!({ "total": 1 })).await.problem(400, "invalid_parameter");
         for call in ["pause", "resume", "close"] {
             api.call(wrong, call).await.problem(400, "invalid_parameter");

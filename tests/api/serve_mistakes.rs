@@ -1,4 +1,5 @@
-//! `openrun serve` with an unusable data directory or address: one line with the remedy, and exit code 2.
+//! `openrun serve` with an unusable address, data directory, database file or role: one line with the remedy, and exit
+//! code 2.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 use crate::arrange::Engine;
 use crate::program::{Ended, run};
 
-const ANYWHERE: (&str, &str) = ("OPENRUN_BIND", "127.0.0.1:0");
+const ON_ANY_PORT: (&str, &str) = ("OPENRUN_BIND", "127.0.0.1:0");
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
@@ -17,7 +18,7 @@ fn folder() -> TempDir {
 
 async fn serve_in(data_dir: &Path) -> Ended {
     let data_dir = data_dir.to_str().expect("the path is text");
-    run(&["serve"], &[ANYWHERE, ("OPENRUN_DATA_DIR", data_dir)]).await
+    run(&["serve"], &[ON_ANY_PORT, ("OPENRUN_DATA_DIR", data_dir)]).await
 }
 
 #[tokio::test]
@@ -71,14 +72,14 @@ async fn a_directory_that_another_node_uses() {
     let id = api.coupon(1).await;
     let line = serve_in(&node.data_dir()).await.one_line(2);
     assert!(line.contains("in use by another openrun"), "{line}");
-    api.ask(&id, "kim").await.json(201);
+    api.request_coupon(&id, "kim").await.json(201);
 }
 
 #[tokio::test]
 async fn an_unknown_role() {
     for roles in ["apii", "", "api,", "API", "api;publisher", "api publisher", "all"] {
         for engine in ["embedded", "redis-lua"] {
-            let settings = [ANYWHERE, ("OPENRUN_ROLES", roles), ("OPENRUN_ENGINE", engine)];
+            let settings = [ON_ANY_PORT, ("OPENRUN_ROLES", roles), ("OPENRUN_ENGINE", engine)];
             let line = run(&["serve"], &settings).await.one_line(2);
             assert!(line.contains("--roles") && line.contains("'reconciler'"), "{roles:?}: {line}");
         }

@@ -233,7 +233,7 @@ async fn private_a_redis_that_loses_data() {
             let builder = crate::support::node::NodeProcess::redis_lua(&stack);
             let (_node, api) = crate::arrange::started(builder.set(name, value)).await;
             let id = api.coupon(1).await;
-            api.ask(&id, "kim").await.json(201);
+            api.request_coupon(&id, "kim").await.json(201);
         }
     }
 }

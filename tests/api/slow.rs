@@ -79,5 +79,5 @@ async fn aborted_requests_do_no_harm() {
         raw.write(&request.as_bytes()[..end.min(request.len())]).await;
     }
     assert_eq!(api.issued(&id).await, 0, "an incomplete request issues nothing");
-    api.ask(&id, "lee").await.json(201);
+    api.request_coupon(&id, "lee").await.json(201);
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::support::proxy::{Mode, Proxy};
 
 /// Longer than any local round trip, and short enough to wait for a reply that must not come.
-const SILENCE: Duration = Duration::from_millis(300);
+const NO_ANSWER_WITHIN: Duration = Duration::from_millis(300);
 const BOUND: Duration = Duration::from_secs(10);
 
 struct Echo {
@@ -51,7 +51,7 @@ async fn reply(stream: &mut TcpStream) -> String {
 }
 
 async fn is_silent(stream: &mut TcpStream) -> bool {
-    timeout(SILENCE, stream.read_u8()).await.is_err()
+    timeout(NO_ANSWER_WITHIN, stream.read_u8()).await.is_err()
 }
 
 #[tokio::test]

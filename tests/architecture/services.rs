@@ -14,7 +14,7 @@ use crate::support::process::{Process, Watchdog};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::services::{PrivatePostgres, PrivateRabbitMq, PrivateRedis};
 
-const SILENCE: Duration = Duration::from_millis(500);
+const NO_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 const BOUND: Duration = Duration::from_secs(20);
 
 async fn redis_at(url: &str) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
@@ -45,13 +45,17 @@ async fn private_redis_can_be_frozen_and_resumed() {
     let mut connection = redis_at(&service.url_through(proxy.port())).await.unwrap();
 
     service.pause();
-    timeout(SILENCE, connection.ping()).await.ok().and_then(Result::ok).inspect(|pong| panic!("got {pong}"));
+    timeout(NO_ANSWER_WITHIN, connection.ping())
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .inspect(|pong| panic!("got {pong}"));
     service.resume();
     assert_eq!(timeout(BOUND, connection.ping()).await.unwrap().unwrap(), "PONG");
 
     // Redis executes the command, and the client gets no reply.
     proxy.set(Mode::SwallowReplies).await;
-    let reply = timeout(SILENCE, connection.incr("issued", 1)).await;
+    let reply = timeout(NO_ANSWER_WITHIN, connection.incr("issued", 1)).await;
     assert!(!matches!(reply, Ok(Ok(_))), "got {reply:?}");
     assert_eq!(redis_at(&service.url()).await.unwrap().get("issued").await.unwrap().as_deref(), Some("1"));
 }
@@ -63,7 +67,10 @@ async fn private_postgres_keeps_committed_rows() {
     connection.execute("CREATE TABLE kept AS SELECT 7 AS number").await.unwrap();
 
     service.pause();
-    assert!(timeout(SILENCE, connection.ping()).await.is_err(), "a frozen PostgreSQL does not answer");
+    assert!(
+        timeout(NO_ANSWER_WITHIN, connection.ping()).await.is_err(),
+        "a frozen PostgreSQL does not answer"
+    );
     service.resume();
     assert!(matches!(timeout(BOUND, PgConnection::connect(&service.url())).await, Ok(Ok(_))));
 

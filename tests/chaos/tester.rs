@@ -9,15 +9,15 @@ use crate::{openrun, run};
 
 /// For each bug, an invariant that it must violate.
 const FOUND_BY: &[(&str, &str)] = &[
-    ("trim-on-confirm", "told_is_in_the_database"),
+    ("trim-on-confirm", "issued_is_in_the_database"),
     ("stock-back-on-timeout", "sequences_are_dense"),
     ("ack-before-commit", "confirmed_until_committed"),
-    ("conflict-unclassified", "contradictions_are_kept"),
-    ("everysec", "told_is_in_the_database"),
+    ("conflict-unclassified", "conflicts_are_kept"),
+    ("everysec", "issued_is_in_the_database"),
 ];
 
 async fn run_with(name: &str, plant: impl Fn(&PlantedBug, &mut Config)) -> Report {
-    let bug = PlantedBug::named(name).expect("there is such a bug");
+    let bug = PlantedBug::find(name).expect("there is such a bug");
     let mut config = Config::new(openrun(), 1);
     plant(bug, &mut config);
     run(config).await

@@ -1,5 +1,5 @@
-//! Promises of the engines in PostgreSQL alone: a step that does not get the lock decides nothing and reports it, and
-//! rows that were written or deleted outside the engine are detected.
+//! Promises that only the engines in PostgreSQL make: a step that does not get the lock decides nothing and reports it,
+//! and rows that were written or deleted outside the engine are detected.
 
 use openrun::domain::{AdmissionRequest, Rejection, Timestamp};
 use openrun::persistence::postgres::Locking;
@@ -22,8 +22,8 @@ async fn execute_sql(nodes: &Nodes, statement: &str) {
     connect(nodes).await.execute(AssertSqlSafe(statement.to_owned())).await.expect("the statement succeeds");
 }
 
-async fn admit(engine: &dyn AdmissionEngine, ids: &str) -> Result<(), EngineError> {
-    let request = AdmissionRequest { member: member(ids), traceparent: None };
+async fn admit(engine: &dyn AdmissionEngine, id: &str) -> Result<(), EngineError> {
+    let request = AdmissionRequest { member: member(id), traceparent: None };
     engine.admit(&open_coupon("drop", 1).id, &[request]).await.map(drop)
 }
 
@@ -78,8 +78,8 @@ async fn a_clock_that_is_set_back_does_not_set_issued_at_back() {
         execute_sql(&nodes, "UPDATE coupon_admissions SET latest_at = latest_at + interval '1 hour'").await;
         let before = checked_holders(&*engine, &coupon.id, 3).await[&3].1.issued_at;
         let after = expect_issued(admit_one(&*engine, &coupon.id, &member("late")).await).issued_at;
-        let an_hour: Timestamp = before.plus_ms(3_600_000);
-        assert_eq!(after, an_hour, "{locking:?}");
+        let an_hour_later: Timestamp = before.plus_ms(3_600_000);
+        assert_eq!(after, an_hour_later, "{locking:?}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn a_coupon_that_another_engine_has_issued_is_not_loaded() {
     let engine = nodes.engine();
     let loaded = engine.load(&coupon).await;
     assert!(
-        matches!(&loaded, Err(EngineError::Fenced(why)) if why.contains("counts elsewhere")),
+        matches!(&loaded, Err(EngineError::Fenced(why)) if why.contains("another engine issued it")),
         "{loaded:?}"
     );
     assert!(matches!(engine.standing(&coupon.id).await, Err(EngineError::UnknownCoupon)));
@@ -109,9 +109,10 @@ async fn a_coupon_outside_the_catalogue_is_unknown() {
     assert!(matches!(loaded, Err(EngineError::UnknownCoupon)), "{loaded:?}");
 }
 
-/// Two concurrent operators may leave the catalogue's total below the engine's for a moment.
+/// Two concurrent operators may leave the catalogue's total below the engine's for a moment. A batch whose sequences are
+/// above the catalogue's total is then not decided.
 #[tokio::test]
-async fn a_catalogue_total_below_the_engines_decides_nothing() {
+async fn a_batch_above_the_total_of_the_catalogue_is_not_decided() {
     for locking in BOTH {
         let nodes = both(locking).await;
         let coupon = open_coupon("drop", 2);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::prometheus::Prometheus;
 use crate::support::node::{NodeProcess, Stack, openrun};
 use crate::support::process::run;
-use crate::support::races::{ask, create_coupon, http, metric, until};
+use crate::support::races::{create_coupon, http, metric, request_coupon, until};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::coupon_id;
 
@@ -39,7 +39,7 @@ async fn private_queue_and_outbox_alerts_fire_until_a_persister_starts() {
     let mut member = 0;
     until("a deep queue", async || {
         member += 1;
-        assert_eq!(ask(node.address(), &coupon, &format!("m{member}")).await.0, 201);
+        assert_eq!(request_coupon(node.address(), &coupon, &format!("m{member}")).await.0, 201);
         tokio::time::sleep(PAUSE).await;
         (metric(node.address(), "openrun_queue_messages", "").await > DEEP).then_some(())
     })
@@ -89,7 +89,7 @@ async fn private_an_absent_redis_raises_an_alert_until_it_is_back() {
     prometheus.until_it_is_clear("OpenrunRedisDown").await;
     prometheus.until_it_is_clear("OpenrunRedisFenced").await;
     until("members are served again", async || {
-        (ask(node.address(), "drop", "kim").await.0 < 300).then_some(())
+        (request_coupon(node.address(), "drop", "kim").await.0 < 300).then_some(())
     })
     .await;
 }

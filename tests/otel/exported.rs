@@ -9,37 +9,37 @@ use serde_json::Value;
 
 use crate::files::{dashboards, metrics_named, rules};
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{ask, create_coupon, http, metric, until, until_persisted};
+use crate::support::races::{create_coupon, http, metric, request_coupon, until, until_persisted};
 use crate::support::shared::coupon_id;
 
-/// A node on the full stack after an issuance and a comparison, its coupon, and its metrics.
-async fn scrape() -> (NodeProcess, String, String) {
+/// Starts a node on the full stack, issues a coupon, and reconciles. Returns the node, the coupon and the metrics.
+async fn start_and_scrape() -> (NodeProcess, String, String) {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let coupon = coupon_id();
     create_coupon(node.address(), &coupon, 3).await;
-    assert_eq!(ask(node.address(), &coupon, "kim").await.0, 201);
+    assert_eq!(request_coupon(node.address(), &coupon, "kim").await.0, 201);
     until_persisted(&stack.database_url, &coupon, 1).await;
-    // A comparison fails while issuances are in flight.
-    until("a complete comparison", async || {
-        let compared = http().post(node.url("/v1/admin/reconcile")).send().await.ok()?;
-        (compared.status() == 200).then_some(())
+    // Reconciling fails while issuances are in flight.
+    until("a complete reconciliation", async || {
+        let answer = http().post(node.url("/v1/admin/reconcile")).send().await.ok()?;
+        (answer.status() == 200).then_some(())
     })
     .await;
     until("a complete sample", async || {
         let label = format!("coupon=\"{coupon}\"");
         let issued = metric(node.address(), "openrun_coupons_issued", &label).await > 0.5;
         let services = metric(node.address(), "openrun_service_up", "").await > 2.5;
-        let text = text(node.address()).await;
+        let text = read_metrics(node.address()).await;
         let outbox = text.contains(&format!("openrun_outbox_age_seconds{{{label}}}"));
         (issued && services && outbox && text.contains("openrun_queue_messages 0")).then_some(())
     })
     .await;
-    let text = text(node.address()).await;
+    let text = read_metrics(node.address()).await;
     (node, coupon, text)
 }
 
-async fn text(node: SocketAddr) -> String {
+async fn read_metrics(node: SocketAddr) -> String {
     let answer = http().get(format!("http://{node}/metrics")).send().await.expect("the node answers");
     answer.text().await.expect("metrics are text")
 }
@@ -58,7 +58,7 @@ fn is_exported(name: &str, types: &BTreeMap<&str, &str>) -> bool {
 
 #[tokio::test]
 async fn a_running_node_exports_every_queried_metric() {
-    let (_node, coupon, text) = scrape().await;
+    let (_node, coupon, text) = start_and_scrape().await;
     let types = types(&text);
     for (path, file) in rules().into_iter().chain(dashboards()) {
         let names = metrics_named(&file);
@@ -92,7 +92,7 @@ async fn a_running_node_exports_every_queried_metric() {
 
 #[tokio::test]
 async fn promtool_accepts_the_metrics() {
-    let (_node, _coupon, text) = scrape().await;
+    let (_node, _coupon, text) = start_and_scrape().await;
     let mut promtool = Command::new("promtool");
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = promtool.spawn().expect("promtool starts; ./scripts/test installs it");

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::operators::{readiness, restart_failed, until_failed};
 use crate::stage::{embedded, full_stack, in_system, redis_lua};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, create_coupon, metric, sqlite_rows, until, until_persisted,
+    self, assert_promise_kept, assert_rows, create_coupon, metric, request_coupon, sqlite_rows, until,
+    until_persisted,
 };
 
 /// The first death, and one after each of the five allowed restarts.
@@ -21,8 +22,8 @@ const TOTAL: u32 = 64;
 /// Above the timeout of the test's client, so that a request which waits for it fails the test.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
-async fn ask_all(node: SocketAddr, coupon: &str) -> Vec<(u16, Value)> {
-    join_all((1..=TOTAL).map(|n| async move { ask(node, coupon, &format!("m{n}")).await })).await
+async fn request_all(node: SocketAddr, coupon: &str) -> Vec<(u16, Value)> {
+    join_all((1..=TOTAL).map(|n| async move { request_coupon(node, coupon, &format!("m{n}")).await })).await
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
         assert_eq!(readiness(at).await.0, 200);
 
         panics::arm("coupon-event.handler", TOO_MANY);
-        for (status, problem) in ask_all(at, "drop").await {
+        for (status, problem) in request_all(at, "drop").await {
             let code = problem["code"].as_str().unwrap_or_default();
             assert!(status == 503 && ["recovering", "outcome_unknown"].contains(&code), "{problem}");
         }
@@ -47,7 +48,7 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
 
         // New requests are answered at once with "recovering", and the other coupon is served as before.
         let racing = races::spawn(races::config(at, "other", 1_000, 32));
-        for (status, problem) in ask_all(at, "drop").await {
+        for (status, problem) in request_all(at, "drop").await {
             assert_eq!((status, problem["code"].as_str()), (503, Some("recovering")), "{problem}");
         }
         let report = racing.await.expect("the race does not panic");
@@ -58,7 +59,7 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
         assert!(metric(at, "openrun_actors_failed", "kind=\"coupon-event\"").await.abs() < 0.5);
         // All its restarts are allowed again.
         panics::arm("coupon-event.handler", TOO_MANY - 1);
-        let answers = ask_all(at, "drop").await;
+        let answers = request_all(at, "drop").await;
         assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:?}");
         assert_eq!(readiness(at).await.0, 200);
         node.stop().await;

@@ -72,7 +72,7 @@ async fn concurrent_publishers_open_one_connection() {
     let batches: Vec<_> = (1..=40).map(|n| events([n])).collect();
     let published = futures_util::future::join_all(batches.iter().map(|batch| bus.publish(batch))).await;
     assert!(published.iter().all(Result::is_ok), "{published:?}");
-    stage.hand().await.until_ready(&stage.names.issuances(), 40).await;
+    stage.client().await.until_ready(&stage.names.issuances(), 40).await;
 }
 
 #[tokio::test]

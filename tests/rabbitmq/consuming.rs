@@ -82,8 +82,8 @@ async fn a_cancelled_call_loses_nothing() {
 async fn a_stream_whose_queue_is_deleted_ends_with_an_error() {
     let stage = Stage::shared();
     let mut stream = stage.stream(10).await;
-    let hand = stage.hand().await;
-    hand.channel.queue_delete(stage.names.issuances().into(), QueueDeleteOptions::default()).await.unwrap();
+    let client = stage.client().await;
+    client.channel.queue_delete(stage.names.issuances().into(), QueueDeleteOptions::default()).await.unwrap();
     let error = stream.next().await.unwrap_err();
     assert!(error.to_string().contains("cancelled the consumer"), "{error}");
     // Opening another stream declares the queue again.

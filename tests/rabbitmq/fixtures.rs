@@ -1,4 +1,4 @@
-//! Events to publish, a namespace for each test, and a client that does what openrun does not.
+//! Events to publish, a namespace for each test, and a client for everything that openrun does not do.
 
 use std::time::{Duration, Instant};
 
@@ -59,18 +59,18 @@ impl Stage {
         RabbitSource::new(self.settings.clone()).stream(prefetch).await.expect("the broker answers")
     }
 
-    pub(crate) async fn hand(&self) -> Hand {
-        Hand::on(secrecy::ExposeSecret::expose_secret(&self.settings.url)).await
+    pub(crate) async fn client(&self) -> ForeignClient {
+        ForeignClient::on(secrecy::ExposeSecret::expose_secret(&self.settings.url)).await
     }
 }
 
 /// A client other than openrun.
-pub(crate) struct Hand {
+pub(crate) struct ForeignClient {
     pub(crate) channel: Channel,
     _connection: Connection,
 }
 
-impl Hand {
+impl ForeignClient {
     async fn on(url: &str) -> Self {
         let connection =
             Connection::connect(url, ConnectionProperties::default()).await.expect("the broker answers");

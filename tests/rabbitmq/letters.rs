@@ -40,8 +40,8 @@ async fn a_letter_has_its_content_and_the_reason() {
     let letters = letters(&stage);
     assert_eq!(letters.list(100).await.unwrap(), []);
     reject_all(&stage, 7..=7, "its coupon is not known").await;
-    let hand = stage.hand().await;
-    hand.publish(&stage.names.dead_letters(), b"\xff not ours").await;
+    let client = stage.client().await;
+    client.publish(&stage.names.dead_letters(), b"\xff not ours").await;
 
     let found = letters.list(100).await.unwrap();
     let [letter, foreign] = found.as_slice() else { panic!("{found:?}") };
@@ -58,18 +58,18 @@ async fn a_letter_has_its_content_and_the_reason() {
     assert!(foreign.id.starts_with("body-") && foreign.payload.is_none(), "{foreign:?}");
     assert_eq!((&foreign.coupon_id, foreign.died_at, foreign.payload_bytes), (&None, None, 10));
     assert_eq!(letters.find(&foreign.id).await.unwrap().as_ref(), Some(foreign));
-    assert_eq!(letters.find("nobody").await.unwrap(), None);
+    assert_eq!(letters.find("unknown-id").await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_letter_of_the_broker_has_a_reason_too() {
     let stage = Stage::shared();
     stage.bus().publish(&events([1])).await.unwrap();
-    let hand = stage.hand().await;
+    let client = stage.client().await;
     // Requeued until the delivery limit.
     let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
-    hand.requeue_until_dead(&queue, &dead).await;
-    hand.until_ready(&dead, 1).await;
+    client.requeue_until_dead(&queue, &dead).await;
+    client.until_ready(&dead, 1).await;
     let found = letters(&stage).list(100).await.unwrap();
     assert_eq!(ids(&found), [code(1)]);
     assert!(found[0].reason.contains("too often"), "{found:?}");
@@ -91,7 +91,7 @@ async fn listing_two_hundred_times_loses_nothing_and_keeps_the_order() {
         assert_eq!(ids(&found), all[..limit.min(12)], "round {round}");
     }
     assert!(letters.find(&code(12)).await.unwrap().is_some());
-    stage.hand().await.until_ready(&stage.names.dead_letters(), 12).await;
+    stage.client().await.until_ready(&stage.names.dead_letters(), 12).await;
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_replayed_letter_is_delivered_and_returns_with_a_longer_history() {
     let stage = Stage::shared();
     reject_all(&stage, 1..=3, "the first time").await;
     let letters = letters(&stage);
-    assert_eq!(letters.replay("nobody").await.unwrap(), None);
+    assert_eq!(letters.replay("unknown-id").await.unwrap(), None);
     assert_eq!(letters.replay(&code(2)).await.unwrap(), Some(LetterCounts { done: 1, left: 2 }));
     assert_eq!(letters.replay(&code(2)).await.unwrap(), None, "it has left the dead letters");
     assert_eq!(ids(&letters.list(100).await.unwrap()), [code(1), code(3)]);
@@ -133,10 +133,10 @@ async fn a_discarded_letter_is_gone_with_its_copies_but_not_another_of_its_id() 
     reject_all(&stage, 1..=2, "for the test").await;
     reject_all(&stage, 1..=1, "delivered twice").await;
     // Same id, other content.
-    let hand = stage.hand().await;
+    let client = stage.client().await;
     let properties = BasicProperties::default().with_message_id(code(1).as_str().into());
     let dead = stage.names.dead_letters();
-    let sent = hand.channel.basic_publish(
+    let sent = client.channel.basic_publish(
         "".into(),
         dead.as_str().into(),
         BasicPublishOptions::default(),
@@ -152,7 +152,7 @@ async fn a_discarded_letter_is_gone_with_its_copies_but_not_another_of_its_id() 
     assert_eq!(left[1].payload.as_deref(), Some("another"));
     assert!(letters.discard(&code(1)).await.unwrap().is_some());
     assert_eq!(letters.discard(&code(1)).await.unwrap(), None);
-    hand.until_ready(&dead, 1).await;
+    client.until_ready(&dead, 1).await;
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_letter_with_copies_is_replayed_once_and_removed_whole() {
     let mut stream = stage.stream(10).await;
     let delivery = next(&mut stream).await;
     stream.reject(delivery.tag, "once more").await.unwrap();
-    let (letters, hand) = (letters(&stage), stage.hand().await);
+    let (letters, client) = (letters(&stage), stage.client().await);
     let copies = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.copies).collect::<Vec<_>>();
     let found = letters.list(100).await.unwrap();
     assert_eq!((ids(&found), copies(&found)), (vec![&*code(1), &*code(2), &*code(3)], vec![3, 2, 1]));
@@ -178,9 +178,9 @@ async fn a_letter_with_copies_is_replayed_once_and_removed_whole() {
     assert_eq!(again.event.unwrap().issuance, event(1).issuance);
     nothing(&mut stream).await;
     stream.ack(&[again.tag]).await.unwrap();
-    hand.until_ready(&stage.names.dead_letters(), 3).await;
+    client.until_ready(&stage.names.dead_letters(), 3).await;
     assert_eq!(letters.replay_all(1).await.unwrap(), LetterCounts { done: 1, left: 1 });
-    hand.until_ready(&stage.names.dead_letters(), 1).await;
+    client.until_ready(&stage.names.dead_letters(), 1).await;
     let again = next(&mut stream).await;
     assert_eq!(again.event.unwrap().issuance, event(2).issuance);
     nothing(&mut stream).await;
@@ -216,5 +216,5 @@ async fn concurrent_operators_lose_nothing_and_do_nothing_twice() {
     }
     let left = letters(&stage).list(100).await.unwrap();
     assert_eq!(ids(&left), (5..=8).map(code).collect::<Vec<_>>());
-    stage.hand().await.until_ready(&stage.names.issuances(), 2).await;
+    stage.client().await.until_ready(&stage.names.issuances(), 2).await;
 }

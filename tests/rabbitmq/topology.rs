@@ -22,8 +22,8 @@ async fn queues_are_replicated_and_dead_letters_arrive_before_they_leave() {
     let expected = arguments(&stage);
     // The broker accepts the declaration of an existing queue only with equal arguments.
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let hand = stage.hand().await;
-    hand.channel.queue_declare(stage.names.issuances().into(), options, expected).await.unwrap();
+    let client = stage.client().await;
+    client.channel.queue_declare(stage.names.issuances().into(), options, expected).await.unwrap();
 }
 
 /// The arguments of openrun's queue of issuances.
@@ -52,8 +52,8 @@ fn without(arguments: &FieldTable, key: &str) -> FieldTable {
 /// Declares the queue with other arguments, and returns the error of openrun's declaration.
 async fn refusal(stage: &Stage, queue: &str, arguments: FieldTable) -> String {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let hand = stage.hand().await;
-    let declared = hand.channel.queue_declare(queue.into(), options, arguments).await;
+    let client = stage.client().await;
+    let declared = client.channel.queue_declare(queue.into(), options, arguments).await;
     declared.expect("the name is new");
     let error = stage.bus().connect().await.expect_err("the arguments differ");
     assert!(matches!(error, BrokerError::Differs { .. }), "{error}");
@@ -122,9 +122,9 @@ async fn a_letter_queue_with_a_delivery_limit_is_named() {
 async fn an_exchange_without_its_alternate_exchange_is_named() {
     let stage = Stage::shared();
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    let (client, name) = (stage.client().await, stage.names.issuances());
     let (kind, none) = (ExchangeKind::Direct, FieldTable::default());
-    hand.channel.exchange_declare(name.as_str().into(), kind, options, none).await.unwrap();
+    client.channel.exchange_declare(name.as_str().into(), kind, options, none).await.unwrap();
     let message = stage.bus().connect().await.unwrap_err().to_string();
     let expected = format!(
         "the exchange {name} exists on the broker and differs from what openrun declares (its alternate-exchange is none"
@@ -136,9 +136,13 @@ async fn an_exchange_without_its_alternate_exchange_is_named() {
 async fn a_differing_exchange_is_named() {
     let stage = Stage::shared();
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let (hand, name) = (stage.hand().await, stage.names.issuances());
+    let (client, name) = (stage.client().await, stage.names.issuances());
     let kind = ExchangeKind::Topic;
-    hand.channel.exchange_declare(name.as_str().into(), kind, options, FieldTable::default()).await.unwrap();
+    client
+        .channel
+        .exchange_declare(name.as_str().into(), kind, options, FieldTable::default())
+        .await
+        .unwrap();
     let error = stage.bus().connect().await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("the exchange {name} exists on the broker")), "{error}");
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::arrange::{CommandOutput, issue, open_coupon};
 use crate::support::node::NodeProcess;
-use crate::support::races::{ask, create_coupon, http};
+use crate::support::races::{create_coupon, http, request_coupon};
 
 /// A data directory with a coupon of 10 and 5 issuances.
 async fn consistent() -> TempDir {
@@ -85,12 +85,12 @@ async fn a_directory_in_use_is_read_beside_the_node() {
     let node = NodeProcess::embedded().start().await;
     create_coupon(node.address(), "drop", 10).await;
     for number in 0..3 {
-        assert_eq!(ask(node.address(), "drop", &format!("m{number}")).await.0, 201);
+        assert_eq!(request_coupon(node.address(), "drop", &format!("m{number}")).await.0, 201);
     }
     run("reconcile", &node.data_dir()).await.assert_findings(&[]);
     let verification = run("verify", &node.data_dir()).await;
     assert_eq!((verification.code, &verification.coupon()["rows"]), (0, &3.into()), "{verification:#?}");
-    assert_eq!(ask(node.address(), "drop", "m9").await.0, 201, "the node continues to serve");
+    assert_eq!(request_coupon(node.address(), "drop", "m9").await.0, 201, "the node continues to serve");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,16 +98,16 @@ async fn an_unreadable_coupon_affects_no_other_and_is_never_reported_as_unknown(
     let mut node = NodeProcess::embedded().start().await;
     for coupon in ["bad", "good"] {
         create_coupon(node.address(), coupon, 3).await;
-        assert_eq!(ask(node.address(), coupon, "kim").await.0, 201);
+        assert_eq!(request_coupon(node.address(), coupon, "kim").await.0, 201);
     }
     node.kill();
     let bogus =
         "PRAGMA ignore_check_constraints = 1; UPDATE coupons SET lifecycle = 'bogus' WHERE id = 'bad'";
     sql(&node.data_dir(), bogus).await;
     node.restart().await;
-    assert_eq!(ask(node.address(), "good", "kim").await.0, 200);
-    assert_eq!(ask(node.address(), "good", "lee").await.0, 201);
-    let (status, problem) = ask(node.address(), "bad", "kim").await;
+    assert_eq!(request_coupon(node.address(), "good", "kim").await.0, 200);
+    assert_eq!(request_coupon(node.address(), "good", "lee").await.0, 201);
+    let (status, problem) = request_coupon(node.address(), "bad", "kim").await;
     assert_eq!((status, &problem["code"]), (503, &"recovering".into()), "{problem}");
     let listed = http().get(node.url("/v1/coupons")).send().await.expect("an answer");
     let listed: Value = listed.json().await.expect("a page");

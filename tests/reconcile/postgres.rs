@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::arrange::CommandOutput;
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{ask, create_coupon};
+use crate::support::races::{create_coupon, request_coupon};
 
 const ENGINE: &str = "postgres-pessimistic";
 
@@ -16,7 +16,7 @@ async fn consistent() -> Arc<Stack> {
     let mut node = NodeProcess::postgres(ENGINE, &stack).start().await;
     create_coupon(node.address(), "drop", 10).await;
     for number in 1..=5 {
-        assert_eq!(ask(node.address(), "drop", &format!("m{number}")).await.0, 201);
+        assert_eq!(request_coupon(node.address(), "drop", &format!("m{number}")).await.0, 201);
     }
     assert_eq!(node.terminate().await, Some(0));
     stack

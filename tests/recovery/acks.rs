@@ -1,5 +1,5 @@
-//! A reported `ack` level is true at that moment. If it is not reached in time, the answer is `ack_pending`, and the member
-//! holds the coupon all the same.
+//! A reported `ack` level is true at that moment. If it is not reached in time, the answer is `ack_pending`, and the
+//! member holds the coupon all the same.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -140,11 +140,11 @@ async fn each_member_of_a_crowd_finds_the_row_at_once_after_persisted() {
     prefer(asks.address(), &coupon, "first", "granted").await.assert_ack(201, "granted");
     let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4);
     let pool = pool.connect(&stack.database_url).await.expect("PostgreSQL is there");
-    let mut crowd = JoinSet::new();
+    let mut requests = JoinSet::new();
     for member in 0..MEMBERS {
         let node = if member % 2 == 0 { writes.address() } else { asks.address() };
         let (coupon, pool, member) = (coupon.clone(), pool.clone(), format!("member-{member}"));
-        crowd.spawn(async move {
+        requests.spawn(async move {
             let answer = prefer(node, &coupon, &member, "persisted").await;
             let row: Option<i32> = sqlx::query_scalar(
                 "SELECT sequence FROM coupon_issuances WHERE coupon_id = $1 AND member_id = $2 AND code = $3",
@@ -159,7 +159,7 @@ async fn each_member_of_a_crowd_finds_the_row_at_once_after_persisted() {
             assert_eq!(row.map(i64::from), answer.body["sequence"].as_i64(), "{}", answer.body);
         });
     }
-    while let Some(done) = crowd.join_next().await {
+    while let Some(done) = requests.join_next().await {
         done.expect("each member finds the row");
     }
     for node in [&writes, &asks] {
@@ -179,8 +179,8 @@ async fn a_gap_delays_no_later_member_and_a_conflicting_row_does_not_count() {
     );
     create_coupon(node.address(), &coupon, TOTAL).await;
     let url = &stack.database_url;
-    let poison = "ALTER TABLE coupon_issuances ADD CONSTRAINT poison CHECK (member_id <> 'poison')";
-    execute(url, poison.to_owned()).await;
+    let constraint = "ALTER TABLE coupon_issuances ADD CONSTRAINT no_eve CHECK (member_id <> 'eve')";
+    execute(url, constraint.to_owned()).await;
     execute(
         url,
         format!(
@@ -189,11 +189,11 @@ async fn a_gap_delays_no_later_member_and_a_conflicting_row_does_not_count() {
         ),
     )
     .await;
-    let first = prefer(node.address(), &coupon, "poison", "granted").await;
+    let first = prefer(node.address(), &coupon, "eve", "granted").await;
     assert_eq!((first.status, &first.body["sequence"]), (201, &json!(1)));
     let second = prefer(node.address(), &coupon, "kim", "granted").await;
     assert_eq!((second.status, &second.body["sequence"]), (201, &json!(2)));
-    let waiting = [(&node, "poison"), (&node, "kim"), (&asks, "poison"), (&asks, "kim")];
+    let waiting = [(&node, "eve"), (&node, "kim"), (&asks, "eve"), (&asks, "kim")];
     let never = waiting.map(|(node, member)| spawn_prefer(node.address(), &coupon, member, "persisted"));
     until_waiting(node.address(), 2.0).await;
     until_waiting(asks.address(), 2.0).await;

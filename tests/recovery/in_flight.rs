@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use crate::arrange::{messages, start_on_fixed_port};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::races::{self, ask, metric, postgres_rows, until, until_persisted};
+use crate::support::races::{self, metric, postgres_rows, request_coupon, until, until_persisted};
 use crate::support::services::PrivateRedis;
 
 const TOTAL: u32 = 20;
@@ -20,8 +20,8 @@ async fn block_inserts(url: &str) -> PgConnection {
     connection
 }
 
-/// The only node that knew the issuances is dead, Redis is wiped, and the queue is empty: only a blocked persister still holds
-/// them. No other member may get their sequences.
+/// The only node that knew the issuances is dead, Redis is wiped, and the queue is empty: only a blocked persister
+/// still holds them. No other member may get their sequences.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_redis_is_rebuilt_only_after_the_deliveries_in_flight() {
     let redis = PrivateRedis::start().await;
@@ -43,7 +43,7 @@ async fn a_wiped_redis_is_rebuilt_only_after_the_deliveries_in_flight() {
     let lock = block_inserts(&stack.database_url).await;
     let mut answers = Vec::new();
     for member in (1..=MEMBERS).map(|member| format!("m{member}")) {
-        let (status, body) = ask(issuer.address(), "drop", &member).await;
+        let (status, body) = request_coupon(issuer.address(), "drop", &member).await;
         assert_eq!(status, 201, "{body}");
         answers.push((member, body["sequence"].clone(), body["code"].clone()));
     }
@@ -67,14 +67,14 @@ async fn a_wiped_redis_is_rebuilt_only_after_the_deliveries_in_flight() {
     issuer.restart().await;
     for (member, sequence, code) in answers {
         let again = until("the same coupon", async || {
-            let (status, body) = ask(issuer.address(), "drop", &member).await;
+            let (status, body) = request_coupon(issuer.address(), "drop", &member).await;
             assert!(matches!(status, 200 | 503), "{member}: {status} {body}");
             (status == 200).then_some(body)
         })
         .await;
         assert_eq!((&again["sequence"], &again["code"]), (&sequence, &code), "{member}");
     }
-    assert_eq!(ask(issuer.address(), "drop", "later").await.1["sequence"], MEMBERS + 1);
+    assert_eq!(request_coupon(issuer.address(), "drop", "later").await.1["sequence"], MEMBERS + 1);
 }
 
 fn plain(url: &str) -> redis::Connection {

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::arrange::{lost_numbers as operate, start_on_fixed_port, until_trimmed};
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::races::{self, request_coupon, until, until_persisted};
 use crate::support::services::PrivateRedis;
 
 /// Sends an operator's command; gives status and body.
@@ -38,7 +38,7 @@ async fn a_coupon_paused_and_closed_while_it_is_recovered_stays_closed_when_it_o
     let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_RECONCILE_INTERVAL", "off");
     let mut node = start_on_fixed_port(builder).await;
     races::create_coupon(node.address(), "drop", 3).await;
-    assert_eq!(ask(node.address(), "drop", "first").await.1["sequence"], 1);
+    assert_eq!(request_coupon(node.address(), "drop", "first").await.1["sequence"], 1);
     until_persisted(&stack.database_url, "drop", 1).await;
     until_trimmed(&redis.url(), "drop").await;
     // A lost number keeps the recovery from ending: its row is deleted, and the node that knew the holder has died.
@@ -61,7 +61,7 @@ async fn a_coupon_paused_and_closed_while_it_is_recovered_stays_closed_when_it_o
     let write_off = json!({ "count": 1, "note": "lost" });
     assert_eq!(operate(&node, "/drop/write-off", Some(write_off)).await.0, 202);
     let answer = until("the coupon to be trusted again", async || {
-        let answer = ask(node.address(), "drop", "second").await;
+        let answer = request_coupon(node.address(), "drop", "second").await;
         (answer.1["code"] != "recovering").then_some(answer)
     })
     .await;
@@ -75,7 +75,7 @@ async fn a_pause_that_a_recovery_has_just_missed_holds_when_the_gate_opens() {
     let stack = Stack::with_redis(&redis.url()).await;
     let node = start_on_fixed_port(NodeProcess::redis_lua(&stack)).await;
     races::create_coupon(node.address(), "drop", 3).await;
-    assert_eq!(ask(node.address(), "drop", "first").await.1["sequence"], 1);
+    assert_eq!(request_coupon(node.address(), "drop", "first").await.1["sequence"], 1);
     until_persisted(&stack.database_url, "drop", 1).await;
     run(
         &stack,
@@ -87,14 +87,14 @@ async fn a_pause_that_a_recovery_has_just_missed_holds_when_the_gate_opens() {
     .await;
     flush(&redis.url()).await;
     let answer = until("an answer after the recovery", async || {
-        let answer = ask(node.address(), "drop", "second").await;
+        let answer = request_coupon(node.address(), "drop", "second").await;
         (answer.1["code"] != "recovering" && answer.1["code"] != "outcome_unknown").then_some(answer)
     })
     .await;
     assert_eq!((answer.0, &answer.1["code"]), (503, &json!("paused")));
     assert!(node.log().contains("rebuilt"), "there was no recovery");
     assert_eq!(send(&node, "resume").await.0, 200);
-    assert_eq!(ask(node.address(), "drop", "second").await.1["sequence"], 2);
+    assert_eq!(request_coupon(node.address(), "drop", "second").await.1["sequence"], 2);
 }
 
 /// The node that wrote the close into the catalogue may have died before the recovery ended.
@@ -106,5 +106,5 @@ async fn a_close_that_only_the_catalogue_knows_reaches_the_engine() {
     races::create_coupon(node.address(), "drop", 3).await;
     run(&stack, "UPDATE coupons SET lifecycle = 'closed'").await;
     until_shown(&node, "closed").await;
-    assert_eq!(ask(node.address(), "drop", "first").await.1["code"], "closed");
+    assert_eq!(request_coupon(node.address(), "drop", "first").await.1["code"], "closed");
 }

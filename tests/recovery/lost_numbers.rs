@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use crate::arrange::{lost_numbers as operate, start_on_fixed_port};
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack, openrun};
-use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::races::{self, request_coupon, until, until_persisted};
 use crate::support::services::PrivateRedis;
 
 /// Requests a coupon from a node that dies of the request.
@@ -31,7 +31,7 @@ async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
     let node = start_on_fixed_port(NodeProcess::redis_lua(&stack)).await;
     let dying = NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "admitted:1").start().await;
     races::create_coupon(node.address(), "drop", 3).await;
-    assert_eq!(ask(node.address(), "drop", "first").await.1["sequence"], 1);
+    assert_eq!(request_coupon(node.address(), "drop", "first").await.1["sequence"], 1);
     until_persisted(&stack.database_url, "drop", 1).await;
     assert_eq!(operate(&node, "", None).await, (200, json!([])));
     let (status, refused) =
@@ -45,18 +45,18 @@ async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
     })
     .await;
     kill_by_request(&dying, "lost").await;
-    assert_eq!(ask(node.address(), "drop", "third").await.1["sequence"], 3);
+    assert_eq!(request_coupon(node.address(), "drop", "third").await.1["sequence"], 3);
     flush(&redis.url()).await;
 
     let lost = until("the loss to be noticed", async || {
-        let answer = ask(node.address(), "drop", "third").await;
+        let answer = request_coupon(node.address(), "drop", "third").await;
         assert!(answer.0 == 503 || answer.1["sequence"] == 3, "{answer:?}");
         operate(&node, "", None).await.1.as_array()?.first().cloned()
     })
     .await;
     assert_eq!((&lost["coupon_id"], &lost["count"], &lost["first"]), (&json!("drop"), &json!(1), &json!(2)));
     assert_eq!((&lost["issued"], &lost["permitted"]), (&json!(3), &json!(false)));
-    assert_eq!(ask(node.address(), "drop", "fourth").await.1["code"], "recovering");
+    assert_eq!(request_coupon(node.address(), "drop", "fourth").await.1["code"], "recovering");
     let (status, refused) =
         operate(&node, "/drop/write-off", Some(json!({ "count": 2, "note": "both died" }))).await;
     assert_eq!((status, &refused["code"]), (409, &json!("other_count")));
@@ -68,13 +68,13 @@ async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
     let output = openrun(&call).output().expect("the command runs");
     assert!(output.status.success(), "{output:?}");
     let (_, third) = until("the coupon to open", async || {
-        let answer = ask(node.address(), "drop", "third").await;
+        let answer = request_coupon(node.address(), "drop", "third").await;
         (answer.0 == 200).then_some(answer)
     })
     .await;
     assert_eq!(third["sequence"], 3, "a holder keeps the number");
     assert_eq!(
-        ask(node.address(), "drop", "lost").await.1["code"],
+        request_coupon(node.address(), "drop", "lost").await.1["code"],
         "sold_out",
         "never one more than the total"
     );
@@ -98,5 +98,9 @@ async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
         .await
         .expect("the node answers");
     assert_eq!(raised.status().as_u16(), 200);
-    assert_eq!(ask(node.address(), "drop", "lost").await.1["sequence"], 4, "the raised total is issued");
+    assert_eq!(
+        request_coupon(node.address(), "drop", "lost").await.1["sequence"],
+        4,
+        "the raised total is issued"
+    );
 }

@@ -1,4 +1,5 @@
-//! An outage of RabbitMQ or PostgreSQL while members are served: they do not notice, and every issuance arrives afterwards.
+//! An outage of RabbitMQ or PostgreSQL while members are served: they do not notice, and every issuance arrives
+//! afterwards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ fn outage() -> Duration {
     Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("it is a number of seconds")))
 }
 
-/// Runs a race with `kill` in the middle, then small races until the end of the outage. No member may notice it. Gives the
-/// members' answers.
+/// Runs a race with `kill` in the middle, then small races until the end of the outage. No member may notice it. Gives
+/// the members' answers.
 async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<IssuedAnswer> {
     races::create_coupon(node, coupon, TOTAL).await;
     let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
@@ -56,8 +57,8 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
     reports.into_iter().flat_map(|report| report.issued_answers).collect()
 }
 
-/// RabbitMQ 3.10 stores the list of its queues only every few minutes and on an orderly stop. A quorum queue declared shortly
-/// before a kill has no leader after the restart, and can only be deleted then.
+/// RabbitMQ 3.10 stores the list of its queues only every few minutes and on an orderly stop. A quorum queue declared
+/// shortly before a kill has no leader after the restart, and can only be deleted then.
 async fn store_queue_list(rabbitmq: &mut PrivateRabbitMq) {
     rabbitmq.stop().await;
     rabbitmq.restart().await;
@@ -137,7 +138,7 @@ async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
     let pause = format!("http://{}/v1/coupons/{coupon}/pause", node.address());
     let answer = races::http().post(pause).send().await.expect("an answer");
     assert_eq!(answer.status(), 503, "the catalogue does not have the pause yet");
-    let (status, problem) = races::ask(node.address(), &coupon, "kim").await;
+    let (status, problem) = races::request_coupon(node.address(), &coupon, "kim").await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("paused")), "{problem}");
     postgres.restart().await;
     races::until("a paused catalogue", async || {

@@ -5,7 +5,7 @@ use sqlx::{Connection, PgConnection};
 use crate::arrange::start_on_fixed_port;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, count_holders, postgres_rows, until, until_issued,
+    self, assert_promise_kept, assert_rows, count_holders, postgres_rows, request_coupon, until, until_issued,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::coupon_id;
@@ -54,7 +54,7 @@ async fn a_frozen_node_does_not_block_the_other_one() {
     until_issued(other.address(), &coupon, TOTAL / 10).await;
     frozen.freeze();
     until("a coupon from the other node", async || {
-        let (status, _) = ask(other.address(), &coupon, "another").await;
+        let (status, _) = request_coupon(other.address(), &coupon, "another").await;
         (status == 201).then_some(())
     })
     .await;
@@ -71,17 +71,17 @@ async fn a_deployment_that_moves_to_the_full_stack_keeps_its_coupons() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let mut before = NodeProcess::postgres("postgres-pessimistic", &stack).start().await;
     races::create_coupon(before.address(), &coupon, 3).await;
-    let (_, first) = ask(before.address(), &coupon, "kim").await;
+    let (_, first) = request_coupon(before.address(), &coupon, "kim").await;
     assert_eq!(before.terminate().await, Some(0));
 
     let after = NodeProcess::redis_lua(&stack).start().await;
     let again = until("the same coupon", async || {
-        let (status, answer) = ask(after.address(), &coupon, "kim").await;
+        let (status, answer) = request_coupon(after.address(), &coupon, "kim").await;
         (status == 200).then_some(answer)
     })
     .await;
     assert_eq!(again, first);
-    let (status, second) = ask(after.address(), &coupon, "lee").await;
+    let (status, second) = request_coupon(after.address(), &coupon, "lee").await;
     assert_eq!((status, &second["sequence"]), (201, &2.into()), "{second}");
 }
 
@@ -91,14 +91,14 @@ async fn a_coupon_that_redis_has_issued_is_not_issued_anew() {
     let (stack, coupon, new) = (Stack::shared().await, coupon_id(), coupon_id());
     let before = NodeProcess::redis_lua(&stack).start().await;
     races::create_coupon(before.address(), &coupon, 3).await;
-    assert_eq!(ask(before.address(), &coupon, "kim").await.0, 201);
+    assert_eq!(request_coupon(before.address(), &coupon, "kim").await.0, 201);
     races::until_persisted(&stack.database_url, &coupon, 1).await;
     drop(before);
     let after = NodeProcess::postgres("postgres-pessimistic", &stack).start().await;
     races::create_coupon(after.address(), &new, 1).await;
-    assert_eq!(ask(after.address(), &new, "kim").await.0, 201);
+    assert_eq!(request_coupon(after.address(), &new, "kim").await.0, 201);
     for member in ["kim", "lee"] {
-        let (status, answer) = ask(after.address(), &coupon, member).await;
+        let (status, answer) = request_coupon(after.address(), &coupon, member).await;
         assert_eq!((status, &answer["code"]), (503, &"recovering".into()), "{answer}");
     }
 }
@@ -118,7 +118,7 @@ async fn a_coupon_whose_creator_died_half_way_is_served_all_the_same() {
     .await
     .expect("it can be written");
     let first = until("the first coupon", async || {
-        let (status, answer) = ask(one.address(), &coupon, "kim").await;
+        let (status, answer) = request_coupon(one.address(), &coupon, "kim").await;
         // The node learns of the coupon in the next full round of its gate keeper.
         assert!(matches!(status, 201 | 404 | 503), "{answer}");
         (status == 201).then_some(answer)

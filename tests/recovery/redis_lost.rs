@@ -7,7 +7,8 @@ use redis::AsyncTypedCommands;
 use crate::arrange::start_on_fixed_port;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, count_holders, until, until_issued, until_persisted,
+    self, assert_promise_kept, assert_rows, count_holders, request_coupon, until, until_issued,
+    until_persisted,
 };
 use crate::support::services::PrivateRedis;
 use crate::support::shared::connect_redis;
@@ -103,7 +104,7 @@ async fn a_redis_wiped_in_a_race_is_rebuilt_and_goes_on() {
 async fn a_redis_restored_to_an_earlier_state_is_rebuilt_and_goes_on() {
     let mut pair = Pair::start().await;
     for member in 0..20 {
-        assert_eq!(ask(pair.one.address(), "drop", &format!("early-{member}")).await.0, 201);
+        assert_eq!(request_coupon(pair.one.address(), "drop", &format!("early-{member}")).await.0, 201);
     }
     let earlier = pair.redis.copy();
     let reports = pair
@@ -130,8 +131,8 @@ async fn an_absurd_epoch_is_not_adopted_and_holders_keep_their_coupons() {
     let mut next = 1;
     for absurd in ["9007199254740993", "9223372036854775807", "99999999999999999999"] {
         let members = [format!("{absurd}-here"), format!("{absurd}-there")];
-        assert_eq!(ask(pair.one.address(), "drop", &members[0]).await.1["sequence"], next);
-        assert_eq!(ask(pair.other.address(), "drop", &members[1]).await.1["sequence"], next + 1);
+        assert_eq!(request_coupon(pair.one.address(), "drop", &members[0]).await.1["sequence"], next);
+        assert_eq!(request_coupon(pair.other.address(), "drop", &members[1]).await.1["sequence"], next + 1);
         let rebuilt = pair.logs().matches("trusted again").count();
         set_epoch(&pair.redis.url(), absurd).await;
         until("a rebuilt coupon", async || {
@@ -140,7 +141,7 @@ async fn an_absurd_epoch_is_not_adopted_and_holders_keep_their_coupons() {
         .await;
         for (node, sequence) in [(&pair.other, next), (&pair.one, next)] {
             let again = until("the same coupon", async || {
-                let (status, body) = ask(node.address(), "drop", &members[0]).await;
+                let (status, body) = request_coupon(node.address(), "drop", &members[0]).await;
                 assert!(matches!(status, 200 | 503), "{absurd}: {status} {body}");
                 (status == 200).then_some(body)
             })
@@ -156,7 +157,7 @@ async fn an_absurd_epoch_is_not_adopted_and_holders_keep_their_coupons() {
     set_epoch(&pair.redis.url(), "9223372036854775807").await;
     pair.one.restart().await;
     let first = until("an answer", async || {
-        let (status, body) = ask(pair.one.address(), "drop", &held[0].1).await;
+        let (status, body) = request_coupon(pair.one.address(), "drop", &held[0].1).await;
         (status == 200).then_some(body)
     })
     .await;
@@ -175,14 +176,14 @@ async fn nodes_that_start_on_a_wiped_redis_rebuild_it_first() {
     flush(&pair.redis.url()).await;
     pair.one.restart().await;
     let (_, first) = until("a new coupon", async || {
-        let answer = ask(pair.one.address(), "drop", "later").await;
+        let answer = request_coupon(pair.one.address(), "drop", "later").await;
         assert!(matches!(answer.0, 201 | 503), "{answer:?}");
         (answer.0 == 201).then_some(answer)
     })
     .await;
     assert_eq!(first["sequence"], ISSUED + 1);
     for answer in &report.issued_answers {
-        let (status, again) = ask(pair.one.address(), "drop", &answer.member_id).await;
+        let (status, again) = request_coupon(pair.one.address(), "drop", &answer.member_id).await;
         assert_eq!((status, again["sequence"].as_u64()), (200, Some(answer.sequence.into())));
     }
 }

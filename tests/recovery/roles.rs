@@ -10,8 +10,8 @@ use crate::arrange::{channel, outbox_depth, start_on_fixed_port, until_trimmed};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, count_holders, http, postgres_rows, until, until_issued,
-    until_persisted,
+    self, assert_promise_kept, assert_rows, count_holders, http, postgres_rows, request_coupon, until,
+    until_issued, until_persisted,
 };
 use crate::support::shared::coupon_id;
 
@@ -72,7 +72,7 @@ async fn issuances_that_a_dead_api_node_never_published_are_published_by_another
     proxy.set(Mode::Hold).await;
     for number in 1..=20 {
         assert_eq!(
-            ask(api.address(), &coupon, &format!("m{number}")).await.0,
+            request_coupon(api.address(), &coupon, &format!("m{number}")).await.0,
             201,
             "issuing needs no broker"
         );
@@ -118,7 +118,7 @@ async fn a_node_without_the_api_answers_only_probes_and_operators() {
         let answer = http().get(worker.url(path)).send().await.expect("it answers");
         assert_eq!(answer.status(), status, "{path}");
     }
-    let (status, problem) = ask(worker.address(), &coupon, "kim").await;
+    let (status, problem) = request_coupon(worker.address(), &coupon, "kim").await;
     assert_eq!((status, &problem["code"]), (404, &"no_such_route".into()));
     let admin = http().post(worker.url("/v1/admin/reconcile")).send().await.expect("it answers");
     assert_eq!(admin.status(), 200);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, count_holders, http, until, until_persisted,
+    self, assert_promise_kept, assert_rows, count_holders, http, request_coupon, until, until_persisted,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::{amqp_url, coupon_id, own_redis_url};
@@ -115,12 +115,14 @@ async fn a_coupon_that_may_exist_is_never_reported_as_missing() {
     let coupon = coupon_id();
     races::create_coupon(one.address(), &coupon, 5).await;
     for _ in 0..6 {
-        let (status, answer) = ask(other.address(), &coupon, "kim").await;
+        let (status, answer) = request_coupon(other.address(), &coupon, "kim").await;
         assert_eq!(status, 503, "{answer}");
     }
     proxy.set(Mode::Pass).await;
-    until("the true answer", async || (ask(other.address(), &coupon, "kim").await.0 < 300).then_some(()))
-        .await;
-    let nothing = ask(other.address(), &coupon_id(), "kim").await;
+    until("the true answer", async || {
+        (request_coupon(other.address(), &coupon, "kim").await.0 < 300).then_some(())
+    })
+    .await;
+    let nothing = request_coupon(other.address(), &coupon_id(), "kim").await;
     assert_eq!(nothing.0, 404, "an unknown coupon is missing: {}", nothing.1);
 }

@@ -216,7 +216,7 @@ async fn a_suspended_coupon_is_fenced() {
     other.admit(&coupon.id, &["a"]).await.unwrap();
     let epoch = one.engine.suspend(&coupon.id).await.unwrap();
     assert_fenced(other.admit(&coupon.id, &["b"]).await, "not been verified");
-    let entries = one.engine.undelivered(&coupon.id, epoch, 0, 10).await.unwrap();
+    let entries = one.engine.entries_of_epoch(&coupon.id, epoch, 0, 10).await.unwrap();
     assert_eq!(entries.len(), 1, "the outbox is still readable");
     assert_eq!(
         one.engine.suspend(&crate::arrange::coupon(5, 0).id).await.unwrap(),

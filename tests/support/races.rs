@@ -48,7 +48,7 @@ pub(crate) async fn issued(node: SocketAddr, id: &str) -> Option<u32> {
 }
 
 /// Requests a coupon once; returns the status and the body.
-pub(crate) async fn ask(node: SocketAddr, id: &str, member: &str) -> (u16, Value) {
+pub(crate) async fn request_coupon(node: SocketAddr, id: &str, member: &str) -> (u16, Value) {
     let url = format!("http://{node}/v1/coupons/{id}/issuances");
     let answer = http().post(url).json(&json!({ "member_id": member })).send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())

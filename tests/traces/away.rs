@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use crate::members::ask;
+use crate::members::request_coupon;
 use crate::support::node::{NodeBuilder, NodeProcess};
 use crate::support::ports::free_port;
 use crate::support::races::{create_coupon, metric, until};
@@ -29,7 +29,7 @@ fn exporting_to(port: u16, protocol: &str) -> NodeBuilder {
 async fn issue_to_members(node: &mut NodeProcess) {
     create_coupon(node.address(), "drop", u32::try_from(REQUESTS).expect("few")).await;
     for number in 0..REQUESTS {
-        let answer = ask(node.address(), "drop", &format!("m{number}"), None).await;
+        let answer = request_coupon(node.address(), "drop", &format!("m{number}"), None).await;
         assert!(answer.status == 201 && answer.traceresponse.is_some(), "{answer:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::members::{REQUEST, ask, traced};
+use crate::members::{REQUEST, request_coupon, traced};
 use crate::receiver::Receiver;
 use crate::support::node::NodeProcess;
 use crate::support::races::create_coupon;
@@ -25,7 +25,7 @@ async fn announced_and_received(
     create_coupon(node.address(), "drop", u32::try_from(REQUESTS).expect("few")).await;
     let mut announced = BTreeSet::new();
     for number in 0..REQUESTS {
-        let answer = ask(node.address(), "drop", &format!("m{number}"), traceparent).await;
+        let answer = request_coupon(node.address(), "drop", &format!("m{number}"), traceparent).await;
         assert_eq!(answer.status, 201);
         announced.extend(answer.trace());
     }

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::members::{REQUEST, ask, traced};
+use crate::members::{REQUEST, request_coupon, traced};
 use crate::receiver::{Receiver, named};
 use crate::support::node::NodeProcess;
 use crate::support::races::{create_coupon, http, metric, until};
@@ -16,7 +16,7 @@ async fn a_trace_begins_with_the_request_and_names_the_service() {
         .set("OPENRUN_LOG", "openrun::bootstrap=info");
     let node = node.start().await;
     create_coupon(node.address(), "drop", 1).await;
-    let answer = ask(node.address(), "drop", "kim", None).await;
+    let answer = request_coupon(node.address(), "drop", "kim", None).await;
     let trace = answer.trace().expect("a traced request");
     let spans = receiver.until_has(&trace, &[REQUEST, "admit batch", "admit transaction"]).await;
     let [request, batch, transaction] =
@@ -29,7 +29,7 @@ async fn a_trace_begins_with_the_request_and_names_the_service() {
     assert_eq!(request.resource("deployment.environment.name"), "test bed");
 
     // Rejections and reads have request spans as well.
-    let refused = ask(node.address(), "drop", "lee", None).await;
+    let refused = request_coupon(node.address(), "drop", "lee", None).await;
     let spans = receiver.until_has(&refused.trace().expect("a traced request"), &[REQUEST]).await;
     assert_eq!(named(&spans, REQUEST).attribute("http.response.status_code"), "409");
     assert_ne!(
@@ -64,7 +64,7 @@ async fn a_stopping_node_sends_its_last_spans_and_probes_have_none() {
         assert!(answer.headers().get("traceresponse").is_none(), "{path}");
     }
     create_coupon(node.address(), "drop", 1).await;
-    let trace = ask(node.address(), "drop", "kim", None).await.trace().expect("a traced request");
+    let trace = request_coupon(node.address(), "drop", "kim", None).await.trace().expect("a traced request");
     assert_eq!(node.terminate().await, Some(0));
     let spans = receiver.spans();
     let request = spans.iter().find(|span| span.trace() == trace && span.span.name == REQUEST);

@@ -34,7 +34,12 @@ impl Answer {
 }
 
 /// Sends an issue request, as part of a trace if one is given.
-pub(crate) async fn ask(node: SocketAddr, coupon: &str, member: &str, traceparent: Option<&str>) -> Answer {
+pub(crate) async fn request_coupon(
+    node: SocketAddr,
+    coupon: &str,
+    member: &str,
+    traceparent: Option<&str>,
+) -> Answer {
     let url = format!("http://{node}/v1/coupons/{coupon}/issuances");
     let mut request = http().post(url).json(&json!({ "member_id": member }));
     if let Some(traceparent) = traceparent {

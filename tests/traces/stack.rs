@@ -7,7 +7,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::Value;
 
-use crate::members::{REQUEST, ask, traced};
+use crate::members::{REQUEST, request_coupon, traced};
 use crate::receiver::{Received, Receiver, named};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, until, until_persisted};
@@ -73,7 +73,8 @@ async fn one_trace_from_the_answer_to_the_row() {
     let tap = Tap::on(&stack).await;
     create_coupon(node.address(), &coupon, 10).await;
 
-    let answer = ask(node.address(), &coupon, "kim", Some(&format!("00-{TRACE}-{CALLER}-01"))).await;
+    let answer =
+        request_coupon(node.address(), &coupon, "kim", Some(&format!("00-{TRACE}-{CALLER}-01"))).await;
     assert_eq!((answer.status, answer.trace().as_deref()), (201, Some(TRACE)), "{answer:?}");
 
     let (header, body) = tap.traceparents().await;
@@ -151,7 +152,7 @@ async fn every_trace_of_a_batch_is_complete_and_linked_to_the_others() {
     let shared = until("a shared batch", async || {
         round += 1;
         let members: Vec<String> = (0..MEMBERS).map(|number| format!("m{round}-{number}")).collect();
-        let requests = members.iter().map(|member| ask(node.address(), &coupon, member, None));
+        let requests = members.iter().map(|member| request_coupon(node.address(), &coupon, member, None));
         for answer in join_all(requests).await {
             assert_eq!(answer.status, 201, "{answer:?}");
             receiver.until_has(&answer.trace().expect("all are traced"), &stages).await;

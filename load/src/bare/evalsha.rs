@@ -1,5 +1,5 @@
-//! One EVALSHA a request, over one multiplexed connection a worker: stock and participants, no outbox, no
-//! broker, no database.
+//! Decides each request by one EVALSHA. Each worker has one multiplexed connection. The script keeps stock and
+//! participants; there is no outbox, no broker and no database.
 
 use std::cell::OnceCell;
 use std::io;
@@ -17,12 +17,12 @@ use super::{BACKLOG, IssueRequest};
 
 const ADMIT: &str = include_str!("admit.lua");
 
-/// As long as a code of openrun.
+/// It has the length of a code of openrun.
 const CODE: &str = "BARE0-00000-00000-00000";
-/// As long as a time of openrun.
+/// It has the length of a time of openrun.
 const ISSUED_AT: &str = "2026-11-21T00:00:00.000Z";
 
-/// The same fields as openrun's, so that the answer costs as much to write, to send and to read.
+/// The fields of openrun's answer, so that writing, sending and reading it costs the same.
 #[derive(Serialize)]
 struct Issuance<'a> {
     coupon_id: &'a str,
@@ -82,6 +82,7 @@ async fn issue(worker: Data<Worker>, coupon: Path<String>, request: Json<IssueRe
     }
 }
 
+/// Returns the sequence and whether it is new; the sequence is 0 if the coupon is sold out.
 async fn admit(worker: &Worker, coupon: &str, member: &str) -> redis::RedisResult<(u32, bool)> {
     let mut connection = match worker.connection.get() {
         Some(connection) => connection.clone(),

@@ -1,5 +1,5 @@
-//! Minimal handlers to compare with: the cost of the web server alone (`fixed`), and with one Redis script a
-//! request (`evalsha`). They have nothing of openrun's durability.
+//! Minimal handlers to compare with: the web server without any decision (`fixed`), and with one Redis script
+//! for each request (`evalsha`). They have nothing of openrun's durability.
 
 mod evalsha;
 mod fixed;
@@ -7,12 +7,11 @@ mod fixed;
 use std::io;
 use std::net::SocketAddr;
 
-use actix_web::dev::Server;
-
-pub(crate) use self::evalsha::stock_key;
 use serde::Deserialize;
 
-/// The same as openrun's: the connections of a burst come all at once.
+pub(crate) use self::evalsha::stock_key;
+
+/// The same as openrun's. It is long because all connections of a burst arrive at once.
 const BACKLOG: u32 = 16_384;
 
 /// The line that the process prints when it accepts requests.
@@ -29,7 +28,7 @@ pub enum Kind {
     Evalsha { redis_url: String },
 }
 
-/// Parsed as strictly as by openrun.
+/// Unknown fields are refused, as by openrun.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IssueRequest {
@@ -42,7 +41,6 @@ pub async fn serve(kind: Kind, bind: SocketAddr, ready: impl FnOnce(SocketAddr))
         Kind::Fixed { answer } => fixed::bind(answer, bind)?,
         Kind::Evalsha { redis_url } => evalsha::bind(&redis_url, bind).await?,
     };
-    let server: Server = server;
     ready(address);
     server.await
 }

@@ -4,7 +4,7 @@
 //! In reading order: the contenders (`contender`), the services that they use (`services`), the process under
 //! measurement (`server`), one measurement (`measurement`), the rounds (`rounds`), their results
 //! ([`figures`], [`targets`]) and the printed tables ([`table`]). Beside them are the measurements without
-//! rounds: [`growth`], [`burst`], [`idle`].
+//! rounds: [`growth`], [`burst`], and [`idle`] with its processes that hold connections ([`hold`]).
 
 pub mod burst;
 pub mod config;

@@ -7,7 +7,7 @@ use super::figures::{Path, Summary};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PerformanceTarget {
-    /// A description.
+    /// Contender, path and compared figure, as one phrase.
     pub what: String,
     pub seen: f64,
     pub least: f64,

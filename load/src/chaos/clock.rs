@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// A monotonic clock that also records steps of the system clock. Cheap to clone.
+/// A monotonic clock that also records steps of the system clock. Clones share the record.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     started: Instant,
@@ -15,19 +15,19 @@ pub(super) struct Clock {
 impl Clock {
     #[must_use]
     pub(super) fn start() -> Self {
-        Self { started: Instant::now(), started_at_ms: calendar_ms(), clock_step_ms: Arc::default() }
+        Self { started: Instant::now(), started_at_ms: system_ms(), clock_step_ms: Arc::default() }
     }
 
     /// Microseconds since the start.
     #[must_use]
     pub(super) fn now_us(&self) -> u64 {
         let now_us = self.elapsed_us();
-        let calendar_ms = calendar_ms();
-        // The system clock was read between two reads of this one: any value in between is no step.
+        let system_ms = system_ms();
+        // The system clock was read between two reads of the monotonic clock. A value between these two is no step.
         let (from_ms, to_ms) = (now_us / 1_000, self.elapsed_us().div_ceil(1_000));
-        let nearest_ms =
-            calendar_ms.clamp(self.started_at_ms + from_ms, self.started_at_ms.saturating_add(to_ms) + 1);
-        self.clock_step_ms.fetch_max(calendar_ms.abs_diff(nearest_ms), Ordering::Relaxed);
+        let expected_ms =
+            system_ms.clamp(self.started_at_ms + from_ms, self.started_at_ms.saturating_add(to_ms) + 1);
+        self.clock_step_ms.fetch_max(system_ms.abs_diff(expected_ms), Ordering::Relaxed);
         now_us
     }
 
@@ -37,7 +37,8 @@ impl Clock {
         self.started_at_ms
     }
 
-    /// Largest deviation of the system clock, which the services use, in milliseconds: it was set during the run.
+    /// Largest deviation of the system clock from the monotonic one, in milliseconds. Above the tolerance, the system
+    /// clock was set during the run. The services use the system clock.
     #[must_use]
     pub(super) fn clock_step_ms(&self) -> u64 {
         self.clock_step_ms.load(Ordering::Relaxed)
@@ -48,14 +49,14 @@ impl Clock {
     }
 }
 
-fn calendar_ms() -> u64 {
+fn system_ms() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, calendar_ms};
+    use super::{Clock, system_ms};
 
     #[test]
     fn a_step_of_the_system_clock_is_measured() {
@@ -65,7 +66,7 @@ mod tests {
         }
         // A real step of the system clock during this test would fail it.
         assert!(clock.clock_step_ms() <= 1, "{clock:?}");
-        let set = Clock { started_at_ms: calendar_ms() - 300, ..clock };
+        let set = Clock { started_at_ms: system_ms() - 300, ..clock };
         assert!(set.now_us() <= set.now_us());
         assert!((250..=300).contains(&set.clock_step_ms()), "{set:?}");
     }

@@ -48,8 +48,8 @@ impl Coupons {
 
     /// A random one of the newest small coupons.
     pub(super) fn any_small(&self, rng: &mut Rng) -> Option<Arc<OfferedCoupon>> {
-        let stalls = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let small: Vec<_> = stalls.iter().rev().filter(|coupon| !coupon.is_large).take(SMALL_MAX).collect();
+        let coupons = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let small: Vec<_> = coupons.iter().rev().filter(|coupon| !coupon.is_large).take(SMALL_MAX).collect();
         rng.pick(&small).map(|coupon| Arc::clone(coupon))
     }
 
@@ -60,8 +60,8 @@ impl Coupons {
         {
             return Some(small);
         }
-        let stalls = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let large: Vec<_> = stalls.iter().filter(|coupon| coupon.is_large).collect();
+        let coupons = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let large: Vec<_> = coupons.iter().filter(|coupon| coupon.is_large).collect();
         rng.pick(&large).map(|coupon| Arc::clone(coupon))
     }
 }

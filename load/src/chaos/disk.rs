@@ -11,7 +11,7 @@ use crate::fleet::process::{Watchdog, give_to, is_root};
 
 const SIZE: &str = "size=256m";
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Filling by chunks leaves a rest, which is filled by pages.
+/// The rest that is smaller than a chunk is filled by pages.
 const PAGE_BYTES: usize = 4096;
 
 /// A mounted disk. Dropping it unmounts it.
@@ -22,7 +22,7 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a disk; only root may.
+    /// Mounts a disk. This needs root.
     ///
     /// # Errors
     /// The reason as a sentence.
@@ -31,26 +31,28 @@ impl SmallDisk {
             return Err("mounting a small disk needs root".to_owned());
         }
         let folder = tempfile::Builder::new().prefix("openrun-disk-").tempdir();
-        let folder = folder.map_err(|error| error.to_string())?;
+        let folder =
+            folder.map_err(|error| format!("the folder of a small disk cannot be created: {error}"))?;
         let disk = Self { _watchdog: Watchdog::over(folder.path()), folder };
-        fs::create_dir(disk.mounted()).map_err(|error| error.to_string())?;
+        create_folder(&disk.mount_point())?;
         let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(disk.mounted());
-        let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+        command.args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(disk.mount_point());
+        let output =
+            command.stdin(Stdio::null()).output().map_err(|error| format!("mount cannot be run: {error}"))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(format!("mounting a small disk failed: {stderr}"));
         }
-        fs::create_dir(disk.mounted().join("tables")).map_err(|error| error.to_string())?;
-        give_to("postgres", &disk.mounted().join("tables"));
-        open_to_all(folder_of(&disk))?;
-        open_to_all(&disk.mounted())?;
+        create_folder(&disk.mount_point().join("tables"))?;
+        give_to("postgres", &disk.mount_point().join("tables"));
+        open_to_all(disk.folder.path())?;
+        open_to_all(&disk.mount_point())?;
         Ok(disk)
     }
 
     /// Directory of the tables.
     pub(super) fn tables(&self) -> String {
-        self.mounted().join("tables").to_string_lossy().into_owned()
+        self.mount_point().join("tables").to_string_lossy().into_owned()
     }
 
     /// Fills the disk to the last byte.
@@ -63,17 +65,17 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Frees the space again.
-    pub(super) fn clear(&self) -> std::io::Result<()> {
+    /// Deletes the file that fills the disk.
+    pub(super) fn free(&self) -> std::io::Result<()> {
         fs::remove_file(self.filler())
     }
 
     fn filler(&self) -> PathBuf {
-        self.mounted().join("filler")
+        self.mount_point().join("filler")
     }
 
     /// The watchdog unmounts folders of this name.
-    fn mounted(&self) -> PathBuf {
+    fn mount_point(&self) -> PathBuf {
         self.folder.path().join("disk.mounted")
     }
 }
@@ -81,16 +83,18 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a server that is about to end may have a file open.
-        let _unmounted = Command::new("umount").arg("-l").arg(self.mounted()).stderr(Stdio::null()).status();
+        let _unmounted =
+            Command::new("umount").arg("-l").arg(self.mount_point()).stderr(Stdio::null()).status();
     }
 }
 
-fn folder_of(disk: &SmallDisk) -> &Path {
-    disk.folder.path()
+fn create_folder(path: &Path) -> Result<(), String> {
+    fs::create_dir(path).map_err(|error| format!("{} cannot be created: {error}", path.display()))
 }
 
-/// Lets PostgreSQL's user pass through to its directory.
+/// Lets every user, and so PostgreSQL's, enter the folder.
 fn open_to_all(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .map_err(|error| format!("{} cannot be made accessible: {error}", path.display()))
 }

@@ -18,10 +18,10 @@ pub(super) async fn request_again(clients: &Arc<Clients>, patience: Duration) ->
     let mut requester = clients.requester(SCENARIO);
     let deadline = Instant::now() + patience;
     let mut violations = Vec::new();
-    for (coupon, member) in unanswered(clients) {
+    for (coupon, member) in find_unanswered(clients) {
         if !until_answered(&mut requester, 0, &coupon, &member, deadline).await {
             let what = format!("member {member} of {coupon} gets no answer by repeated requests");
-            violations.push(Violation::new("asking_again_gives_the_answer", what));
+            violations.push(Violation::new("requesting_again_gives_the_answer", what));
         }
     }
     for coupon in clients.coupons.all() {
@@ -29,7 +29,7 @@ pub(super) async fn request_again(clients: &Arc<Clients>, patience: Duration) ->
             let member = format!("last-{node}").into();
             if !until_answered(&mut requester, node, &coupon.id, &member, deadline).await {
                 let what = format!("node {node} does not answer requests for {}", coupon.id);
-                violations.push(Violation::new("none_is_stranded", what));
+                violations.push(Violation::new("every_node_answers", what));
             }
         }
     }
@@ -37,7 +37,7 @@ pub(super) async fn request_again(clients: &Arc<Clients>, patience: Duration) ->
 }
 
 /// Coupons and members whose requests all ended with an unknown outcome.
-fn unanswered(clients: &Clients) -> Vec<(Arc<str>, Arc<str>)> {
+fn find_unanswered(clients: &Clients) -> Vec<(Arc<str>, Arc<str>)> {
     let mut answered: BTreeMap<(Arc<str>, Arc<str>), bool> = BTreeMap::new();
     for op in clients.history.ops().into_iter().filter(|op| op.call == Call::Issue) {
         let is_answer = !matches!(op.outcome, Outcome::Unknown(_));

@@ -75,6 +75,7 @@ pub struct Op {
     /// Number of the node, from 0.
     pub node: usize,
     /// Time at which the request was sent.
+    #[serde(rename = "asked_us")]
     pub sent_us: u64,
     /// Time of the answer, or of the timeout.
     pub answered_us: u64,
@@ -111,7 +112,7 @@ struct Records {
 impl History {
     /// A history that is also written to `path`.
     ///
-    /// Creating the file failed.
+    /// # Errors
     /// The file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);

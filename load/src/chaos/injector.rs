@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::RwLock;
 
-use super::faults::Trouble;
-use super::recovery::Probe;
-use super::schedule::Turn;
+use super::faults::FaultError;
+use super::recovery::RecoveryMeter;
+use super::schedule::ScheduledFault;
 use super::settle;
 use super::testbed::TestBed;
 
@@ -33,22 +33,22 @@ pub struct Injected {
 /// Injects a fault. Returns after `patience` even if issuances are still missing in the database.
 pub(super) async fn inject(
     testbed: &mut TestBed,
-    Turn { fault, rng }: Turn,
-    probe: &mut Probe,
-    calm: &Arc<RwLock<()>>,
+    ScheduledFault { fault, rng }: ScheduledFault,
+    meter: &mut RecoveryMeter,
+    raises: &Arc<RwLock<()>>,
     patience: Duration,
 ) -> Injected {
-    let undisturbed = if fault.needs_calm { Some(calm.write().await) } else { None };
+    let raises_blocked = if fault.blocks_raises { Some(raises.write().await) } else { None };
     testbed.rng = rng;
     let from_us = testbed.now_us();
     let (skipped, trouble) = match (fault.run)(testbed).await {
         Ok(()) => (None, None),
-        Err(Trouble::Skipped(why)) => (Some(why), None),
-        Err(Trouble::Failed(why)) => (None, Some(why)),
+        Err(FaultError::Skipped(why)) => (Some(why), None),
+        Err(FaultError::Failed(why)) => (None, Some(why)),
     };
     let to_us = testbed.now_us();
-    let recovery_ms = probe.until_all_serve().await.map(ms);
-    drop(undisturbed);
+    let recovery_ms = meter.until_all_serve().await.map(ms);
+    drop(raises_blocked);
     let started = Instant::now();
     let arrived = settle::until_arrived(testbed, patience).await;
     let arrival_ms = arrived.then(|| ms(started.elapsed()));

@@ -14,6 +14,7 @@ mod coupons;
 mod disk;
 mod end;
 pub mod faults;
+mod final_data;
 pub mod history;
 mod injector;
 pub(crate) mod metrics;
@@ -30,7 +31,6 @@ mod run;
 mod schedule;
 mod settle;
 mod testbed;
-mod truth;
 
 pub use self::config::{Config, Length};
 pub use self::planted::{PLANTED_BUGS, PlantedBug};

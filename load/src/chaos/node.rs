@@ -84,6 +84,7 @@ impl Node {
         self.until_serving().await
     }
 
+    /// Waits until the node serves.
     ///
     /// # Errors
     /// The node ended or exceeded the bound; with the end of its log.

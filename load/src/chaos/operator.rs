@@ -32,15 +32,15 @@ pub(super) struct Operator {
     clients: Arc<Clients>,
     requester: Requester,
     rng: Rng,
-    /// Write-locked while a fault affects Redis or a node.
-    calm: Arc<RwLock<()>>,
+    /// Read-locked during a raise, write-locked during a fault that blocks raises.
+    raises: Arc<RwLock<()>>,
     opened: u32,
 }
 
 impl Operator {
-    pub(super) fn new(clients: Arc<Clients>, seed: u64, calm: Arc<RwLock<()>>) -> Self {
+    pub(super) fn new(clients: Arc<Clients>, seed: u64, raises: Arc<RwLock<()>>) -> Self {
         let requester = clients.requester(OPERATOR);
-        Self { clients, requester, rng: Rng::new(seed ^ 0x0b0e), calm, opened: 0 }
+        Self { clients, requester, rng: Rng::new(seed ^ 0x0b0e), raises, opened: 0 }
     }
 
     /// Creates the initial coupons, the first of them for measuring recoveries. Returns whether all were created.
@@ -88,8 +88,8 @@ impl Operator {
 
     async fn raise(&mut self) {
         let Some(coupon) = self.clients.coupons.any_small(&mut self.rng) else { return };
-        let calm = Arc::clone(&self.calm);
-        let Ok(_calm) = calm.try_read() else { return };
+        let raises = Arc::clone(&self.raises);
+        let Ok(_permit) = raises.try_read() else { return };
         let total = coupon.total() + 5 + u32::try_from(self.rng.below(40)).unwrap_or(0);
         // An unanswered raise may still be applied, so the next one is higher.
         coupon.raised_to(total);

@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::config::Config;
+use super::final_data;
 use super::run::ChaosError;
 use super::testbed::TestBed;
-use super::truth;
 use crate::api::{Answer, IssueRequests};
 use crate::connection::Connection;
 use crate::latency::{Latency, LatencyMs};
@@ -170,7 +170,7 @@ async fn create_coupon(testbed: &TestBed) -> Result<(), String> {
         .body(Full::from(body))
         .map_err(|error| error.to_string())?;
     let reply = Connection::new(target, REQUEST_TIMEOUT).send(request).await;
-    let reply = reply.map_err(|error| error.to_string())?;
+    let reply = reply.map_err(|error| format!("the coupon cannot be created: {error}"))?;
     if reply.status == StatusCode::CREATED {
         Ok(())
     } else {
@@ -224,7 +224,7 @@ async fn until_rows(testbed: &TestBed, count: u64, since: Instant) -> Result<Dur
 
 /// Counts the rows, and the issued answers that have no equal row.
 async fn compare(testbed: &TestBed, shared: &Shared) -> Result<(u64, u64), String> {
-    let rows = truth::rows(testbed).await?;
+    let rows = final_data::rows(testbed).await?;
     let held: HashMap<&str, (u32, &str)> =
         rows.iter().map(|row| (row.member.as_str(), (row.sequence, row.code.as_str()))).collect();
     let issued = shared.issued.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ pub(super) const SETTING: &str = "OPENRUN_PLANTED_BUG";
 pub struct PlantedBug {
     /// Name on the command line.
     pub name: &'static str,
-    /// Description.
+    /// The mistake in a few words.
     pub about: &'static str,
     /// Faults under which the bug shows.
     faults: &'static [&'static str],
@@ -26,7 +26,7 @@ const SLOW_SYNC: Duration = Duration::from_millis(500);
 /// Lost issuances never arrive, so waiting longer is useless.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// All bugs.
+/// Every bug that a binary with planted bugs knows.
 pub const PLANTED_BUGS: &[PlantedBug] = &[
     PlantedBug {
         name: "trim-on-confirm",
@@ -62,7 +62,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = &[
 
 impl PlantedBug {
     #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub fn find(name: &str) -> Option<&'static Self> {
         PLANTED_BUGS.iter().find(|bug| bug.name == name)
     }
 

@@ -33,11 +33,13 @@ impl SyncLog {
     /// The reason as a sentence.
     pub(super) async fn prepare(delay: Duration) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("openrun-sync-").tempdir();
-        let folder = folder.map_err(|error| error.to_string())?;
+        let failed =
+            |error: std::io::Error| format!("the library that records syncs cannot be prepared: {error}");
+        let folder = folder.map_err(failed)?;
         let log = Self { _watchdog: Watchdog::over(folder.path()), folder, delay };
         let source = log.folder.path().join("sync_log.c");
-        fs::write(&source, SOURCE).map_err(|error| error.to_string())?;
-        fs::create_dir(log.records()).map_err(|error| error.to_string())?;
+        fs::write(&source, SOURCE).map_err(failed)?;
+        fs::create_dir(log.records()).map_err(failed)?;
         let mut command = Command::new("cc");
         command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(log.library()).arg(&source).arg("-ldl");
         output(command)
@@ -71,14 +73,14 @@ impl SyncLog {
                 continue;
             }
             let length = fs::metadata(&path)?.len();
-            let synced = self.synced(&fs::canonicalize(&path)?).min(length);
+            let synced = self.synced_length(&fs::canonicalize(&path)?).min(length);
             File::options().write(true).open(&path)?.set_len(synced)?;
             lost += length - synced;
         }
         Ok(lost)
     }
 
-    fn synced(&self, path: &Path) -> u64 {
+    fn synced_length(&self, path: &Path) -> u64 {
         let record = self.records().join(path.to_string_lossy().replace('/', "%"));
         fs::read_to_string(record).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
     }

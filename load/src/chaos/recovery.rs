@@ -14,7 +14,7 @@ const POLL: Duration = Duration::from_millis(50);
 const COUPON: &str = "probe";
 
 /// Sends the requests of the measurement.
-pub(super) struct Probe {
+pub(super) struct RecoveryMeter {
     clients: Arc<Clients>,
     requester: Requester,
     members: u64,
@@ -22,7 +22,7 @@ pub(super) struct Probe {
     patience: Duration,
 }
 
-impl Probe {
+impl RecoveryMeter {
     pub(super) fn new(clients: Arc<Clients>, patience: Duration) -> Self {
         Self { requester: clients.requester(SCENARIO), clients, members: 0, patience }
     }

@@ -14,7 +14,7 @@ use super::injector::Injected;
 use crate::format::thousands;
 
 /// Upper limit of violations printed in full.
-const NAMED: usize = 20;
+const PRINTED_MAX: usize = 20;
 
 /// The longest time, and its fault.
 #[derive(Clone, Debug, Serialize)]
@@ -136,7 +136,7 @@ impl Report {
             promises.entry(violation.promise).or_default().push(&violation.what);
         }
         // A few of each invariant, so that a thousand violations of one do not hide the others.
-        let each = NAMED.div_ceil(promises.len().max(1));
+        let each = PRINTED_MAX.div_ceil(promises.len().max(1));
         for (promise, broken) in &promises {
             writeln!(out, "  {promise}: {}", broken.len())?;
             for what in broken.iter().take(each) {

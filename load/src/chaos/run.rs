@@ -14,11 +14,11 @@ use super::history::History;
 use super::injector::{Injected, inject};
 use super::operator::Operator;
 use super::planted;
-use super::recovery::Probe;
+use super::recovery::RecoveryMeter;
 use super::report::Report;
 use super::schedule::Schedule;
 use super::testbed::TestBed;
-use super::{end, faults, probe, settle, truth};
+use super::{end, faults, final_data, probe, settle};
 use crate::fleet::services::missing_programs;
 use crate::target::Target;
 
@@ -55,7 +55,7 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
     if !missing.is_empty() {
         return Err(ChaosError::Missing(missing.join(", ")));
     }
-    let faults = faults::named(&config.faults).map_err(ChaosError::NoSuchFault)?;
+    let faults = faults::select(&config.faults).map_err(ChaosError::NoSuchFault)?;
     probe::is_openrun(&config.openrun).await.map_err(ChaosError::Surroundings)?;
     if config.settings.iter().any(|(name, _)| name == planted::SETTING) {
         probe::plants(&config.openrun).await.map_err(ChaosError::Surroundings)?;
@@ -63,19 +63,20 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
     let folder = Folder::open(config.keep.as_deref())?;
     tell("starting services and nodes");
     let mut testbed = TestBed::start(&config).await.map_err(ChaosError::Surroundings)?;
-    let mut stage = Stage::set(&config, &testbed, &folder)?;
-    testbed.clients = Some(Arc::clone(&stage.clients));
-    if !stage.operator.create_first().await {
+    let mut participants = Participants::new(&config, &testbed, &folder)?;
+    testbed.clients = Some(Arc::clone(&participants.clients));
+    if !participants.operator.create_first().await {
         return Err(ChaosError::Surroundings("the first coupons cannot be created".to_owned()));
     }
     if faults.iter().any(|fault| fault.name == NEEDS_DURABLE_QUEUES) {
         testbed.make_queues_durable().await;
     }
-    let mut probe = Probe::new(Arc::clone(&stage.clients), config.patience);
-    if probe.until_all_serve().await.is_none() {
+    let mut meter = RecoveryMeter::new(Arc::clone(&participants.clients), config.patience);
+    if meter.until_all_serve().await.is_none() {
         return Err(ChaosError::Surroundings("the nodes do not serve before the first fault".to_owned()));
     }
-    let report = stage.play(&config, &mut testbed, Schedule::new(faults, config.seed), probe, &tell).await?;
+    let report =
+        participants.run(&config, &mut testbed, Schedule::new(faults, config.seed), meter, &tell).await?;
     if !report.judgement.violations.is_empty() || config.keep.is_some() {
         testbed.keep_logs(&folder.path);
         let path = folder.keep();
@@ -85,32 +86,32 @@ pub async fn run(config: Config, tell: impl Fn(&str)) -> Result<Report, ChaosErr
 }
 
 /// The participants of a run.
-struct Stage {
+struct Participants {
     clients: Arc<Clients>,
     operator: Operator,
-    calm: Arc<RwLock<()>>,
+    raises: Arc<RwLock<()>>,
 }
 
-impl Stage {
-    fn set(config: &Config, testbed: &TestBed, folder: &Folder) -> Result<Self, ChaosError> {
+impl Participants {
+    fn new(config: &Config, testbed: &TestBed, folder: &Folder) -> Result<Self, ChaosError> {
         let path = folder.path.join("history.jsonl");
         let history = History::create(&path).map_err(|source| ChaosError::File { path, source })?;
         let targets = testbed.nodes.iter().map(|node| Target::from(node.address())).collect();
         let clients = Arc::new(Clients::new(Clock::start(), Arc::new(history), targets, config.think));
-        let calm = Arc::<RwLock<()>>::default();
-        let operator = Operator::new(Arc::clone(&clients), config.seed, Arc::clone(&calm));
-        Ok(Self { clients, operator, calm })
+        let raises = Arc::<RwLock<()>>::default();
+        let operator = Operator::new(Arc::clone(&clients), config.seed, Arc::clone(&raises));
+        Ok(Self { clients, operator, raises })
     }
 
-    async fn play(
+    async fn run(
         self,
         config: &Config,
         testbed: &mut TestBed,
         mut schedule: Schedule,
-        mut probe: Probe,
+        mut meter: RecoveryMeter,
         tell: &impl Fn(&str),
     ) -> Result<Report, ChaosError> {
-        let Self { clients, operator, calm } = self;
+        let Self { clients, operator, raises } = self;
         let mut running = clients::start(&clients, config.clients, config.seed);
         let operating = tokio::spawn(operator.run());
         let started = Instant::now();
@@ -121,9 +122,9 @@ impl Stage {
                 Length::Once => injected.len() >= schedule.len(),
                 Length::For(time) => started.elapsed() >= time,
             };
-            let Some(turn) = schedule.next().filter(|_| !is_over) else { break };
-            tell(&format!("{}: {}", turn.fault.name, turn.fault.about));
-            let done = inject(testbed, turn, &mut probe, &calm, config.patience).await;
+            let Some(scheduled) = schedule.next().filter(|_| !is_over) else { break };
+            tell(&format!("{}: {}", scheduled.fault.name, scheduled.fault.about));
+            let done = inject(testbed, scheduled, &mut meter, &raises, config.patience).await;
             tell(&summary(&done, &clients));
             injected.push(done);
         }
@@ -155,15 +156,16 @@ impl Stage {
 }
 
 fn summary(done: &Injected, clients: &Clients) -> String {
-    let seconds = |ms: Option<u64>| ms.map_or("never".to_owned(), |ms| format!("{:.1} s", ms as f64 / 1e3));
+    let when =
+        |ms: Option<u64>| ms.map_or("not in time".to_owned(), |ms| format!("after {:.1} s", ms as f64 / 1e3));
     let tally = clients.history.tally();
     match (&done.skipped, &done.trouble) {
         (Some(why), _) => format!("  skipped: {why}"),
         (None, trouble) => format!(
-            "  broken for {:.1} s; all nodes serve after {}, all issuances arrived after {}; {} requests, {} unknown{}",
+            "  broken for {:.1} s; all nodes serve {}, all issuances arrived {}; {} requests, {} unknown{}",
             (done.to_us - done.from_us) as f64 / 1e6,
-            seconds(done.recovery_ms),
-            seconds(done.arrival_ms),
+            when(done.recovery_ms),
+            when(done.arrival_ms),
             tally.operations,
             tally.open,
             trouble.as_ref().map(|why| format!("; trouble: {why}")).unwrap_or_default()
@@ -189,9 +191,9 @@ fn late_recoveries(config: &Config, injected: &[Injected]) -> Vec<Violation> {
 
 /// Warns about a step of the system clock that exceeds the usual tolerance.
 fn clock_warning(step_ms: u64) -> Option<String> {
-    let what = "the checker tolerates time differences up to it";
+    let tolerance = "the checker tolerates time differences of that length";
     (step_ms > CLOCK_SLACK_MS)
-        .then(|| format!("the system clock was set by {step_ms} ms during the run; {what}"))
+        .then(|| format!("the system clock was set by {step_ms} ms during the run; {tolerance}"))
 }
 
 async fn evidence(
@@ -200,16 +202,16 @@ async fn evidence(
     injected: &[Injected],
     bound: Duration,
 ) -> Result<Evidence, String> {
-    let (conflicts, dead_letters) = truth::set_aside(testbed, bound).await?;
+    let (conflicts, dead_letters) = final_data::quarantine_and_dead_letters(testbed, bound).await?;
     Ok(Evidence {
         ops: clients.history.ops(),
         started_at_ms: clients.clock.started_at_ms(),
         clock_step_ms: clients.clock.clock_step_ms(),
-        rows: truth::rows(testbed).await?,
+        rows: final_data::rows(testbed).await?,
         conflicts,
         dead_letters,
         planted_conflicts: testbed.planted.conflicts.clone(),
-        planted_poison: testbed.planted.poison.clone(),
+        planted_unreadable: testbed.planted.unreadable.clone(),
         faults_us: injected.iter().map(|done| (done.from_us, done.to_us)).collect(),
     })
 }

@@ -11,7 +11,7 @@ pub(super) struct Schedule {
 }
 
 /// A fault and the random generator of its decisions.
-pub(super) struct Turn {
+pub(super) struct ScheduledFault {
     pub(super) fault: &'static Fault,
     pub(super) rng: Rng,
 }
@@ -26,13 +26,13 @@ impl Schedule {
     }
 
     /// The next fault; `None` only without any fault.
-    pub(super) fn next(&mut self) -> Option<Turn> {
+    pub(super) fn next(&mut self) -> Option<ScheduledFault> {
         if self.left.is_empty() {
             self.left.clone_from(&self.faults);
             self.rng.shuffle(&mut self.left);
         }
         let seed = self.rng.next_u64();
-        self.left.pop().map(|fault| Turn { fault, rng: Rng::new(seed) })
+        self.left.pop().map(|fault| ScheduledFault { fault, rng: Rng::new(seed) })
     }
 }
 
@@ -43,8 +43,8 @@ mod tests {
 
     fn names(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
         let mut schedule = Schedule::new(FAULTS.iter().collect(), seed);
-        let turns = std::iter::from_fn(|| schedule.next()).take(count);
-        turns.map(|mut turn| (turn.fault.name, turn.rng.next_u64())).collect()
+        let scheduled = std::iter::from_fn(|| schedule.next()).take(count);
+        scheduled.map(|mut scheduled| (scheduled.fault.name, scheduled.rng.next_u64())).collect()
     }
 
     #[test]

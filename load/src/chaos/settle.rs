@@ -8,11 +8,11 @@ use super::testbed::{DATABASE, TestBed};
 
 const POLL: Duration = Duration::from_millis(200);
 /// Time without progress after which waiting is useless.
-const STILL: Duration = Duration::from_secs(6);
+const NO_PROGRESS_BOUND: Duration = Duration::from_secs(6);
 
-/// The sequence up to which each coupon has every row.
-pub(super) async fn rows(testbed: &TestBed) -> Result<HashMap<String, u32>, String> {
-    // With a hole, the count is below the largest sequence; the smaller value makes the difference count as missing.
+/// Number of rows of each coupon. It equals the watermark if no row is missing.
+pub(super) async fn row_counts(testbed: &TestBed) -> Result<HashMap<String, u32>, String> {
+    // Sequences begin at 1, so with a missing row the count is below the largest sequence.
     let query = "SELECT coupon_id, least(count(*), max(sequence)) FROM coupon_issuances GROUP BY coupon_id";
     let found = testbed.sql(DATABASE, query).await?;
     let reach = found.lines().filter_map(|line| {
@@ -25,15 +25,15 @@ pub(super) async fn rows(testbed: &TestBed) -> Result<HashMap<String, u32>, Stri
 /// Number of issued answers that have no row yet.
 async fn missing(testbed: &TestBed) -> Option<u64> {
     let issued = testbed.clients.as_ref()?.history.tally().issued;
-    let rows = rows(testbed).await.ok()?;
+    let row_counts = row_counts(testbed).await.ok()?;
     let missing = |(coupon, highest): (&std::sync::Arc<str>, &u32)| {
-        u64::from(highest.saturating_sub(rows.get(&**coupon).copied().unwrap_or(0)))
+        u64::from(highest.saturating_sub(row_counts.get(&**coupon).copied().unwrap_or(0)))
     };
     Some(issued.iter().map(missing).sum())
 }
 
 /// Number of issuances that Redis has decided on for each coupon, answered or not.
-async fn decided(testbed: &TestBed) -> Option<HashMap<String, u32>> {
+async fn count_decided(testbed: &TestBed) -> Option<HashMap<String, u32>> {
     const COUNT: &str = "local counts = {}
         for _, key in ipairs(redis.call('KEYS', 'coupon:*:participants')) do
             counts[#counts + 1] = string.match(key, '{(.*)}') .. '|' .. redis.call('HLEN', key)
@@ -55,12 +55,13 @@ pub(super) async fn until_arrived(testbed: &TestBed, bound: Duration) -> bool {
     let mut expected = None;
     loop {
         if expected.is_none() {
-            expected = decided(testbed).await;
+            expected = count_decided(testbed).await;
         }
-        if let (Some(expected), Ok(rows), Some(0)) = (&expected, rows(testbed).await, missing(testbed).await)
+        if let (Some(expected), Ok(arrived), Some(0)) =
+            (&expected, row_counts(testbed).await, missing(testbed).await)
         {
             let has_arrived =
-                |(coupon, count): (&String, &u32)| rows.get(coupon).copied().unwrap_or(0) >= *count;
+                |(coupon, count): (&String, &u32)| arrived.get(coupon).copied().unwrap_or(0) >= *count;
             if expected.iter().all(has_arrived) {
                 return true;
             }
@@ -87,7 +88,7 @@ pub(super) async fn until_idle(testbed: &TestBed, bound: Duration) -> bool {
             since = Instant::now();
         }
         last = left;
-        if since.elapsed() >= STILL {
+        if since.elapsed() >= NO_PROGRESS_BOUND {
             return false;
         }
         tokio::time::sleep(POLL).await;

@@ -49,7 +49,7 @@ pub(super) struct Planted {
     /// Coupon, sequence and member of the messages that contradict a row.
     pub(super) conflicts: Vec<(String, u32, String)>,
     /// Payloads of the unreadable messages, all different.
-    pub(super) poison: Vec<String>,
+    pub(super) unreadable: Vec<String>,
 }
 
 impl TestBed {

@@ -88,16 +88,16 @@ impl ClientConnection {
         match Answer::parse(reply) {
             Answer::Issued(issuance) => {
                 self.tally.issued_first += 1;
-                state.winners.fetch_add(1, Relaxed);
+                state.holders.fetch_add(1, Relaxed);
                 self.record_issuance(state, &issuance, number, requested_us, false)
             }
             Answer::Repeated(issuance) => {
                 self.tally.repeated += 1;
                 self.record_issuance(state, &issuance, number, requested_us, true)
             }
-            Answer::Rejected(refusal) => {
-                self.tally.count_rejection(refusal);
-                NextStep::End(if refusal == Rejection::SoldOut {
+            Answer::Rejected(rejection) => {
+                self.tally.count_rejection(rejection);
+                NextStep::End(if rejection == Rejection::SoldOut {
                     ClickOutcome::SoldOut
                 } else {
                     ClickOutcome::Answered

@@ -24,7 +24,7 @@ pub(super) struct RaceState {
     pub(super) config: RaceConfig,
     pub(super) issue: IssueRequests,
     pub(super) requests: AtomicU64,
-    pub(super) winners: AtomicU64,
+    pub(super) holders: AtomicU64,
     next_member: AtomicU64,
     members_done: AtomicU64,
     /// No request is sent before all clients are connected. Otherwise the first would meet an idle server,
@@ -42,7 +42,7 @@ impl RaceState {
             config,
             issue,
             requests: AtomicU64::new(0),
-            winners: AtomicU64::new(0),
+            holders: AtomicU64::new(0),
             next_member: AtomicU64::new(0),
             members_done: AtomicU64::new(0),
             started_at: OnceLock::new(),
@@ -78,7 +78,7 @@ impl RaceState {
             members: self.config.members,
             members_done: self.members_done.load(Relaxed),
             requests: self.requests.load(Relaxed),
-            winners: self.winners.load(Relaxed),
+            holders: self.holders.load(Relaxed),
             elapsed: self.elapsed(),
         }
     }

@@ -31,8 +31,8 @@ impl Tally {
         self.latency.record(took);
     }
 
-    pub(super) fn count_rejection(&mut self, refusal: Rejection) {
-        match refusal {
+    pub(super) fn count_rejection(&mut self, rejection: Rejection) {
+        match rejection {
             Rejection::SoldOut => self.sold_out += 1,
             Rejection::NotOpen => self.not_open += 1,
             Rejection::Closed => self.closed += 1,

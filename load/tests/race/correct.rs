@@ -105,7 +105,7 @@ async fn progress_is_reported_from_beginning_to_end() {
     race::run(config(target, 100), &progress).await.unwrap();
     let snapshots = progress.0.into_inner().unwrap();
     let last = snapshots.last().unwrap();
-    assert_eq!((last.members, last.members_done, last.requests, last.winners), (100, 100, 110, 10));
+    assert_eq!((last.members, last.members_done, last.requests, last.holders), (100, 100, 110, 10));
     assert!(snapshots.is_sorted_by_key(|snapshot| snapshot.requests));
 }
 

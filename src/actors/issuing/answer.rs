@@ -24,7 +24,8 @@ pub enum Answer {
 /// Reasons for having no decision. None of them is a rejection: requesting again gives the true answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// The queue of the coupon is full; the engine was not asked.
+    /// Nothing was decided for want of capacity: the queue or the ack slots are full, the request expired in the queue, or
+    /// the engine was busy.
     #[error("too many members are waiting for this coupon")]
     Overloaded,
     /// The engine is being verified; nothing was decided.

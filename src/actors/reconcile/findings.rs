@@ -125,7 +125,7 @@ impl CouponComparison<'_> {
                 DriftKind::Extra,
                 "the database has it, but the engine knows neither sequence nor member".to_owned(),
             ),
-            (holder, own) => (DriftKind::Conflicting, contradiction(row, holder, own)),
+            (holder, own) => (DriftKind::Conflicting, describe_conflict(row, holder, own)),
         };
         if !genuine {
             detail.push_str("; its code is not the one that coupon and member give");
@@ -195,8 +195,8 @@ impl CouponComparison<'_> {
     }
 }
 
-/// The engine's data that contradicts a row, as a sentence.
-fn contradiction(row: &IssuedCoupon, holder: Option<(&MemberId, Grant)>, own: Option<Grant>) -> String {
+/// Describes the engine's data that conflicts with a row, as a sentence.
+fn describe_conflict(row: &IssuedCoupon, holder: Option<(&MemberId, Grant)>, own: Option<Grant>) -> String {
     let (sequence, member) = (row.sequence, &row.member_id);
     let holder = holder
         .map(|(holder, grant)| format!("sequence {sequence} is held by {holder} since {}", grant.issued_at));

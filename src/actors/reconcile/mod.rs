@@ -6,6 +6,8 @@ mod invariants;
 mod repair;
 mod report;
 mod run;
+#[cfg(test)]
+mod sample;
 mod slice;
 mod sources;
 mod uncomparable;
@@ -22,8 +24,6 @@ pub use self::sources::{ReconcileDeps, ReconcileError};
 use crate::actors::cluster::Lease;
 use crate::actors::runtime::StopSignal;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask};
-#[cfg(test)]
-use crate::domain::{CodeSalt, Coupon, CouponId, Inventory, Lifecycle, SalePeriod, Terms, Timestamp};
 use crate::fault_injection::panics;
 
 pub type ReconcilerActor = BackgroundActor<ReconcileSchedule>;
@@ -66,19 +66,5 @@ impl BackgroundTask for ReconcileSchedule {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-fn sample_coupon(total: u32, window: SalePeriod) -> Coupon {
-    Coupon {
-        id: CouponId::parse("drop").unwrap(),
-        terms: Terms::new("A coupon", "", "").unwrap(),
-        inventory: Inventory::new(total).unwrap(),
-        window,
-        valid_until: None,
-        lifecycle: Lifecycle::Active,
-        salt: CodeSalt::from_bytes([7; 32]),
-        created_at: Timestamp::from_ms(0),
     }
 }

@@ -1,4 +1,4 @@
-//! The bound on one question to a service. A late answer becomes the port's own error for a service that is silent.
+//! The bound on one question to a service. After it, the port's own error says that the service does not answer.
 
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 use super::admission::Grant;
 use super::code::CodeSalt;
 use super::ids::{CouponId, MemberId};
-use super::inventory::{Inventory, InventoryError};
+use super::inventory::Inventory;
 use super::issuance::{IssuanceStatus, IssuedCoupon};
 use super::lifecycle::{Lifecycle, Standing};
-use super::reconfigure::Reconfiguration;
-use super::sale_period::{SalePeriod, SalePeriodError};
+use super::reconfigure::{AmendmentError, Reconfiguration};
+use super::sale_period::SalePeriod;
 use super::text::is_printable;
 use super::time::Timestamp;
 
@@ -123,26 +123,6 @@ pub struct Amendment {
     pub window: Option<SalePeriod>,
     /// The new end of validity; `Some(None)` removes it.
     pub valid_until: Option<Option<Timestamp>>,
-}
-
-/// Why an amendment is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AmendmentError {
-    /// A closed coupon cannot be changed.
-    #[error("the coupon is closed and cannot be changed")]
-    Closed,
-    /// Members hold the coupon under these terms, sale period and validity.
-    #[error("issuing has started: only the total can still be changed")]
-    TermsFrozen,
-    /// The total is impossible.
-    #[error(transparent)]
-    Inventory(#[from] InventoryError),
-    /// The validity would end before the sale period begins.
-    #[error("valid_until must be after opens_at")]
-    ValidBeforeOpening,
-    /// The sale period is impossible.
-    #[error(transparent)]
-    SalePeriod(#[from] SalePeriodError),
 }
 
 impl Coupon {

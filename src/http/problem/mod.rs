@@ -19,7 +19,8 @@ use crate::actors::upkeep::CouponAdminError;
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
 const PROBLEM_JSON: &str = "application/problem+json";
-/// `Retry-After` of an unknown outcome; short, because it is usually known by then.
+/// `Retry-After` of every problem that is usually over within a second: an unknown outcome, a full queue, a recovery, a
+/// service that did not answer.
 const RETRY_SOON_S: u64 = 1;
 /// `Retry-After` of a paused coupon.
 const RETRY_PAUSED_S: u64 = 5;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::message::batch::BATCH_READ_EVENTS_MAX;
 use crate::ports::DeliveryTag;
 
-/// Low bits of a delivery tag: the event's index in its message. The high bits are the broker's tag of the message, which
-/// leaves room for 2^54 messages on one channel.
+/// Low bits of a delivery tag: the event's index in its message. The high bits are the broker's tag of the message, so
+/// that 2^54 messages fit on one channel.
 const INDEX_BITS: u32 = 10;
 const _: () = assert!(BATCH_READ_EVENTS_MAX == 1 << INDEX_BITS, "every event has a tag of its own");
 

@@ -91,8 +91,8 @@ impl Publisher {
     /// queues.
     async fn record_outcome<T>(&self, link: &Arc<Link>, outcome: Result<T, BusError>) -> Result<T, BusError> {
         match &outcome {
-            Ok(_) => self.links.succeeded().await,
-            Err(error) => self.links.failed(link, error.to_string()).await,
+            Ok(_) => self.links.record_success().await,
+            Err(error) => self.links.record_failure(link, error.to_string()).await,
         }
         outcome
     }

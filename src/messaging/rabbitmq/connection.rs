@@ -102,13 +102,13 @@ impl Session {
         Ok(channel)
     }
 
-    /// Waits for the broker's answer to `what`, within the reply timeout.
+    /// Waits for the broker's answer to `operation`, within the reply timeout.
     pub(super) async fn bounded<T>(
         &self,
-        what: &'static str,
+        operation: &'static str,
         answer: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, BrokerError> {
-        within(self.reply_timeout, what, async { answer.await.map_err(BrokerError::from) }).await
+        within(self.reply_timeout, operation, async { answer.await.map_err(BrokerError::from) }).await
     }
 
     /// Messages in the queue of issuances, without those in flight to consumers.
@@ -121,10 +121,15 @@ impl Session {
         self.messages(channel, &self.topology.dead_letters(), "counting the dead letters").await
     }
 
-    async fn messages(&self, channel: &Channel, queue: &str, what: &'static str) -> Result<u64, BrokerError> {
+    async fn messages(
+        &self,
+        channel: &Channel,
+        queue: &str,
+        operation: &'static str,
+    ) -> Result<u64, BrokerError> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-        Ok(u64::from(self.bounded(what, declared).await?.message_count()))
+        Ok(u64::from(self.bounded(operation, declared).await?.message_count()))
     }
 
     /// False once the client has noticed a failure.
@@ -163,15 +168,15 @@ impl Drop for Session {
 /// Runs `work`, or fails with [`BrokerError::TimedOut`] after `bound`.
 pub(super) async fn within<T>(
     bound: Duration,
-    what: &'static str,
+    operation: &'static str,
     work: impl Future<Output = Result<T, BrokerError>>,
 ) -> Result<T, BrokerError> {
-    timeout(bound, work).await.unwrap_or_else(|_| Err(timed_out(bound, what)))
+    timeout(bound, work).await.unwrap_or_else(|_| Err(timed_out(bound, operation)))
 }
 
-/// The error of a wait for `what` that exceeded `bound`.
-pub(super) fn timed_out(bound: Duration, what: &'static str) -> BrokerError {
-    BrokerError::TimedOut { what, after_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
+/// The error of a wait for `operation` that exceeded `bound`.
+pub(super) fn timed_out(bound: Duration, operation: &'static str) -> BrokerError {
+    BrokerError::TimedOut { operation, after_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
 }
 
 fn parse(settings: &RabbitSettings) -> Result<AMQPUri, BrokerError> {
@@ -226,7 +231,7 @@ fn duplicate(stream: &tokio::net::TcpStream) -> std::io::Result<TcpStream> {
 mod tests {
     use super::{BrokerError, RabbitSettings, parse};
 
-    fn parsed(url: &str) -> Result<lapin::uri::AMQPUri, BrokerError> {
+    fn parse_url(url: &str) -> Result<lapin::uri::AMQPUri, BrokerError> {
         parse(&RabbitSettings::new(url.to_owned().into()))
     }
 
@@ -240,7 +245,7 @@ mod tests {
             "amqp://u:hunter2@h:port/",
             "amqp:///",
         ] {
-            let error = parsed(bad).unwrap_err();
+            let error = parse_url(bad).unwrap_err();
             assert!(matches!(error, BrokerError::InvalidUrl(_)), "{bad}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
@@ -248,7 +253,7 @@ mod tests {
 
     #[test]
     fn host_virtual_host_and_heartbeat_are_those_of_the_settings() {
-        let uri = parsed("amqp://u:p@h:6000/%2f").unwrap();
+        let uri = parse_url("amqp://u:p@h:6000/%2f").unwrap();
         assert_eq!((uri.authority.host.as_str(), uri.authority.port), ("h", 6000));
         assert_eq!((uri.vhost.as_str(), uri.query.heartbeat), ("/", Some(10)));
     }

@@ -36,10 +36,10 @@ pub enum BrokerError {
         /// The difference, or else the broker's message.
         detail: String,
     },
-    #[error("the broker did not answer within {after_ms} ms ({what})")]
+    #[error("the broker did not answer within {after_ms} ms ({operation})")]
     TimedOut {
         /// The operation.
-        what: &'static str,
+        operation: &'static str,
         after_ms: u64,
     },
     /// No attempt is made during the backoff after a failure.

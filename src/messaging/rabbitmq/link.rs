@@ -105,12 +105,12 @@ impl Links {
     }
 
     /// Ends the backoff after a success.
-    pub(super) async fn succeeded(&self) {
+    pub(super) async fn record_success(&self) {
         self.state.lock().await.retry.reset();
     }
 
     /// Cuts a link that failed, for its other users as well, and begins a backoff.
-    pub(super) async fn failed(&self, link: &Arc<Link>, error: String) {
+    pub(super) async fn record_failure(&self, link: &Arc<Link>, error: String) {
         link.session.cut();
         let mut state = self.state.lock().await;
         if state.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link)) {

@@ -1,10 +1,10 @@
-//! The publishing of a batch as part of the traces of the requests whose events it has.
+//! The span of publishing a batch, which is part of the trace of every issue request in the batch.
 
 use crate::domain::Traceparent;
 use crate::ports::CouponIssued;
 use crate::telemetry::{Destination, TraceSpan, TraceSpanKind};
 
-/// A span in each trace that the batch has events of; `None` if none of them is traced.
+/// Begins a span in each trace of the batch; `None` if no event is traced.
 pub(super) fn begin(exchange: &Destination, batch: &[CouponIssued]) -> Option<TraceSpan> {
     let traces = batch.iter().filter_map(|event| event.traceparent.as_ref());
     let span = TraceSpan::for_all(TraceSpanKind::Producer, &format!("publish {}", exchange.name), traces)?;
@@ -13,22 +13,22 @@ pub(super) fn begin(exchange: &Destination, batch: &[CouponIssued]) -> Option<Tr
     Some(span)
 }
 
-/// The batch with each traced event as a continuation of its publishing, and not of the request itself.
+/// Makes the publish span the parent of each traced event, in place of the request's span.
 pub(super) fn continue_traces(batch: &[CouponIssued], span: &TraceSpan) -> Vec<CouponIssued> {
     let mut batch = batch.to_vec();
     for sent in span.traceparents() {
-        // A trace has one span for the whole batch, which all its events there continue.
+        // All events of one trace share one span.
         let trace = trace_of(&sent).to_owned();
-        let is_same =
+        let in_trace =
             |event: &&mut CouponIssued| event.traceparent.as_ref().is_some_and(|has| trace_of(has) == trace);
-        for event in batch.iter_mut().filter(is_same) {
+        for event in batch.iter_mut().filter(in_trace) {
             event.traceparent = Some(sent.clone());
         }
     }
     batch
 }
 
-/// The version and the trace, without the span.
+/// Version and trace id, without the span id.
 fn trace_of(traceparent: &Traceparent) -> &str {
     traceparent.as_str().get(..35).unwrap_or_default()
 }

@@ -51,9 +51,9 @@ impl QueueWatch for RabbitQueues {
         let link: Arc<Link> = self.links.current().await.map_err(unavailable)?;
         let queues = within(READ_TIMEOUT, "reading the queue lengths", read(&link)).await;
         match &queues {
-            Ok(_) => self.links.succeeded().await,
+            Ok(_) => self.links.record_success().await,
             // The next connection declares deleted queues again.
-            Err(error) => self.links.failed(&link, error.to_string()).await,
+            Err(error) => self.links.record_failure(&link, error.to_string()).await,
         }
         queues.map_err(unavailable)
     }

@@ -57,7 +57,7 @@ impl RabbitSource {
 #[async_trait]
 impl EventSource for RabbitSource {
     async fn open(&self, prefetch: u16) -> Result<Box<dyn EventStream>, SourceError> {
-        let stream = self.stream(prefetch).await.map_err(lost)?;
+        let stream = self.stream(prefetch).await.map_err(source_error)?;
         Ok(Box::new(stream))
     }
 }
@@ -90,8 +90,8 @@ impl EventStream for RabbitStream {
             // No await between the arrival of a message and its entry into `unacked`, so that `next` is cancel safe.
             match self.consumer.next().await {
                 Some(Ok(message)) => self.receive(message),
-                Some(Err(error)) => return Err(lost(error.into())),
-                None => return Err(lost(BrokerError::Cancelled(self.session.topology.issuances()))),
+                Some(Err(error)) => return Err(source_error(error.into())),
+                None => return Err(source_error(BrokerError::Cancelled(self.session.topology.issuances()))),
             }
         }
     }
@@ -101,7 +101,7 @@ impl EventStream for RabbitStream {
         let through = frames.through.map(|tag| (tag, true));
         for (tag, multiple) in through.into_iter().chain(frames.single.into_iter().map(|tag| (tag, false))) {
             let acknowledged = self.channel.basic_ack(tag, BasicAckOptions { multiple });
-            self.session.bounded("acknowledging", acknowledged).await.map_err(lost)?;
+            self.session.bounded("acknowledging", acknowledged).await.map_err(source_error)?;
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl EventStream for RabbitStream {
         let letter = letter_id(&properties, &payload);
         let properties = with_event(&properties, LetterEventKind::Rejected, reason);
         self.publish_letter(OutgoingMessage::new(payload, properties)).await?;
-        abort::visit(abort::BURIED);
+        abort::visit(abort::DEAD_LETTERED);
         self.ack(&[tag]).await?;
         Ok(Some(letter))
     }
@@ -132,7 +132,7 @@ impl RabbitStream {
     async fn publish_letter(&mut self, letter: OutgoingMessage) -> Result<(), SourceError> {
         let channel = match self.letter_channel.take() {
             Some(channel) => channel,
-            None => self.session.confirming_channel().await.map_err(lost)?,
+            None => self.session.confirming_channel().await.map_err(source_error)?,
         };
         let exchange = self.session.topology.dead_letters();
         let letters = [letter];
@@ -169,6 +169,6 @@ fn content_type(properties: &BasicProperties) -> Option<&str> {
     properties.content_type().as_ref().map(ShortString::as_str)
 }
 
-fn lost(error: BrokerError) -> SourceError {
+fn source_error(error: BrokerError) -> SourceError {
     SourceError(error.into())
 }

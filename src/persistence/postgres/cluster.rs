@@ -135,13 +135,13 @@ impl Cluster for PostgresCluster {
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 
-    async fn lease(&self, what: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError> {
-        let statement = sqlx::query(LEASE).bind(what).bind(node.to_string()).bind(millis(period));
+    async fn lease(&self, name: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError> {
+        let statement = sqlx::query(LEASE).bind(name).bind(node.to_string()).bind(millis(period));
         Ok(self.database.execute(statement).await.map_err(failed)? == 1)
     }
 
-    async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError> {
-        let statement = sqlx::query(RELEASE).bind(what).bind(node.to_string());
+    async fn release(&self, name: &str, node: &NodeId) -> Result<(), ClusterError> {
+        let statement = sqlx::query(RELEASE).bind(name).bind(node.to_string());
         self.database.execute(statement).await.map(drop).map_err(failed)
     }
 

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use super::errors::{self, DatabaseError};
 use crate::ports::{ConnectionPool, PoolUse};
 
-/// Added to the server's own bound on a statement. A longer wait means that the server has vanished.
-const SILENCE: Duration = Duration::from_secs(2);
+/// Time beyond the server's own bound on a statement, after which the server counts as vanished.
+const ANSWER_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Settings that must not be off, or a crash may lose commits.
 const DURABLE: [&str; 2] = ["synchronous_commit", "fsync"];
 
@@ -113,7 +113,7 @@ impl Database {
             .max_connections(settings.max_connections)
             .acquire_timeout(acquire)
             .connect_lazy_with(options);
-        let answer_timeout = Duration::from_millis(settings.statement_timeout_ms) + SILENCE;
+        let answer_timeout = Duration::from_millis(settings.statement_timeout_ms) + ANSWER_DELAY_MAX;
         Ok(Self { pool, unbounded, answer_timeout })
     }
 

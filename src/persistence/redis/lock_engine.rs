@@ -25,9 +25,10 @@ use crate::telemetry::DatabaseCall;
 
 const ADMIT: DatabaseCall = DatabaseCall::several("redis", "admit under lock");
 
-/// Bound on a batch's wait for the lock: longer than the lease of a node that died, shorter than a member waits.
-const LOCK_WITHIN: Duration = Duration::from_millis(2_500);
-/// Bound on the decisions for one batch when the coupon changes before each of them is written.
+/// Bound on a batch's wait for the lock: longer than the lease of a node that died with the lock, and shorter than the
+/// time that a member waits.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(2_500);
+/// How often a batch is decided again because the coupon changed between the decision and its write.
 const TRIES: usize = 32;
 
 /// The engine `redis-lock`: takes the lock, reads, decides in this process, writes if it still holds the lock, and
@@ -62,11 +63,11 @@ impl RedisLockEngine {
         batch: &[AdmissionRequest],
     ) -> Result<BatchAnswer, EngineError> {
         let shared = &self.lua.shared;
-        let deadline = Instant::now() + LOCK_WITHIN;
+        let deadline = Instant::now() + LOCK_WAIT_MAX;
         let local_lock = self.local_locks.of(coupon);
-        let _guard = timeout(LOCK_WITHIN, local_lock.lock())
-            .await
-            .map_err(|_| EngineError::Busy("earlier batches of this node held the coupon's lock".into()))?;
+        let _guard = timeout(LOCK_WAIT_MAX, local_lock.lock()).await.map_err(|_| {
+            EngineError::Busy("earlier batches of this node held the coupon's lock until the deadline".into())
+        })?;
         let memory = shared.memory_of(coupon).await?;
         for _ in 0..TRIES {
             let lock = lock::take(shared, coupon, deadline).await?;
@@ -76,10 +77,12 @@ impl RedisLockEngine {
                 return Ok(answer);
             }
         }
-        Err(EngineError::Busy(format!("the coupon changed during each of {TRIES} tries").into()))
+        Err(EngineError::Busy(
+            format!("the coupon changed before each of {TRIES} decisions was written").into(),
+        ))
     }
 
-    /// Decides under the lock; `None` if the decision came too late and was not written.
+    /// Decides under the lock. `None` if the decision was not written, because the coupon changed or the lock was lost.
     async fn decide(
         &self,
         memory: &NodeMemory,
@@ -94,7 +97,7 @@ impl RedisLockEngine {
         let mut reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
         let CouponState { standing, .. } = reply.coupon()?;
         let issued_at = Timestamp::from_ms(reply.next()?);
-        // Read after the standing: if the standing is sold out, all holders are in this answer.
+        // Read after the standing: if the standing is sold out, this answer contains every holder of the batch.
         let held = self.read_holders(coupon, batch).await?;
         let Decision { verdicts, standing: after, .. } = decide(standing, issued_at, held, batch);
 

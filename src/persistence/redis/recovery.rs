@@ -39,7 +39,7 @@ impl EngineRecovery for RedisLuaEngine {
         Ok(epoch::parse(&epoch).unwrap_or(0))
     }
 
-    async fn undelivered(
+    async fn entries_of_epoch(
         &self,
         coupon: &CouponId,
         epoch: Epoch,

@@ -7,7 +7,7 @@ mod engine;
 mod failure;
 mod open;
 mod quarantine;
-mod reading;
+mod read_only;
 mod revision;
 mod rows;
 mod store;

@@ -45,8 +45,9 @@ impl Tree {
         for _ in 0..=self.files.len() {
             let module =
                 (1..=path.len()).rev().map(|end| &path[..end]).find(|it| self.files.contains_key(*it))?;
-            let exported = path.get(module.len()).and_then(|name| self.names.get(module)?.get(name));
-            match exported {
+            // A path that ends with a module names no thing in it.
+            let name = path.get(module.len())?;
+            match self.names.get(module).and_then(|names| names.get(name)) {
                 Some(target) if target[..] != path[..] => {
                     path = target.iter().chain(&path[module.len() + 1..]).cloned().collect();
                 }

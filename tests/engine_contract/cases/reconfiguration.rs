@@ -19,7 +19,7 @@ pub(crate) async fn a_raised_total_issues_exactly_the_extra_ones(fixture: &mut d
     let verdicts = admit_all(&*fixture.second_node_engine(), &coupon.id, &members(10..30)).await;
     assert!(verdicts[5..].iter().all(|verdict| *verdict == rejected(Rejection::SoldOut)));
     let after = checked_holders(&*engine, &coupon.id, 15).await;
-    assert!(before.iter().all(|(sequence, winner)| after[sequence] == *winner), "the first ten keep theirs");
+    assert!(before.iter().all(|(sequence, holder)| after[sequence] == *holder), "the first ten keep theirs");
 }
 
 pub(crate) async fn a_total_below_issued_is_refused_and_changes_nothing(fixture: &mut dyn Fixture) {

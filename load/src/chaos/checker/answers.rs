@@ -2,28 +2,28 @@
 
 use std::collections::HashMap;
 
-use super::{Book, Violation, name};
+use super::{EvidenceIndex, Violation, describe};
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut first: HashMap<(&str, &str), (u32, &str)> = HashMap::new();
-    for (op, _, sequence, code) in book.issued() {
+    for (op, _, sequence, code) in index.issued_answers() {
         let key = (&*op.coupon, &*op.member);
         let before = *first.entry(key).or_insert((sequence, code));
         if before != (sequence, code) {
-            let what = format!("{} was issued {sequence} {code}, and before that {before:?}", name(op));
-            violations.push(Violation::new("the_same_coupon_again", what));
+            let what = format!("{} was issued {sequence} {code}, and before that {before:?}", describe(op));
+            violations.push(Violation::new("the_same_issuance_again", what));
         }
     }
     // One violation for each member, however many answers they got.
     for ((coupon, member), (sequence, code)) in first {
-        let what = match book.row_of.get(&(coupon, member)) {
+        let what = match index.row_of.get(&(coupon, member)) {
             None => "has no row".to_owned(),
             Some(row) if (row.sequence, row.code.as_str()) == (sequence, code) => continue,
             Some(row) => format!("has another row: {row:?}"),
         };
         let what = format!("member {member} of {coupon} was issued {sequence} {code}, and {what}");
-        violations.push(Violation::new("told_is_in_the_database", what));
+        violations.push(Violation::new("issued_is_in_the_database", what));
     }
     violations.sort_by(|one, other| one.what.cmp(&other.what));
     violations

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Book;
+use super::EvidenceIndex;
 use crate::chaos::history::{Call, Op, Outcome, Rejection};
 
 /// Time after its first "sold out" in which a node learns to answer it from memory.
@@ -20,17 +20,17 @@ pub struct Liveness {
     pub no_answer: u64,
 }
 
-pub(super) fn count(book: &Book<'_>) -> Liveness {
+pub(super) fn count(index: &EvidenceIndex<'_>) -> Liveness {
     let mut known_since: HashMap<(&str, usize), u64> = HashMap::new();
     let mut liveness = Liveness::default();
-    for op in book.evidence.ops.iter().filter(|op| op.call == Call::Issue) {
+    for op in index.evidence.ops.iter().filter(|op| op.call == Call::Issue) {
         let key = (&*op.coupon, op.node);
         if op.outcome == Outcome::Rejected(Rejection::SoldOut) {
             known_since.entry(key).or_insert(op.answered_us);
         }
         let known = known_since.get(&key).is_some_and(|since| since + KNOWN_AFTER_US < op.sent_us);
-        let is_holder = book.row_of.contains_key(&(&*op.coupon, &*op.member));
-        if !known || is_holder || !is_during_fault(book, op) {
+        let is_holder = index.row_of.contains_key(&(&*op.coupon, &*op.member));
+        if !known || is_holder || !is_during_fault(index, op) {
             continue;
         }
         match &op.outcome {
@@ -44,9 +44,9 @@ pub(super) fn count(book: &Book<'_>) -> Liveness {
     liveness
 }
 
-fn is_during_fault(book: &Book<'_>, op: &Op) -> bool {
+fn is_during_fault(index: &EvidenceIndex<'_>, op: &Op) -> bool {
     // Faults do not overlap, so they are sorted by their ends too.
-    let faults = &book.evidence.faults_us;
+    let faults = &index.evidence.faults_us;
     let next = faults.partition_point(|(_, to)| *to < op.sent_us);
     faults.get(next).is_some_and(|(from, _)| *from <= op.sent_us)
 }

@@ -5,7 +5,7 @@ mod answers;
 mod explained;
 mod liveness;
 mod order;
-mod refusals;
+mod rejections;
 mod rows;
 mod totals;
 
@@ -53,7 +53,7 @@ pub struct Evidence {
     /// The conflicts that the run itself published, as in `conflicts`.
     pub planted_conflicts: Vec<(String, u32, String)>,
     /// The payloads of the unreadable messages that the run itself published.
-    pub planted_poison: Vec<String>,
+    pub planted_unreadable: Vec<String>,
     /// Begin and end of every fault, in microseconds since the start.
     pub faults_us: Vec<(u64, u64)>,
 }
@@ -84,26 +84,26 @@ pub struct Judgement {
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Judgement {
-    let book = Book::new(evidence);
-    let mut violations = rows::check(&book);
-    violations.extend(answers::check(&book));
-    violations.extend(order::check(&book));
-    violations.extend(refusals::check(&book));
-    violations.extend(explained::check(&book));
-    Judgement { violations, sold_out_during_faults: liveness::count(&book) }
+    let index = EvidenceIndex::new(evidence);
+    let mut violations = rows::check(&index);
+    violations.extend(answers::check(&index));
+    violations.extend(order::check(&index));
+    violations.extend(rejections::check(&index));
+    violations.extend(explained::check(&index));
+    Judgement { violations, sold_out_during_faults: liveness::count(&index) }
 }
 
 /// The evidence with indexes for the checks.
-struct Book<'a> {
+struct EvidenceIndex<'a> {
     evidence: &'a Evidence,
     totals: Totals<'a>,
-    /// The row of each coupon and member; of several the first.
+    /// The row of each coupon and member. If there are several, it is the first one.
     row_of: HashMap<(&'a str, &'a str), &'a Row>,
     /// Times of each coupon's rows, sorted.
     issued_ms: HashMap<&'a str, Vec<u64>>,
 }
 
-impl<'a> Book<'a> {
+impl<'a> EvidenceIndex<'a> {
     fn new(evidence: &'a Evidence) -> Self {
         let mut row_of = HashMap::new();
         let mut issued_ms: HashMap<&str, Vec<u64>> = HashMap::new();
@@ -126,7 +126,7 @@ impl<'a> Book<'a> {
     }
 
     /// Every issued answer: request, whether it was newly issued, sequence and code.
-    fn issued(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
+    fn issued_answers(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
         self.evidence.ops.iter().filter_map(|op| match &op.outcome {
             Outcome::Issued { newly, sequence, code } => Some((op, *newly, *sequence, &**code)),
             _ => None,
@@ -135,7 +135,7 @@ impl<'a> Book<'a> {
 }
 
 /// Describes a request at the beginning of a sentence.
-fn name(op: &Op) -> String {
+fn describe(op: &Op) -> String {
     format!(
         "#{} member {} of {} on node {} ({:.3} s to {:.3} s)",
         op.id,

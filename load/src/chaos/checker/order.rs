@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Book, Violation, name};
+use super::{EvidenceIndex, Violation, describe};
 use crate::chaos::history::{Call, Op};
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     type IssuedOp<'a> = (&'a Op, bool, u32);
     let mut coupons: BTreeMap<&str, Vec<IssuedOp<'_>>> = BTreeMap::new();
-    for (op, newly, sequence, _) in book.issued() {
+    for (op, newly, sequence, _) in index.issued_answers() {
         coupons.entry(&op.coupon).or_default().push((op, newly, sequence));
     }
     let mut violations = Vec::new();
@@ -28,8 +28,11 @@ pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
                 }
             }
             if let Some((before, _, most)) = highest.filter(|(_, _, most)| *most > sequence) {
-                let what =
-                    format!("{} was issued {sequence}, though {} had {most} before", name(op), name(before));
+                let what = format!(
+                    "{} was issued {sequence}, though {} had {most} before",
+                    describe(op),
+                    describe(before)
+                );
                 violations.push(Violation::new("first_come_first_served", what));
             }
         }

@@ -2,32 +2,37 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Book, Row, Violation};
+use super::{EvidenceIndex, Row, Violation};
 use crate::chaos::history::Call;
 
-pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
+pub(super) fn check(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut coupons: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-    for row in &book.evidence.rows {
+    for row in &index.evidence.rows {
         coupons.entry(&row.coupon).or_default().push(row);
     }
     for (coupon, rows) in &coupons {
         let mut sequences: Vec<u32> = rows.iter().map(|row| row.sequence).collect();
         sequences.sort_unstable();
         if let Some((expected, found)) = (1..).zip(&sequences).find(|(expected, found)| expected != *found) {
-            let what = format!("{coupon}: sequence {found} follows {} of {} rows", expected - 1, rows.len());
+            let what = format!(
+                "{coupon}: sequence {expected} is expected next, and {found} is found ({} rows)",
+                rows.len()
+            );
             violations.push(Violation::new("sequences_are_dense", what));
         }
-        let most = book.totals.most(coupon);
-        if let Some(highest) = sequences.last().filter(|highest| **highest > most) {
-            let what = format!("{coupon}: sequence {highest} is issued, above the largest total {most}");
+        let largest_total = index.totals.upper_bound(coupon);
+        if let Some(highest) = sequences.last().filter(|highest| **highest > largest_total) {
+            let what =
+                format!("{coupon}: sequence {highest} is issued, above the largest total {largest_total}");
             violations.push(Violation::new("never_more_than_the_total", what));
         }
     }
-    violations
-        .extend(duplicates_of("one_coupon_a_member", &book.evidence.rows, |row| (&row.coupon, &row.member)));
-    violations.extend(duplicates_of("one_row_a_code", &book.evidence.rows, |row| (&row.code, "")));
-    violations.extend(rows_without_request(book));
+    violations.extend(duplicates_of("one_issuance_per_member", &index.evidence.rows, |row| {
+        (&row.coupon, &row.member)
+    }));
+    violations.extend(duplicates_of("one_row_per_code", &index.evidence.rows, |row| (&row.code, "")));
+    violations.extend(rows_without_request(index));
     violations
 }
 
@@ -41,21 +46,21 @@ fn duplicates_of<'a, K: std::hash::Hash + Eq>(
     duplicates.map(|row| Violation::new(promise, format!("there are two rows for {row:?}"))).collect()
 }
 
-fn rows_without_request(book: &Book<'_>) -> Vec<Violation> {
+fn rows_without_request(index: &EvidenceIndex<'_>) -> Vec<Violation> {
     let mut first_requests: HashMap<(&str, &str), u64> = HashMap::new();
-    for op in book.evidence.ops.iter().filter(|op| op.call == Call::Issue) {
-        let asked = first_requests.entry((&*op.coupon, &*op.member)).or_insert(op.sent_us);
-        *asked = op.sent_us.min(*asked);
+    for op in index.evidence.ops.iter().filter(|op| op.call == Call::Issue) {
+        let first_sent_us = first_requests.entry((&*op.coupon, &*op.member)).or_insert(op.sent_us);
+        *first_sent_us = op.sent_us.min(*first_sent_us);
     }
-    let unrequested = book.evidence.rows.iter().filter_map(|row| {
+    let unrequested = index.evidence.rows.iter().filter_map(|row| {
         let what = match first_requests.get(&(row.coupon.as_str(), row.member.as_str())) {
             None => "without an issue request",
-            Some(asked) if row.issued_at_ms + book.slack_ms() < book.at_ms(*asked) => {
+            Some(first_sent_us) if row.issued_at_ms + index.slack_ms() < index.at_ms(*first_sent_us) => {
                 "older than the first issue request"
             }
             Some(_) => return None,
         };
-        Some(Violation::new("issued_only_to_who_asks", format!("a row {what}: {row:?}")))
+        Some(Violation::new("issued_only_on_request", format!("a row {what}: {row:?}")))
     });
     unrequested.collect()
 }

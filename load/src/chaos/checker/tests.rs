@@ -5,20 +5,20 @@ use crate::chaos::history::{Call, Op, Outcome, Rejection};
 
 const COUPON: &str = "drop";
 
-/// A run as a story: each line is one request or row.
+/// The evidence of a run, built from requests and rows.
 #[derive(Default)]
-struct Story(Evidence);
+struct TestRun(Evidence);
 
 fn code(sequence: u32) -> String {
     format!("CODE-{sequence}")
 }
 
-fn told(newly: bool, sequence: u32) -> Outcome {
+fn issued(newly: bool, sequence: u32) -> Outcome {
     Outcome::Issued { newly, sequence, code: code(sequence).into() }
 }
 
-impl Story {
-    /// A story of one coupon with this total, created in the first second.
+impl TestRun {
+    /// A run with one coupon with this total, created in the first second.
     fn of(total: u32) -> Self {
         Self(Evidence { started_at_ms: 1_000_000, ..Evidence::default() }).op(
             Call::Create(total),
@@ -29,7 +29,7 @@ impl Story {
         )
     }
 
-    fn op(mut self, call: Call, member: &str, asked_s: f64, answered_s: f64, outcome: Outcome) -> Self {
+    fn op(mut self, call: Call, member: &str, sent_s: f64, answered_s: f64, outcome: Outcome) -> Self {
         let us = |seconds: f64| (seconds * 1e6) as u64;
         self.0.ops.push(Op {
             id: self.0.ops.len() as u64,
@@ -38,15 +38,15 @@ impl Story {
             coupon: COUPON.into(),
             member: member.into(),
             node: 0,
-            sent_us: us(asked_s),
+            sent_us: us(sent_s),
             answered_us: us(answered_s),
             outcome,
         });
         self
     }
 
-    fn asks(self, member: &str, asked_s: f64, outcome: Outcome) -> Self {
-        self.op(Call::Issue, member, asked_s, asked_s + 0.1, outcome)
+    fn requests(self, member: &str, sent_s: f64, outcome: Outcome) -> Self {
+        self.op(Call::Issue, member, sent_s, sent_s + 0.1, outcome)
     }
 
     fn row(mut self, sequence: u32, member: &str, issued_s: f64) -> Self {
@@ -60,12 +60,12 @@ impl Story {
         self
     }
 
-    /// A member who is issued a coupon, with the row.
-    fn wins(self, member: &str, sequence: u32, asked_s: f64) -> Self {
-        self.asks(member, asked_s, told(true, sequence)).row(sequence, member, asked_s + 0.05)
+    /// A request that is issued a coupon, and its row.
+    fn issues(self, member: &str, sequence: u32, sent_s: f64) -> Self {
+        self.requests(member, sent_s, issued(true, sequence)).row(sequence, member, sent_s + 0.05)
     }
 
-    fn violated(&self) -> Vec<&'static str> {
+    fn violated_invariants(&self) -> Vec<&'static str> {
         let mut promises: Vec<_> = judge(&self.0).violations.iter().map(|found| found.promise).collect();
         promises.dedup();
         promises
@@ -73,34 +73,34 @@ impl Story {
 }
 
 /// Two of two coupons are issued, one of them confirmed twice; a third member is rejected before and after an outage.
-fn honest() -> Story {
-    Story::of(2)
-        .wins("kim", 1, 2.0)
-        .asks("kim", 3.0, told(false, 1))
-        .asks("lee", 3.0, Outcome::Unknown("timed_out".into()))
+fn correct_run() -> TestRun {
+    TestRun::of(2)
+        .issues("kim", 1, 2.0)
+        .requests("kim", 3.0, issued(false, 1))
+        .requests("lee", 3.0, Outcome::Unknown("timed_out".into()))
         .row(2, "lee", 3.05)
-        .asks("max", 3.5, Outcome::Rejected(Rejection::SoldOut))
-        .asks("lee", 4.0, told(false, 2))
+        .requests("max", 3.5, Outcome::Rejected(Rejection::SoldOut))
+        .requests("lee", 4.0, issued(false, 2))
         .op(Call::LookUp, "max", 5.0, 5.1, Outcome::Rejected(Rejection::NotIssued))
-        .asks("nia", 6.0, Outcome::Unknown("recovering".into()))
+        .requests("nia", 6.0, Outcome::Unknown("recovering".into()))
 }
 
 #[test]
-fn an_honest_run_violates_no_invariant() {
-    assert_eq!(honest().violated(), Vec::<&str>::new());
+fn a_correct_run_violates_no_invariant() {
+    assert_eq!(correct_run().violated_invariants(), Vec::<&str>::new());
 }
 
 #[test]
 fn a_hole_in_the_sequences_is_found() {
-    let story = Story::of(9).wins("kim", 1, 2.0).wins("lee", 3, 3.0);
-    assert_eq!(story.violated(), ["sequences_are_dense"]);
+    let run = TestRun::of(9).issues("kim", 1, 2.0).issues("lee", 3, 3.0);
+    assert_eq!(run.violated_invariants(), ["sequences_are_dense"]);
 }
 
 #[test]
 fn more_rows_than_the_total_are_found() {
-    let story = Story::of(1).wins("kim", 1, 2.0).wins("lee", 2, 3.0);
-    assert_eq!(story.violated(), ["never_more_than_the_total"]);
-    let raised = Story::of(1).wins("kim", 1, 2.0).op(
+    let run = TestRun::of(1).issues("kim", 1, 2.0).issues("lee", 2, 3.0);
+    assert_eq!(run.violated_invariants(), ["never_more_than_the_total"]);
+    let raised = TestRun::of(1).issues("kim", 1, 2.0).op(
         Call::Raise(2),
         "",
         2.5,
@@ -108,7 +108,7 @@ fn more_rows_than_the_total_are_found() {
         Outcome::Unknown("timed_out".into()),
     );
     assert_eq!(
-        raised.wins("lee", 2, 3.0).violated(),
+        raised.issues("lee", 2, 3.0).violated_invariants(),
         Vec::<&str>::new(),
         "an unanswered raise may have worked"
     );
@@ -116,141 +116,148 @@ fn more_rows_than_the_total_are_found() {
 
 #[test]
 fn two_rows_of_a_member_or_of_a_code_are_found() {
-    let twice = Story::of(9).wins("kim", 1, 2.0).row(2, "kim", 3.0);
-    assert_eq!(twice.violated(), ["one_coupon_a_member"]);
-    let mut copied = Story::of(9).wins("kim", 1, 2.0).wins("lee", 2, 3.0);
+    let twice = TestRun::of(9).issues("kim", 1, 2.0).row(2, "kim", 3.0);
+    assert_eq!(twice.violated_invariants(), ["one_issuance_per_member"]);
+    let mut copied = TestRun::of(9).issues("kim", 1, 2.0).issues("lee", 2, 3.0);
     copied.0.rows[1].code = code(1);
-    assert_eq!(copied.violated(), ["one_row_a_code", "told_is_in_the_database"]);
+    assert_eq!(copied.violated_invariants(), ["one_row_per_code", "issued_is_in_the_database"]);
 }
 
 #[test]
 fn a_row_without_a_request_is_found() {
-    assert_eq!(Story::of(9).row(1, "ghost", 2.0).violated(), ["issued_only_to_who_asks"]);
-    let early = Story::of(9).asks("kim", 5.0, told(true, 1)).row(1, "kim", 2.0);
-    assert_eq!(early.violated(), ["issued_only_to_who_asks"]);
+    assert_eq!(TestRun::of(9).row(1, "ghost", 2.0).violated_invariants(), ["issued_only_on_request"]);
+    let early = TestRun::of(9).requests("kim", 5.0, issued(true, 1)).row(1, "kim", 2.0);
+    assert_eq!(early.violated_invariants(), ["issued_only_on_request"]);
 }
 
 #[test]
-fn another_coupon_at_the_second_click_is_found() {
-    let story = Story::of(9).wins("kim", 1, 2.0).wins("lee", 2, 2.5).asks("kim", 3.0, told(false, 2));
-    assert_eq!(story.violated(), ["the_same_coupon_again"]);
+fn another_issuance_for_a_repeated_request_is_found() {
+    let run =
+        TestRun::of(9).issues("kim", 1, 2.0).issues("lee", 2, 2.5).requests("kim", 3.0, issued(false, 2));
+    assert_eq!(run.violated_invariants(), ["the_same_issuance_again"]);
 }
 
 #[test]
 fn an_issued_answer_without_its_row_is_found() {
-    let lost = Story::of(9).wins("kim", 1, 2.0).asks("lee", 3.0, told(true, 2));
-    assert_eq!(lost.violated(), ["told_is_in_the_database"]);
-    let other =
-        Story::of(9).asks("kim", 2.0, told(true, 1)).asks("lee", 2.0, Outcome::Unknown("lost".into()));
-    assert_eq!(other.row(1, "lee", 2.05).violated(), ["told_is_in_the_database"]);
-    let moved = Story::of(9).asks("kim", 2.0, told(true, 2)).row(1, "kim", 2.05);
-    assert_eq!(moved.violated(), ["told_is_in_the_database"]);
+    let lost = TestRun::of(9).issues("kim", 1, 2.0).requests("lee", 3.0, issued(true, 2));
+    assert_eq!(lost.violated_invariants(), ["issued_is_in_the_database"]);
+    let other = TestRun::of(9).requests("kim", 2.0, issued(true, 1)).requests(
+        "lee",
+        2.0,
+        Outcome::Unknown("lost".into()),
+    );
+    assert_eq!(other.row(1, "lee", 2.05).violated_invariants(), ["issued_is_in_the_database"]);
+    let moved = TestRun::of(9).requests("kim", 2.0, issued(true, 2)).row(1, "kim", 2.05);
+    assert_eq!(moved.violated_invariants(), ["issued_is_in_the_database"]);
 }
 
 #[test]
-fn being_overtaken_is_found() {
-    let story = Story::of(9).wins("kim", 2, 2.0).wins("lee", 1, 3.0);
-    assert_eq!(story.violated(), ["first_come_first_served"]);
-    let together = Story::of(9).wins("kim", 2, 2.0).wins("lee", 1, 2.05);
-    assert_eq!(together.violated(), Vec::<&str>::new(), "at the same time either may be first");
+fn a_smaller_sequence_for_a_later_request_is_found() {
+    let run = TestRun::of(9).issues("kim", 2, 2.0).issues("lee", 1, 3.0);
+    assert_eq!(run.violated_invariants(), ["first_come_first_served"]);
+    let together = TestRun::of(9).issues("kim", 2, 2.0).issues("lee", 1, 2.05);
+    assert_eq!(together.violated_invariants(), Vec::<&str>::new(), "at the same time either may be first");
     // A repeated answer may be for an issuance long before the request.
-    let again = Story::of(9).asks("lee", 1.5, Outcome::Unknown("lost".into())).row(1, "lee", 1.55);
-    let again = again.wins("kim", 2, 2.0).asks("lee", 3.0, told(false, 1));
-    assert_eq!(again.violated(), Vec::<&str>::new());
+    let again = TestRun::of(9).requests("lee", 1.5, Outcome::Unknown("lost".into())).row(1, "lee", 1.55);
+    let again = again.issues("kim", 2, 2.0).requests("lee", 3.0, issued(false, 1));
+    assert_eq!(again.violated_invariants(), Vec::<&str>::new());
 }
 
 #[test]
 fn a_rejected_holder_is_found() {
-    for no in [Rejection::SoldOut, Rejection::NotIssued, Rejection::Closed] {
-        let issued_before = Story::of(1).wins("kim", 1, 2.0).asks("kim", 3.0, Outcome::Rejected(no));
-        assert_eq!(issued_before.violated(), ["unknown_never_becomes_no"], "{no:?}");
-        let unknown_before = Story::of(1).asks("kim", 2.0, Outcome::Unknown("timed_out".into()));
-        let unknown_before = unknown_before.row(1, "kim", 2.05).asks("kim", 3.0, Outcome::Rejected(no));
-        assert_eq!(unknown_before.violated(), ["unknown_never_becomes_no"], "{no:?}");
+    for rejection in [Rejection::SoldOut, Rejection::NotIssued, Rejection::Closed] {
+        let issued_before =
+            TestRun::of(1).issues("kim", 1, 2.0).requests("kim", 3.0, Outcome::Rejected(rejection));
+        assert_eq!(issued_before.violated_invariants(), ["no_holder_is_rejected"], "{rejection:?}");
+        let unknown_before = TestRun::of(1).requests("kim", 2.0, Outcome::Unknown("timed_out".into()));
+        let unknown_before =
+            unknown_before.row(1, "kim", 2.05).requests("kim", 3.0, Outcome::Rejected(rejection));
+        assert_eq!(unknown_before.violated_invariants(), ["no_holder_is_rejected"], "{rejection:?}");
     }
 }
 
 #[test]
 fn a_rejected_holder_right_after_a_raise_is_found_too() {
-    let story = Story::of(1)
-        .wins("kim", 1, 2.0)
+    let run = TestRun::of(1)
+        .issues("kim", 1, 2.0)
         .op(Call::Raise(2), "", 3.0, 3.1, Outcome::Done)
-        .wins("lee", 2, 3.15)
-        .asks("lee", 3.3, Outcome::Rejected(Rejection::SoldOut));
-    assert_eq!(story.violated(), ["unknown_never_becomes_no"]);
+        .issues("lee", 2, 3.15)
+        .requests("lee", 3.3, Outcome::Rejected(Rejection::SoldOut));
+    assert_eq!(run.violated_invariants(), ["no_holder_is_rejected"]);
 }
 
 #[test]
 fn sold_out_while_some_are_left_is_found() {
-    let story = Story::of(2).wins("kim", 1, 2.0).asks("max", 3.0, Outcome::Rejected(Rejection::SoldOut));
-    assert_eq!(story.violated(), ["none_is_stranded"]);
-    let later = Story::of(2)
-        .wins("kim", 1, 2.0)
-        .asks("max", 3.0, Outcome::Rejected(Rejection::SoldOut))
-        .wins("lee", 2, 4.0);
-    assert_eq!(later.violated(), ["none_is_stranded"], "selling out afterwards is no excuse");
-    let raised = Story::of(1).wins("kim", 1, 2.0).op(Call::Raise(2), "", 3.0, 3.1, Outcome::Done);
-    let during = raised.asks("max", 3.05, Outcome::Rejected(Rejection::SoldOut));
+    let run =
+        TestRun::of(2).issues("kim", 1, 2.0).requests("max", 3.0, Outcome::Rejected(Rejection::SoldOut));
+    assert_eq!(run.violated_invariants(), ["sold_out_only_without_stock"]);
+    let later = TestRun::of(2)
+        .issues("kim", 1, 2.0)
+        .requests("max", 3.0, Outcome::Rejected(Rejection::SoldOut))
+        .issues("lee", 2, 4.0);
+    assert_eq!(later.violated_invariants(), ["sold_out_only_without_stock"], "it sold out only afterwards");
+    let raised = TestRun::of(1).issues("kim", 1, 2.0).op(Call::Raise(2), "", 3.0, 3.1, Outcome::Done);
+    let during = raised.requests("max", 3.05, Outcome::Rejected(Rejection::SoldOut));
     assert_eq!(
-        during.violated(),
+        during.violated_invariants(),
         Vec::<&str>::new(),
         "before the operator is answered the raise may not have happened"
     );
-    let after = during.asks("max", 3.2, Outcome::Rejected(Rejection::SoldOut));
-    assert_eq!(after.violated(), ["none_is_stranded"]);
+    let after = during.requests("max", 3.2, Outcome::Rejected(Rejection::SoldOut));
+    assert_eq!(after.violated_invariants(), ["sold_out_only_without_stock"]);
 }
 
 #[test]
 fn denying_a_coupon_that_exists_is_found() {
-    let story = Story::of(2).asks("kim", 2.0, Outcome::Rejected(Rejection::NoSuchCoupon));
-    assert_eq!(story.violated(), ["no_is_true"]);
-    let early = Story::of(2).asks("kim", 0.5, Outcome::Rejected(Rejection::NoSuchCoupon));
-    assert_eq!(early.violated(), Vec::<&str>::new(), "it may not have existed yet");
+    let run = TestRun::of(2).requests("kim", 2.0, Outcome::Rejected(Rejection::NoSuchCoupon));
+    assert_eq!(run.violated_invariants(), ["rejections_are_true"]);
+    let early = TestRun::of(2).requests("kim", 0.5, Outcome::Rejected(Rejection::NoSuchCoupon));
+    assert_eq!(early.violated_invariants(), Vec::<&str>::new(), "it may not have existed yet");
     assert_eq!(
-        Story::of(2).asks("kim", 2.0, Outcome::Rejected(Rejection::Closed)).violated(),
-        ["no_is_true"]
+        TestRun::of(2).requests("kim", 2.0, Outcome::Rejected(Rejection::Closed)).violated_invariants(),
+        ["rejections_are_true"]
     );
 }
 
 #[test]
 fn unexplained_letters_and_contradictions_are_found() {
-    let mut dead = honest();
-    dead.0.dead_letters = vec!["poison".to_owned()];
-    assert_eq!(dead.violated(), ["dead_letters_are_explained"]);
-    dead.0.planted_poison = vec!["poison".to_owned()];
-    assert_eq!(dead.violated(), Vec::<&str>::new());
-    dead.0.dead_letters.push("poison".to_owned());
-    assert_eq!(dead.violated(), Vec::<&str>::new(), "copies are the same letter");
-    dead.0.dead_letters = vec!["another".to_owned(), "poison".to_owned()];
-    assert_eq!(dead.violated(), ["dead_letters_are_explained"], "as many, but not the same");
+    let mut dead = correct_run();
+    dead.0.dead_letters = vec!["unreadable".to_owned()];
+    assert_eq!(dead.violated_invariants(), ["dead_letters_are_explained"]);
+    dead.0.planted_unreadable = vec!["unreadable".to_owned()];
+    assert_eq!(dead.violated_invariants(), Vec::<&str>::new());
+    dead.0.dead_letters.push("unreadable".to_owned());
+    assert_eq!(dead.violated_invariants(), Vec::<&str>::new(), "copies are the same letter");
+    dead.0.dead_letters = vec!["another".to_owned(), "unreadable".to_owned()];
+    assert_eq!(dead.violated_invariants(), ["dead_letters_are_explained"], "as many, but not the same");
     dead.0.dead_letters.clear();
-    assert_eq!(dead.violated(), ["dead_letters_are_explained"], "poison must not vanish");
+    assert_eq!(dead.violated_invariants(), ["dead_letters_are_explained"], "a dead letter must not vanish");
 
     let ghost = (COUPON.to_owned(), 1, "ghost".to_owned());
-    let mut contradicted = honest();
+    let mut contradicted = correct_run();
     contradicted.0.conflicts.push(ghost.clone());
-    assert_eq!(contradicted.violated(), ["nothing_contradicts"]);
+    assert_eq!(contradicted.violated_invariants(), ["nothing_contradicts"]);
     contradicted.0.planted_conflicts.push(ghost);
-    assert_eq!(contradicted.violated(), Vec::<&str>::new());
+    assert_eq!(contradicted.violated_invariants(), Vec::<&str>::new());
     contradicted.0.conflicts.clear();
-    assert_eq!(contradicted.violated(), ["contradictions_are_kept"]);
+    assert_eq!(contradicted.violated_invariants(), ["conflicts_are_kept"]);
 }
 
 #[test]
 fn an_answer_outside_the_contract_is_found() {
-    let story = honest().asks("kim", 9.0, Outcome::Unexpected("500: oh".into()));
-    assert_eq!(story.violated(), ["answers_are_in_the_contract"]);
+    let run = correct_run().requests("kim", 9.0, Outcome::Unexpected("500: oh".into()));
+    assert_eq!(run.violated_invariants(), ["answers_are_in_the_contract"]);
 }
 
 #[test]
 fn answers_for_a_sold_out_coupon_in_an_outage_are_counted() {
-    let mut story = honest()
-        .asks("ora", 7.0, Outcome::Rejected(Rejection::SoldOut))
-        .asks("pia", 7.2, Outcome::Unknown("recovering".into()))
-        .asks("kim", 7.4, Outcome::Unknown("recovering".into()))
-        .asks("quy", 7.6, Outcome::Unknown("unreachable".into()))
-        .asks("rio", 9.0, Outcome::Unknown("recovering".into()));
-    story.0.faults_us = vec![(6_900_000, 8_000_000)];
-    let liveness = judge(&story.0).sold_out_during_faults;
+    let mut run = correct_run()
+        .requests("ora", 7.0, Outcome::Rejected(Rejection::SoldOut))
+        .requests("pia", 7.2, Outcome::Unknown("recovering".into()))
+        .requests("kim", 7.4, Outcome::Unknown("recovering".into()))
+        .requests("quy", 7.6, Outcome::Unknown("unreachable".into()))
+        .requests("rio", 9.0, Outcome::Unknown("recovering".into()));
+    run.0.faults_us = vec![(6_900_000, 8_000_000)];
+    let liveness = judge(&run.0).sold_out_during_faults;
     assert_eq!((liveness.sold_out, liveness.not_now, liveness.no_answer), (1, 1, 1), "{liveness:?}");
 }

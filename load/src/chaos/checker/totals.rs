@@ -37,20 +37,21 @@ impl<'a> Totals<'a> {
         self.0.get(coupon).map_or(&[], Vec::as_slice)
     }
 
-    /// Lower bound of the total at a time: creates, and raises that were answered by then.
-    pub(super) fn least(&self, coupon: &str, at_us: u64) -> u32 {
+    /// Lower bound of the total of an existing coupon at a time: its first total, even if the create was not answered,
+    /// and the raises that were answered by then.
+    pub(super) fn lower_bound(&self, coupon: &str, at_us: u64) -> u32 {
         let done =
             |change: &&Change| change.created || change.done_us.is_some_and(|done_us| done_us <= at_us);
         self.changes(coupon).iter().filter(done).map(|change| change.total).max().unwrap_or(0)
     }
 
     /// Upper bound of the total over the whole run: all creates and raises, answered or not.
-    pub(super) fn most(&self, coupon: &str) -> u32 {
+    pub(super) fn upper_bound(&self, coupon: &str) -> u32 {
         self.changes(coupon).iter().map(|change| change.total).max().unwrap_or(0)
     }
 
     /// Whether a create had been answered by that time.
-    pub(super) fn existed(&self, coupon: &str, at_us: u64) -> bool {
+    pub(super) fn exists_at(&self, coupon: &str, at_us: u64) -> bool {
         let before = |change: &Change| change.created && change.done_us.is_some_and(|done| done <= at_us);
         self.changes(coupon).iter().any(before)
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Done;
+use super::FaultResult;
 use crate::chaos::amqp::Broker;
 use crate::chaos::testbed::{DATABASE, TestBed};
 
@@ -10,7 +10,7 @@ use crate::chaos::testbed::{DATABASE, TestBed};
 const COUPON: &str = "probe";
 
 /// Publishes the sequence of a row with another member and another code.
-pub(super) async fn contradiction(testbed: &mut TestBed) -> Done {
+pub(super) async fn publish_conflict(testbed: &mut TestBed) -> FaultResult {
     let query = format!("SELECT min(sequence) FROM coupon_issuances WHERE coupon_id = '{COUPON}'");
     let sequence = testbed.sql(DATABASE, &query).await?;
     let sequence: u32 = sequence.parse().map_err(|_| format!("no row of {COUPON} to contradict"))?;
@@ -31,9 +31,10 @@ pub(super) async fn contradiction(testbed: &mut TestBed) -> Done {
     Ok(())
 }
 
-pub(super) async fn poison(testbed: &mut TestBed) -> Done {
-    let text = format!("not even JSON, number {}", testbed.planted.poison.len());
+/// Publishes a text that is no JSON.
+pub(super) async fn publish_unreadable(testbed: &mut TestBed) -> FaultResult {
+    let text = format!("not even JSON, number {}", testbed.planted.unreadable.len());
     Broker::connect(testbed).await?.publish(text.as_bytes()).await?;
-    testbed.planted.poison.push(text);
+    testbed.planted.unreadable.push(text);
     Ok(())
 }

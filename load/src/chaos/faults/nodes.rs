@@ -1,10 +1,10 @@
 //! Nodes are killed, frozen and terminated.
 
-use super::Done;
+use super::FaultResult;
 use crate::chaos::node::Node;
 use crate::chaos::testbed::TestBed;
 
-pub(super) async fn killed(testbed: &mut TestBed) -> Done {
+pub(super) async fn kill(testbed: &mut TestBed) -> FaultResult {
     let victim = testbed.any_node();
     testbed.nodes[victim].kill();
     testbed.sleep_between(0, 1_500).await;
@@ -12,7 +12,7 @@ pub(super) async fn killed(testbed: &mut TestBed) -> Done {
     Ok(())
 }
 
-pub(super) async fn all_killed(testbed: &mut TestBed) -> Done {
+pub(super) async fn kill_all(testbed: &mut TestBed) -> FaultResult {
     testbed.nodes.iter_mut().for_each(Node::kill);
     testbed.sleep_between(0, 500).await;
     for node in &mut testbed.nodes {
@@ -21,7 +21,7 @@ pub(super) async fn all_killed(testbed: &mut TestBed) -> Done {
     Ok(())
 }
 
-pub(super) async fn frozen(testbed: &mut TestBed) -> Done {
+pub(super) async fn freeze(testbed: &mut TestBed) -> FaultResult {
     let victim = testbed.any_node();
     testbed.nodes[victim].freeze();
     testbed.sleep_between(500, 6_000).await;
@@ -29,7 +29,7 @@ pub(super) async fn frozen(testbed: &mut TestBed) -> Done {
     Ok(())
 }
 
-pub(super) async fn terminated(testbed: &mut TestBed) -> Done {
+pub(super) async fn terminate(testbed: &mut TestBed) -> FaultResult {
     let victim = testbed.any_node();
     testbed.nodes[victim].terminate().await;
     testbed.sleep_between(0, 500).await;

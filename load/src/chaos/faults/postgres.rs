@@ -5,24 +5,24 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Done, Trouble};
+use super::{FaultError, FaultResult};
 use crate::chaos::testbed::{DATABASE, DATABASE_CONNECTIONS_MAX, TestBed};
 
-pub(super) async fn killed(testbed: &mut TestBed) -> Done {
+pub(super) async fn kill(testbed: &mut TestBed) -> FaultResult {
     testbed.postgres.kill();
     testbed.sleep_between(0, 3_000).await;
     testbed.postgres.restart().await;
     Ok(())
 }
 
-pub(super) async fn frozen(testbed: &mut TestBed) -> Done {
+pub(super) async fn freeze(testbed: &mut TestBed) -> FaultResult {
     testbed.postgres.pause();
     testbed.sleep_between(500, 8_000).await;
     testbed.postgres.resume();
     Ok(())
 }
 
-pub(super) async fn read_only(testbed: &mut TestBed) -> Done {
+pub(super) async fn make_read_only(testbed: &mut TestBed) -> FaultResult {
     testbed.sql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on").await?;
     testbed.sql("postgres", "SELECT pg_reload_conf()").await?;
     testbed.sleep_between(1_000, 5_000).await;
@@ -32,7 +32,7 @@ pub(super) async fn read_only(testbed: &mut TestBed) -> Done {
 }
 
 /// Takes every connection, and terminates those of the nodes.
-pub(super) async fn no_connections(testbed: &mut TestBed) -> Done {
+pub(super) async fn exhaust_connections(testbed: &mut TestBed) -> FaultResult {
     const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE usename = 'openrun' AND application_name <> 'greedy'";
     let deadline = Instant::now() + testbed.rng.between(Duration::from_secs(1), Duration::from_secs(5));
@@ -64,9 +64,9 @@ async fn take_connection(port: u16) -> Option<TcpStream> {
     (stream.read_u8().await.ok()? == b'R').then_some(stream)
 }
 
-pub(super) async fn disk_full(testbed: &mut TestBed) -> Done {
-    let disk = testbed.disk.as_ref().map_err(|why| Trouble::Skipped(why.clone()))?;
+pub(super) async fn fill_disk(testbed: &mut TestBed) -> FaultResult {
+    let disk = testbed.disk.as_ref().map_err(|why| FaultError::Skipped(why.clone()))?;
     disk.fill()?;
     testbed.sleep_between(2_000, 5_000).await;
-    Ok(testbed.disk.as_ref().map_err(|why| Trouble::Skipped(why.clone()))?.clear()?)
+    Ok(testbed.disk.as_ref().map_err(|why| FaultError::Skipped(why.clone()))?.free()?)
 }

@@ -4,28 +4,28 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Done, Trouble};
+use super::{FaultError, FaultResult};
 use crate::chaos::testbed::TestBed;
 
 /// Folder of Redis's append-only files.
 const APPENDED: &str = "appendonlydir";
 const SYNC_BOUND: Duration = Duration::from_secs(30);
 
-pub(super) async fn killed(testbed: &mut TestBed) -> Done {
+pub(super) async fn kill(testbed: &mut TestBed) -> FaultResult {
     testbed.redis.kill();
     testbed.sleep_between(0, 1_500).await;
     testbed.redis.restart().await;
     Ok(())
 }
 
-pub(super) async fn frozen(testbed: &mut TestBed) -> Done {
+pub(super) async fn freeze(testbed: &mut TestBed) -> FaultResult {
     testbed.redis.pause();
     testbed.sleep_between(500, 6_000).await;
     testbed.redis.resume();
     Ok(())
 }
 
-pub(super) async fn power_lost(testbed: &mut TestBed) -> Done {
+pub(super) async fn lose_power(testbed: &mut TestBed) -> FaultResult {
     testbed.redis.kill();
     lose_unsynced(testbed)?;
     testbed.sleep_between(0, 1_000).await;
@@ -34,26 +34,26 @@ pub(super) async fn power_lost(testbed: &mut TestBed) -> Done {
 }
 
 /// Removes the unsynced writes from the files of a killed Redis.
-pub(super) fn lose_unsynced(testbed: &TestBed) -> Done {
+pub(super) fn lose_unsynced(testbed: &TestBed) -> FaultResult {
     match &testbed.synced {
-        Err(why) => Err(Trouble::Skipped(why.clone())),
+        Err(why) => Err(FaultError::Skipped(why.clone())),
         Ok(synced) => Ok(synced.lose_unsynced(&testbed.redis.data()).map(drop)?),
     }
 }
 
-pub(super) async fn flushed(testbed: &mut TestBed) -> Done {
+pub(super) async fn flush(testbed: &mut TestBed) -> FaultResult {
     testbed.redis_cli(&["FLUSHALL"]).await?;
     Ok(())
 }
 
-pub(super) async fn emptied(testbed: &mut TestBed) -> Done {
+pub(super) async fn restart_empty(testbed: &mut TestBed) -> FaultResult {
     testbed.redis.wipe();
     testbed.sleep_between(0, 500).await;
     testbed.redis.restart().await;
     Ok(())
 }
 
-pub(super) async fn rolled_back(testbed: &mut TestBed) -> Done {
+pub(super) async fn roll_back(testbed: &mut TestBed) -> FaultResult {
     let copies = tempfile::tempdir()?;
     let (live, copy) = (testbed.redis.data().join(APPENDED), copies.path().join(APPENDED));
     copy_folder(&live, &copy)?;
@@ -74,7 +74,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(super) async fn failed_over(testbed: &mut TestBed) -> Done {
+pub(super) async fn fail_over(testbed: &mut TestBed) -> FaultResult {
     let primary = testbed.redis.port().to_string();
     // By a command and not by an argument: after a restart it must stay the primary that it has become.
     let replica = testbed.another_redis(&[]).await;
@@ -83,7 +83,7 @@ pub(super) async fn failed_over(testbed: &mut TestBed) -> Done {
     let deadline = Instant::now() + SYNC_BOUND;
     while !redis(&port, &["INFO", "replication"]).await?.contains("master_link_status:up") {
         if Instant::now() >= deadline {
-            return Err(Trouble::Failed("the replica did not catch up".to_owned()));
+            return Err(FaultError::Failed("the replica did not catch up".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -58,7 +58,7 @@ impl Recoveries {
     async fn store_outbox(&self, handle: &Arc<CouponHandle>, epoch: Epoch) -> Result<(), RecoveryError> {
         let mut after: Sequence = 0;
         loop {
-            let page = self.deps.engine.undelivered(handle.id(), epoch, after, OUTBOX_PAGE);
+            let page = self.deps.engine.entries_of_epoch(handle.id(), epoch, after, OUTBOX_PAGE);
             let page = match bounded(page).await {
                 Ok(page) => page,
                 Err(EngineError::Corrupt(why)) => {
@@ -89,8 +89,8 @@ impl Recoveries {
             self.write_off_lost(handle, open, watermark, evidence.issued).await?;
         }
         tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
-        // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the later one
-        // finish.
+        // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the
+        // later one finish.
         Ok(self.deps.engine.rebuild(coupon, evidence, &*self.deps.store).await?)
     }
 

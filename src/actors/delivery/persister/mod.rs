@@ -178,7 +178,7 @@ impl Persister {
                     self.outage.record_answer(started);
                     abort::visit(abort::COMMITTED);
                     stream.ack(&written.done).await?;
-                    for (tag, reason) in &written.poison {
+                    for (tag, reason) in &written.rejected {
                         self.dead_letter(stream, *tag, reason).await?;
                     }
                     if written.above_total.is_empty() {

@@ -81,7 +81,7 @@ impl<'a> RowInvariants<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Coupon, IssuedCoupon, RowInvariants, Timestamp};
-    use crate::actors::reconcile::sample_coupon;
+    use crate::actors::reconcile::sample::sample_coupon;
     use crate::domain::{Grant, MemberId, SalePeriod, Sequence};
 
     fn coupon() -> Coupon {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{Differences, HeldSlice, Runs};
-use crate::actors::reconcile::sample_coupon;
+use crate::actors::reconcile::sample::sample_coupon;
 use crate::domain::{CodeSalt, Coupon, Grant, IssuedCoupon, MemberId, SalePeriod, Sequence, Timestamp};
 
 fn coupon() -> Coupon {

@@ -146,9 +146,9 @@ impl SupervisorActor {
         }
     }
 
-    fn find_silent_deaths(&mut self, ctx: &mut Context<Self>) {
+    fn find_unreported_deaths(&mut self, ctx: &mut Context<Self>) {
         let deaths: Vec<ChildDied> =
-            self.supervised.values().filter_map(Supervised::find_silent_death).collect();
+            self.supervised.values().filter_map(Supervised::find_unreported_death).collect();
         for death in deaths {
             self.handle_death(&death, ctx);
         }
@@ -160,7 +160,7 @@ impl Actor for SupervisorActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(ROUND, |supervisor, ctx| {
-            supervisor.guarded(|supervisor| supervisor.find_silent_deaths(ctx));
+            supervisor.guarded(|supervisor| supervisor.find_unreported_deaths(ctx));
         });
     }
 }

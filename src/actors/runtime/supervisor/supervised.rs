@@ -135,7 +135,7 @@ impl Supervised {
     }
 
     /// The death of an actor that should live, if no notice has arrived.
-    pub(super) fn find_silent_death(&self) -> Option<ChildDied> {
+    pub(super) fn find_unreported_death(&self) -> Option<ChildDied> {
         let should_live = matches!(self.phase, Phase::Running | Phase::Stopping);
         let is_dead = should_live && !self.child.is_alive();
         is_dead.then(|| ChildDied { name: self.child.name(), incarnation: self.incarnation, reason: None })

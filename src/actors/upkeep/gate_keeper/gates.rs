@@ -7,7 +7,7 @@ use crate::actors::issuing::CouponHandle;
 use crate::actors::runtime::deadline::bounded;
 use crate::clock;
 use crate::domain::{Rejection, Standing, Timestamp};
-use crate::gate::{GateView, WinnerFilter};
+use crate::gate::{GateView, HolderFilter};
 use crate::ports::EngineError;
 
 impl Keeper {
@@ -41,12 +41,12 @@ impl Keeper {
     ) -> Result<(), EngineError> {
         let issued = standing.inventory.issued() as usize;
         let gate = handle.gate();
-        if gate.halted() == Some(rejection) && gate.winners() == issued {
+        if gate.halted() == Some(rejection) && gate.holder_count() == issued {
             return Ok(());
         }
-        let winners = self.read_holders(handle).await?;
-        if winners.len() == issued {
-            gate.set(GateView::Halted { rejection, winners });
+        let holders = self.read_holders(handle).await?;
+        if holders.len() == issued {
+            gate.set(GateView::Halted { rejection, holders });
         } else {
             // The coupon has changed while its holders were read: the next round reads them again.
             gate.set(GateView::Open);
@@ -55,14 +55,14 @@ impl Keeper {
         Ok(())
     }
 
-    async fn read_holders(&self, handle: &CouponHandle) -> Result<WinnerFilter, EngineError> {
+    async fn read_holders(&self, handle: &CouponHandle) -> Result<HolderFilter, EngineError> {
         let (mut members, mut cursor) = (HashSet::new(), 0);
         loop {
             let page = bounded(self.deps.engine.holders(handle.id(), cursor)).await?;
             members.extend(page.holders.into_iter().map(|(member, _)| member));
             match page.next {
                 Some(next) => cursor = next,
-                None => return Ok(WinnerFilter::of(members.iter())),
+                None => return Ok(HolderFilter::of(members.iter())),
             }
         }
     }

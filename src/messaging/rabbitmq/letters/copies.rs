@@ -24,7 +24,7 @@ impl<'a> Copies<'a> {
         let (mut letters, mut indexes) = (Vec::<Self>::new(), HashMap::new());
         for message in messages {
             let id = letter::id(&message.properties, &message.data);
-            // A message of the same id and another content is another letter.
+            // Two messages with the same id and different contents are two letters.
             let index = *indexes.entry((id.clone(), content(message))).or_insert(letters.len());
             match letters.get_mut(index) {
                 Some(letter) => letter.messages.push(message),
@@ -34,7 +34,7 @@ impl<'a> Copies<'a> {
         letters
     }
 
-    /// The copy with the longest history; of several the oldest.
+    /// The copy with the longest history. If several are equally long, it is the oldest of them.
     pub(super) fn most_complete(&self) -> &'a Delivery {
         let events = |message: &Delivery| history::events(&message.properties).len();
         let (first, others) = (self.messages[0], &self.messages[1..]);

@@ -12,7 +12,7 @@ pub(in crate::messaging::rabbitmq) const HISTORY: &str = "openrun-history";
 /// Header in which the broker records its own dead-lettering.
 const BROKER_DEATHS: &str = "x-death";
 const TRACE: &str = "traceparent";
-/// Upper limit of entries: the first and the latest are kept. All headers together must fit into one frame.
+/// Upper limit of entries: the first one and the latest ones are kept. All headers together must fit into one frame.
 const ENTRIES_MAX: usize = 20;
 /// Upper limit of a reason's length, in characters.
 const REASON_MAX: usize = 500;
@@ -34,9 +34,9 @@ pub(in crate::messaging::rabbitmq) fn events(properties: &BasicProperties) -> Ve
     events
 }
 
-/// The properties of a message on its way to the dead letters or back: `old` without everything that openrun does not
-/// read, and with one more event. Other properties would steer the broker: with a time to live a dead letter would
-/// vanish.
+/// The properties of a message on its way to the dead letters or back: those of `old` that openrun reads, and one more
+/// event in the history. All others are left out, because the broker acts on some: a time to live would delete the dead
+/// letter.
 pub(in crate::messaging::rabbitmq) fn with_event(
     old: &BasicProperties,
     what: LetterEventKind,
@@ -66,13 +66,13 @@ pub(in crate::messaging::rabbitmq) fn with_event(
     new
 }
 
-/// Reads one entry of the broker's header.
+/// Reads one entry of [`BROKER_DEATHS`].
 fn broker_event(death: &AMQPValue) -> Option<LetterEvent> {
     let AMQPValue::FieldTable(death) = death else { return None };
     let of = |key: &str| death.inner().get(key);
     let reason = match of("reason").and_then(text)?.as_str() {
         "delivery_limit" => {
-            "it was redelivered too often, which means that it kills its consumers".to_owned()
+            "it was redelivered too often: its consumers probably ended while they handled it".to_owned()
         }
         other => format!("the broker dead-lettered it ({other})"),
     };

@@ -21,12 +21,12 @@ pub(in crate::messaging::rabbitmq) fn id(properties: &BasicProperties, payload: 
     let given = properties.message_id().as_ref().map(ShortString::as_str);
     match given.filter(|_| !is_batch(properties)).and_then(IssueCode::parse) {
         Some(code) => code.as_str().to_owned(),
-        None => derived(payload),
+        None => hash_id(payload),
     }
 }
 
 /// An id for a message without a code: a hash of its bytes.
-fn derived(payload: &[u8]) -> String {
+fn hash_id(payload: &[u8]) -> String {
     let hash = Sha256::digest(payload);
     hash.iter().take(NAME_BYTES).fold("body-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }

@@ -161,21 +161,24 @@ async fn republish(held: &HeldLetters, letters: &[&Copies<'_>]) -> Outcome<()> {
     let exchange = session.topology.issuances();
     for batch in letters.chunks(BATCH) {
         let messages: Vec<OutgoingMessage> =
-            batch.iter().map(|letter| republished(letter.most_complete())).collect();
+            batch.iter().map(|letter| republication(letter.most_complete())).collect();
         let published =
             timeout(session.reply_timeout, publish_batch::publish(&channel, &exchange, &messages));
-        published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
+        published
+            .await
+            .map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?
+            .map_err(publish_failed)?;
     }
     abort::visit(abort::REPLAYED);
     Ok(())
 }
 
-fn republished(letter: &Delivery) -> OutgoingMessage {
+fn republication(letter: &Delivery) -> OutgoingMessage {
     let reason = "an operator replayed it";
     let properties = with_event(&letter.properties, LetterEventKind::Replayed, reason);
     OutgoingMessage::new(letter.data.clone(), properties)
 }
 
-fn refused(error: BusError) -> DeadLetterError {
+fn publish_failed(error: BusError) -> DeadLetterError {
     DeadLetterError::Unavailable(error.into())
 }

@@ -21,7 +21,7 @@ fn kim() -> CouponIssued {
     event("kim", 42, 1_795_226_400_123, IssuanceStatus::Unused, true)
 }
 
-fn changed(path: &str, to: Value) -> Vec<u8> {
+fn changed_message(path: &str, to: Value) -> Vec<u8> {
     let mut message: Value = serde_json::from_slice(&encode(&kim())).unwrap();
     *message.pointer_mut(path).unwrap() = to;
     serde_json::to_vec(&message).unwrap()
@@ -62,7 +62,7 @@ fn a_wrong_known_attribute_is_refused_with_a_reason() {
         ("/data/status", json!("unused"), "status"),
         ("/data/issued_at", json!("yesterday"), "RFC 3339"),
     ] {
-        let reason = decode(Some(CONTENT_TYPE), &changed(path, to)).unwrap_err();
+        let reason = decode(Some(CONTENT_TYPE), &changed_message(path, to)).unwrap_err();
         assert!(reason.contains(word), "{path}: {reason}");
     }
 }
@@ -88,7 +88,7 @@ fn unknown_attributes_and_absent_optional_ones_are_accepted() {
 #[test]
 fn an_invalid_trace_context_is_ignored() {
     let expected = CouponIssued { traceparent: None, ..kim() };
-    assert_eq!(decode(None, &changed("/traceparent", json!("nonsense"))), Ok(expected));
+    assert_eq!(decode(None, &changed_message("/traceparent", json!("nonsense"))), Ok(expected));
 }
 
 proptest! {

@@ -49,7 +49,8 @@ pub(super) async fn load(database: &Database, coupon: &Coupon) -> Result<(), Eng
         }
     }
     Err(EngineError::Fenced(
-        "the coupon was issued by an engine that counts elsewhere: serve it with that engine".to_owned(),
+        "the coupon has rows and no counter, so another engine issued it: serve it with that engine"
+            .to_owned(),
     ))
 }
 

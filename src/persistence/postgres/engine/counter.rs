@@ -62,7 +62,7 @@ pub(super) async fn admit(
         return Ok(Admitted::UnknownCoupon);
     };
     let decision = decide(counter.standing, counter.standing.now, std::mem::take(&mut counter.held), batch);
-    if decision.winners.is_empty() || issue(connection, coupon, &counter, &decision).await? {
+    if decision.new_holders.is_empty() || issue(connection, coupon, &counter, &decision).await? {
         return Ok(Admitted::Decided(decision));
     }
     Ok(Admitted::CounterChanged)
@@ -118,7 +118,7 @@ async fn issue(
 ) -> sqlx::Result<bool> {
     let integer = |sequence: Sequence| rows::integer(sequence).ok_or_else(|| rows::corrupt("sequence"));
     let (mut sequences, mut members, mut codes) = (Vec::new(), Vec::new(), Vec::new());
-    for (member, grant) in &decision.winners {
+    for (member, grant) in &decision.new_holders {
         sequences.push(integer(grant.sequence)?);
         members.push(member.as_str());
         codes.push(counter.salt.code(coupon, member).to_string());
@@ -133,5 +133,5 @@ async fn issue(
         .bind(codes)
         .execute(connection)
         .await?;
-    Ok(done.rows_affected() == decision.winners.len() as u64)
+    Ok(done.rows_affected() == decision.new_holders.len() as u64)
 }

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::clock::Clock;
 use super::open::{self, OpenError};
-use super::reading;
+use super::read_only;
 
 /// Reading connections; each has a thread of its own.
 const READERS: u32 = 4;
@@ -69,7 +69,7 @@ impl SqliteDatabase {
     /// # Errors
     /// [`OpenError`] with the remedy.
     pub async fn open_read_only(directory: &Path) -> Result<Self, OpenError> {
-        let reading = reading::open(directory).await?;
+        let reading = read_only::open(directory).await?;
         let inner = Inner {
             writer: Mutex::new(Writer::Closed),
             writing: reading.clone(),

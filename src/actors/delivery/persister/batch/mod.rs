@@ -18,7 +18,7 @@ pub(crate) struct Written {
     /// Rows of the database, or conflicts in its quarantine.
     pub(crate) done: Vec<DeliveryTag>,
     /// Rejected for good, with the database's reason.
-    pub(crate) poison: Vec<(DeliveryTag, String)>,
+    pub(crate) rejected: Vec<(DeliveryTag, String)>,
     /// Above the coupon's total, which may be about to be raised; with the database's reason.
     pub(crate) above_total: Vec<(Item, String)>,
 }
@@ -55,7 +55,7 @@ impl BatchWriter {
                 }
                 Err(StoreError::Unavailable(cause)) => return Err(cause),
                 Err(StoreError::Rejected(reason)) if part.len() <= 1 => {
-                    written.poison.extend(part.into_iter().map(|(tag, _)| (tag, reason.clone())));
+                    written.rejected.extend(part.into_iter().map(|(tag, _)| (tag, reason.clone())));
                 }
                 Err(StoreError::AboveTotal(reason)) if part.len() <= 1 => {
                     written.above_total.extend(part.into_iter().map(|item| (item, reason.clone())));

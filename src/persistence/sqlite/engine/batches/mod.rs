@@ -73,7 +73,7 @@ pub(super) async fn admit(
     // Read under the write lock, so that times follow the order of the sequences.
     let now = clock.now();
     let decided: Vec<Option<Decided>> = batches.iter().map(|batch| snapshot.decide(batch, now)).collect();
-    if decided.iter().flatten().all(|decided| decided.decision.winners.is_empty()) {
+    if decided.iter().flatten().all(|decided| decided.decision.new_holders.is_empty()) {
         sqlx::query("COMMIT").execute(connection).await?;
     } else {
         issue(connection, decided.iter().flatten()).await?;
@@ -125,12 +125,12 @@ async fn issue<'d>(
     decided: impl Iterator<Item = &'d Decided> + Clone,
 ) -> Result<(), sqlx::Error> {
     let issued = decided.clone().flat_map(|Decided { coupon, decision }| {
-        decision.winners.iter().map(|(member, Grant { sequence, issued_at })| {
+        decision.new_holders.iter().map(|(member, Grant { sequence, issued_at })| {
             let code = coupon.salt.code(&coupon.id, member).to_string();
             (coupon.id.as_str(), *sequence, member.as_str(), code, issued_at.as_ms())
         })
     });
-    let counts = decided.filter(|decided| !decided.decision.winners.is_empty()).map(|decided| {
+    let counts = decided.filter(|decided| !decided.decision.new_holders.is_empty()).map(|decided| {
         let after = decided.decision.standing.inventory.issued();
         (decided.coupon.id.as_str(), decided.coupon.inventory.issued(), after)
     });

@@ -14,9 +14,9 @@ async fn a_stale_count_fails_the_whole_transaction() {
     let mut coupon = coupon(id("drop"));
     let standing = coupon.standing(Timestamp::from_ms(0));
     coupon.inventory = Inventory::with_issued(3, 1).unwrap();
-    let winners =
+    let new_holders =
         vec![(request("kim")[0].member.clone(), Grant { sequence: 2, issued_at: coupon.created_at })];
-    let stale = Decided { coupon, decision: Decision { verdicts: Vec::new(), winners, standing } };
+    let stale = Decided { coupon, decision: Decision { verdicts: Vec::new(), new_holders, standing } };
     let transaction = engine.database.with_writer(move |c| {
         Box::pin(async move {
             sqlx::query(&**BEGIN).bind("[]").bind("[]").execute(&mut *c).await?;

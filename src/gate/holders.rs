@@ -1,4 +1,4 @@
-//! The members who may hold a coupon: a small set without false negatives.
+//! The members that may hold a coupon, as a small set: it contains every holder, and rarely another member.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -9,12 +9,12 @@ use crate::domain::MemberId;
 /// A member with an absent hash holds no coupon. A member with a present hash probably does, so the engine must decide.
 /// The hash is keyed at random, so that clients cannot choose ids that collide.
 #[derive(Debug, Default)]
-pub struct WinnerFilter {
+pub struct HolderFilter {
     keys: RandomState,
     hashes: Box<[u64]>,
 }
 
-impl WinnerFilter {
+impl HolderFilter {
     /// A filter of these members, which may repeat.
     pub fn of<'a>(members: impl Iterator<Item = &'a MemberId>) -> Self {
         let keys = RandomState::new();
@@ -43,17 +43,17 @@ impl WinnerFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::{MemberId, WinnerFilter};
+    use super::{HolderFilter, MemberId};
 
     #[test]
     fn every_holder_is_found_and_other_members_are_not() {
         let ids = |prefix: &str| -> Vec<MemberId> {
             (0..5_000).map(|n| MemberId::parse(&format!("{prefix}{n}")).unwrap()).collect()
         };
-        let winners = ids("winner-");
-        let filter = WinnerFilter::of(winners.iter().chain(&winners));
+        let holders = ids("holder-");
+        let filter = HolderFilter::of(holders.iter().chain(&holders));
         assert_eq!(filter.len(), 5_000);
-        assert!(winners.iter().all(|winner| filter.may_hold(winner)));
+        assert!(holders.iter().all(|holder| filter.may_hold(holder)));
         // 5,000 other members against 5,000 of 2^64 values: a single hit would be a broken hash.
         assert!(!ids("stranger-").iter().any(|stranger| filter.may_hold(stranger)));
     }

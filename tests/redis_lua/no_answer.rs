@@ -17,7 +17,7 @@ fn assert_unavailable<T: std::fmt::Debug>(answer: &Result<T, EngineError>, sent_
 }
 
 #[tokio::test]
-async fn a_frozen_server_is_unavailable_and_answers_truly_later() {
+async fn a_frozen_server_gives_the_true_answer_later() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -31,12 +31,12 @@ async fn a_frozen_server_is_unavailable_and_answers_truly_later() {
     assert_unavailable(&standing, sent_at);
     redis.resume();
 
-    // The first request was only late: Redis decides it before the next one.
+    // Redis received the first request while it was frozen, and decides it before the next one.
     assert_eq!(sequences(&node.admit(id, &["c", "a", "b", "d"]).await.unwrap()), [3, 1, 2, 4]);
 }
 
 #[tokio::test]
-async fn a_paused_server_is_unavailable_and_answers_truly_later() {
+async fn a_server_with_paused_writes_gives_the_true_answer_later() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::amqp::{Broker, dead_letters};
+use super::amqp::{self, Broker};
 use super::checker::Row;
 use super::testbed::{DATABASE, TestBed};
 
@@ -35,16 +35,16 @@ fn row(line: &str) -> Option<Row> {
 }
 
 /// The quarantine and the dead letters, once they contain all planted messages or `bound` is over.
-pub(super) async fn set_aside(
+pub(super) async fn quarantine_and_dead_letters(
     testbed: &TestBed,
     bound: Duration,
 ) -> Result<(Vec<Conflict>, Vec<String>), String> {
     let deadline = Instant::now() + bound;
     loop {
-        let (conflicts, letters) = (conflicts(testbed).await?, dead(testbed).await?);
+        let (conflicts, letters) = (conflicts(testbed).await?, dead_letters(testbed).await?);
         let are_quarantined = testbed.planted.conflicts.iter().all(|conflict| conflicts.contains(conflict));
-        let are_dead = testbed.planted.poison.iter().all(|poison| letters.contains(poison));
-        if (are_quarantined && are_dead) || Instant::now() >= deadline {
+        let are_dead_letters = testbed.planted.unreadable.iter().all(|text| letters.contains(text));
+        if (are_quarantined && are_dead_letters) || Instant::now() >= deadline {
             return Ok((conflicts, letters));
         }
         tokio::time::sleep(POLL).await;
@@ -61,6 +61,6 @@ async fn conflicts(testbed: &TestBed) -> Result<Vec<Conflict>, String> {
 }
 
 /// The payloads of the dead letters, including copies.
-async fn dead(testbed: &TestBed) -> Result<Vec<String>, String> {
-    Broker::connect(testbed).await?.texts(&dead_letters()).await
+async fn dead_letters(testbed: &TestBed) -> Result<Vec<String>, String> {
+    Broker::connect(testbed).await?.texts(&amqp::dead_letters()).await
 }

@@ -13,8 +13,8 @@ pub(super) async fn open(directory: &Path) -> Result<SqliteConnectOptions, OpenE
     if !path.is_file() {
         return Err(OpenError::Absent { path: directory.into() });
     }
-    let reading = reading_options(&path);
-    let mut connection = reading.connect().await.map_err(|cause| open_error(&path, cause))?;
+    let options = reading_options(&path);
+    let mut connection = options.connect().await.map_err(|cause| open_error(&path, cause))?;
     let schema = read_schema(&mut connection).await.map_err(|cause| open_error(&path, cause));
     let closed = connection.close().await.map_err(|cause| open_error(&path, cause));
     let known = newest_schema();
@@ -22,15 +22,15 @@ pub(super) async fn open(directory: &Path) -> Result<SqliteConnectOptions, OpenE
         None => Err(OpenError::NotOurs { path }),
         Some(found) if found > known => Err(OpenError::Newer { path, found, known }),
         Some(found) if found < known => Err(OpenError::Older { path }),
-        Some(_) => closed.map(|()| reading),
+        Some(_) => closed.map(|()| options),
     }
 }
 
 /// The file's newest migration; `None` if the file is not a database of openrun.
 async fn read_schema(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
-    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    let ours: i64 = sqlx::query(tables).fetch_one(&mut *connection).await?.try_get(0)?;
-    if ours == 0 || is_foreign(connection).await? {
+    let query = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let migration_tables: i64 = sqlx::query(query).fetch_one(&mut *connection).await?.try_get(0)?;
+    if migration_tables == 0 || is_foreign(connection).await? {
         return Ok(None);
     }
     let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";

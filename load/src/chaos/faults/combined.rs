@@ -4,32 +4,32 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::links::{self, Service};
-use super::{Done, Trouble, redis};
+use super::{FaultError, FaultResult, redis};
 use crate::chaos::amqp::{Broker, issuances};
 use crate::chaos::checker::Violation;
 use crate::chaos::clients::Clients;
 use crate::chaos::node::Node;
-use crate::chaos::testbed::{DATABASE, TestBed};
+use crate::chaos::testbed::TestBed;
 use crate::chaos::{metrics, settle};
 use crate::fleet::proxy::Mode;
 
 /// Bound in which deliveries of dead nodes return to the queue.
 const RETURN_BOUND: Duration = Duration::from_secs(10);
-/// Bound in which everything is written before the audit begins.
+/// Bound in which all earlier issuances are written before the outage begins.
 const QUIET_BOUND: Duration = Duration::from_secs(30);
 
 /// RabbitMQ is unreachable, so that decisions are in Redis alone; then Redis and all nodes lose power.
-pub(super) async fn power_failure(testbed: &mut TestBed) -> Done {
+pub(super) async fn fail_power(testbed: &mut TestBed) -> FaultResult {
     if let Err(why) = &testbed.synced {
-        return Err(Trouble::Skipped(why.clone()));
+        return Err(FaultError::Skipped(why.clone()));
     }
-    let all_nodes = links::all(testbed);
-    links::set(testbed, &all_nodes, Service::RabbitMq, Mode::Cut).await;
+    let all_nodes = links::all_nodes(testbed);
+    links::set_mode(testbed, &all_nodes, Service::RabbitMq, Mode::Cut).await;
     testbed.sleep_between(1_000, 2_500).await;
     testbed.redis.kill();
     testbed.nodes.iter_mut().for_each(Node::kill);
     redis::lose_unsynced(testbed)?;
-    links::set(testbed, &all_nodes, Service::RabbitMq, Mode::Pass).await;
+    links::set_mode(testbed, &all_nodes, Service::RabbitMq, Mode::Pass).await;
     testbed.redis.restart().await;
     restart_all(testbed).await?;
     Ok(())
@@ -37,14 +37,14 @@ pub(super) async fn power_failure(testbed: &mut TestBed) -> Done {
 
 /// PostgreSQL is unreachable while members are served; then all nodes die and the queue is purged. Only the outboxes
 /// are left.
-pub(super) async fn nodes_killed_queue_purged(testbed: &mut TestBed) -> Done {
-    let all_nodes = links::all(testbed);
-    links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
+pub(super) async fn kill_nodes_and_purge_queue(testbed: &mut TestBed) -> FaultResult {
+    let all_nodes = links::all_nodes(testbed);
+    links::set_mode(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
     // Longer than the sweep waits before it republishes another node's entries.
     testbed.sleep_between(6_000, 7_000).await;
     testbed.nodes.iter_mut().for_each(Node::kill);
     let purged = purge_repeatedly(testbed).await;
-    links::set(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
+    links::set_mode(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
     restart_all(testbed).await?;
     Ok(purged?)
 }
@@ -59,28 +59,30 @@ async fn purge_repeatedly(testbed: &TestBed) -> Result<(), String> {
     Ok(())
 }
 
-/// PostgreSQL is unreachable while members are served; then all nodes die with deliveries in flight. The audit checks
-/// that everything RabbitMQ confirmed meanwhile is still in its queue, because nothing of it was written.
-pub(super) async fn nodes_killed_postgres_away(testbed: &mut TestBed) -> Done {
+/// PostgreSQL is unreachable while members are served; then all nodes die with deliveries in flight. Afterwards
+/// each event that RabbitMQ confirmed meanwhile must still be in its queue, because none was written.
+pub(super) async fn kill_nodes_without_postgres(testbed: &mut TestBed) -> FaultResult {
     let Some(clients) = testbed.clients.clone() else { return Ok(()) };
-    let all_nodes = links::all(testbed);
+    let all_nodes = links::all_nodes(testbed);
     let blocked = clients.block_requests().await;
     if !settle::until_arrived(testbed, QUIET_BOUND).await {
-        return Err(Trouble::Failed("earlier issuances did not arrive in the database in time".to_owned()));
+        return Err(FaultError::Failed(
+            "earlier issuances did not arrive in the database in time".to_owned(),
+        ));
     }
-    links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
-    let before = confirmed(&clients).await;
+    links::set_mode(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
+    let before = count_confirmed(&clients).await;
     drop(blocked);
     testbed.sleep_between(1_000, 2_000).await;
     let blocked = clients.block_requests().await;
-    let after = confirmed(&clients).await;
+    let after = count_confirmed(&clients).await;
     testbed.nodes.iter_mut().for_each(Node::kill);
     let found = match (before, after) {
-        (Some(before), Some(after)) => audit(testbed, after.saturating_sub(before)).await,
+        (Some(before), Some(after)) => check_queue(testbed, after.saturating_sub(before)).await,
         _ => Err("a node did not report its count of confirmed events".to_owned()),
     };
     drop(blocked);
-    links::set(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
+    links::set_mode(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
     restart_all(testbed).await?;
     testbed.violations.extend(found?);
     Ok(())
@@ -94,32 +96,32 @@ async fn restart_all(testbed: &mut TestBed) -> Result<(), String> {
 }
 
 /// Events that the broker confirmed to the running nodes for the first time; `None` if a node does not answer.
-async fn confirmed(clients: &Clients) -> Option<u64> {
+async fn count_confirmed(clients: &Clients) -> Option<u64> {
     let mut sum = 0;
     for target in &clients.targets {
         let text = metrics::read(target).await?;
-        let again = metrics::value(&text, "openrun_republished_total")?;
-        sum += metrics::value(&text, "openrun_published_total")?.saturating_sub(again);
+        let republished = metrics::value(&text, "openrun_republished_total")?;
+        sum += metrics::value(&text, "openrun_published_total")?.saturating_sub(republished);
     }
     Some(sum)
 }
 
-/// Reports if fewer than `confirmed` unwritten events are in the queue.
-async fn audit(testbed: &TestBed, confirmed: u64) -> Result<Option<Violation>, String> {
+/// A violation if fewer than `confirmed` unwritten events are in the queue.
+async fn check_queue(testbed: &TestBed, confirmed: u64) -> Result<Option<Violation>, String> {
     let deadline = Instant::now() + RETURN_BOUND;
-    let written = settle::rows(testbed).await?;
+    let row_counts = settle::row_counts(testbed).await?;
     loop {
         let waiting = Broker::connect(testbed).await?.issuances_waiting().await?;
         let waiting: BTreeSet<_> = waiting
             .into_iter()
-            .filter(|(coupon, sequence)| written.get(coupon).is_none_or(|written| sequence > written))
+            .filter(|(coupon, sequence)| row_counts.get(coupon).is_none_or(|count| sequence > count))
             .collect();
         if waiting.len() as u64 >= confirmed {
             return Ok(None);
         }
         if Instant::now() >= deadline {
             let what = format!(
-                "RabbitMQ confirmed {confirmed} issuances while {DATABASE} was unreachable, and its queue has {} of them",
+                "RabbitMQ confirmed {confirmed} issuances while PostgreSQL was away, and its queue has only {} of them",
                 waiting.len()
             );
             return Ok(Some(Violation::new("confirmed_until_committed", what)));
