@@ -7,7 +7,7 @@ use crate::program::run;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::ports::free_port;
 use crate::support::process;
-use crate::support::races::{ask, create_coupon};
+use crate::support::races::{create_coupon, request_coupon};
 use crate::support::services::{PrivateRedis, Redis};
 
 /// Makes an authority, and a certificate of it for `localhost`, with their keys.
@@ -48,5 +48,5 @@ async fn private_redis_over_tls() {
 
     let node = NodeProcess::redis_lua(&stack).set("SSL_CERT_FILE", file("ca.pem")).start().await;
     create_coupon(node.address(), "drop", 1).await;
-    assert_eq!(ask(node.address(), "drop", "kim").await.0, 201);
+    assert_eq!(request_coupon(node.address(), "drop", "kim").await.0, 201);
 }

@@ -5,7 +5,7 @@ use redis::Cmd;
 
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::Proxy;
-use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::races::{self, request_coupon, until, until_persisted};
 use crate::support::services::{PrivateRedis, Redis};
 use crate::support::shared::connect_redis;
 
@@ -38,7 +38,7 @@ async fn a_node_leaves_a_demoted_primary_whose_connections_stay_open() {
     let stack = Stack::with_redis(&old.url_through(name.port())).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     races::create_coupon(node.address(), "drop", 100).await;
-    assert_eq!(ask(node.address(), "drop", "before").await.1["sequence"], 1);
+    assert_eq!(request_coupon(node.address(), "drop", "before").await.1["sequence"], 1);
     until_persisted(&stack.database_url, "drop", 1).await;
 
     run(&new.url(), &["REPLICAOF", "NO", "ONE"]).await;
@@ -46,12 +46,12 @@ async fn a_node_leaves_a_demoted_primary_whose_connections_stay_open() {
     name.redirect_to(new.port());
 
     let (_, body) = until("a coupon from the promoted replica", async || {
-        let answer = ask(node.address(), "drop", "after").await;
+        let answer = request_coupon(node.address(), "drop", "after").await;
         assert!(matches!(answer.0, 200 | 201 | 503), "{answer:?}");
         (answer.0 != 503).then_some(answer)
     })
     .await;
     assert_eq!(body["sequence"], 2);
-    let (status, body) = ask(node.address(), "drop", "before").await;
+    let (status, body) = request_coupon(node.address(), "drop", "before").await;
     assert_eq!((status, &body["sequence"]), (200, &1.into()), "the issuance from before is lost");
 }

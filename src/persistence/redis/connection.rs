@@ -40,7 +40,7 @@ impl fmt::Debug for RedisConnection {
     }
 }
 
-/// What all clones share.
+/// The part that all clones share.
 struct Line {
     route: Route,
     policy: LossPolicy,

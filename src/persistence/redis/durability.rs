@@ -30,7 +30,7 @@ pub enum Durability {
     Forbidden,
 }
 
-/// What a connection does with a server that may lose acknowledged writes.
+/// The treatment of a server that may lose acknowledged writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossPolicy {
     /// It is not used.
