@@ -13,7 +13,7 @@ wrk.body = '{"member_id":"member-1234567"}'
 wrk.headers["content-type"] = "application/json"
 "#;
 
-/// Returns answers a second.
+/// Returns answers per second.
 pub(super) async fn measure(config: &BenchConfig, target: &Target, coupon: &str) -> Result<f64, BenchError> {
     let script = tempfile::NamedTempFile::new().map_err(bench_error)?;
     std::fs::write(script.path(), SCRIPT).map_err(bench_error)?;

@@ -93,7 +93,7 @@ fn latency_plot(report: &RunReport) -> Plot<'_> {
 /// The name of a curve, and its value in a slice.
 type Counter<'a> = (&'a str, fn(&Slice) -> u64);
 
-/// Plots values of each slice, as a rate a second.
+/// Plots the value of each slice, as a rate per second.
 fn plot_over_time<'a>(report: &RunReport, title: &'static str, curves: &[Counter<'a>]) -> Plot<'a> {
     let slice_s = report.slice_ms.max(1) as f64 / 1e3;
     let curve = |(name, value): &Counter<'a>| {
