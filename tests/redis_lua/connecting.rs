@@ -108,7 +108,7 @@ async fn settings_that_a_server_hides_are_unknown() {
 async fn add_user(redis: &PrivateRedis, rights: &[&str]) -> String {
     let mut command = redis::cmd("ACL");
     command.arg(&["SETUSER", "guest", "reset", "on", ">guest"]).arg(rights);
-    command.query_async::<()>(&mut connect_redis(&redis.url()).await).await.unwrap();
+    command.query_async::<()>(&mut connect_redis(&redis.url()).await).await.expect("the rights are good");
     redis.url().replace("redis://", "redis://guest:guest@")
 }
 

@@ -13,18 +13,19 @@ const RIGHTS: &str = "~coupon:* ~openrun:* -@all +@read +@write +@connection +@s
 
 /// Loads a coupon, issues it, loses it and verifies it again: every kind of script.
 async fn assert_all_works(url: String) {
-    let connection = RedisConnection::connect_with(&url.into(), LossPolicy::Refuse).await.unwrap();
+    let connection =
+        RedisConnection::connect_with(&url.into(), LossPolicy::Refuse).await.expect("Redis permits it");
     let engine = RedisLuaEngine::new(connection);
     let coupon = coupon(2, 0);
-    engine.load(&coupon).await.unwrap();
-    let answer = engine.admit(&coupon.id, &requests(&["a", "b", "c"])).await.unwrap();
+    engine.load(&coupon).await.expect("Redis permits it");
+    let answer = engine.admit(&coupon.id, &requests(&["a", "b", "c"])).await.expect("Redis permits it");
     assert_eq!(sequences(&answer), [1, 2, 0]);
-    assert_eq!(engine.holders(&coupon.id, 0).await.unwrap().holders.len(), 2);
-    assert_eq!(engine.coupons(0).await.unwrap().coupons, [coupon.id.clone()]);
-    assert!(engine.revision().await.unwrap() > 0);
-    engine.suspend(&coupon.id).await.unwrap();
-    engine.verify(&coupon, HighWatermark { epoch: 0, issued: 2 }).await.unwrap();
-    engine.resume(&coupon.id).await.unwrap();
+    assert_eq!(engine.holders(&coupon.id, 0).await.expect("Redis permits it").holders.len(), 2);
+    assert_eq!(engine.coupons(0).await.expect("Redis permits it").coupons, [coupon.id.clone()]);
+    assert!(engine.revision().await.expect("Redis permits it") > 0);
+    engine.suspend(&coupon.id).await.expect("Redis permits it");
+    engine.verify(&coupon, HighWatermark { epoch: 0, issued: 2 }).await.expect("Redis permits it");
+    engine.resume(&coupon.id).await.expect("Redis permits it");
 }
 
 #[tokio::test]

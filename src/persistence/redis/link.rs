@@ -147,3 +147,22 @@ pub(super) fn must_replace<T>(answer: &RedisResult<T>) -> bool {
             || error.is_unrecoverable_error()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::make_extension_error;
+
+    use super::must_replace;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_left_and_a_busy_one_is_not() {
+        let answer = |code: &str| Err::<(), _>(make_extension_error(code.to_owned(), None));
+        for code in ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"] {
+            assert!(must_replace(&answer(code)), "{code}");
+        }
+        for code in ["BUSY", "OOM", "NOREPLICAS", "MISCONF", "NOPERM", "WRONGTYPE"] {
+            assert!(!must_replace(&answer(code)), "{code}");
+        }
+        assert!(!must_replace(&Ok(())));
+    }
+}
