@@ -30,6 +30,12 @@ impl Retry {
         Self::new(50, 2_000)
     }
 
+    /// For a connection to a server that may have moved: the new one serves within a second or two of its promotion.
+    #[must_use]
+    pub fn reconnect() -> Self {
+        Self::new(50, 500)
+    }
+
     /// For an optimistic step that lost against another node: the other step ends within milliseconds.
     #[must_use]
     pub fn optimistic() -> Self {

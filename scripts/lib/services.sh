@@ -51,6 +51,8 @@ missing_packages() {
   if ! rabbitmq_bin >/dev/null || ! command -v epmd >/dev/null; then echo rabbitmq-server; fi
   postgres_bin >/dev/null || echo postgresql
   command -v ps >/dev/null || echo procps
+  # For the certificates of a Redis over TLS.
+  command -v openssl >/dev/null || echo openssl
   # For the tests of the gateway.
   if ! command -v nginx >/dev/null && [[ ! -x /usr/sbin/nginx ]]; then echo nginx; fi
   # For the tests of the alerts.

@@ -16,9 +16,7 @@ use crate::persistence::postgres::{
     self, Database, DatabaseError, DatabaseSettings, Locking, PostgresCatalog, PostgresCluster,
     PostgresEngine, PostgresLostNumbers, PostgresStore,
 };
-use crate::persistence::redis::{
-    ConnectError, Durability, RedisConnection, RedisLockEngine, RedisLuaEngine, ServerReport,
-};
+use crate::persistence::redis::{ConnectError, LossPolicy, RedisConnection, RedisLockEngine, RedisLuaEngine};
 use crate::persistence::sqlite::{
     EmbeddedEngine, OpenError, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore,
 };
@@ -36,7 +34,7 @@ pub enum StartError {
     #[error(transparent)]
     Sqlite(#[from] OpenError),
     #[error("{0} (OPENRUN_REDIS_URL)")]
-    Redis(#[from] ConnectError),
+    Redis(#[source] ConnectError),
     /// A crash of Redis would lose acknowledged writes.
     #[error(
         "a crash of Redis would lose coupons that members already have ({0}): change these settings of Redis, answer \
@@ -58,6 +56,15 @@ pub enum StartError {
     FirstRound(#[from] crate::actors::upkeep::FirstRoundError),
     #[error("cannot listen on {address} ({cause}): choose another OPENRUN_BIND")]
     Bind { address: std::net::SocketAddr, cause: std::io::Error },
+}
+
+impl From<ConnectError> for StartError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::NotDurable { missing, .. } => Self::RedisNotDurable(missing.join("; ")),
+            error => Self::Redis(error),
+        }
+    }
 }
 
 fn faulty_setting(error: &BrokerError) -> &'static str {
@@ -153,8 +160,8 @@ impl Backend {
             open_pools(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
         // A pool of its own, so that health checks never compete with writes.
         let health_check = open_pool(&urls.database, 1).await?;
-        let redis = RedisConnection::connect(&urls.redis).await?;
-        check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
+        let policy = loss_policy(settings.ack, settings.accept_redis_data_loss);
+        let redis = RedisConnection::connect_with(&urls.redis, policy).await?;
         let broker = RabbitSettings {
             namespace: Namespace::parse(&urls.amqp_namespace)?,
             ..RabbitSettings::new(urls.amqp.clone())
@@ -252,39 +259,15 @@ async fn open_pool(url: &SecretString, max_connections: u32) -> Result<Database,
     Database::connect(&DatabaseSettings { max_connections, ..DatabaseSettings::new(url.clone()) }).await
 }
 
-/// Refuses a Redis that would lose acknowledged writes in a crash, unless the loss is accepted. Ack levels above `granted`
-/// only cause a warning: there, a member is answered after RabbitMQ or PostgreSQL has the issuance.
-async fn check_durability(
-    redis: &RedisConnection,
-    ack: AckLevel,
-    accept_loss: bool,
-) -> Result<(), StartError> {
-    let report = ServerReport::read(redis).await?;
-    match report.durability {
-        Durability::Full => {
-            tracing::info!("Redis writes every change to disk before it answers: a crash loses no issuance");
-            Ok(())
-        }
-        Durability::Lacking(missing) if ack > AckLevel::Granted => {
-            let missing = missing.join("; ");
-            let ack = ack.as_str();
-            tracing::warn!(
-                %missing, ack,
-                "a crash of Redis loses recent issuances, but none that was answered: members are answered after RabbitMQ \
-                 or PostgreSQL has theirs"
-            );
-            Ok(())
-        }
-        Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisNotDurable(missing.join("; "))),
-        Durability::Lacking(missing) => {
-            let missing = missing.join("; ");
-            tracing::warn!(%missing, "a crash of Redis loses coupons that members already have; serving, as accepted");
-            Ok(())
-        }
-        Durability::Unknown(why) => {
-            tracing::warn!(error = %why, "the persistence settings of Redis cannot be read; serving without this check");
-            Ok(())
-        }
+/// The treatment of a Redis that would lose acknowledged writes in a crash. Ack levels above `granted` only cause a
+/// warning: there, a member is answered after RabbitMQ or PostgreSQL has the issuance.
+fn loss_policy(ack: AckLevel, accept_loss: bool) -> LossPolicy {
+    if ack > AckLevel::Granted {
+        LossPolicy::AnswerLater(ack.as_str())
+    } else if accept_loss {
+        LossPolicy::Accept
+    } else {
+        LossPolicy::Refuse
     }
 }
 

@@ -3,25 +3,20 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-// Default ports of URLs without one.
+use crate::persistence::redis::RedisConnection;
+
+/// Default port of a URL without one.
 const POSTGRES_PORT: u16 = 5432;
-const REDIS_PORT: u16 = 6379;
 
 pub(super) fn of_postgres(url: &SecretString) -> String {
-    let (server, path) = server_and_path(url, POSTGRES_PORT);
-    format!("PostgreSQL {server}{path}")
+    let url = Url::parse(url.expose_secret()).ok();
+    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty()).unwrap_or("?");
+    let port = url.as_ref().and_then(Url::port).unwrap_or(POSTGRES_PORT);
+    format!("PostgreSQL {host}:{port}{}", url.as_ref().map_or("", Url::path))
 }
 
 pub(super) fn of_stack(database: &SecretString, redis: &SecretString) -> String {
-    let (server, _number) = server_and_path(redis, REDIS_PORT);
-    format!("{}, Redis {server}", of_postgres(database))
-}
-
-fn server_and_path(url: &SecretString, default_port: u16) -> (String, String) {
-    let url = Url::parse(url.expose_secret()).ok();
-    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty()).unwrap_or("?");
-    let port = url.as_ref().and_then(Url::port).unwrap_or(default_port);
-    (format!("{host}:{port}"), url.as_ref().map_or("", Url::path).to_owned())
+    format!("{}, Redis {}", of_postgres(database), RedisConnection::address_of(redis))
 }
 
 #[cfg(test)]
@@ -35,6 +30,9 @@ mod tests {
         assert_eq!(of_postgres(&database), "PostgreSQL db.example:6432/openrun");
         let both = "PostgreSQL db.example:6432/openrun, Redis cache.example:6379";
         assert_eq!(of_stack(&database, &redis), both);
+        let sentinels = "redis-sentinel://kim:secret@one,two:1/mymaster".to_owned().into();
+        let both = "PostgreSQL db.example:6432/openrun, Redis sentinels one:26379,two:1 for mymaster";
+        assert_eq!(of_stack(&database, &sentinels), both);
         assert_eq!(of_postgres(&"postgres://[::1]/a".to_owned().into()), "PostgreSQL [::1]:5432/a");
     }
 }

@@ -29,6 +29,7 @@ mod probe;
 mod program;
 mod rate_limits;
 mod raw;
+mod redis_tls;
 mod routes;
 mod serve_mistakes;
 mod settings_mistakes;

@@ -11,7 +11,7 @@ use crate::program::{Ended, run};
 use crate::support::node::Stack;
 use crate::support::ports::free_port;
 use crate::support::services::{PrivateRedis, Redis};
-use crate::support::shared::Database;
+use crate::support::shared::{Database, connect_redis};
 
 const PASSWORD: &str = "s3cret-pa55word";
 const TOKEN: &str = "correct-horse-battery-staple";
@@ -122,6 +122,22 @@ async fn database_user(stack: &Stack, rights: &str) -> (String, String) {
     url.set_username(&user).expect("a URL with a user");
     url.set_password(Some(PASSWORD)).expect("a URL with a password");
     (user, url.into())
+}
+
+#[tokio::test]
+async fn private_a_redis_user_without_a_right() {
+    let redis = PrivateRedis::start().await;
+    let stack = Stack::with_redis(&redis.url()).await;
+    let url = redis.url().replace("redis://", &format!("redis://kim:{PASSWORD}@"));
+    let mut admin = connect_redis(&redis.url()).await;
+    for (lacking, right) in [("-info", "+info"), ("-config", "+config|get")] {
+        let words = ["SETUSER", "kim", "reset", "on", &format!(">{PASSWORD}"), "~*", "+@all", lacking];
+        redis::cmd("ACL").arg(&words).query_async::<()>(&mut admin).await.expect("the user is good");
+        let line = serve(&stack, &[("OPENRUN_REDIS_URL", &url)]).await.one_line(2);
+        for part in [&format!("ACL SETUSER kim {right}"), "OPENRUN_REDIS_URL"] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
 }
 
 #[tokio::test]

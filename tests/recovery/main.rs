@@ -18,6 +18,8 @@ mod postgres_decides;
 mod race;
 mod rebuilding;
 mod redis_lost;
+mod redis_moved;
+mod redis_sentinel;
 mod roles;
 mod two_nodes;
 mod two_primaries;

@@ -1,12 +1,14 @@
 //! Connecting, its errors, and the durability of the server.
 
-use openrun::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
+use openrun::persistence::redis::{
+    ConnectError, Durability, LossPolicy, RedisConnection, RedisLuaEngine, ServerReport,
+};
 use openrun::ports::{AdmissionEngine, EngineError};
 
 use crate::arrange::coupon;
 use crate::support::ports::free_port;
-use crate::support::services::PrivateRedis;
-use crate::support::shared::redis_url;
+use crate::support::services::{PrivateRedis, Redis};
+use crate::support::shared::{connect_redis, redis_url};
 
 async fn connect_error(url: String) -> ConnectError {
     RedisConnection::connect(&url.into()).await.expect_err("the connection must fail")
@@ -14,7 +16,7 @@ async fn connect_error(url: String) -> ConnectError {
 
 async fn report(url: String) -> ServerReport {
     let connection = RedisConnection::connect(&url.into()).await.expect("Redis answers");
-    ServerReport::read(&connection).await.expect("Redis answers")
+    connection.report().await.expect("Redis answers")
 }
 
 #[tokio::test]
@@ -73,24 +75,55 @@ async fn each_missing_setting_is_named() {
     let redis = PrivateRedis::start().await;
     let client = redis::Client::open(redis.url()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();
-    for (name, value) in [("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru")] {
+    for (name, value) in [
+        ("appendfsync", "everysec"),
+        ("no-appendfsync-on-rewrite", "yes"),
+        ("maxmemory-policy", "allkeys-lru"),
+    ] {
         redis::cmd("CONFIG").arg("SET").arg(name).arg(value).query_async::<()>(&mut raw).await.unwrap();
     }
     let Durability::Lacking(missing) = report(redis.url()).await.durability else {
         panic!("nothing is missing")
     };
-    let expected = ["appendfsync is \"everysec\"", "maxmemory-policy is \"allkeys-lru\""];
+    let expected = [
+        "appendfsync is \"everysec\"",
+        "no-appendfsync-on-rewrite is \"yes\"",
+        "maxmemory-policy is \"allkeys-lru\"",
+    ];
     assert_eq!(missing.len(), expected.len(), "{missing:?}");
     assert!(missing.iter().zip(expected).all(|(words, start)| words.starts_with(start)), "{missing:?}");
 }
 
+/// As managed servers do.
 #[tokio::test]
-async fn unreadable_settings_are_unknown() {
+async fn settings_that_a_server_hides_are_unknown() {
+    let extra_arguments = ["--rename-command", "CONFIG", ""].map(str::to_owned).into();
+    let redis = PrivateRedis::start_as(Redis { extra_arguments, ..Redis::default() }).await;
+    assert!(matches!(report(redis.url()).await.durability, Durability::Unknown(_)));
+    let policy = LossPolicy::Refuse;
+    RedisConnection::connect_with(&redis.url().into(), policy).await.expect("it is used with a warning");
+}
+
+/// Adds the user `guest` with the password `guest`; gives the URL with both.
+async fn add_user(redis: &PrivateRedis, rights: &[&str]) -> String {
+    let mut command = redis::cmd("ACL");
+    command.arg(&["SETUSER", "guest", "reset", "on", ">guest"]).arg(rights);
+    command.query_async::<()>(&mut connect_redis(&redis.url()).await).await.expect("the rights are good");
+    redis.url().replace("redis://", "redis://guest:guest@")
+}
+
+#[tokio::test]
+async fn a_user_without_a_right_is_told_which() {
     let redis = PrivateRedis::start().await;
-    let client = redis::Client::open(redis.url()).unwrap();
-    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
-    let words = ["SETUSER", "guest", "on", ">guest", "~*", "+@all", "-config"];
-    redis::cmd("ACL").arg(&words).query_async::<()>(&mut raw).await.unwrap();
-    let url = redis.url().replace("redis://", "redis://guest:guest@");
-    assert!(matches!(report(url).await.durability, Durability::Unknown(_)));
+    let connect = async |rights: &[&str], policy| {
+        let url = add_user(&redis, rights).await;
+        RedisConnection::connect_with(&url.into(), policy).await
+    };
+    for (lacking, right) in [("-info", "+info"), ("-config", "+config|get")] {
+        let error = connect(&["~*", "+@all", lacking], LossPolicy::Refuse).await.unwrap_err();
+        assert!(matches!(error, ConnectError::MissingRight { .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("ACL SETUSER guest {right}")), "{error}");
+    }
+    // An operator who accepts the loss of data need not show the settings.
+    connect(&["~*", "+@all", "-config"], LossPolicy::Accept).await.unwrap();
 }

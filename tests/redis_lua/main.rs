@@ -13,3 +13,6 @@ mod no_answer;
 mod outbox;
 mod partial_writes;
 mod rebuild;
+mod replaced;
+mod sentinel;
+mod ways;

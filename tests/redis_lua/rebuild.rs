@@ -19,7 +19,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    async fn of(coupon: &Coupon, sequences: impl IntoIterator<Item = u32>) -> Self {
+    pub(crate) async fn of(coupon: &Coupon, sequences: impl IntoIterator<Item = u32>) -> Self {
         let rows: Vec<_> = sequences.into_iter().map(|sequence| row(coupon, sequence)).collect();
         Self::holding(coupon, &rows).await
     }

@@ -22,7 +22,7 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     pub(in crate::cli) data_dir: Option<PathBuf>,
 
-    /// Redis, such as redis://localhost:6379 (redis-*)
+    /// Redis, such as redis://localhost:6379 or redis-sentinel://host1,host2,host3/mymaster (redis-*)
     #[arg(long, env = "OPENRUN_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) redis_url: Option<String>,
 

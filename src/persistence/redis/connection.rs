@@ -1,62 +1,37 @@
-//! The connection to Redis that all actors of a node share, and the bounds on waiting for it.
+//! The connection to Redis that all actors of a node share, its replacement, and the bounds on waiting for it.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
-    ScriptInvocation, Value, from_redis_value,
-};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation, Value, from_redis_value};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
-use url::Url;
+use tokio::runtime::Handle;
+use tokio::time::{sleep_until, timeout};
 
+use super::connect_error::ConnectError;
+use super::durability::{LossPolicy, ServerReport};
 use super::failure;
-use crate::ports::{BoxError, EngineError};
+use super::link::{Link, must_replace};
+use super::route::Route;
+use crate::ports::EngineError;
+use crate::retry::Retry;
+use crate::sync::Locked;
 
 /// Bound on an answer, including a reconnect and a second sending.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The operating system drops a connection whose data is not acknowledged for this long, so that a new one is tried.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts to connect after the first failure; the next command begins again.
-const CONNECT_RETRIES: usize = 2;
-/// Waits between these attempts grow from `RETRY_FIRST` to `RETRY_LONGEST`.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_LONGEST: Duration = Duration::from_millis(500);
-/// Repetitions of a command whose connection broke. Every script may be repeated.
+/// Repetitions of a request whose link was replaced. Every script may be repeated.
 const RESENDS: usize = 1;
-/// Commands that may queue for the connection.
-const PIPELINE: usize = 1_024;
 
-/// No text of these errors contains the password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("the Redis URL is wrong: {0}")]
-    WrongUrl(&'static str),
-    #[error("Redis at {address} cannot be reached: {cause}")]
-    Unreachable {
-        address: String,
-        #[source]
-        cause: BoxError,
-    },
-    #[error("Redis at {address} does not accept the user or password of the URL")]
-    WrongPassword { address: String },
-    #[error("Redis at {address} refused the connection: {cause}")]
-    Refused {
-        address: String,
-        #[source]
-        cause: BoxError,
-    },
-}
-
-/// A connection that reconnects by itself. Cheap to clone; all clones share it.
+/// A connection to the primary that replaces itself: when it breaks, when the server turns out to take no writes, and
+/// when it is silent. Each replacement resolves the name, or asks the sentinels, anew. Cheap to clone; all clones share
+/// it.
 #[derive(Clone)]
 pub struct RedisConnection {
     address: String,
-    manager: ConnectionManager,
+    line: Arc<Line>,
 }
 
 impl fmt::Debug for RedisConnection {
@@ -65,38 +40,83 @@ impl fmt::Debug for RedisConnection {
     }
 }
 
+/// The part that all clones share.
+struct Line {
+    route: Route,
+    policy: LossPolicy,
+    /// Runs attempts to connect, and the connections themselves: the runtime of a caller may end before.
+    runtime: Handle,
+    slot: Locked<Slot>,
+}
+
+struct Slot {
+    state: State,
+    /// Whether a link was given up since the last answer of any link.
+    is_searching: bool,
+    /// Waits between attempts, until a link answers a request.
+    retry: Retry,
+    /// The failure of the attempts since the last link that is in the log already.
+    logged: Option<String>,
+}
+
+type Attempt = Shared<BoxFuture<'static, Result<Arc<Link>, Arc<ConnectError>>>>;
+
+enum State {
+    Linked(Arc<Link>),
+    Connecting(Attempt),
+    /// The next request begins an attempt, which connects at `after`.
+    Idle {
+        after: Instant,
+    },
+}
+
 impl RedisConnection {
-    /// Connects to a single Redis: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Gives up
-    /// after a few attempts within some seconds.
+    /// Connects without any claim on durability; see [`RedisConnection::connect_with`].
     ///
     /// # Errors
     /// [`ConnectError`] with one sentence on the cause.
     pub async fn connect(url: &SecretString) -> Result<Self, ConnectError> {
-        let info = parse(url.expose_secret())?;
-        let address = info.addr().to_string();
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_number_of_retries(CONNECT_RETRIES)
-            .set_min_delay(RETRY_FIRST)
-            .set_max_delay(RETRY_LONGEST)
-            .set_pipeline_buffer_size(PIPELINE);
-        let connect = async {
-            let mut manager = ConnectionManager::new_with_config(Client::open(info)?, config).await?;
-            // Without a password the connection itself succeeds, and only the first command is refused.
-            redis::cmd("PING").query_async::<Value>(&mut manager).await?;
-            Ok(manager)
-        };
-        match connect.await {
-            Ok(manager) => Ok(Self { address, manager }),
-            Err(error) => Err(connect_error(address, error)),
-        }
+        Self::connect_with(url, LossPolicy::Ignore).await
     }
 
-    /// Host and port, without the credentials of the URL.
+    /// Connects to a primary: `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS,
+    /// `redis+unix:///path[?db=database&user=user&pass=password]`, or
+    /// `redis-sentinel://[user:password@]host[:port][,host[:port]...]/name[/database]`. Gives up after a few tries within
+    /// some seconds. `policy` also applies to every server that is connected to later.
+    ///
+    /// # Errors
+    /// [`ConnectError`] with one sentence on the cause.
+    pub async fn connect_with(url: &SecretString, policy: LossPolicy) -> Result<Self, ConnectError> {
+        let route = Route::parse(url.expose_secret())?;
+        let address = route.address();
+        let link = Link::open_with_retries(&route, policy).await?;
+        let state = State::Linked(Arc::new(link));
+        let slot = Slot { state, is_searching: false, retry: Retry::reconnect(), logged: None };
+        let line = Line { route, policy, runtime: Handle::current(), slot: Locked::new(slot) };
+        Ok(Self { address, line: Arc::new(line) })
+    }
+
+    /// Host and port, path, or sentinels and name; without the credentials of the URL.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The address that a connection to `url` would have; `?` if the URL is wrong.
+    #[must_use]
+    pub fn address_of(url: &SecretString) -> String {
+        Route::parse(url.expose_secret()).map_or_else(|_| "?".to_owned(), |route| route.address())
+    }
+
+    /// The server as it was when it was connected to.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] if there is no connection.
+    pub async fn report(&self) -> Result<ServerReport, EngineError> {
+        match timeout(RESPONSE_TIMEOUT, self.line.link()).await {
+            Ok(link) => Ok(link.map_err(failure::not_connected)?.report.clone()),
+            Err(_) => Err(failure::timed_out()),
+        }
     }
 
     /// Runs a script, and sends its text if the server does not have it.
@@ -111,19 +131,100 @@ impl RedisConnection {
     }
 
     async fn send(&self, request: Request<'_>) -> Result<Value, EngineError> {
+        let line = &self.line;
+        let mut last = None;
         let answer = async {
             let mut resends = RESENDS;
             loop {
-                match request.send(self.manager.clone()).await {
-                    Err(error) if error.is_connection_dropped() && resends > 0 => resends -= 1,
-                    answer => return answer,
+                let link = line.link().await.map_err(failure::not_connected)?;
+                last = Some(Arc::clone(&link));
+                let answer = request.send(&link).await;
+                match &answer {
+                    Err(error) if must_replace(&answer) => line.give_up(&link, &error.to_string()),
+                    // Another server may have taken this one's place, so its answer is not believed.
+                    _ if link.is_given_up() => {}
+                    _ => {
+                        line.record_answer(&link);
+                        return answer.map_err(failure::engine_error);
+                    }
+                }
+                if resends == 0 {
+                    return Err(answer.map_or_else(failure::engine_error, |_| failure::timed_out()));
+                }
+                resends -= 1;
+            }
+        };
+        if let Ok(answer) = timeout(RESPONSE_TIMEOUT, answer).await {
+            return answer;
+        }
+        if let Some(link) = last.filter(|link| link.record_timeout()) {
+            line.give_up(&link, "it did not answer in time");
+        }
+        Err(failure::timed_out())
+    }
+}
+
+impl Line {
+    /// The current link. The first request without one begins an attempt to connect, which goes on if the request ends.
+    async fn link(self: &Arc<Self>) -> Result<Arc<Link>, Arc<ConnectError>> {
+        let attempt = {
+            let mut slot = self.slot.lock();
+            match &slot.state {
+                State::Linked(link) => return Ok(Arc::clone(link)),
+                State::Connecting(attempt) => attempt.clone(),
+                State::Idle { after } => {
+                    let attempt = Arc::clone(self).attempt(*after).boxed().shared();
+                    slot.state = State::Connecting(attempt.clone());
+                    self.runtime.spawn(attempt.clone());
+                    attempt
                 }
             }
         };
-        match timeout(RESPONSE_TIMEOUT, answer).await {
-            Ok(answer) => answer.map_err(failure::engine_error),
-            Err(_) => Err(failure::timed_out()),
+        attempt.await
+    }
+
+    async fn attempt(self: Arc<Self>, after: Instant) -> Result<Arc<Link>, Arc<ConnectError>> {
+        sleep_until(after.into()).await;
+        let result = Link::open(&self.route, self.policy).await.map(Arc::new).map_err(Arc::new);
+        let mut slot = self.slot.lock();
+        slot.state = match &result {
+            Ok(link) => {
+                tracing::info!(address = %link.address, run_id = %link.report.run_id, "connected to Redis again");
+                slot.logged = None;
+                State::Linked(Arc::clone(link))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if slot.logged.as_ref() != Some(&text) {
+                    tracing::warn!(error = %text, "no Redis to use: nothing is issued; trying again");
+                    slot.logged = Some(text);
+                }
+                State::Idle { after: Instant::now() + slot.retry.wait() }
+            }
+        };
+        result
+    }
+
+    fn record_answer(&self, link: &Link) {
+        if link.record_answer() {
+            let mut slot = self.slot.lock();
+            slot.is_searching = false;
+            slot.retry.reset();
         }
+    }
+
+    /// Drops `link`, unless it has been replaced already.
+    fn give_up(&self, link: &Arc<Link>, reason: &str) {
+        let mut slot = self.slot.lock();
+        if !matches!(&slot.state, State::Linked(current) if Arc::ptr_eq(current, link)) {
+            return;
+        }
+        link.mark_given_up();
+        tracing::warn!(address = %link.address, reason, "gave up the connection to Redis: looking for the primary anew");
+        // The first replacement is made at once; links that never answer are replaced with pauses.
+        let was_searching = std::mem::replace(&mut slot.is_searching, true);
+        let wait = if was_searching { slot.retry.wait() } else { Duration::ZERO };
+        slot.state = State::Idle { after: Instant::now() + wait };
     }
 }
 
@@ -135,70 +236,11 @@ enum Request<'a> {
 }
 
 impl Request<'_> {
-    async fn send(self, mut manager: ConnectionManager) -> RedisResult<Value> {
+    async fn send(self, link: &Link) -> RedisResult<Value> {
+        let mut connection = link.connection.clone();
         match self {
-            Self::Script(script) => script.invoke_async(&mut manager).await,
-            Self::Command(command) => command.query_async(&mut manager).await,
-        }
-    }
-}
-
-fn parse(url: &str) -> Result<ConnectionInfo, ConnectError> {
-    let parsed = Url::parse(url).map_err(|_| ConnectError::WrongUrl("it is not a URL"))?;
-    if !matches!(parsed.scheme(), "redis" | "rediss") {
-        return Err(ConnectError::WrongUrl("it must begin with redis:// or rediss://"));
-    }
-    if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(ConnectError::WrongUrl("it has no host"));
-    }
-    let info = parsed.into_connection_info().map_err(|_| {
-        ConnectError::WrongUrl("its user, password, database number or a parameter cannot be read")
-    })?;
-    let tcp = TcpSettings::default().set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(SILENCE_TIMEOUT);
-    Ok(info.set_tcp_settings(tcp))
-}
-
-fn connect_error(address: String, error: RedisError) -> ConnectError {
-    let password = error.kind() == redis::ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
-    if password {
-        ConnectError::WrongPassword { address }
-    } else if error.is_io_error() {
-        ConnectError::Unreachable { address, cause: Box::new(error) }
-    } else {
-        ConnectError::Refused { address, cause: Box::new(error) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn a_wrong_url_is_explained_without_its_password() {
-        for (url, words) in [
-            ("", "not a URL"),
-            ("localhost", "not a URL"),
-            ("http://localhost", "redis:// or rediss://"),
-            ("redis://:hunter2@/0", "not a URL"),
-            ("redis:///0", "no host"),
-            ("redis://:hunter2@localhost/first", "database number"),
-        ] {
-            let text = parse(url).unwrap_err().to_string();
-            assert!(text.contains(words), "{url}: {text}");
-            assert!(!text.contains("hunter2"), "{text}");
-        }
-    }
-
-    #[test]
-    fn plain_and_tls_urls_are_accepted() {
-        for (url, address) in [
-            ("redis://127.0.0.1:6390/2", "127.0.0.1:6390"),
-            ("rediss://u:p@redis.example", "redis.example:6379"),
-        ] {
-            assert_eq!(parse(url).unwrap().addr().to_string(), address);
+            Self::Script(script) => script.invoke_async(&mut connection).await,
+            Self::Command(command) => command.query_async(&mut connection).await,
         }
     }
 }

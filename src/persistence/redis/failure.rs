@@ -1,28 +1,44 @@
 //! Converts errors of Redis into errors of the engine port.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::connect_error::ConnectError;
 use crate::ports::EngineError;
 
 /// Redis was not reached, or refused the command for now.
 #[derive(Debug, thiserror::Error)]
 #[error("Redis {what}")]
 pub(super) struct Failure {
-    what: &'static str,
+    what: Cow<'static, str>,
     #[source]
     source: Option<RedisError>,
 }
 
 /// The error after the response timeout. The script may have run, or may still run.
 pub(super) fn timed_out() -> EngineError {
-    EngineError::Unavailable(Box::new(Failure { what: "did not answer in time", source: None }))
+    EngineError::Unavailable(Box::new(Failure { what: "did not answer in time".into(), source: None }))
+}
+
+/// There is no connection: the request was not sent.
+pub(super) fn not_connected(error: Arc<ConnectError>) -> EngineError {
+    EngineError::Unavailable(Box::new(error))
 }
 
 /// An error that may pass, or that leaves open whether the script ran, is [`EngineError::Unavailable`]: every script
 /// may be repeated. An error that a repetition cannot change is [`EngineError::Corrupt`].
 pub(super) fn engine_error(error: RedisError) -> EngineError {
     match describe_transient(&error) {
-        Some(what) => EngineError::Unavailable(Box::new(Failure { what, source: Some(error) })),
+        Some(what) => {
+            // Only the server knows which command or key it does not permit.
+            let what = match (error.code(), error.detail()) {
+                (Some("NOPERM"), Some(detail)) => format!("{what}: {detail}").into(),
+                _ => what.into(),
+            };
+            EngineError::Unavailable(Box::new(Failure { what, source: Some(error) }))
+        }
         None => EngineError::Corrupt(error.to_string()),
     }
 }

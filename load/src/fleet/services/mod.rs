@@ -3,6 +3,7 @@
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod sentinel;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +19,7 @@ use crate::fleet::process::{Process, Signal, Watchdog};
 pub use self::postgres::Postgres;
 pub use self::rabbitmq::RabbitMq;
 pub use self::redis::Redis;
+pub use self::sentinel::{Sentinel, SentinelSet};
 
 /// A Redis in durable mode: every write is synced before it is answered.
 pub type PrivateRedis = Private<Redis>;
