@@ -115,4 +115,7 @@ pub trait EngineRecovery: Send + Sync {
 
     /// The process of the server that this node is connected to.
     async fn server(&self) -> Result<String, EngineError>;
+
+    /// Replaces the connection to the server: the new one may lead to another server.
+    fn reconnect(&self);
 }

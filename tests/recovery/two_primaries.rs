@@ -7,7 +7,7 @@ use redis::AsyncTypedCommands;
 use serde_json::Value;
 
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{self, ask, until, until_persisted};
+use crate::support::races::{self, request_coupon, until, until_persisted};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::connect_redis;
 
@@ -33,7 +33,7 @@ async fn promote_copy(primary: &str, replica: &str) {
 async fn request_all(node: SocketAddr, names: impl Iterator<Item = String>) -> Vec<(String, u64)> {
     let mut issued = Vec::new();
     for name in names {
-        let (status, body) = ask(node, "drop", &name).await;
+        let (status, body) = request_coupon(node, "drop", &name).await;
         if matches!(status, 200 | 201) {
             issued.push((name, body["sequence"].as_u64().expect("an issuance has a sequence")));
         }
@@ -43,7 +43,7 @@ async fn request_all(node: SocketAddr, names: impl Iterator<Item = String>) -> V
 
 async fn until_serving(node: SocketAddr, member: &str) -> Value {
     until("a node that serves", async || {
-        let (status, body) = ask(node, "drop", member).await;
+        let (status, body) = request_coupon(node, "drop", member).await;
         matches!(status, 200 | 201 | 409).then_some(body)
     })
     .await
@@ -94,7 +94,7 @@ async fn a_node_with_the_wrong_redis_takes_no_coupon_from_the_others() {
 
     let other = NodeProcess::redis_lua(&stack).set("OPENRUN_REDIS_URL", wrong.url()).start().await;
     until_logged(&other, OTHER_REDIS).await;
-    let (status, problem) = ask(other.address(), "drop", "early0").await;
+    let (status, problem) = request_coupon(other.address(), "drop", "early0").await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("recovering")));
     let after = request_all(one.address(), (0..20).map(|n| format!("early{n}"))).await;
     assert_eq!(after[..10], before[..], "their coupons are the same");

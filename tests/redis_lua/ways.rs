@@ -2,7 +2,7 @@
 
 use openrun::domain::Reconfiguration;
 use openrun::persistence::redis::{LossPolicy, RedisConnection, RedisLockEngine, RedisLuaEngine};
-use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery, HighWatermark, Outbox};
+use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery, HighWatermark, Outbox, Round};
 
 use crate::arrange::{coupon, member, requests, sequences};
 use crate::rebuild::Rows;
@@ -34,9 +34,11 @@ async fn call_everything(url: String) -> Result<(), EngineError> {
     assert_eq!(outbox.depth(id).await?, 1);
     let evidence = HighWatermark { epoch: 0, issued: 2 };
     lua.suspend(id).await?;
-    lua.verify(&coupon, evidence).await?;
+    let suspension = lua.suspend(&coupon.id).await?;
+    lua.verify(&coupon, &suspension, evidence).await?;
     lua.halt_and_report(id);
-    lua.rebuild(&coupon, evidence, &Rows::of(&coupon, 1..=2).await.store).await?;
+    let suspension = lua.suspend(&coupon.id).await?;
+    lua.rebuild(&coupon, Round(1), &suspension, evidence, &Rows::of(&coupon, 1..=2).await.store).await?;
     lua.resume(id).await?;
     assert_eq!(sequences(&lua.admit(id, &requests(&["m3"])).await?), [3]);
     Ok(())

@@ -119,6 +119,15 @@ impl RedisConnection {
         }
     }
 
+    /// Gives up the present link, so that the next request resolves the name, or asks the sentinels, anew.
+    pub(super) fn reconnect(&self, reason: &str) {
+        let link = match &self.line.slot.lock().state {
+            State::Linked(link) => Arc::clone(link),
+            State::Connecting(_) | State::Idle { .. } => return,
+        };
+        self.line.give_up(&link, reason);
+    }
+
     /// Runs a script, and sends its text if the server does not have it.
     pub(super) async fn invoke(&self, script: &ScriptInvocation<'_>) -> Result<Value, EngineError> {
         self.send(Request::Script(script)).await

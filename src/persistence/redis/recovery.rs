@@ -1,13 +1,13 @@
 //! Verifies a Redis that may have lost data, or rebuilds its coupons from the database.
 
 use async_trait::async_trait;
-use redis::{Value, cmd};
+use redis::Value;
 use uuid::Uuid;
 
 use super::engine::{RedisLuaEngine, window_digits};
 use super::epoch::{self, valid_or_zero};
 use super::outbox;
-use super::reply::{Reply, corrupt, unexpected_status};
+use super::reply::{Reply, unexpected_status};
 use super::scripts::invocation;
 use crate::domain::{Coupon, CouponId, Grant, MemberId, Sequence, Timestamp};
 use crate::ports::{
@@ -120,9 +120,11 @@ impl EngineRecovery for RedisLuaEngine {
     }
 
     async fn server(&self) -> Result<String, EngineError> {
-        let info: String = self.shared.connection.query(cmd("INFO").arg("server")).await?;
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-        run_id.map(|id| id.trim().to_owned()).ok_or_else(|| corrupt("INFO of Redis lacks run_id"))
+        Ok(self.shared.connection.report().await?.run_id)
+    }
+
+    fn reconnect(&self) {
+        self.shared.connection.reconnect("the coupons are decided on another server");
     }
 }
 

@@ -89,6 +89,8 @@ struct State {
     watermarks: HashMap<CouponId, Sequence>,
     /// Failed attempts of this node to lead a recovery.
     failures: HashMap<CouponId, Failures>,
+    /// The last replacement of the connection to the engine's server.
+    reconnected_at: Option<Instant>,
     /// The last log line on the missing condition of a recovery.
     logged_at: HashMap<CouponId, Instant>,
 }
@@ -191,6 +193,9 @@ impl Recoveries {
                 Ok(Ok(())) => handle.refresh_now(),
                 Ok(Err(error)) => {
                     recoveries.log_waiting(handle.id(), &error);
+                    if matches!(error, RecoveryError::OtherServer) {
+                        recoveries.reconnect();
+                    }
                     handle.refresh_next_round();
                 }
                 Err(panic) => {
@@ -219,6 +224,15 @@ impl Recoveries {
             }
         }
         new
+    }
+
+    /// Lets the engine look for its server anew, once in [`LOG_INTERVAL`] for all coupons.
+    fn reconnect(&self) {
+        let last = &mut self.state.lock().reconnected_at;
+        if last.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            *last = Some(Instant::now());
+            self.deps.engine.reconnect();
+        }
     }
 
     /// Warns of the missing condition of a recovery, for each coupon once in [`LOG_INTERVAL`].
