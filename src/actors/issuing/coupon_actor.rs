@@ -3,7 +3,7 @@
 //!
 //! It holds no truth: that lives in the engine. When it dies, whoever waits asks its successor.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -47,48 +47,46 @@ pub(crate) struct Admission {
 /// Serialises and batches the requests for one coupon.
 pub struct CouponEventActor {
     admission: Admission,
-    /// Shared with the batch under way, which takes the next one from it.
-    queue: Arc<Mutex<BatchQueue>>,
+    queue: BatchQueue,
     note: ExitNotice,
 }
 
 impl CouponEventActor {
-    /// Begins a batch unless one is under way. Batches run on the node's own threads and take the next from the queue by
-    /// themselves: on the actor's arbiter they would only come to a turn when a flooded mailbox is empty.
-    fn pump(&self) {
-        let Some(first) = self.admission.next_batch(&self.queue) else { return };
-        let (admission, queue) = (self.admission.clone(), Arc::clone(&self.queue));
-        self.admission.runtime.spawn(async move { admission.drain(first, &queue).await });
-    }
-}
-
-fn lock(queue: &Mutex<BatchQueue>) -> MutexGuard<'_, BatchQueue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Admission {
-    /// Runs batch after batch until nobody waits. They own their askers and answer them even if the actor has died.
-    async fn drain(&self, first: Vec<Ask>, queue: &Mutex<BatchQueue>) {
-        let mut next = Some(first);
-        while let Some(batch) = next {
-            if let Err(why) = catch_panic_async(self.run(batch)).await {
-                self.metrics.actor_panicked(KIND);
-                tracing::error!(coupon = %self.handle.id(), error = %why, "a batch failed; its members ask again");
-            }
-            lock(queue).batch_done();
-            next = self.next_batch(queue);
-        }
+    /// Begins a batch unless one is in flight. It runs on the node's own threads, so that the actor takes requests
+    /// meanwhile, and its end comes back as a message.
+    fn begin_batch(&mut self, ctx: &Context<Self>) {
+        self.reject_by_gate();
+        let Some(batch) = self.queue.next_batch() else { return };
+        let (admission, actor) = (self.admission.clone(), ctx.address());
+        self.admission.runtime.spawn(async move {
+            admission.run_guarded(batch).await;
+            // An actor that has died meanwhile has a successor with a queue of its own.
+            let _died = actor.send(BatchDone).await;
+        });
     }
 
-    /// The next batch, without those whom the gate turns away by now: it may have been halted since they were let in.
-    fn next_batch(&self, queue: &Mutex<BatchQueue>) -> Option<Vec<Ask>> {
-        let (gate, now) = (self.handle.gate(), clock::now());
-        let mut queue = lock(queue);
-        queue.turn_away(gate.changes(), |member| match gate.judge(member, now) {
+    /// Answers queued members whom the gate rejects by now: it may have been halted since they were let in.
+    fn reject_by_gate(&mut self) {
+        let (gate, now) = (self.admission.handle.gate(), clock::now());
+        self.queue.turn_away(gate.changes(), |member| match gate.judge(member, now) {
             Passage::Reject(rejection) => Some(rejection),
             Passage::Ask | Passage::Recovering => None,
         });
-        queue.next_batch()
+    }
+}
+
+/// The batch in flight has its answer.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct BatchDone;
+
+impl Admission {
+    /// Runs a batch, which owns its reply channels and so answers its members even if the actor has died.
+    async fn run_guarded(&self, batch: Vec<Ask>) {
+        if let Err(why) = catch_panic_async(self.run(batch)).await {
+            self.metrics.actor_panicked(KIND);
+            tracing::error!(coupon = %self.handle.id(), error = %why, "a batch failed; its members ask again");
+        }
     }
 
     async fn run(&self, batch: Vec<Ask>) {
@@ -219,7 +217,7 @@ impl Actor for CouponEventActor {
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
                 actor.guarded(ctx, |actor, _| {
                     panics::visit(KIND, "timer");
-                    lock(&actor.queue).expire(Instant::now());
+                    actor.queue.expire(Instant::now());
                 });
             });
         });
@@ -230,10 +228,21 @@ impl Handler<IssueCoupon> for CouponEventActor {
     type Result = ();
 
     fn handle(&mut self, IssueCoupon(ask): IssueCoupon, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |actor, _| {
+        self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "handler");
-            lock(&actor.queue).push(ask);
-            actor.pump();
+            actor.queue.push(ask);
+            actor.begin_batch(ctx);
+        });
+    }
+}
+
+impl Handler<BatchDone> for CouponEventActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BatchDone, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |actor, ctx| {
+            actor.queue.batch_done();
+            actor.begin_batch(ctx);
         });
     }
 }
@@ -259,7 +268,7 @@ impl Child for CouponEventChild {
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            CouponEventActor { admission, queue: Arc::default(), note }
+            CouponEventActor { admission, queue: BatchQueue::default(), note }
         });
         self.admission.handle.set_address(address.recipient());
     }
