@@ -1,13 +1,13 @@
-# openrun in an image: `docker build -t openrun .`; with `--target load` the load generator is in it too.
-# Dependencies are built in a layer of their own, which lasts until Cargo.lock changes.
+# The image of openrun: `docker build -t openrun .`. With `--target load` it contains the load generator as well.
+# Dependencies have a layer of their own, which is reused until Cargo.lock changes.
 
 FROM rust:1.95.0-slim-bookworm AS chef
-# The toolchain of this image, whatever rust-toolchain.toml would fetch.
+# Uses the toolchain of this image. Otherwise rustup would download that of rust-toolchain.toml.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 RUN command -v cargo-chef || cargo install cargo-chef --version 0.1.73 --locked
 WORKDIR /src
 
-# What the dependencies are, without the code.
+# The list of dependencies, without the code.
 FROM chef AS planner
 COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
@@ -21,7 +21,7 @@ RUN cargo build --release --locked --workspace --bins
 FROM debian:12.12-slim AS base
 # For Redis, RabbitMQ and PostgreSQL over TLS.
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# Numbers, so that Kubernetes can tell that it is not root. /data is for the embedded engine, on a volume.
+# Numeric ids, so that Kubernetes can check that the user is not root. /data is the volume of the embedded engine.
 RUN groupadd --gid 10001 openrun \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin openrun \
     && install -d -o openrun -g openrun /data
@@ -34,8 +34,8 @@ COPY --from=builder /src/target/release/openrun-load /usr/local/bin/openrun-load
 COPY deploy/race.sh /usr/local/bin/race
 ENTRYPOINT ["/bin/sh", "/usr/local/bin/race"]
 
-# The last stage is what is built unless another one is asked for. It writes to /data only, and on the full stack to
-# nothing at all: run it with a read-only root.
+# The last stage is the default target. The service writes to /data only, and on the full stack nowhere: run it with a
+# read-only root.
 FROM base
 ENV OPENRUN_BIND=0.0.0.0:8080 \
     OPENRUN_DATA_DIR=/data \

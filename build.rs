@@ -1,4 +1,4 @@
-//! Makes a build notice a new migration: the files are embedded in the binary.
+//! Rebuilds after a change of the migrations, which are embedded in the binary.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

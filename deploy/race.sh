@@ -1,6 +1,6 @@
 #!/bin/sh
-# A race over a new coupon, and its verdict: what members were told, and then what Redis, the outbox and PostgreSQL hold.
-# Ends with 0 only if both are in order. The settings are those of `openrun verify`, and:
+# Races for a new coupon, checks the answers to the members, and then Redis, the outbox and PostgreSQL.
+# Exits with 0 only if all are correct. The settings are those of `openrun verify`, and:
 set -eu
 
 server=${OPENRUN_SERVER:?the gateway, such as http://gateway:8081}
@@ -14,7 +14,7 @@ openrun coupons create "$coupon" --total "$stock" --name "A race for $stock"
 broken=0
 openrun-load race --target "$server" --coupon "$coupon" --members "$members" --clients "$clients" || broken=$?
 
-# Rows may still be on their way: they are given some time before `verify` has the last word.
+# The last rows may still be in flight: waits for them before `verify` decides.
 deadline=$(($(date +%s) + settle_seconds))
 until openrun verify --coupon "$coupon" >/dev/null 2>&1 || [ "$(date +%s)" -ge "$deadline" ]; do
   sleep 1
@@ -22,8 +22,8 @@ done
 echo
 openrun verify --coupon "$coupon" || broken=$?
 if [ "$broken" -eq 0 ]; then
-  echo "The race was kept to: what members were told is what the database holds."
+  echo "The race is correct: the database holds exactly the coupons that members were told of."
 else
-  echo "Something that was promised was not kept: see above." >&2
+  echo "The race failed: see the report above." >&2
 fi
 exit "$broken"

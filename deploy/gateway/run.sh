@@ -1,16 +1,16 @@
 #!/bin/sh
-# Runs the gateway: fills in the settings, starts nginx, and has it take up nodes that come and go. Needs nginx and a
-# POSIX shell with getent, which the images of nginx on Debian have. Writes to GATEWAY_RUN_DIR only.
+# Runs the gateway: fills in the settings, starts nginx, and reloads it when the addresses of the nodes change. Needs
+# nginx and a POSIX shell with getent, as in the Debian images of nginx. Writes to GATEWAY_RUN_DIR only.
 set -eu
-# Where Debian has nginx, and not everybody looks.
+# Debian installs nginx in /usr/sbin, which is not in every PATH.
 PATH=$PATH:/usr/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 run_dir=${GATEWAY_RUN_DIR:-/tmp/gateway}
-# host:port, several separated by spaces. A name stands for all of its addresses, as Docker's and Kubernetes's DNS give them.
+# host:port, several separated by spaces. A name stands for all its addresses in Docker's or Kubernetes's DNS.
 nodes=${GATEWAY_NODES:-app:8080}
 resolve_seconds=${GATEWAY_RESOLVE_SECONDS:-2}
-# CIDRs whose X-Forwarded-For and X-Member-Id are believed: whatever terminates TLS and signs members in, in front of this.
+# CIDRs of trusted proxies, which may set X-Forwarded-For and X-Member-Id: the login service or TLS proxy in front.
 trusted=${GATEWAY_TRUSTED_PROXIES:-}
 
 settings="
@@ -30,7 +30,7 @@ fail() {
   exit 2
 }
 
-# Copies the configuration with its settings filled in.
+# Copies the configuration and fills in the settings.
 write_configuration() {
   script=
   for setting in $settings; do
@@ -46,7 +46,7 @@ write_configuration() {
   done
 }
 
-# Who is believed: `set_real_ip_from` makes $remote_addr what they say, and $from_trusted tells that they said it.
+# For requests of trusted proxies, `set_real_ip_from` sets $remote_addr from X-Forwarded-For, and $from_trusted is 1.
 write_settings() {
   {
     echo 'real_ip_header X-Forwarded-For;'
@@ -67,17 +67,17 @@ addresses() {
   done
 }
 
-# write_upstream ADDRESSES: three failures within five seconds keep a node from being asked for as long.
+# write_upstream ADDRESSES: after three failures within five seconds a node gets no requests for five seconds.
 write_upstream() {
   {
     echo 'upstream openrun {'
     echo '  zone openrun 256k;'
     echo '  least_conn;'
     for address in $1; do echo "  server $address max_fails=3 fail_timeout=5s;"; done
-    # Nobody listens there: as long as there are no nodes, clients hear that.
+    # An unused port, because nginx needs one server: without nodes every request gets the 503 of problems.conf.
     if [ -z "$1" ]; then echo '  server 127.0.0.1:1;'; fi
     echo '  keepalive 64;'
-    # Less than the 75 s for which a node keeps an idle connection: who closes first must be the one who would ask.
+    # Less than the 75 s for which a node keeps an idle connection. If the node closed first, a request could be lost.
     echo '  keepalive_timeout 60s;'
     echo '}'
   } >"$run_dir/upstream.conf"
@@ -101,22 +101,22 @@ known=$(addresses || true)
 write_upstream "$known"
 nginx_here -t -q || fail "nginx does not accept these settings"
 
-# Each client takes two files, one of them to a node.
-# shellcheck disable=SC3045 # dash and bash have it; elsewhere it is as it was
+# Each client needs two file descriptors, one of them to a node.
+# shellcheck disable=SC3045 # dash and bash have it; other shells keep their limit
 ulimit -S -n "$(ulimit -H -n)" 2>/dev/null || true
 nginx_here -g 'daemon off;' &
 nginx_pid=$!
 trap stop TERM INT QUIT
 
 while kill -0 "$nginx_pid" 2>/dev/null; do
-  # Waiting for a child is what a signal can interrupt.
+  # A signal interrupts `wait`, but not a `sleep` in the foreground.
   sleep "$resolve_seconds" &
   wait $! || true
   found=$(addresses || true)
-  # No answer at all is no news: the nodes that are known may well be there.
+  # An empty answer changes nothing: the known nodes may still be there.
   if [ -n "$found" ] && [ "$found" != "$known" ]; then
     write_upstream "$found"
-    # Without -t first, a mistake would leave nginx as it was, and this loop none the wiser.
+    # `nginx -s reload` reports no error of the configuration, so -t checks it first.
     if nginx_here -t -q; then
       nginx_here -s reload
       echo "gateway: nodes are now $(echo "$found" | tr '\n' ' ')" >&2

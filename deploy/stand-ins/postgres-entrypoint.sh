@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the user and the database that POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB name, the first time, and runs the
-# server as postgres. Over TCP it takes passwords only.
+# At the first start, creates the user and database of POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB. Runs the server
+# as postgres. Connections over TCP need a password.
 set -eu
 if [ "$(id -u)" = 0 ]; then
   chown -R postgres:postgres "$PGDATA" /var/run/postgresql

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs what it is told as redis, whom the data belongs to.
+# Runs its arguments as the user redis, the owner of the data.
 set -eu
 if [ "$(id -u)" = 0 ]; then
   chown -R redis:redis /data

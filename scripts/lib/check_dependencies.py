@@ -1,6 +1,6 @@
 """Checks `cargo metadata` on standard input against the deny.toml named on the command line.
 
-It answers what `cargo deny check licenses bans sources` answers, as far as this project's deny.toml asks.
+Equals `cargo deny check licenses bans sources` for the rules that this project's deny.toml uses.
 """
 
 import json
@@ -11,7 +11,7 @@ import tomllib
 
 def licence_is_allowed(expression, allowed):
     """Whether an SPDX expression can be met by allowed licences alone. AND binds tighter than OR."""
-    # The slash is how crates wrote OR before SPDX.
+    # Older crates write OR as a slash.
     tokens = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR "))
     position = 0
 
@@ -59,11 +59,11 @@ def licence_is_allowed(expression, allowed):
 
 
 def faults(metadata, rules):
-    """Yields a sentence for each crate that may not be there."""
+    """Yields a sentence for each forbidden crate."""
     allowed = set(rules["licenses"]["allow"])
     exceptions = {e["crate"]: set(e["allow"]) for e in rules["licenses"].get("exceptions", [])}
     banned = {b["crate"]: b.get("reason", "no reason given") for b in rules["bans"]["deny"]}
-    # Cargo's default registry is where a crate comes from whose manifest names none; serde is such a one.
+    # serde comes from Cargo's default registry, whose URL depends on the configuration of this machine.
     sources = {p["source"] for p in metadata["packages"] if p["name"] == "serde" and p["source"]}
     sources |= {f"registry+{r}" for r in rules["sources"].get("allow-registry", [])}
     sources |= {f"git+{r}" for r in rules["sources"]["allow-git"]}
@@ -96,7 +96,7 @@ def main():
         print(fault, file=sys.stderr)
     if found:
         sys.exit(1)
-    print(f"{len(metadata['packages'])} crates: licences, bans and sources are as deny.toml wants them.")
+    print(f"{len(metadata['packages'])} crates: licences, bans and sources agree with deny.toml.")
 
 
 if __name__ == "__main__":

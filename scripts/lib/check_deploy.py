@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks configurations of programs that may not be here: the collector, Grafana, and what they refer to."""
+"""Checks the configurations of the collector and Grafana, which need not be installed, and their references."""
 
 import json
 import pathlib
@@ -21,13 +21,13 @@ def read(path):
 
 
 def known(where, table, names):
-    """Says which keys of the table the program would refuse."""
+    """Reports the keys of the table that the program would refuse."""
     for key in sorted(set(table or {}) - set(names)):
-        problem(where, f"nobody knows '{key}'")
+        problem(where, f"unknown key '{key}'")
 
 
 def collector():
-    """Every pipeline names components that are defined, and every component that is defined is used."""
+    """Every pipeline names defined components, and every defined component is used."""
     where = "otel/collector.yaml"
     config = read(where)
     kinds = ["receivers", "processors", "exporters", "connectors", "extensions"]
@@ -38,7 +38,7 @@ def collector():
     used["extensions"].update(service.get("extensions", []))
     for name, pipeline in service["pipelines"].items():
         if name.split("/")[0] not in ("traces", "metrics", "logs"):
-            problem(where, f"'{name}' is no kind of pipeline")
+            problem(where, f"'{name}' is not a kind of pipeline")
         known(f"{where}: {name}", pipeline, ["receivers", "processors", "exporters"])
         for kind, names in pipeline.items():
             used[kind].update(names)
@@ -54,7 +54,7 @@ def collector():
 
 
 def components(where, config):
-    """The settings of each component that is in use here, as its documentation names them."""
+    """Checks the settings of the components in use against their documentation."""
     allowed = {
         "otlp": {"receivers": ["protocols"], "exporters": ["endpoint", "tls", "sending_queue", "retry_on_failure", "timeout",
                                                             "headers", "compression"]},
@@ -67,13 +67,13 @@ def components(where, config):
         for name, settings in (config.get(kind) or {}).items():
             of_kind = allowed.get(name.split("/")[0], {}).get(kind)
             if of_kind is None:
-                problem(where, f"{kind}: '{name}' is not among what this check knows: teach it")
+                problem(where, f"{kind}: '{name}' is unknown to this check: add it to `allowed`")
             else:
                 known(f"{where}: {name}", settings, of_kind)
 
 
 def grafana():
-    """Data sources have ids, and every dashboard asks one that there is."""
+    """Data sources have ids, and every dashboard uses an existing one."""
     where = "otel/grafana/provisioning/datasources/openrun.yml"
     sources = read(where)["datasources"]
     ids = {source["uid"] for source in sources}
@@ -92,18 +92,18 @@ def dashboard(path, ids):
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        problem(where, f"no JSON: {error}")
+        problem(where, f"not JSON: {error}")
         return
     if not content.get("uid") or not content.get("title"):
         problem(where, "a dashboard needs a uid and a title")
     for panel in content.get("panels", []):
         uid = (panel.get("datasource") or {}).get("uid", "prometheus")
         if uid not in ids and not uid.startswith(("$", "-")):
-            problem(where, f"panel '{panel.get('title')}' asks '{uid}', which is no data source")
+            problem(where, f"panel '{panel.get('title')}' uses '{uid}', which is not a data source")
 
 
 def references():
-    """What one file says of another: hosts are services, and what is mounted is there."""
+    """References between files: hosts are services, and mounted files exist."""
     services = read("docker-compose.yml")["services"]
     exporters = read("otel/collector.yaml")["exporters"]
     hosts = {exporter["endpoint"].split(":")[0] for exporter in exporters.values()}
@@ -115,12 +115,12 @@ def references():
         for names in job.get("dns_sd_configs", []):
             hosts.update(names["names"])
     for host in sorted(hosts - set(services) - {"localhost"}):
-        problem("otel", f"'{host}' is no service of docker-compose.yml")
+        problem("otel", f"'{host}' is not a service of docker-compose.yml")
     for name, service in services.items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith("./") and not (ROOT / source).exists():
-                problem("docker-compose.yml", f"{name} mounts {source}, which is not there")
+                problem("docker-compose.yml", f"{name} mounts {source}, which does not exist")
 
 
 def main():

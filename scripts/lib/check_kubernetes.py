@@ -1,5 +1,5 @@
-"""Checks Kubernetes manifests: every document against the strict schema of its kind, and every pod against what
-deploy/kubernetes/README.md promises. Says what is wrong, a line each, and ends with 1 if anything is.
+"""Checks Kubernetes manifests: every document against the strict schema of its kind, and every pod against the promises
+of deploy/kubernetes/README.md. Prints a line for each fault and exits with 1 if there is one.
 
 Usage: check_kubernetes.py FILE...      ("-" is standard input)
 """
@@ -30,7 +30,7 @@ def schema_faults(document):
 
 
 def pod_of(document):
-    """The template of the pods that a document makes, if it makes any."""
+    """The pod template of a document, if it has one."""
     if document["kind"] in ("Deployment", "Job", "StatefulSet", "DaemonSet"):
         return document["spec"]["template"]["spec"]
     return None
@@ -53,7 +53,7 @@ def pod_faults(document, pod):
 def container_faults(container):
     name, context = container["name"], container.get("securityContext", {})
     if context.get("readOnlyRootFilesystem") is not True:
-        yield f"{name}: the root file system can be written to"
+        yield f"{name}: the root file system is writable"
     if context.get("allowPrivilegeEscalation") is not False:
         yield f"{name}: privileges can be gained"
     if context.get("capabilities", {}).get("drop") != ["ALL"]:
@@ -61,33 +61,33 @@ def container_faults(container):
     resources = container.get("resources", {})
     for wanted in ("cpu", "memory"):
         if wanted not in resources.get("requests", {}):
-            yield f"{name}: asks for no {wanted}"
+            yield f"{name}: requests no {wanted}"
     if "memory" not in resources.get("limits", {}):
-        yield f"{name}: no limit of memory"
+        yield f"{name}: has no memory limit"
 
 
 def service_faults(pod):
-    """What a node that serves owes: probes, and the time to end in order."""
+    """A Deployment needs probes, and enough time for an orderly shutdown."""
     for container in pod["containers"]:
         for probe, path in (("startup", "/livez"), ("liveness", "/livez"), ("readiness", "/readyz")):
             asked = container.get(f"{probe}Probe", {}).get("httpGet", {}).get("path")
             if asked != path:
-                yield f"{container['name']}: the {probe} probe asks {asked}, not {path}"
+                yield f"{container['name']}: the {probe} probe uses {asked}, not {path}"
         wait = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         grace = pod.get("terminationGracePeriodSeconds", 30)
         if wait < 1:
-            yield f"{container['name']}: stops at once, while it is still in the Service"
+            yield f"{container['name']}: has no preStop wait, so it stops while it is still in the Service"
         if grace <= wait + SHUTDOWN_TIMEOUT_S:
-            yield f"the pod is killed after {grace} s, but may take {wait} s and {SHUTDOWN_TIMEOUT_S} s"
+            yield f"the pod is killed after {grace} s, but may need {wait} s and {SHUTDOWN_TIMEOUT_S} s"
     if not pod.get("topologySpreadConstraints"):
-        yield "all pods may stand on one node of the cluster"
+        yield "all pods may run on one node of the cluster"
 
 
 def shutdown_timeout(everything):
     for _, document in everything:
         if document["kind"] == "ConfigMap" and "OPENRUN_SHUTDOWN_TIMEOUT" in document["data"]:
             return int(document["data"]["OPENRUN_SHUTDOWN_TIMEOUT"])
-    sys.exit("check_kubernetes: no ConfigMap says OPENRUN_SHUTDOWN_TIMEOUT")
+    sys.exit("check_kubernetes: no ConfigMap sets OPENRUN_SHUTDOWN_TIMEOUT")
 
 
 def faults(document):
@@ -106,5 +106,5 @@ found = [
     for path, document in read
     for fault in faults(document)
 ]
-print("\n".join(found) if found else f"{len(read)} documents are in order ({', '.join(sys.argv[1:])}).")
+print("\n".join(found) if found else f"{len(read)} documents are correct ({', '.join(sys.argv[1:])}).")
 sys.exit(1 if found else 0)

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# A Docker engine of one's own: own data, own socket, own networks, gone afterwards. To be sourced, after services.sh for
+# A private Docker engine with its own data, socket and networks, removed afterwards. To be sourced after services.sh, for
 # `say` and `install_packages`. A caller uses `engine_require`, `engine_start DIR`, `engine_stop`, `docker_` and `compose_`.
 
 ENGINE_WAIT_SECONDS=60
-# Networks are taken from here, so that they are nobody else's.
+# A range for the engine's networks alone, so that they do not collide with others of the machine.
 ENGINE_ADDRESSES=10.213.0.0/16
 ENGINE_DIR=""
 ENGINE_PID=""
 DOCKER=docker
 COMPOSE=docker-compose
 
-# An engine that runs already has images of its own, among which stand-ins would be taken for the real ones.
-engine_refuse_company() {
+# Refuses to run beside another engine, whose images might be confused with the stand-ins.
+engine_require_none() {
   if docker info >/dev/null 2>&1; then
-    say "A Docker engine runs here: use --real, which takes its images, or stop it first."
+    say "A Docker engine runs on this machine: please stop it first."
     exit 2
   fi
 }
@@ -22,11 +22,11 @@ engine_require() {
   local -a missing=()
   local had_docker=yes
   if ((EUID != 0)); then
-    say "Please run this as root: it starts a Docker engine of its own."
+    say "Please run this as root: it starts its own Docker engine."
     exit 2
   fi
   command -v dockerd >/dev/null || had_docker=no
-  if [[ $had_docker == yes ]]; then engine_refuse_company; fi
+  if [[ $had_docker == yes ]]; then engine_require_none; fi
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v docker-compose >/dev/null || missing+=(docker-compose)
   command -v iptables >/dev/null || missing+=(iptables)
@@ -35,11 +35,11 @@ engine_require() {
   command -v curl >/dev/null || missing+=(curl)
   python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
   if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
-  # The package may just have started the system's engine, which is not the one that is wanted.
+  # The package may just have started the system's engine, which the check does not use.
   if [[ $had_docker == no ]] && command -v systemctl >/dev/null && systemctl is-active --quiet docker; then
     systemctl stop docker.socket docker
   fi
-  # The client that came with the engine, should there be another one.
+  # Prefers the client of the installed package over another one in the PATH.
   if [[ -x /usr/bin/docker ]]; then DOCKER=/usr/bin/docker; fi
   if [[ -x /usr/bin/docker-compose ]]; then COMPOSE=/usr/bin/docker-compose; fi
 }
@@ -52,7 +52,7 @@ engine_start() {
   ENGINE_DIR=$1
   mkdir -p "$ENGINE_DIR"
   if docker_ info >/dev/null 2>&1; then
-    say "An engine runs in $ENGINE_DIR already: another check is under way."
+    say "An engine runs in $ENGINE_DIR already: another check is running."
     return 1
   fi
   # Containers are to reach one another by the engine's own rules; nothing else of the machine is changed for them.
@@ -70,7 +70,7 @@ engine_start() {
   done
 }
 
-# With all that it has started. What it has stored stays where it is.
+# Stops the engine and all its containers. Its data stays.
 engine_stop() {
   local attempt
   if [[ -z $ENGINE_PID ]]; then return 0; fi
@@ -82,7 +82,7 @@ engine_stop() {
   kill -KILL -- "-$ENGINE_PID" 2>/dev/null || true
   wait "$ENGINE_PID" 2>/dev/null || true
   ENGINE_PID=""
-  # An engine that had to be killed leaves its mounts behind, and nobody could remove what is below them.
+  # A killed engine leaves its mounts, which would keep the directory from being removed.
   local mount
   while read -r mount; do umount "$mount" 2>/dev/null || true; done < <(
     awk -v dir="$ENGINE_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Private Redis, RabbitMQ and PostgreSQL for one run of the tests: own ports, own directories, own processes.
+# A private Redis, RabbitMQ and PostgreSQL for one run of the tests, with their own ports, directories and processes.
 # To be sourced. A caller uses `services_require`, `services_start DIR`, `services_exports` and `services_stop`.
 
 SERVICE_NAMES=(redis rabbitmq postgres)
 SERVICE_WAIT_SECONDS="${OPENRUN_TEST_SERVICE_WAIT_SECONDS:-90}"
 START_ATTEMPTS=3
-# Below the range from which the kernel takes ports of outgoing connections, and apart from the range that tests
-# use for services of their own (26000 to 31999, see load/src/fleet/ports.rs).
+# Below the kernel's range for outgoing connections, and apart from the ports of services that tests start themselves
+# (26000 to 31999, see load/src/fleet/ports.rs).
 FIRST_PORT=20000
 PORT_COUNT=6000
 
@@ -16,7 +16,7 @@ TAKEN_PORTS=" "
 
 say() { printf '%s\n' "$*" >&2; }
 
-# --- What must be installed ------------------------------------------------------------------------------------
+# --- Required programs -----------------------------------------------------------------------------------------
 
 postgres_bin() {
   local candidate
@@ -33,7 +33,7 @@ postgres_bin() {
   return 1
 }
 
-# The server's own start script: the one in /usr/sbin of Debian insists on a user and a directory.
+# The folder of the server's own start script. Debian's wrapper in /usr/sbin requires its own user and directory.
 rabbitmq_bin() {
   local candidate
   for candidate in /usr/lib/rabbitmq/bin /opt/homebrew/opt/rabbitmq/sbin /usr/local/sbin; do
@@ -45,34 +45,34 @@ rabbitmq_bin() {
   command -v rabbitmq-server >/dev/null && dirname "$(command -v rabbitmq-server)"
 }
 
-# Prints the Debian packages of which the machine lacks the programs.
+# Prints the Debian packages of the missing programs.
 missing_packages() {
   command -v redis-server >/dev/null || echo redis-server
   if ! rabbitmq_bin >/dev/null || ! command -v epmd >/dev/null; then echo rabbitmq-server; fi
   postgres_bin >/dev/null || echo postgresql
   command -v ps >/dev/null || echo procps
-  # The tests of the gateway start it themselves.
+  # For the tests of the gateway.
   if ! command -v nginx >/dev/null && [[ ! -x /usr/sbin/nginx ]]; then echo nginx; fi
-  # The tests of the alerts start it themselves.
+  # For the tests of the alerts.
   if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then echo prometheus; fi
-  # The example clients are run by their tests.
+  # For the tests of the example clients.
   command -v curl >/dev/null || echo curl
   command -v node >/dev/null || echo nodejs
   command -v python3 >/dev/null || echo python3
-  # The tests of the console start it themselves. Without a font of theirs, Korean letters are empty boxes in pictures.
+  # For the tests of the console. Without the font, Korean letters are empty boxes in screenshots.
   if ! command -v chromedriver >/dev/null; then echo chromium chromium-driver fonts-nanum | tr ' ' '\n'; fi
 }
 
-# install_packages PACKAGE...: by apt-get where there is one, or says what to install and exits 2.
+# install_packages PACKAGE...: installs by apt-get; without it, names the packages and exits with 2.
 install_packages() {
   local -a as_root=()
   if ! command -v apt-get >/dev/null; then
-    say "Please install: $* (only Debian's packages are installed by themselves)."
+    say "Please install: $* (only Debian's packages are installed automatically)."
     exit 2
   fi
   if ((EUID != 0)); then
     if ! command -v sudo >/dev/null; then
-      say "Please install: $* (neither root nor sudo is here to do it)."
+      say "Please install: $* (this script has neither root nor sudo)."
       exit 2
     fi
     as_root=(sudo)
@@ -96,7 +96,7 @@ services_require() {
 
 # --- Starting --------------------------------------------------------------------------------------------------
 
-# Chooses a port nobody listens on into PORT. Another process may still take it first: see `await_service`.
+# Sets PORT to a free port. Another process may still take it first: see `await_service`.
 pick_port() {
   local attempt
   for ((attempt = 0; attempt < 200; attempt++)); do
@@ -110,8 +110,8 @@ pick_port() {
   return 1
 }
 
-# launch NAME USER COMMAND...: in a session of its own, so that Ctrl-C reaches the tests and not the service. As root
-# it runs as USER, for PostgreSQL refuses root.
+# launch NAME USER COMMAND...: starts a service in its own session, so that Ctrl-C reaches the tests and not the service.
+# If this script is root, the service runs as USER, because PostgreSQL refuses root.
 launch() {
   local name=$1 user=$2
   shift 2
@@ -124,7 +124,7 @@ launch() {
   SERVICE_PID[$name]=$!
 }
 
-# fresh_directory NAME USER: an empty directory that belongs to whom the service runs as.
+# fresh_directory NAME USER: makes an empty directory that USER owns.
 fresh_directory() {
   rm -rf "${SERVICES_DIR:?}/$1"
   mkdir -m 700 "$SERVICES_DIR/$1"
@@ -136,7 +136,7 @@ start_redis() {
   fresh_directory redis root
   pick_port
   SERVICE_PORT[redis]=$PORT
-  # What durable mode asks for. No snapshots: a fork in the middle of a measurement is noise.
+  # The settings that durable mode requires. No snapshots: a fork in the middle of a measurement is noise.
   launch redis root redis-server --port "$PORT" --bind 127.0.0.1 --dir "$SERVICES_DIR/redis" --save '' \
     --appendonly yes --appendfsync always --maxmemory-policy noeviction --databases 16384 --daemonize no
 }
@@ -147,8 +147,8 @@ start_postgres() {
   fresh_directory postgres postgres
   pick_port
   SERVICE_PORT[postgres]=$PORT
-  # One command, so that the long work of initdb goes on beside the other services' start. Durability is the
-  # server's default; only the creation of the empty cluster does without syncing.
+  # One command, so that initdb, which takes long, runs while the other services start. The server has its default
+  # durability; only the creation of the empty cluster is not synced.
   # shellcheck disable=SC2016 # the inner shell expands them
   launch postgres postgres env -u PGDATA -u PGPORT LC_ALL=C sh -c '
     "$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --no-sync || exit 1
@@ -164,15 +164,15 @@ start_rabbitmq() {
   pick_port && dist_port=$PORT
   pick_port
   SERVICE_PORT[rabbitmq]=$PORT
-  # Erlang's port mapper would otherwise be started as a daemon that outlives the run.
+  # RabbitMQ would otherwise start Erlang's port mapper as a daemon that outlives the run.
   launch epmd rabbitmq epmd -port "$epmd_port" -address 127.0.0.1
   printf '%s\n' "listeners.tcp.1 = 127.0.0.1:$PORT" \
     'vm_memory_high_watermark.absolute = 1GB' 'disk_free_limit.absolute = 1MB' \
     'raft.wal_max_size_bytes = 16777216' 'log.console.level = info' >"$dir/rabbitmq.conf"
   : >"$dir/enabled_plugins"
   if ((EUID == 0)); then chown rabbitmq: "$dir/rabbitmq.conf" "$dir/enabled_plugins"; fi
-  # With ALLOW_INPUT the start script becomes the server instead of waiting beside it. Schedulers that do not spin
-  # leave the processors to the tests.
+  # With ALLOW_INPUT the start script becomes the server process instead of its parent. Schedulers that do not spin
+  # leave CPU time to the tests.
   launch rabbitmq rabbitmq env HOME="$dir" ERL_EPMD_PORT="$epmd_port" ERL_EPMD_ADDRESS=127.0.0.1 \
     RABBITMQ_NODENAME="openrun-$PORT@localhost" RABBITMQ_DIST_PORT="$dist_port" \
     RABBITMQ_MNESIA_BASE="$dir/mnesia" RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_LOGS=- \
@@ -186,7 +186,7 @@ start_rabbitmq() {
 
 accepts() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Each asks the service's own log first: a stranger on the same port must not pass for it.
+# Each checks the service's own log first, because another process might listen on the same port.
 redis_ready() { grep -q 'Ready to accept connections' "$SERVICES_DIR/redis.log" && accepts "${SERVICE_PORT[redis]}"; }
 rabbitmq_ready() {
   grep -q 'Server startup complete' "$SERVICES_DIR/rabbitmq.log" && accepts "${SERVICE_PORT[rabbitmq]}"
@@ -195,7 +195,7 @@ postgres_ready() {
   grep -q 'ready to accept connections' "$SERVICES_DIR/postgres.log" && accepts "${SERVICE_PORT[postgres]}"
 }
 
-# await_service NAME: until it is ready, it died, or the time is up. One that lost its port starts again on another.
+# await_service NAME: waits until the service is ready. A service that lost its port is started again on another one.
 await_service() {
   local name=$1 attempt deadline
   for ((attempt = 1; attempt <= START_ATTEMPTS; attempt++)); do
@@ -216,13 +216,13 @@ await_service() {
 }
 
 services_start() {
-  local name begun=$SECONDS
+  local name start=$SECONDS
   SERVICES_DIR=$1
-  # The services' users pass through it to directories of their own.
+  # The services' users need access to their directories in it.
   chmod 755 "$SERVICES_DIR"
   for name in "${SERVICE_NAMES[@]}"; do "start_$name"; done
   for name in "${SERVICE_NAMES[@]}"; do await_service "$name" || return 1; done
-  say "Redis, RabbitMQ and PostgreSQL are ready after $((SECONDS - begun)) s."
+  say "Redis, RabbitMQ and PostgreSQL are ready after $((SECONDS - start)) s."
 }
 
 services_exports() {
@@ -233,8 +233,8 @@ services_exports() {
 
 # --- Stopping --------------------------------------------------------------------------------------------------
 
-# Nothing of a run is kept, so nothing needs a graceful end; but PostgreSQL must take its children with it, which live
-# in sessions of their own.
+# Services are killed, because no data of a run is kept. Only PostgreSQL gets time to end its children, which have their
+# own sessions.
 stop_service() {
   local name=$1 pid=${SERVICE_PID[$1]:-} attempt
   if [[ -z $pid ]]; then return 0; fi

@@ -78,7 +78,7 @@ impl Node {
         deadline.wait_until("members who wait", || self.actors.registry.waiting() == 0).await;
         if self.backend.transport.is_some() {
             // What a broker that is away does not take now stays in the outbox.
-            let done = || self.actors.publisher.at_hand() == 0 || self.actors.publisher.is_failing();
+            let done = || self.actors.publisher.pending() == 0 || self.actors.publisher.is_failing();
             deadline.wait_until("events to be published", done).await;
         }
         let _gone = self.actors.supervisor.send(BeginShutdown).await;

@@ -198,8 +198,8 @@ impl NodeActors {
 
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
         // Without others nobody asks.
-        let hands = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
-        let silence = DatabaseOutage::default();
+        let in_flight = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
+        let outage = DatabaseOutage::default();
         for number in 1..=count {
             let parts = PersisterDeps {
                 number,
@@ -208,8 +208,8 @@ impl NodeActors {
                 store: Arc::clone(&backend.store),
                 metrics: Arc::clone(&self.metrics),
                 acks: self.publisher.acks().clone(),
-                hands: hands.clone(),
-                silence: silence.clone(),
+                in_flight: in_flight.clone(),
+                outage: outage.clone(),
             };
             let arbiter = self.shards.of(&parts.name());
             let child = PersisterActor::child(parts, self.stopping.clone(), arbiter);

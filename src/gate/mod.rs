@@ -89,7 +89,7 @@ impl Gate {
 
     /// How often what is known was replaced.
     #[must_use]
-    pub fn changes(&self) -> u64 {
+    pub fn version(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 

@@ -12,7 +12,7 @@ use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::rate_limits::{Allowance, Refused};
 use super::state::AppState;
-use crate::actors::issuing::{Answer, AskError, CouponHandle, Issued};
+use crate::actors::issuing::{Answer, CouponHandle, IssueError, Issued};
 use crate::clock;
 use crate::domain::{AckLevel, IssuedCoupon, MemberId, Rejection, Timestamp};
 use crate::gate::Passage;
@@ -144,7 +144,7 @@ async fn answer(
     let limited = |refused: Refused| (Outcome::RateLimited, refused.into());
     let known = state.registry.find(&coupon_id);
     let allowance = admit(state, request, known.as_deref(), &member).map_err(limited)?;
-    let unknown = |error: AskError| (outcome_of_error(error), error.into());
+    let unknown = |error: IssueError| (outcome_of_error(error), error.into());
     let found = match known {
         Some(coupon) => Some(coupon),
         None => state.registry.find_or_refresh(&coupon_id).await.map_err(unknown)?,
@@ -153,10 +153,10 @@ async fn answer(
     let deadline = begun + state.request_timeout;
     let wish = prefer::ack(request);
     let level = state.acks.level(wish);
-    let place = state.acks.place(&coupon, &member, level).map_err(unknown)?;
+    let slot = state.acks.reserve(&coupon, &member, level).map_err(unknown)?;
     match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await {
         Ok(Answer::Issued(issued)) => {
-            let reached = place.reached(&issued.coupon, deadline).await;
+            let reached = slot.reached(&issued.coupon, deadline).await;
             reached.map_err(|pending| (Outcome::AckPending, pending.into()))?;
             let (outcome, mut response) = told(&issued, level, wish);
             allowance.tell(&mut response);
@@ -205,11 +205,11 @@ fn outcome_of(rejection: Rejection) -> Outcome {
     }
 }
 
-fn outcome_of_error(error: AskError) -> Outcome {
+fn outcome_of_error(error: IssueError) -> Outcome {
     match error {
-        AskError::Overloaded => Outcome::Overloaded,
-        AskError::Recovering => Outcome::Recovering,
-        AskError::Unknown => Outcome::Unknown,
+        IssueError::Overloaded => Outcome::Overloaded,
+        IssueError::Recovering => Outcome::Recovering,
+        IssueError::Unknown => Outcome::Unknown,
     }
 }
 
@@ -251,12 +251,12 @@ pub(super) async fn find(
     // Who looks up is told no sooner than who asks.
     let wish = prefer::ack(&request);
     let level = state.acks.level(wish);
-    let place = state.acks.place(&coupon, &member, level)?;
+    let slot = state.acks.reserve(&coupon, &member, level)?;
     let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
     match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
         Ok(Some(grant)) => {
             let issued = Issued { coupon: coupon.issuance(&member, grant), again: true };
-            place.reached(&issued.coupon, deadline).await?;
+            slot.reached(&issued.coupon, deadline).await?;
             let (_, mut response) = told(&issued, level, wish);
             allowance.tell(&mut response);
             Ok(response)

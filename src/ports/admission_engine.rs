@@ -1,4 +1,4 @@
-//! Who decides. Every engine passes the one contract suite in `tests/engine_contract`.
+//! The engine that decides on issue requests. Every engine passes the contract suite in `tests/engine_contract`.
 
 use async_trait::async_trait;
 
@@ -7,108 +7,107 @@ use crate::domain::{
     AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing, Verdict,
 };
 
-/// The most members one call of [`AdmissionEngine::admit`] may carry.
+/// Upper limit of the batch of [`AdmissionEngine::admit`].
 pub const MAX_BATCH: usize = 256;
 
-/// The engine's word on a batch, taken in one atomic step.
+/// Result of one atomic step on a batch.
 #[derive(Debug, Clone)]
 pub struct BatchAnswer {
-    /// One verdict a request, in the order of the requests.
+    /// One verdict for each request, in the order of the requests.
     pub verdicts: Vec<Verdict>,
-    /// How the coupon stands after the step.
+    /// Standing of the coupon after the step.
     pub standing: Standing,
 }
 
-/// Why an engine gave no verdict.
+/// Reason for which an engine gave no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// It does not know the coupon.
+    /// The coupon has not been loaded into the engine.
     #[error("the engine does not know this coupon")]
     UnknownCoupon,
-    /// It will not decide until it has been verified: it restarted, failed over or was wiped.
+    /// The engine restarted, failed over or was wiped, and does not decide until it has been verified.
     #[error("the engine is fenced: {0}")]
     Fenced(String),
-    /// It could not be asked, or did not answer in time. **The outcome is unknown**: the step may have run.
+    /// The engine was unreachable or too slow. **The outcome is unknown**: the step may have run.
     #[error("the engine did not answer: {0}")]
     Unavailable(#[source] BoxError),
-    /// Others were before it for as long as it may wait. **Nothing was decided.**
+    /// Other batches kept the lock for longer than this one may wait. **Nothing was decided.**
     #[error("the engine did not get its turn: {0}")]
     Busy(#[source] BoxError),
-    /// It answered something that cannot be: a defect, or foreign data.
+    /// The engine's answer is impossible: a defect, or foreign data.
     #[error("the engine answered nonsense: {0}")]
     Corrupt(String),
 }
 
-/// Some of those who hold a coupon, and what each of them holds.
+/// One page of the holders of a coupon.
 #[derive(Debug, Clone, Default)]
 pub struct HoldersPage {
-    /// Members and what they hold; one may come more than once.
+    /// Members and their grants; a member may appear more than once.
     pub holders: Vec<(MemberId, Grant)>,
-    /// Where the next page begins; `None` after the last.
+    /// Cursor of the next page; `None` after the last.
     pub next: Option<u64>,
 }
 
-/// Some of the coupons that an engine decides on.
+/// One page of the coupons that an engine decides on.
 #[derive(Debug, Clone, Default)]
 pub struct CouponsPage {
-    /// Coupons; one may come more than once.
+    /// A coupon may appear more than once.
     pub coupons: Vec<CouponId>,
-    /// Where the next page begins; `None` after the last.
+    /// Cursor of the next page; `None` after the last.
     pub next: Option<u64>,
 }
 
-/// Decides who gets a coupon.
+/// Decides which members get a coupon.
 ///
-/// # What must hold, whatever dies
-/// - A verdict [`Verdict::Issued`] or [`Verdict::Again`] is given only for what is durable: after a crash at any moment
-///   the member still holds that sequence.
-/// - One step is atomic: it happened for the whole batch or not at all, stock, member and (where there is one) outbox
-///   entry together.
-/// - It is idempotent: asking again for a member who holds a coupon gives the same sequence and time, in any state of
-///   the coupon, and changes nothing.
-/// - Sequences are dense from 1, and never exceed the total.
-/// - Steps on one coupon follow one another: whoever is answered before another asks has the smaller sequence.
+/// # Guarantees, also after a crash of any process
+/// - The verdicts [`Verdict::Issued`] and [`Verdict::Again`] are durable: after a crash at any moment the member still
+///   holds that sequence.
+/// - A step is atomic: stock, members and (if the engine has one) outbox entries change for the whole batch or not at
+///   all.
+/// - A step is idempotent: for a holder it returns the same sequence and time, in any state of the coupon, and changes
+///   nothing.
+/// - Sequences are dense from 1 and never exceed the total.
+/// - Steps on one coupon are serial: a request that is answered before another one is sent has the smaller sequence.
 /// - Members of one batch are served in the order of the batch.
 #[async_trait]
 pub trait AdmissionEngine: Send + Sync {
-    /// The engine's name in settings and metrics.
+    /// Name of the engine in settings and metrics.
     fn name(&self) -> &'static str;
 
-    /// Makes a coupon known. Idempotent: a coupon that is known already keeps everything as it is.
+    /// Loads a coupon into the engine. Idempotent: a loaded coupon stays as it is.
     async fn load(&self, coupon: &Coupon) -> Result<(), EngineError>;
 
     /// Decides for at most [`MAX_BATCH`] members in one atomic step.
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError>;
 
-    /// What `member` holds; changes nothing.
+    /// Grant of `member`, if it is a holder. Changes nothing.
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError>;
 
-    /// How a coupon stands by the engine's own clock; changes nothing.
+    /// Standing of the coupon by the engine's own clock. Changes nothing.
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError>;
 
-    /// Those who hold one and what they hold, a page at a time in any order, beginning at `cursor` (first 0). Whoever
-    /// held one before the first page was asked for is on one of them.
+    /// Holders in pages, in any order, from `cursor` (first 0). Every member who was a holder when the first page was
+    /// requested is on one of the pages.
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError>;
 
-    /// The coupons it decides on, paged as [`AdmissionEngine::holders`]; none where it reads them from the catalogue itself,
-    /// and so has none that the catalogue lacks.
+    /// Coupons in the engine, paged like [`AdmissionEngine::holders`]. Empty for an engine that reads coupons from the
+    /// catalogue, because it cannot have one that the catalogue lacks.
     async fn coupons(&self, _cursor: u64) -> Result<CouponsPage, EngineError> {
         Ok(CouponsPage::default())
     }
 
-    /// Applies an operator's change in one atomic step and bumps [`AdmissionEngine::revision`]. Refused, changing
-    /// nothing: a total below what is issued, another window once issuing has started, anything on a closed coupon
-    /// (closing it again is fine).
+    /// Applies an operator's change in one atomic step and increments [`AdmissionEngine::revision`]. Refuses, without a
+    /// change: a total below the issued count, another sale period after the first issuance, and any change of a closed
+    /// coupon (closing it again succeeds).
     async fn reconfigure(
         &self,
         coupon: &CouponId,
         change: Reconfiguration,
     ) -> Result<Result<Standing, AmendmentError>, EngineError>;
 
-    /// A number that grows whenever a coupon is loaded or reconfigured through any node, so that nodes notice by one
-    /// cheap question.
+    /// A number that grows with every load or reconfiguration by any node: a cheap way to notice changes.
     async fn revision(&self) -> Result<u64, EngineError>;
 
-    /// Bumps [`AdmissionEngine::revision`], so that every node looks at what has changed elsewhere.
+    /// Increments [`AdmissionEngine::revision`], so that every node reads the coupons again.
     async fn announce(&self) -> Result<(), EngineError>;
 }

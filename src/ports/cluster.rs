@@ -1,4 +1,4 @@
-//! How the nodes of one deployment meet: who lives, who does what only one may do, and what they agree on.
+//! Coordination of the nodes of one deployment: heartbeats, leases and recoveries.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use async_trait::async_trait;
 use super::{BoxError, Epoch, HighWatermark};
 use crate::domain::CouponId;
 
-/// Names one process of openrun; another one after a restart.
+/// Id of one process of openrun. A restarted node gets another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeId(String);
 
 impl NodeId {
-    /// A new name, which no other node has.
+    /// A unique id.
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
 
-    /// The name as it is stored.
+    /// The id as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -32,81 +32,84 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Why the nodes did not meet. Nothing may be concluded from it.
+/// A failed call to the cluster's database. Its outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("the nodes cannot meet: {0}")]
 pub struct ClusterError(#[source] pub BoxError);
 
-/// Which of a coupon's recoveries one speaks of; grows.
+/// Number of a recovery of one coupon; grows with each recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Round(pub u32);
 
-/// A coupon whose engine is doubted.
+/// A recovery under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRecovery {
-    /// The coupon.
+    /// Coupon whose engine has to be verified or rebuilt.
     pub coupon: CouponId,
-    /// The recovery under way.
+    /// Number of the recovery.
     pub round: Round,
 }
 
-/// A moment by the clock that all nodes share, in microseconds.
+/// Microseconds by the clock that all nodes share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClusterTime(pub i64);
 
-/// What a node hears when it says that it lives.
+/// Answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatReply {
-    /// The recoveries that are under way.
+    /// Recoveries under way.
     pub open: Vec<OpenRecovery>,
-    /// When it was heard.
+    /// Time at which the heartbeat was stored.
     pub now: ClusterTime,
 }
 
-/// What the nodes have said in a recovery so far.
+/// The node reports of one recovery so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeReports {
-    /// How many of those who are waited for have said nothing yet.
+    /// Living nodes whose report is still missing.
     pub missing: u32,
-    /// The most that anybody has said, and the life after the last recovery.
+    /// The highest values of all reports, and the epoch that the last recovery ended with.
     pub evidence: HighWatermark,
 }
 
-/// Where nodes meet, by one clock.
+/// Coordinates nodes, by one clock.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Says that `node` lives, that it knows what was in the catalogue at `aware`, and that its persisters had nothing in
-    /// hand for long at `free`, and had given nothing back lately; `None` if they had.
-    async fn beat(
+    /// Stores a heartbeat of `node`. `catalog_read_at` is the time of its last complete read of the catalogue. `idle_since` is the time
+    /// at which its persisters had been idle for long and had returned no delivery lately; `None` if they were not
+    /// idle.
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_since: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError>;
 
-    /// What the clock says that all nodes share.
+    /// The present time by the shared clock.
     async fn now(&self) -> Result<ClusterTime, ClusterError>;
 
-    /// How many nodes do not know yet what was in the catalogue at `since`, but for those silent for `silence`.
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    /// Counts the nodes that have not read the catalogue since `since`. Nodes without a heartbeat for `silence` do not
+    /// count.
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
-    /// How many nodes have not said that their persisters were free at `since` or later, and a moment ago, but for those
-    /// silent for `silence`.
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
+    /// Counts the nodes without a report of idle persisters that is both at or after `since` and a few heartbeats old at
+    /// most. Nodes without a heartbeat for `silence` do not count.
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError>;
 
-    /// Says that `node` ends in good order, and nobody has to wait for it.
+    /// Removes `node`, which shuts down in good order, from the nodes that others wait for.
     async fn leave(&self, node: &NodeId) -> Result<(), ClusterError>;
 
-    /// Takes or keeps the right to do `what` for `period`; whether `node` has it now. One node at a time has it.
+    /// Takes or renews the lease `what` for `period`, and returns whether `node` holds it now. At most one node holds
+    /// it.
     async fn lease(&self, what: &str, node: &NodeId, period: Duration) -> Result<bool, ClusterError>;
 
-    /// Gives the right back at once, if `node` has it.
+    /// Ends the lease `what` at once, if `node` holds it.
     async fn release(&self, what: &str, node: &NodeId) -> Result<(), ClusterError>;
 
-    /// The recovery of `coupon` that is under way; begins one if there is none.
-    async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
+    /// Returns the recovery of `coupon` that is under way, or begins one.
+    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
 
-    /// Says what `node` knows. Saying it again is fine.
+    /// Stores the report of `node` for this recovery. Idempotent.
     async fn halt_and_report(
         &self,
         open: &OpenRecovery,
@@ -114,13 +117,13 @@ pub trait Cluster: Send + Sync {
         evidence: HighWatermark,
     ) -> Result<(), ClusterError>;
 
-    /// What has been said; who has been silent for `silence` is not waited for.
+    /// The reports so far. Nodes without a heartbeat for `silence` are not waited for.
     async fn node_reports(&self, open: &OpenRecovery, silence: Duration)
     -> Result<NodeReports, ClusterError>;
 
-    /// Ends a recovery: the engine may be used in the life `epoch`.
-    async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;
+    /// Ends a recovery: nodes may use the engine in `epoch`.
+    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError>;
 
-    /// Whether a recovery is still under way.
+    /// Whether the recovery is still under way.
     async fn is_open(&self, open: &OpenRecovery) -> Result<bool, ClusterError>;
 }

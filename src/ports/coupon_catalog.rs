@@ -1,59 +1,59 @@
-//! Where coupons are kept: terms, window, total, the operator's word and the secret salt.
+//! The catalogue of coupons: terms, sale period, total, lifecycle and secret salt.
 
 use async_trait::async_trait;
 
 use super::BoxError;
 use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms, Timestamp};
 
-/// Why the catalogue did not do it.
+/// Reason for which a call to the catalogue failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The id is taken.
+    /// The id of a new coupon is taken.
     #[error("a coupon of this id exists already")]
     Exists,
-    /// There is none of this id.
+    /// There is no coupon of this id.
     #[error("there is no coupon of this id")]
     Missing,
-    /// The database refused it by one of its own rules.
+    /// A constraint of the database refused the change.
     #[error("the database refused it: {0}")]
     Refused(String),
-    /// It could not be asked, or did not answer in time. The outcome is unknown; every call may be repeated.
+    /// The catalogue was unreachable or too slow. The outcome is unknown; every call may be repeated.
     #[error("the catalogue did not answer: {0}")]
     Unavailable(#[source] BoxError),
 }
 
-/// What is to be changed of a coupon; `None` leaves a thing as it is.
+/// The changes of one call; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CatalogChange {
-    /// Other terms.
+    /// New terms.
     pub terms: Option<Terms>,
-    /// Another window.
+    /// New sale period.
     pub window: Option<SalePeriod>,
-    /// Another end of validity; `Some(None)` takes it away.
+    /// New end of validity; `Some(None)` removes it.
     pub valid_until: Option<Option<Timestamp>>,
-    /// Another word of the operator.
+    /// New lifecycle.
     pub lifecycle: Option<Lifecycle>,
-    /// Another total.
+    /// New total.
     pub total: Option<TotalChange>,
 }
 
-/// A change of the total, which is the ceiling that the database enforces: it must never be below the engine's, whoever
-/// else changes it at the same time.
+/// A change of the total. The database enforces it as a ceiling, so it must never be below the engine's total, also
+/// when several nodes change it at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TotalChange {
-    /// Raises it to this, unless it is higher already.
+    /// Raises the total to this value, unless it is higher already.
     AtLeast(u32),
-    /// Makes it `new` if it is still `old`; otherwise somebody else has changed it, and it stays.
+    /// Sets the total to `new` if it is still `old`, and leaves it if another call has changed it.
     Replace {
-        /// What it was.
+        /// Expected value.
         old: u32,
-        /// What it is to be.
+        /// New value.
         new: u32,
     },
 }
 
 impl TotalChange {
-    /// The least it shall be, if that is what is asked.
+    /// The value of [`TotalChange::AtLeast`].
     #[must_use]
     pub fn at_least(self) -> Option<u32> {
         match self {
@@ -62,7 +62,7 @@ impl TotalChange {
         }
     }
 
-    /// What it was and what it is to be, if that is what is asked.
+    /// The values `old` and `new` of [`TotalChange::Replace`].
     #[must_use]
     pub fn replace(self) -> Option<(u32, u32)> {
         match self {
@@ -72,41 +72,41 @@ impl TotalChange {
     }
 }
 
-/// Some of the coupons of a catalogue.
+/// One page of the catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CatalogPage {
-    /// In the order of their ids.
+    /// Coupons in the order of their ids.
     pub coupons: Vec<Coupon>,
-    /// What no coupon can be made of: somebody has written into the database, or it is damaged.
+    /// Rows that are no valid coupon: edited by hand, or damaged.
     pub unreadable: Vec<UnreadableCoupon>,
-    /// After which id the next page begins; `None` after the last.
+    /// Last id of this page, from which the next page continues; `None` after the last page.
     pub next: Option<String>,
 }
 
-/// A coupon that is there and cannot be read.
+/// A row of the catalogue that is no valid coupon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableCoupon {
-    /// What it is called, which may be no id.
+    /// Stored id, which may be invalid itself.
     pub id: String,
-    /// What is wrong with it.
+    /// The first defect found.
     pub why: String,
 }
 
-/// Keeps coupons. What is returned as done is committed: it survives any crash.
+/// Stores coupons. A successful call is committed and survives any crash.
 #[async_trait]
 pub trait CouponCatalog: Send + Sync {
-    /// Keeps a new coupon.
+    /// Stores a new coupon.
     async fn create(&self, coupon: &Coupon) -> Result<(), CatalogError>;
 
-    /// The coupon of this id, or [`CatalogError::Missing`]. Its `inventory.issued` is what the catalogue's database
-    /// holds, which may be behind the engine.
+    /// The coupon of this id, or [`CatalogError::Missing`]. Its `inventory.issued` counts the rows in the catalogue's
+    /// database, which may lag behind the engine.
     async fn find(&self, id: &CouponId) -> Result<Coupon, CatalogError>;
 
-    /// At most `limit` coupons in the order of their ids, those after `after`. One that cannot be read keeps nobody from the
+    /// At most `limit` coupons with ids above `after`, in the order of their ids. An unreadable row does not hide the
     /// others.
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError>;
 
-    /// Changes a coupon that exists, in one step, and only what `change` names: two nodes may change different things of
-    /// one coupon at the same time. One that is closed stays so.
+    /// Changes an existing coupon in one step, and only the fields in `change`, so that two nodes may change different
+    /// fields at the same time. A closed coupon stays closed.
     async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError>;
 }

@@ -1,4 +1,4 @@
-//! What could not be written: issuances and other messages that were set aside, and what operators do with them.
+//! Dead letters: messages that can never be written, and the operators' calls on them.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::BoxError;
 use crate::domain::{CouponId, MemberId, Sequence, Timestamp};
 
-/// What happened to a letter.
+/// Kind of an event in the history of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LetterEventKind {
-    /// A persister found that it can never be written.
+    /// A persister found the message impossible to write.
     Rejected,
-    /// The broker set it aside by itself, because it came back too often.
+    /// The broker dead-lettered the message after too many redeliveries.
     GivenUp,
-    /// An operator sent it on its way again.
+    /// An operator replayed the letter.
     Replayed,
 }
 
 impl LetterEventKind {
-    /// The word for it in answers.
+    /// Name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,17 +33,17 @@ impl LetterEventKind {
 /// One entry of a letter's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterEvent {
-    /// What happened.
+    /// Kind of the event.
     pub what: LetterEventKind,
-    /// When, if that is known.
+    /// Time, if it is known.
     #[serde(default)]
     pub at: Option<Timestamp>,
-    /// Why, in words.
+    /// Reason, as a sentence.
     pub reason: String,
-    /// In which queue, if the broker says so.
+    /// Queue, if the broker names it.
     #[serde(default)]
     pub queue: Option<String>,
-    /// How often, at least once.
+    /// Number of times, at least 1.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -52,57 +52,58 @@ fn once() -> u64 {
     1
 }
 
-/// A message that was set aside.
+/// A message in the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The code of its issuance; of a message that has none, or has several, a name made from its bytes. The same in every
+    /// Code of the issuance. For a message without a code or with several: a hash of its bytes. The same in every
     /// listing.
     pub id: String,
-    /// Whose coupon it is, as far as it can be read; so for the next two.
+    /// Coupon in the payload, if it can be read; so are member and sequence.
     pub coupon_id: Option<CouponId>,
-    /// Who was to get it.
+    /// Member in the payload.
     pub member_id: Option<MemberId>,
-    /// Its place in the order of issuing.
+    /// Sequence in the payload.
     pub sequence: Option<Sequence>,
-    /// When it died first.
+    /// Time at which it became a dead letter first.
     pub died_at: Option<Timestamp>,
-    /// Why it died last.
+    /// Reason for which it became a dead letter last.
     pub reason: String,
-    /// Everything that happened to it, the oldest first.
+    /// All events, the oldest first.
     pub history: Vec<LetterEvent>,
-    /// How many messages it is: one, and one more for each time that somebody died while setting it aside or replaying it.
+    /// Messages of this letter: 1, and one more for each crash while it was rejected or replayed.
     pub copies: usize,
-    /// How many bytes it has.
+    /// Length of the payload.
     pub payload_bytes: usize,
-    /// Its payload, if it is text; cut off where it is too long to be shown.
+    /// Payload, if it is text; truncated if it is too long to be shown.
     pub payload: Option<String>,
 }
 
-/// What an operator's call did.
+/// Result of a replay or a discard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// How many letters were dealt with, each with all its copies.
+    /// Letters that were replayed or discarded, each with all its copies.
     pub done: usize,
-    /// How many there are besides.
+    /// Letters that are left.
     pub left: usize,
 }
 
-/// Why the letters could not be dealt with.
+/// Reason for which a call on the dead letters failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
-    /// Someone else holds the letters at this moment.
+    /// Another call holds the letters.
     #[error("another operator holds the dead letters")]
     Busy,
-    /// The broker did not answer. What was asked for may be done in part; repeating it is safe.
+    /// The broker did not answer. The call may be done in part; repeating it is safe.
     #[error("the broker did not answer: {0}")]
     Unavailable(#[source] BoxError),
 }
 
 /// The dead letters, for operators.
 ///
-/// Looking at letters loses none and changes neither their order nor what they say, however often it is done and whatever
-/// dies meanwhile. A message that was set aside several times is one letter with copies. A letter leaves only when it was replayed and that was confirmed, or discarded. One operator at a time
-/// holds them, on whichever node; the next waits, so that nobody takes a letter that is being looked at for gone.
+/// Reading letters loses none and changes neither their order nor their content, also when a process dies meanwhile. A
+/// message that was dead-lettered several times is one letter with copies. A letter leaves the queue only after a
+/// confirmed replay, or when it is discarded. One call at a time holds the letters, on any node; the next one waits, so
+/// that it does not find them missing.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
     /// The oldest letters, at most `limit`.
@@ -111,13 +112,14 @@ pub trait DeadLetters: Send + Sync {
     /// The first letter of this id.
     async fn find(&self, id: &str) -> Result<Option<DeadLetter>, DeadLetterError>;
 
-    /// Sends the letter of this id on its way again, once, and takes every copy of it away. `None` if there is none. A
-    /// crash in between makes a copy at worst, and the database takes an issuance once however often it comes.
+    /// Publishes the letter of this id once to the queue of issuances and removes every copy of it; `None` if there is
+    /// no such letter. A crash in between makes one copy more at worst, and the database writes an issuance once
+    /// however often it arrives.
     async fn replay(&self, id: &str) -> Result<Option<Settled>, DeadLetterError>;
 
-    /// The same for the oldest letters, at most `limit`. One that fails again comes back, with a longer history.
+    /// Replays the oldest letters, at most `limit`. A letter that fails again returns with a longer history.
     async fn replay_all(&self, limit: usize) -> Result<Settled, DeadLetterError>;
 
-    /// Drops the letter of this id, and every copy of it, for good; gives what was dropped. `None` if there is none.
+    /// Deletes the letter of this id and every copy of it for good, and returns it; `None` if there is no such letter.
     async fn discard(&self, id: &str) -> Result<Option<(DeadLetter, Settled)>, DeadLetterError>;
 }

@@ -1,56 +1,55 @@
-//! What an engine offers that can lose what it decided: to be doubted, verified and rebuilt.
+//! Recovery of an engine that can lose decisions: halt, verify, rebuild, resume.
 
 use async_trait::async_trait;
 
 use super::{EngineError, IssuanceStore, OutboxEntry};
 use crate::domain::{Coupon, CouponId, Sequence};
 
-/// Which life of a coupon an engine speaks of; grows with each rebuilding. 0 stands for none.
+/// Number of one loading of a coupon into the engine; grows with each rebuild. 0 if it was never loaded.
 pub type Epoch = u64;
 
-/// What a node knows of a coupon that it has seen the engine decide.
+/// Knowledge of one node about the engine's decisions on a coupon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeReport {
-    /// The life of the coupon that this node knows.
+    /// Epoch of the coupon that this node knows.
     pub epoch: Epoch,
-    /// The largest sequence this node has seen issued.
+    /// Largest sequence in the answers of the engine to this node.
     pub issued: Sequence,
-    /// Who holds what, as far as members were told so by this node and it is not known to be in the database.
+    /// Grants that this node reported to members and that may not be in the database yet.
     pub decided: Vec<OutboxEntry>,
 }
 
-/// What is known of a coupon elsewhere, against which an engine is verified.
+/// Lower bounds known outside the engine, against which the engine is verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HighWatermark {
-    /// The newest life that anybody knows.
+    /// Newest epoch known to any node.
     pub epoch: Epoch,
-    /// The largest sequence that the database holds or a node has seen.
+    /// Largest sequence in the database or in a node report.
     pub issued: Sequence,
 }
 
-/// An engine that keeps its own data, apart from the database, and may therefore come back with less than it had.
+/// An engine that keeps its own data, apart from the database, and may therefore lose decisions.
 ///
-/// The order of calls on one coupon is: every node [`testifies`](Self::testify), one of them
-/// [`suspends`](Self::suspend) it and then either [`verifies`](Self::verify) or [`rebuilds`](Self::rebuild) it, and at
-/// last every node [`takes it up again`](Self::resume).
+/// The order of calls on one coupon: every node calls [`halt_and_report`](Self::halt_and_report); one node calls
+/// [`suspend`](Self::suspend) and then either [`verify`](Self::verify) or [`rebuild`](Self::rebuild); at last every
+/// node calls [`resume`](Self::resume).
 #[async_trait]
 pub trait EngineRecovery: Send + Sync {
-    /// Lets this node decide and tell nothing more of the coupon until [`EngineRecovery::resume`], and gives what it knows.
-    /// The answer to a question that is under way comes too late: it is an error, whatever it says.
+    /// Stops decisions and answers of this node on the coupon until [`EngineRecovery::resume`], and returns the
+    /// knowledge of the node. Replies in flight are discarded: they become errors.
     fn halt_and_report(&self, coupon: &CouponId) -> NodeReport;
 
-    /// The first sequence that this node keeps in mind because it may not be in the database.
-    fn unsettled(&self, coupon: &CouponId) -> Option<Sequence>;
+    /// First sequence in this node's memory that may not be in the database.
+    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence>;
 
-    /// Lets this node forget everything up to and including `through`: the database holds it.
-    fn settled(&self, coupon: &CouponId, through: Sequence);
+    /// Forgets every grant up to and including `through`, because the database holds it.
+    fn forget_through(&self, coupon: &CouponId, through: Sequence);
 
-    /// Lets nobody on any node use the coupon before it is verified or rebuilt; gives the life it is in, 0 if the engine
-    /// does not know it.
+    /// Stops the use of the coupon by every node until it is verified or rebuilt, and returns its epoch; 0 if the
+    /// engine does not know the coupon.
     async fn suspend(&self, coupon: &CouponId) -> Result<Epoch, EngineError>;
 
-    /// What was decided in the life `epoch` and is still in the outbox: entries above `after`, at most `limit`. It may be
-    /// read while the engine is fenced.
+    /// Outbox entries of `epoch` with a sequence above `after`, at most `limit`. Also works while the engine is fenced.
     async fn undelivered(
         &self,
         coupon: &CouponId,
@@ -59,16 +58,17 @@ pub trait EngineRecovery: Send + Sync {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, EngineError>;
 
-    /// Accepts the engine as it is, if it is whole and has nothing less than the `evidence`; gives the life it is in. The
-    /// operator's words are those of `coupon`, as the catalogue has it, but the stricter lifecycle stays.
+    /// Accepts the data of the engine if it is complete and not behind `evidence`, and returns its epoch. Sale period,
+    /// total and lifecycle become those of `coupon`, which is read from the catalogue; a stricter lifecycle in the
+    /// engine stays.
     ///
     /// # Errors
-    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if it has to be rebuilt.
+    /// [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`] if the engine has to be rebuilt.
     async fn verify(&self, coupon: &Coupon, evidence: HighWatermark) -> Result<Epoch, EngineError>;
 
-    /// Empties the engine of `coupon` and fills it with what `store` holds, in a new life above `evidence.epoch`, which
-    /// it gives. May be repeated, also by another node after this one has died in the middle: until it is done, the
-    /// coupon is fenced. Only for whom the database holds every sequence of the evidence.
+    /// Deletes the engine's data of `coupon`, loads the rows of `store` in a new epoch above `evidence.epoch`, and
+    /// returns that epoch. May be repeated, also by another node after a crash in the middle: the coupon is fenced
+    /// until a rebuild is complete. Requires that the database holds every sequence up to `evidence.issued`.
     async fn rebuild(
         &self,
         coupon: &Coupon,
@@ -76,9 +76,9 @@ pub trait EngineRecovery: Send + Sync {
         store: &dyn IssuanceStore,
     ) -> Result<Epoch, EngineError>;
 
-    /// Lets this node decide again, in the life in which the engine is now.
+    /// Lets this node decide again, in the engine's present epoch.
     ///
     /// # Errors
-    /// [`EngineError::Fenced`] if the engine is not verified, or has less than this node has seen.
+    /// [`EngineError::Fenced`] if the engine is not verified, or is behind the knowledge of this node.
     async fn resume(&self, coupon: &CouponId) -> Result<(), EngineError>;
 }

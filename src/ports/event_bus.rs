@@ -1,44 +1,44 @@
-//! How issuances leave for the database: transport only, at least once.
+//! Transport of issuances to the database, at least once.
 
 use async_trait::async_trait;
 
 use super::BoxError;
 use crate::domain::{IssuedCoupon, Traceparent};
 
-/// A coupon has been issued.
+/// The event that a coupon has been issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CouponIssued {
-    /// What was issued to whom.
+    /// The issuance.
     pub issuance: IssuedCoupon,
-    /// The trace of the request that asked for it.
+    /// Trace of the issue request.
     pub traceparent: Option<Traceparent>,
 }
 
-/// Why a window of events is not known to have arrived.
+/// Reason for which a publish batch is not confirmed.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// No connection, a lost one, or no confirm in time. Some of the window may have arrived.
+    /// No connection, a lost connection, or a missing confirm. Some of the events may have arrived.
     #[error("the broker did not confirm: {0}")]
     Unavailable(#[source] BoxError),
-    /// The broker gave messages back: nobody would have received them.
+    /// The broker returned messages: no queue is bound for them.
     #[error("the broker returned {0} messages as unroutable")]
     Returned(usize),
-    /// The broker refused to take responsibility.
+    /// The broker answered with nacks.
     #[error("the broker refused {0} messages")]
     Refused(usize),
 }
 
-/// Sends issuances.
+/// Publishes issuances.
 ///
-/// `publish` returns `Ok` only when the broker took responsibility for **every** event of the window, durably. After
-/// any error the whole window is to be published again; receivers are idempotent.
+/// `publish` returns `Ok` only when the broker has confirmed **every** event of the batch as durable. After any error
+/// the whole batch has to be published again; receivers are idempotent.
 #[async_trait]
 pub trait EventBus: Send + Sync {
-    /// Publishes one window and waits for all confirms, within a bound of its own.
+    /// Publishes one batch and waits for all confirms, within a bound of its own.
     async fn publish(&self, window: &[CouponIssued]) -> Result<(), BusError>;
 
-    /// How many messages wait in the queue, not counting those in the hands of receivers. A message is one event or several:
-    /// this tells whether receivers are behind, and not by how much.
+    /// Messages in the queue, without those in flight to a consumer. A message has one event or several: the number
+    /// tells whether consumers are behind, and not by how much.
     async fn backlog(&self) -> Result<u64, BusError>;
 
     /// Closes the connection in an orderly way.

@@ -1,75 +1,86 @@
-//! Where issuances end up: the database.
+//! The database of issuances.
 
 use async_trait::async_trait;
 
 use super::BoxError;
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 
-/// Why the store did not take a batch.
+/// Reason for which the store did not write a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be asked now; nothing is wrong with the batch. Try again later.
+    /// The database is unreachable or too slow; the batch is valid and may be tried again.
     #[error("the database did not answer: {0}")]
     Unavailable(#[source] BoxError),
-    /// The database will never take this batch as it is; nothing of it was written.
+    /// The database will never accept the batch as it is; nothing of it was written.
     #[error("the database rejects it: {0}")]
     Rejected(String),
-    /// A sequence is above the total that the database knows; nothing was written. The total may be about to be raised.
+    /// A sequence exceeds the total in the database; nothing was written. The total may be about to be raised.
     #[error("the database rejects it for now: {0}")]
     AboveTotal(String),
 }
 
-/// An issuance that contradicts one the database holds: same sequence, member or code, but not the same issuance.
+/// An issuance that shares sequence, member or code with a row and differs from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// What arrived.
+    /// The issuance that arrived.
     pub arrived: IssuedCoupon,
-    /// What the database holds, in words.
+    /// The contradicted row, described in a sentence.
     pub held: String,
-    /// Whether an operator has settled the very same before: then it is kept apart as ever, but no news.
+    /// Whether an operator has settled the same conflict before: then it causes no alarm.
     pub is_settled: bool,
 }
 
-/// What became of a batch.
+/// Result of writing a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InsertReport {
-    /// Rows written now.
+    /// New rows.
     pub inserted: usize,
-    /// Rows that were there already, the same in every column.
+    /// Rows that existed already with the same values.
     pub same: usize,
-    /// Those that contradict a row; they have been written to the quarantine.
+    /// Issuances that contradict a row; they are in the quarantine now.
     pub conflicts: Vec<Conflict>,
 }
 
 impl InsertReport {
-    /// The contradictions that somebody has to look at: all but the settled ones.
+    /// Logs every conflict that needs an operator, and returns their number.
+    pub fn log_alarms(&self) -> u64 {
+        let mut count = 0;
+        for Conflict { arrived, held, .. } in self.alarms() {
+            let IssuedCoupon { coupon_id, sequence, member_id, .. } = arrived;
+            tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database: it is in quarantine");
+            count += 1;
+        }
+        count
+    }
+
+    /// The conflicts that need an operator: all but the settled ones.
     pub fn alarms(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| !conflict.is_settled)
     }
 }
 
-/// Keeps issuances for good.
+/// Stores issuances.
 ///
 /// `insert` returns `Ok` only after COMMIT, and may be repeated with the same batch any number of times.
 #[async_trait]
 pub trait IssuanceStore: Send + Sync {
-    /// Writes a batch in one statement, and classifies what was skipped.
+    /// Writes a batch in one statement, and classifies the skipped rows.
     async fn insert(&self, batch: &[IssuedCoupon]) -> Result<InsertReport, StoreError>;
 
-    /// The largest sequence up to which the database holds every one, knowing that it holds all up to `known`.
+    /// The sequence up to which the database has every row. The caller knows that it is at least `known`.
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError>;
 
-    /// The largest sequence the database holds; 0 if none.
+    /// Largest sequence in the database; 0 if there is none.
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError>;
 
-    /// Which of `sequences` the database holds, and who holds them, in any order. What is named here is committed.
+    /// The rows with these sequences and their members, in any order. All of them are committed.
     async fn holders(
         &self,
         coupon: &CouponId,
         sequences: &[Sequence],
     ) -> Result<Vec<(Sequence, MemberId)>, StoreError>;
 
-    /// All of a coupon's issuances with a sequence above `after`, at most `limit`, in order of sequence.
+    /// Issuances of the coupon with a sequence above `after`, at most `limit`, in the order of sequences.
     async fn list(
         &self,
         coupon: &CouponId,

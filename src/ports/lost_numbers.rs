@@ -1,66 +1,66 @@
-//! Numbers that were issued and of which nobody knows any more who holds them, until an operator writes them off.
+//! Lost numbers: issued sequences without a known holder, until an operator writes them off.
 
 use async_trait::async_trait;
 
 use super::{BoxError, OpenRecovery};
 use crate::domain::{CouponId, IssuedCoupon, Note, Sequence, Timestamp};
 
-/// Numbers that an open recovery lacks.
+/// The lost numbers of an open recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// Whose they are.
+    /// Coupon under recovery.
     pub coupon: CouponId,
-    /// How many they are.
+    /// Number of lost numbers.
     pub count: u32,
-    /// The smallest of them.
+    /// Smallest lost number.
     pub first: Sequence,
-    /// The largest number known to have been issued.
+    /// Largest sequence known to be issued.
     pub last: Sequence,
-    /// When they were noticed to be lacking.
+    /// Time at which the loss was found.
     pub noticed_at: Timestamp,
-    /// Whether an operator has permitted to write them off.
+    /// Whether an operator has permitted writing them off.
     pub permitted: bool,
 }
 
-/// What became of an operator's permission.
+/// Result of an operator's permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
-    /// It is given; the recovery goes on.
+    /// The permission is stored; the recovery continues.
     Given(Loss),
-    /// Not as many are lost as the operator said.
+    /// The operator's count differs from the count of lost numbers.
     OtherCount(Loss),
-    /// Nothing of that coupon is lost.
+    /// The coupon has no lost numbers.
     NothingLost,
 }
 
-/// Why nothing is known. What was asked for may be done or not; repeating it is safe.
+/// A failed call to the database. Its outcome is unknown; repeating it is safe.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
 pub struct LossError(#[source] pub BoxError);
 
-/// Keeps the account of lost numbers.
+/// Stores lost numbers.
 ///
-/// A number that was written off has a row of its own, so that it is never given to anybody else: whoever holds it may
-/// have been told. Never more than the total are issued, those that were written off included.
+/// A number that is written off gets a row of its own, so that it is never issued again: its holder may have been
+/// answered. The written-off numbers count towards the total.
 #[async_trait]
 pub trait LostNumbers: Send + Sync {
-    /// What is lost in the recoveries under way, in the order of the coupons' ids, at most `limit`.
+    /// Losses of the recoveries under way, in the order of the coupons' ids, at most `limit`.
     async fn list(&self, limit: u32) -> Result<Vec<Loss>, LossError>;
 
-    /// Notes that `open` lacks numbers above `watermark`, up to `last`; `None` if no row is missing there. A permission
-    /// stays only if no more are missing than it was given for, in the same recovery.
-    async fn note(
+    /// Stores that sequences above `watermark` up to `last` are lost in the recovery `open`; `None` if the database has
+    /// all of them. A permission of the same recovery stays valid only if the count has not grown.
+    async fn record(
         &self,
         open: &OpenRecovery,
         watermark: Sequence,
         last: Sequence,
     ) -> Result<Option<Loss>, LossError>;
 
-    /// Permits to write off what is lost of `coupon`, which must be `count` numbers.
+    /// Permits writing off the lost numbers of `coupon`, if there are exactly `count`.
     async fn permit(&self, coupon: &CouponId, count: u32, note: &Note) -> Result<Permission, LossError>;
 
-    /// The lost numbers above `after`, up to `last`, at most `limit`, in order, each with the earliest moment at which it can
-    /// have been issued: when the one before it was, or the coupon opened.
+    /// Lost numbers above `after` up to `last`, at most `limit`, in order. Each has the earliest time at which it can
+    /// have been issued: the time of the issuance before it, or the coupon's opening.
     async fn missing(
         &self,
         coupon: &CouponId,
@@ -69,10 +69,10 @@ pub trait LostNumbers: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(Sequence, Timestamp)>, LossError>;
 
-    /// Writes rows for numbers that nobody holds, and that they were written off, in one step. A number that has a row by
-    /// now keeps it. Gives how many were written.
+    /// Writes rows for lost numbers, and their record as written off, in one step. A number that has a row by now keeps
+    /// it. Returns the count of new rows.
     async fn write_off(&self, rows: &[IssuedCoupon]) -> Result<u32, LossError>;
 
-    /// How many numbers of `coupon` have been written off.
-    async fn written_off(&self, coupon: &CouponId) -> Result<u32, LossError>;
+    /// Count of written-off numbers of `coupon`.
+    async fn count_written_off(&self, coupon: &CouponId) -> Result<u32, LossError>;
 }

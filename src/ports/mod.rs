@@ -1,4 +1,4 @@
-//! What the service needs of the world outside: traits only. Their docs say what must hold after a crash.
+//! Traits for the services outside the process. Their docs state the guarantees, also after a crash.
 
 #![warn(missing_docs)]
 
@@ -15,7 +15,7 @@ mod outbox;
 mod quarantine;
 mod vitals;
 
-/// The cause behind a port's error, whatever technology it came from.
+/// Cause of a port's error, from any technology.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub use admission_engine::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};

@@ -1,24 +1,24 @@
-//! What has been decided but is not yet known to be in the database.
+//! The outbox: decided issuances that may not be in the database yet.
 
 use async_trait::async_trait;
 
 use super::EngineError;
 use crate::domain::{CouponId, Grant, MemberId, Sequence, Traceparent};
 
-/// One issuance on its way.
+/// One decided issuance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
-    /// Who it was issued to.
+    /// The holder.
     pub member: MemberId,
-    /// Its sequence and time.
+    /// Sequence and time.
     pub grant: Grant,
-    /// The trace of the request that asked for it.
+    /// Trace of the issue request.
     pub traceparent: Option<Traceparent>,
 }
 
-/// Written by the engine in the same atomic step that decides; read by publishers.
+/// Entries are written by the engine in the atomic step that decides, and read by publishers.
 ///
-/// An entry leaves only by [`Outbox::trim`], which may be called only for what the database holds.
+/// Only [`Outbox::trim`] removes entries. Its caller must know that the database has them.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Entries with a sequence above `after`, in order, at most `limit`.
@@ -29,9 +29,9 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, EngineError>;
 
-    /// Drops every entry up to and including `through`. Idempotent.
+    /// Removes every entry up to and including `through`. Idempotent.
     async fn trim(&self, coupon: &CouponId, through: Sequence) -> Result<(), EngineError>;
 
-    /// How many entries there are.
+    /// Number of entries.
     async fn depth(&self, coupon: &CouponId) -> Result<u64, EngineError>;
 }

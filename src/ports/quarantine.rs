@@ -1,69 +1,69 @@
-//! What contradicts the database: issuances that were kept apart, and what operators say of them.
+//! The quarantine: issuances that contradict the database, and the operators' notes on them.
 
 use async_trait::async_trait;
 
 use super::{BoxError, Conflict};
 use crate::domain::{CouponId, Note, Timestamp};
 
-/// The number of a contradiction, in the order in which they were noticed; from 1.
+/// Number of a conflict in the order of arrival, from 1.
 pub type ConflictId = i64;
 
-/// What an operator said of a contradiction.
+/// The closing of a conflict by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// When.
+    /// Time of the settlement.
     pub at: Timestamp,
-    /// What was found, and what was done about it.
+    /// Cause of the conflict and the remedy, in the operator's words.
     pub note: String,
 }
 
-/// A contradiction as it is kept.
+/// A conflict in the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptConflict {
-    /// Its number.
+    /// Number of the conflict.
     pub id: ConflictId,
-    /// What arrived, and what stood in its way.
+    /// The arrived issuance and the row it contradicts.
     pub conflict: Conflict,
-    /// When it arrived first.
+    /// Time of the first arrival.
     pub noticed_at: Timestamp,
-    /// Absent as long as nobody has settled it.
+    /// Absent until an operator settles the conflict.
     pub settlement: Option<Settlement>,
 }
 
-/// Which contradictions are wanted.
+/// Filter and page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhichConflicts {
-    /// Those of this coupon only.
+    /// Only conflicts of this coupon.
     pub coupon: Option<CouponId>,
-    /// Those that are settled, or those that are not.
+    /// Settled conflicts, or else open ones.
     pub are_settled: bool,
-    /// Those with a larger number than this.
+    /// Only conflicts with a larger number.
     pub after: ConflictId,
-    /// At most so many.
+    /// Size of the page.
     pub limit: u32,
 }
 
-/// Why the quarantine could not be dealt with.
+/// A failed call to the quarantine's database.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not answer: {0}")]
 pub struct QuarantineError(#[source] pub BoxError);
 
-/// The contradictions, for operators.
+/// Conflicts, for operators.
 ///
-/// [`super::IssuanceStore::insert`] brings them in. Nothing takes them out: a settled one stays, so that the very same
-/// issuance is known when it arrives again.
+/// [`super::IssuanceStore::insert`] adds them. None is removed: a settled conflict stays, so that the same issuance is
+/// recognized when it arrives again.
 #[async_trait]
 pub trait Quarantine: Send + Sync {
-    /// The contradictions that are wanted, in the order of their numbers.
+    /// One page of conflicts, in the order of their numbers.
     async fn conflicts(&self, which: &WhichConflicts) -> Result<Vec<KeptConflict>, QuarantineError>;
 
-    /// The one of this number.
+    /// The conflict of this number.
     async fn conflict(&self, id: ConflictId) -> Result<Option<KeptConflict>, QuarantineError>;
 
-    /// How many of a coupon are settled.
-    async fn settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError>;
+    /// Count of the coupon's settled conflicts.
+    async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError>;
 
-    /// Settles the one of this number for good, and gives it as it is now; `None` if there is none. One that is settled
-    /// already keeps its settlement, so that the call may be repeated.
+    /// Settles a conflict for good and returns it; `None` if there is none of this number. A settled conflict keeps its
+    /// first settlement, so that the call may be repeated.
     async fn settle(&self, id: ConflictId, note: &Note) -> Result<Option<KeptConflict>, QuarantineError>;
 }

@@ -1,39 +1,39 @@
-//! What is looked at to see whether the services around the node are well. Nothing is decided by it.
+//! Measurements of the services around a node. No decision depends on them.
 
 use async_trait::async_trait;
 
 use super::BusError;
 
-/// How many messages the broker has.
+/// Queue lengths in the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queues {
-    /// Waiting for a persister, not counting those in the hands of one. A message is one event or several.
+    /// Messages for persisters, without those in flight. A message has one event or several.
     pub waiting: u64,
-    /// Set aside, for an operator to look at.
+    /// Dead letters.
     pub dead: u64,
 }
 
-/// Looks into the broker's queues, apart from everything that publishes and reads them: a look that fails or hangs costs
-/// nothing but the look.
+/// Reads queue lengths on a connection of its own, so that a slow or failed reading disturbs neither publishers nor
+/// consumers.
 #[async_trait]
 pub trait QueueWatch: Send + Sync {
-    /// How many messages there are now, within a bound of its own.
+    /// Present lengths, within a bound of its own.
     async fn queues(&self) -> Result<Queues, BusError>;
 }
 
-/// How much of a pool of connections is in use.
+/// Usage of a connection pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
-    /// Connections that are open.
+    /// Open connections.
     pub open: u32,
-    /// Those of them that nobody uses.
+    /// Idle ones among the open connections.
     pub idle: u32,
-    /// The most that may be open.
+    /// Upper limit of open connections.
     pub max: u32,
 }
 
 /// A pool of connections.
 pub trait ConnectionPool: Send + Sync {
-    /// How much of it is in use now. Asks nobody.
+    /// Present usage, without I/O.
     fn usage(&self) -> PoolUse;
 }

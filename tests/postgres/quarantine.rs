@@ -29,8 +29,8 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
     assert!(settlement.at >= of_first.noticed_at, "{settled:?}");
     assert_eq!(stage.store.conflict(of_first.id).await.unwrap().as_ref(), Some(&settled));
     assert_eq!(conflicts(&stage, true).await, std::slice::from_ref(&settled));
-    assert_eq!(stage.store.settled(&id("drop")).await.unwrap(), 1);
-    assert_eq!(stage.store.settled(&id("other")).await.unwrap(), 0);
+    assert_eq!(stage.store.count_settled(&id("drop")).await.unwrap(), 1);
+    assert_eq!(stage.store.count_settled(&id("other")).await.unwrap(), 0);
 
     // In whatever company: the first is known, the second is as much an alarm as before.
     for batch in [vec![first.clone()], vec![second.clone(), first.clone(), issuance("max", 3)]] {

@@ -30,10 +30,10 @@ pub struct HeartbeatDeps {
 }
 
 impl HeartbeatDeps {
-    async fn beat(&self) {
+    async fn heartbeat(&self) {
         panics::visit(Self::KIND, "beat");
         let begun = Instant::now();
-        match self.peers.beat().await {
+        match self.peers.heartbeat().await {
             Ok(open) => {
                 let Some(recoveries) = &self.recoveries else { return };
                 for coupon in recoveries.heard(open, begun) {
@@ -53,8 +53,8 @@ impl BackgroundTask for HeartbeatDeps {
 
     async fn run(self, mut leave: StopSignal) {
         while !leave.is_set() {
-            self.beat().await;
-            let _rested_or_leaving = timeout(BEAT, leave.due()).await;
+            self.heartbeat().await;
+            let _rested_or_leaving = timeout(BEAT, leave.wait()).await;
         }
         if leave.is_for_good() {
             if let Some(recoveries) = &self.recoveries {

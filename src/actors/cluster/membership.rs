@@ -100,11 +100,11 @@ impl Membership {
     ///
     /// # Errors
     /// [`ClusterError`] if nobody heard it.
-    pub(crate) async fn beat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
+    pub(crate) async fn heartbeat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
         let begun = Instant::now();
         let aware = self.state().aware;
         let free = self.reading().filter(|_| self.hands.is_idle(begun));
-        let beat = bounded(self.cluster.beat(&self.node, aware, free)).await;
+        let beat = bounded(self.cluster.heartbeat(&self.node, aware, free)).await;
         let mut state = self.state();
         if beat.is_err() || state.last_beat.is_some_and(|last| begun - last > BEAT_LATE_AFTER) {
             state.steady_since = None;
@@ -159,7 +159,7 @@ impl Membership {
         self.engine.announce().await?;
         let (told, deadline) = (Instant::now(), Instant::now() + HEARD_WITHIN);
         loop {
-            let unaware = bounded(self.cluster.unaware(now, self.patience())).await?;
+            let unaware = bounded(self.cluster.count_lagging(now, self.patience())).await?;
             if unaware == 0 && told.elapsed() >= TRUST_BY_LOOK {
                 return Ok(());
             }

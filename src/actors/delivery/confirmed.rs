@@ -1,11 +1,13 @@
-//! Which sequences the broker has confirmed: for each coupon a set of ranges, so that a million of them are one.
+//! The sequences that the broker has confirmed: for each coupon a set of ranges, so that a million sequences in a row take
+//! one entry.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::domain::{CouponId, Sequence};
+use crate::sync::Locked;
 
-/// Ranges of sequences, disjoint and not touching: first to last.
+/// Disjoint ranges that do not touch: first sequence to last sequence.
 #[derive(Debug, Default)]
 struct Ranges(BTreeMap<Sequence, Sequence>);
 
@@ -30,7 +32,7 @@ impl Ranges {
         self.0.range(..=sequence).next_back().is_some_and(|(_, last)| *last >= sequence)
     }
 
-    /// The largest sequence up to which everything after `floor` is in.
+    /// The largest sequence up to which the ranges contain every sequence after `floor`.
     fn through(&self, floor: Sequence) -> Sequence {
         let next = floor.saturating_add(1);
         self.0.range(..=next).next_back().map_or(floor, |(_, last)| floor.max(*last))
@@ -41,13 +43,13 @@ impl Ranges {
     }
 }
 
-/// What this node knows to be in the broker's hands. Lost with the node, and then made good by publishing again.
+/// The confirms that this node has received. They are lost with the node; the sweep then publishes the entries again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Confirmed(Arc<Mutex<HashMap<CouponId, Ranges>>>);
+pub(crate) struct Confirmed(Arc<Locked<HashMap<CouponId, Ranges>>>);
 
 impl Confirmed {
     pub(crate) fn add(&self, coupon: &CouponId, sequence: Sequence) {
-        let mut coupons = self.lock();
+        let mut coupons = self.0.lock();
         match coupons.get_mut(coupon) {
             Some(ranges) => ranges.add(sequence),
             None => coupons.entry(coupon.clone()).or_default().add(sequence),
@@ -55,33 +57,29 @@ impl Confirmed {
     }
 
     pub(crate) fn contains(&self, coupon: &CouponId, sequence: Sequence) -> bool {
-        self.lock().get(coupon).is_some_and(|ranges| ranges.contains(sequence))
+        self.0.lock().get(coupon).is_some_and(|ranges| ranges.contains(sequence))
     }
 
-    /// The largest sequence up to which everything after `floor` is confirmed.
+    /// The largest sequence up to which every sequence after `floor` is confirmed.
     pub(crate) fn through(&self, coupon: &CouponId, floor: Sequence) -> Sequence {
-        self.lock().get(coupon).map_or(floor, |ranges| ranges.through(floor))
+        self.0.lock().get(coupon).map_or(floor, |ranges| ranges.through(floor))
     }
 
-    /// The largest sequence that is confirmed, whatever lacks below it.
+    /// The largest confirmed sequence; there may be gaps below it.
     pub(crate) fn last(&self, coupon: &CouponId) -> Option<Sequence> {
-        self.lock().get(coupon)?.0.last_key_value().map(|(_, last)| *last)
+        self.0.lock().get(coupon)?.0.last_key_value().map(|(_, last)| *last)
     }
 
-    /// Lets go of what the database holds.
+    /// Forgets the sequences that the database holds.
     pub(crate) fn forget_through(&self, coupon: &CouponId, through: Sequence) {
-        if let Some(ranges) = self.lock().get_mut(coupon) {
+        if let Some(ranges) = self.0.lock().get_mut(coupon) {
             ranges.forget_through(through);
         }
     }
 
-    /// Lets go of everything: the broker no longer has what it confirmed.
+    /// Forgets all sequences of the coupon: the broker has lost messages that it had confirmed.
     pub(crate) fn forget(&self, coupon: &CouponId) {
-        self.lock().remove(coupon);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<CouponId, Ranges>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(coupon);
     }
 }
 
@@ -94,7 +92,7 @@ mod tests {
     use super::Ranges;
 
     #[test]
-    fn neighbours_grow_together() {
+    fn adjacent_sequences_share_a_range() {
         let mut ranges = Ranges::default();
         for sequence in [1, 3, 2, 5] {
             ranges.add(sequence);

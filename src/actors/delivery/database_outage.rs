@@ -1,45 +1,47 @@
-//! Whether the database answers a node's persisters: it is said once when it no longer does, and once when it does again.
+//! An outage of the database, logged once when it begins and once when it ends, not by every persister.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-/// The silence of the database as all persisters of one node see it. Cheap to clone; all clones are the same silence.
+use crate::sync::Locked;
+
+/// Shared by all persisters of a node; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct DatabaseOutage {
-    state: Arc<Mutex<State>>,
+    state: Arc<Locked<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    lasts: bool,
-    /// When that changed last. What was begun before says nothing of how it is since.
+    is_out: bool,
+    /// Time of the last change. The result of a write that started earlier is outdated.
     since: Option<Instant>,
 }
 
 impl DatabaseOutage {
-    /// Notes that what was begun at `begun` had no answer; says so if the database answered until now.
-    pub(crate) fn had_no_answer(&self, begun: Instant, error: &dyn std::error::Error) {
-        if self.changes(begun, true) {
-            tracing::warn!(error = %error, "the database does not answer: the persisters wait, and keep what they have");
+    /// Records that the write started at `started` failed, and logs the begin of an outage.
+    pub(crate) fn record_failure(&self, started: Instant, error: &dyn std::error::Error) {
+        if self.changes_to(true, started) {
+            tracing::warn!(error = %error, "the database does not answer: persisters keep their deliveries and retry");
         } else {
-            tracing::debug!(error = %error, "the database did not answer");
+            tracing::debug!(error = %error, "the database did not answer a persister");
         }
     }
 
-    /// Notes that what was begun at `begun` had an answer; says so if the database did not answer until now.
-    pub(crate) fn had_an_answer(&self, begun: Instant) {
-        if self.changes(begun, false) {
+    /// Records that the write started at `started` was answered, and logs the end of an outage.
+    pub(crate) fn record_answer(&self, started: Instant) {
+        if self.changes_to(false, started) {
             tracing::info!("the database answers again");
         }
     }
 
-    fn changes(&self, begun: Instant, lasts: bool) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.lasts == lasts || state.since.is_some_and(|since| begun < since) {
+    fn changes_to(&self, is_out: bool, started: Instant) -> bool {
+        let mut state = self.state.lock();
+        if state.is_out == is_out || state.since.is_some_and(|since| started < since) {
             return false;
         }
-        *state = State { lasts, since: Some(Instant::now()) };
+        *state = State { is_out, since: Some(Instant::now()) };
         true
     }
 }
@@ -49,20 +51,18 @@ mod tests {
     use super::{DatabaseOutage, Instant};
 
     #[test]
-    fn a_silence_begins_once_and_ends_once_for_all_persisters_of_a_node() {
-        let (one, other) = (DatabaseOutage::default(), DatabaseOutage::default());
-        let same = one.clone();
-        let early = Instant::now();
-        assert!(!one.changes(early, false), "it answered all the time");
-        assert!(
-            one.changes(early, true)
-                && !same.changes(Instant::now(), true)
-                && !one.changes(Instant::now(), true)
-        );
-        assert!(!same.changes(early, false), "what was begun before the silence does not end it");
-        let late = Instant::now();
-        assert!(same.changes(late, false) && !one.changes(Instant::now(), false));
-        assert!(!one.changes(late, true), "nor does a wait from within it make another");
-        assert!(one.changes(Instant::now(), true) && other.changes(Instant::now(), true));
+    fn an_outage_begins_once_and_ends_once_for_all_persisters_of_a_node() {
+        let outage = DatabaseOutage::default();
+        let clone = outage.clone();
+        let before = Instant::now();
+        assert!(!outage.changes_to(false, before), "there is no outage yet");
+        assert!(outage.changes_to(true, before));
+        assert!(!clone.changes_to(true, Instant::now()) && !outage.changes_to(true, Instant::now()));
+        assert!(!clone.changes_to(false, before), "a write from before the outage does not end it");
+        let during = Instant::now();
+        assert!(clone.changes_to(false, during) && !outage.changes_to(false, Instant::now()));
+        assert!(!outage.changes_to(true, during), "a write from within the outage does not begin another");
+        assert!(outage.changes_to(true, Instant::now()));
+        assert!(DatabaseOutage::default().changes_to(true, Instant::now()), "nodes are independent");
     }
 }

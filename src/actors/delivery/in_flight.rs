@@ -1,79 +1,77 @@
-//! What the persisters of this node have in hand: it has left the queue and is not in the database yet, and nobody but the
-//! node itself can tell.
+//! Deliveries in flight on this node: they have left the queue and are not in the database yet, so that only the node
+//! itself knows of them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a delivery may be in hand before the node says so. Persisters write in milliseconds; only one that is held up
-/// takes longer.
+use crate::sync::Locked;
+
+/// Age from which a delivery in flight keeps the node from being idle. Persisters write in milliseconds; only a persister
+/// that is held up takes longer.
 pub(crate) const IN_FLIGHT_AT_MOST: Duration = Duration::from_secs(1);
-/// For how long a node is not free after it has given something back: another one may have it in hand by then, and has to
-/// have had the time to say so.
+/// Time for which a returned delivery keeps the node from being idle. By then another node has received it, and has
+/// reported that it is not idle.
 const RETURNED_RECENTLY_FOR: Duration = Duration::from_secs(3);
 
-/// The hands of one node's persisters. Cheap to clone; all clones are the same hands.
+/// Tracks the deliveries in flight of all persisters of a node. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<Mutex<State>>);
+pub struct InFlight(Arc<Locked<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of each persister that has something in hand, the moment before which everything it was delivered is settled.
-    settled_before: HashMap<u64, Instant>,
-    /// The name of the next one.
-    next: u64,
-    given_back: Option<Instant>,
+    /// Per busy persister: deliveries received before this instant are acknowledged.
+    acknowledged_before: HashMap<u64, Instant>,
+    next_id: u64,
+    last_return: Option<Instant>,
 }
 
-/// What one persister has in hand. Dropping it says that it was given back, as when the persister fails or panics.
+/// The deliveries in flight of one persister. Dropped without [`InFlightGuard::finish`], as after an error or a panic, it
+/// counts them as returned to the queue.
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
-    hands: InFlight,
-    name: u64,
-    is_settled: bool,
+    in_flight: InFlight,
+    id: u64,
+    is_finished: bool,
 }
 
 impl InFlight {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts the caller as a busy persister, whose deliveries are received from now on.
+    pub(crate) fn track(&self) -> InFlightGuard {
+        let mut state = self.0.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.acknowledged_before.insert(id, Instant::now());
+        InFlightGuard { in_flight: self.clone(), id, is_finished: false }
     }
 
-    /// Says that a persister had nothing in hand until now, and has something from now on.
-    pub(crate) fn hold(&self) -> InFlightGuard {
-        let mut state = self.state();
-        let name = state.next;
-        state.next += 1;
-        state.settled_before.insert(name, Instant::now());
-        InFlightGuard { hands: self.clone(), name, is_settled: false }
-    }
-
-    /// Whether at `now` nothing was in hand for longer than [`IN_FLIGHT_AT_MOST`], and nothing has lately been given back.
+    /// Whether at `now` no delivery is in flight for [`IN_FLIGHT_AT_MOST`], and none was returned recently.
     pub(crate) fn is_idle(&self, now: Instant) -> bool {
-        let state = self.state();
+        let state = self.0.lock();
         let is_old = |since: &Instant| now.saturating_duration_since(*since) >= IN_FLIGHT_AT_MOST;
-        let lately = |at: Instant| now.saturating_duration_since(at) < RETURNED_RECENTLY_FOR;
-        !state.settled_before.values().any(is_old) && !state.given_back.is_some_and(lately)
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < RETURNED_RECENTLY_FOR;
+        !state.acknowledged_before.values().any(is_old) && !state.last_return.is_some_and(is_recent)
     }
 }
 
 impl InFlightGuard {
-    /// Says that everything that was delivered before `moment` is settled, but there may be more.
-    pub(crate) fn settled_before(&self, moment: Instant) {
-        self.hands.state().settled_before.insert(self.name, moment);
+    /// Records that every delivery received before `moment` is acknowledged. There may be later ones.
+    pub(crate) fn acknowledged_before(&self, moment: Instant) {
+        self.in_flight.0.lock().acknowledged_before.insert(self.id, moment);
     }
 
-    /// Says that nothing is in hand any more, and nothing was given back.
-    pub(crate) fn settled(mut self) {
-        self.is_settled = true;
+    /// Records that every delivery is acknowledged.
+    pub(crate) fn finish(mut self) {
+        self.is_finished = true;
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut state = self.hands.state();
-        state.settled_before.remove(&self.name);
-        if !self.is_settled {
-            state.given_back = Some(Instant::now());
+        let mut state = self.in_flight.0.lock();
+        state.acknowledged_before.remove(&self.id);
+        if !self.is_finished {
+            state.last_return = Some(Instant::now());
         }
     }
 }
@@ -83,27 +81,28 @@ mod tests {
     use super::{Duration, IN_FLIGHT_AT_MOST, InFlight, Instant, RETURNED_RECENTLY_FOR};
 
     #[test]
-    fn what_is_held_for_long_counts_until_it_is_settled() {
-        let hands = InFlight::default();
-        let (one, other) = (hands.hold(), hands.clone().hold());
+    fn an_old_delivery_keeps_the_node_busy_until_it_is_acknowledged() {
+        let in_flight = InFlight::default();
+        let first = in_flight.track();
+        let second = in_flight.clone().track();
         let later = Instant::now() + IN_FLIGHT_AT_MOST;
-        assert!(hands.is_idle(Instant::now()) && !hands.is_idle(later));
-        one.settled();
-        assert!(!hands.is_idle(later));
-        other.settled_before(later);
-        assert!(hands.is_idle(later), "what came before is a row, and there may be more");
-        assert!(!hands.is_idle(later + IN_FLIGHT_AT_MOST));
-        other.settled();
-        assert!(hands.is_idle(later + IN_FLIGHT_AT_MOST));
+        assert!(in_flight.is_idle(Instant::now()) && !in_flight.is_idle(later));
+        first.finish();
+        assert!(!in_flight.is_idle(later));
+        second.acknowledged_before(later);
+        assert!(in_flight.is_idle(later), "earlier deliveries are rows, and there may be later ones");
+        assert!(!in_flight.is_idle(later + IN_FLIGHT_AT_MOST));
+        second.finish();
+        assert!(in_flight.is_idle(later + IN_FLIGHT_AT_MOST));
     }
 
     #[test]
-    fn what_was_given_back_is_somebody_elses_in_a_while() {
-        let hands = InFlight::default();
-        drop(hands.hold());
+    fn a_returned_delivery_keeps_the_node_busy_for_a_while() {
+        let in_flight = InFlight::default();
+        drop(in_flight.track());
         let now = Instant::now();
-        assert!(!hands.is_idle(now));
-        assert!(!hands.is_idle(now + RETURNED_RECENTLY_FOR - Duration::from_millis(500)));
-        assert!(hands.is_idle(now + RETURNED_RECENTLY_FOR));
+        assert!(!in_flight.is_idle(now));
+        assert!(!in_flight.is_idle(now + RETURNED_RECENTLY_FOR - Duration::from_millis(500)));
+        assert!(in_flight.is_idle(now + RETURNED_RECENTLY_FOR));
     }
 }

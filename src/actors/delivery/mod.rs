@@ -1,5 +1,5 @@
-//! The way of an issuance from the engine to the database: publisher, RabbitMQ, persisters; and the board on which they
-//! record its ack level.
+//! The path of an issuance from the engine to the database: publisher, RabbitMQ, persisters; and the board on which they
+//! report its ack level.
 
 pub(super) mod ack_board;
 pub(super) mod confirmed;

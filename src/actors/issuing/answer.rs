@@ -1,34 +1,30 @@
-//! What comes back to whoever asked for a coupon.
+//! Answers to an issue request.
 
 use crate::domain::{IssuedCoupon, Rejection, Timestamp};
 
-/// A coupon in the member's hands.
+/// The member's issuance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The coupon.
     pub coupon: IssuedCoupon,
-    /// Whether the member held it before they asked.
+    /// Whether an earlier request issued it.
     pub again: bool,
 }
 
-/// The engine's true word on one member.
+/// The decision on one member, by the engine or by the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The member holds a coupon.
     Issued(Issued),
-    /// The member gets none.
     Rejected {
-        /// Why not.
         rejection: Rejection,
-        /// When the window begins, by the clock of this node, if that is why.
+        /// Begin of the sale period; present if the rejection is [`Rejection::NotOpen`].
         opens_at: Option<Timestamp>,
     },
 }
 
-/// Why nobody can say. None of these is ever a "no": asking again gives the true answer.
+/// Reasons for having no decision. None of them is a rejection: requesting again gives the true answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    /// Too many are waiting already; nothing was asked.
+pub enum IssueError {
+    /// The queue of the coupon is full; the engine was not asked.
     #[error("too many members are waiting for this coupon")]
     Overloaded,
     /// The engine is being verified; nothing was decided.

@@ -1,4 +1,4 @@
-//! Requests in order of arrival, and the one batch that is under way.
+//! The queue of issue requests of one coupon, in order of arrival. It gives out one batch at a time.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,98 +6,88 @@ use std::time::Instant;
 use actix::Message;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::answer::AskError;
+use super::answer::IssueError;
 use crate::domain::{MemberId, Rejection, Traceparent, Verdict};
 use crate::ports::MAX_BATCH;
 
-/// The engine's word on one member, on its way back.
-pub(super) type Reply = Result<Verdict, AskError>;
+pub(super) type Reply = Result<Verdict, IssueError>;
 
-/// One member who waits.
+/// One issue request that waits for its verdict.
 #[derive(Debug)]
-pub(super) struct Ask {
-    /// Who.
+pub(super) struct QueuedRequest {
     pub(super) member: MemberId,
-    /// The trace of the request.
     pub(super) traceparent: Option<Traceparent>,
-    /// Where the answer goes. When it is dropped unanswered, the asker asks again.
+    /// Dropped without an answer, it makes the handle send the request again.
     pub(super) reply: oneshot::Sender<Reply>,
-    /// When the asker stops waiting.
     pub(super) deadline: Instant,
-    /// The place in the queue; it is free again when the ask is gone, however it went.
+    /// Bounds the queue; released when the request is dropped, answered or not.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// Asks the coupon's actor for a coupon.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct IssueCoupon(pub(super) Ask);
+pub(super) struct IssueCoupon(pub(super) QueuedRequest);
 
-/// A queue that gives out one batch at a time: under load batches grow by themselves, at rest nobody waits.
+/// One batch at a time makes batches grow with the load, while a lone request is decided at once.
 #[derive(Debug, Default)]
 pub(super) struct BatchQueue {
-    waiting: VecDeque<Ask>,
+    waiting: VecDeque<QueuedRequest>,
     in_flight: bool,
-    /// By which change of the gate everybody here has been judged, or came after it.
-    judged_at: u64,
+    /// Version of the gate against which the queue was last filtered.
+    filtered_at: u64,
 }
 
 impl BatchQueue {
-    /// Puts one at the end.
-    pub(super) fn push(&mut self, ask: Ask) {
-        self.waiting.push_back(ask);
+    pub(super) fn push(&mut self, request: QueuedRequest) {
+        self.waiting.push_back(request);
     }
 
-    /// The next batch, unless one is under way or nobody waits. Askers who have gone are left out.
-    pub(super) fn next_batch(&mut self) -> Option<Vec<Ask>> {
+    /// The next batch, unless one is in flight or the queue is empty. Skips requests of clients that have gone.
+    pub(super) fn next_batch(&mut self) -> Option<Vec<QueuedRequest>> {
         if self.in_flight {
             return None;
         }
         let mut batch = Vec::with_capacity(self.waiting.len().min(MAX_BATCH));
         while batch.len() < MAX_BATCH
-            && let Some(ask) = self.waiting.pop_front()
+            && let Some(request) = self.waiting.pop_front()
         {
-            if !ask.reply.is_closed() {
-                batch.push(ask);
+            if !request.reply.is_closed() {
+                batch.push(request);
             }
         }
         self.in_flight = !batch.is_empty();
         self.in_flight.then_some(batch)
     }
 
-    /// Answers everybody whom `judge` turns away, so that a crowd which waits when the last coupon goes hears it at once
-    /// instead of batch by batch. Once for each change of the gate is enough, and all that a long queue can bear.
-    pub(super) fn turn_away(&mut self, change: u64, judge: impl Fn(&MemberId) -> Option<Rejection>) {
-        if std::mem::replace(&mut self.judged_at, change) == change {
+    /// Answers every request that `judge` rejects, so that a long queue learns of the sold-out coupon at once instead of
+    /// batch by batch. Runs once for each version of the gate: filtering a long queue more often would cost too much.
+    pub(super) fn reject(&mut self, gate_version: u64, judge: impl Fn(&MemberId) -> Option<Rejection>) {
+        if std::mem::replace(&mut self.filtered_at, gate_version) == gate_version {
             return;
         }
-        let stay = |ask: Ask| match judge(&ask.member) {
+        let keep = |request: QueuedRequest| match judge(&request.member) {
             Some(rejection) => {
-                // The asker may have gone by itself at the same moment.
-                let _gone = ask.reply.send(Ok(Verdict::Rejected(rejection)));
+                let _client_gone = request.reply.send(Ok(Verdict::Rejected(rejection)));
                 None
             }
-            None => Some(ask),
+            None => Some(request),
         };
-        self.waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(stay).collect();
+        self.waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(keep).collect();
     }
 
-    /// Says that the batch under way is over.
     pub(super) fn batch_done(&mut self) {
         self.in_flight = false;
     }
 
-    /// Answers those whose time is up, so that a stuck engine cannot fill the queue for good.
+    /// Answers the requests at the front that are past their deadline, so that a stuck engine cannot keep the queue full.
     pub(super) fn expire(&mut self, now: Instant) {
-        while self.waiting.front().is_some_and(|ask| ask.deadline <= now) {
-            if let Some(ask) = self.waiting.pop_front() {
-                // The asker may have gone by itself at the same moment.
-                let _gone = ask.reply.send(Err(AskError::Overloaded));
+        while self.waiting.front().is_some_and(|request| request.deadline <= now) {
+            if let Some(request) = self.waiting.pop_front() {
+                let _client_gone = request.reply.send(Err(IssueError::Overloaded));
             }
         }
     }
 
-    /// How many wait.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.waiting.len()
@@ -111,22 +101,22 @@ mod tests {
 
     use tokio::sync::{Semaphore, oneshot};
 
-    use super::{Ask, AskError, BatchQueue, MAX_BATCH, MemberId, Rejection, Reply, Verdict};
+    use super::{BatchQueue, IssueError, MAX_BATCH, MemberId, QueuedRequest, Rejection, Reply, Verdict};
 
-    struct Askers {
+    struct Clients {
         permits: Arc<Semaphore>,
         replies: Vec<oneshot::Receiver<Reply>>,
     }
 
-    impl Askers {
+    impl Clients {
         fn new() -> Self {
             Self { permits: Arc::new(Semaphore::new(1_000)), replies: Vec::new() }
         }
 
-        fn ask(&mut self, n: usize, deadline: Instant) -> Ask {
+        fn request(&mut self, n: usize, deadline: Instant) -> QueuedRequest {
             let (reply, receiver) = oneshot::channel();
             self.replies.push(receiver);
-            Ask {
+            QueuedRequest {
                 member: MemberId::parse(&format!("m{n}")).unwrap(),
                 traceparent: None,
                 reply,
@@ -142,60 +132,61 @@ mod tests {
 
     #[test]
     fn batches_keep_the_order_of_arrival_and_the_bound() {
-        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
+        let (mut clients, mut queue) = (Clients::new(), BatchQueue::default());
         for n in 0..MAX_BATCH + 3 {
-            queue.push(askers.ask(n, later()));
+            queue.push(clients.request(n, later()));
         }
         let first = queue.next_batch().unwrap();
         assert_eq!(first.len(), MAX_BATCH);
         assert!(queue.next_batch().is_none(), "one batch at a time");
         queue.batch_done();
-        let second: Vec<_> = queue.next_batch().unwrap().iter().map(|ask| ask.member.to_string()).collect();
+        let second: Vec<_> =
+            queue.next_batch().unwrap().iter().map(|request| request.member.to_string()).collect();
         assert_eq!(second, ["m256", "m257", "m258"]);
     }
 
     #[test]
-    fn nobody_waiting_makes_no_batch_and_leaves_the_way_free() {
-        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
+    fn an_empty_queue_makes_no_batch_and_does_not_block_the_next() {
+        let (mut clients, mut queue) = (Clients::new(), BatchQueue::default());
         assert!(queue.next_batch().is_none());
-        queue.push(askers.ask(1, later()));
+        queue.push(clients.request(1, later()));
         assert!(queue.next_batch().is_some());
     }
 
     #[test]
-    fn a_crowd_is_turned_away_but_for_those_who_may_hold_one() {
-        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
+    fn a_closed_gate_rejects_the_queue_except_possible_holders() {
+        let (mut clients, mut queue) = (Clients::new(), BatchQueue::default());
         for n in 0..5 {
-            queue.push(askers.ask(n, later()));
+            queue.push(clients.request(n, later()));
         }
-        queue.turn_away(0, |_| Some(Rejection::SoldOut));
-        assert_eq!(queue.len(), 5, "they have been judged by that already");
-        queue.turn_away(1, |member| (member.as_str() != "m3").then_some(Rejection::SoldOut));
+        queue.reject(0, |_| Some(Rejection::SoldOut));
+        assert_eq!(queue.len(), 5, "the queue has been filtered against that version already");
+        queue.reject(1, |member| (member.as_str() != "m3").then_some(Rejection::SoldOut));
         let left = queue.next_batch().unwrap();
-        assert_eq!(left.iter().map(|ask| ask.member.as_str()).collect::<Vec<_>>(), ["m3"]);
-        assert_eq!(askers.replies[0].try_recv().unwrap(), Ok(Verdict::Rejected(Rejection::SoldOut)));
-        assert_eq!(askers.permits.available_permits(), 999, "only who is still asked for holds a place");
+        assert_eq!(left.iter().map(|request| request.member.as_str()).collect::<Vec<_>>(), ["m3"]);
+        assert_eq!(clients.replies[0].try_recv().unwrap(), Ok(Verdict::Rejected(Rejection::SoldOut)));
+        assert_eq!(clients.permits.available_permits(), 999, "only the remaining request holds a permit");
     }
 
     #[test]
-    fn those_who_have_gone_are_not_asked_for() {
-        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
-        queue.push(askers.ask(1, later()));
-        askers.replies.clear();
+    fn requests_of_clients_that_have_gone_are_skipped() {
+        let (mut clients, mut queue) = (Clients::new(), BatchQueue::default());
+        queue.push(clients.request(1, later()));
+        clients.replies.clear();
         assert!(queue.next_batch().is_none());
-        queue.push(askers.ask(2, later()));
+        queue.push(clients.request(2, later()));
         assert_eq!(queue.next_batch().unwrap().len(), 1);
     }
 
     #[test]
-    fn whose_time_is_up_is_told_and_frees_the_place() {
-        let (mut askers, mut queue) = (Askers::new(), BatchQueue::default());
+    fn an_expired_request_is_answered_and_frees_its_permit() {
+        let (mut clients, mut queue) = (Clients::new(), BatchQueue::default());
         let now = Instant::now();
-        queue.push(askers.ask(1, now));
-        queue.push(askers.ask(2, now + Duration::from_secs(60)));
+        queue.push(clients.request(1, now));
+        queue.push(clients.request(2, now + Duration::from_secs(60)));
         queue.expire(now);
         assert_eq!(queue.len(), 1);
-        assert_eq!(askers.permits.available_permits(), 999);
-        assert_eq!(askers.replies[0].try_recv().unwrap(), Err(AskError::Overloaded));
+        assert_eq!(clients.permits.available_permits(), 999);
+        assert_eq!(clients.replies[0].try_recv().unwrap(), Err(IssueError::Overloaded));
     }
 }

@@ -1,7 +1,7 @@
-//! CouponEventActor: one a coupon on each node. It queues requests in order of arrival, keeps one batch in flight and
-//! sends the next when the answer is back.
+//! CouponEventActor: one for each coupon on each node. It queues requests in order of arrival and keeps one batch in
+//! flight at a time.
 //!
-//! It holds no truth: that lives in the engine. When it dies, whoever waits asks its successor.
+//! The truth is in the engine alone. When the actor dies, waiting requests are sent again to its replacement.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use actix::prelude::*;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::answer::AskError;
-use super::batch::{Ask, BatchQueue, IssueCoupon, Reply};
+use super::answer::IssueError;
+use super::batch::{BatchQueue, IssueCoupon, QueuedRequest, Reply};
 use super::handle::CouponHandle;
 use crate::actors::delivery::PublisherInbox;
 use crate::actors::runtime::catch_panic::{PanicBoundary, catch_panic_async};
@@ -26,21 +26,21 @@ use crate::telemetry::{Metrics, TraceSpan, TraceSpanKind, run_as};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "coupon-event";
-/// How often those whose time is up are answered.
+/// Interval at which requests past their deadline are answered.
 const EXPIRY_ROUND: Duration = Duration::from_millis(250);
-/// Messages other than requests that must always find room in the mailbox.
+/// Room in the mailbox for messages other than requests.
 const MAILBOX_MARGIN: usize = 64;
 
-/// What the actor works with.
+/// Runs the batches of one coupon against the engine.
 #[derive(Clone)]
 pub(crate) struct Admission {
     pub(crate) handle: Arc<CouponHandle>,
     pub(crate) engine: Arc<dyn AdmissionEngine>,
     pub(crate) publisher: Option<PublisherInbox>,
     pub(crate) metrics: Arc<Metrics>,
-    /// How long the engine may take for one step.
+    /// Bound on the engine's answer to one batch.
     pub(crate) engine_timeout: Duration,
-    /// Where batches run.
+    /// The node's own threads, on which batches run.
     pub(crate) runtime: Handle,
 }
 
@@ -48,94 +48,94 @@ pub(crate) struct Admission {
 pub struct CouponEventActor {
     admission: Admission,
     queue: BatchQueue,
-    note: ExitNotice,
+    exit: ExitNotice,
 }
 
 impl CouponEventActor {
-    /// Begins a batch unless one is in flight. It runs on the node's own threads, so that the actor takes requests
-    /// meanwhile, and its end comes back as a message.
-    fn begin_batch(&mut self, ctx: &Context<Self>) {
-        self.reject_by_gate();
+    /// Starts a batch unless one is in flight. It runs on the node's own threads, so that the actor takes requests
+    /// meanwhile; its end comes back as a message.
+    fn start_batch(&mut self, ctx: &Context<Self>) {
+        self.reject_queued();
         let Some(batch) = self.queue.next_batch() else { return };
         let (admission, actor) = (self.admission.clone(), ctx.address());
         self.admission.runtime.spawn(async move {
             admission.run_guarded(batch).await;
-            // An actor that has died meanwhile has a successor with a queue of its own.
-            let _died = actor.send(BatchDone).await;
+            // A dead actor's replacement has a queue of its own.
+            let _actor_died = actor.send(BatchDone).await;
         });
     }
 
-    /// Answers queued members whom the gate rejects by now: it may have been halted since they were let in.
-    fn reject_by_gate(&mut self) {
+    /// Answers the queued requests that the gate rejects by now: it may have halted since they were queued.
+    fn reject_queued(&mut self) {
         let (gate, now) = (self.admission.handle.gate(), clock::now());
-        self.queue.turn_away(gate.changes(), |member| match gate.judge(member, now) {
+        self.queue.reject(gate.version(), |member| match gate.judge(member, now) {
             Passage::Reject(rejection) => Some(rejection),
             Passage::Ask | Passage::Recovering => None,
         });
     }
 }
 
-/// The batch in flight has its answer.
+/// The batch in flight has been answered.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct BatchDone;
 
 impl Admission {
-    /// Runs a batch, which owns its reply channels and so answers its members even if the actor has died.
-    async fn run_guarded(&self, batch: Vec<Ask>) {
-        if let Err(why) = catch_panic_async(self.run(batch)).await {
+    /// Runs a batch, which owns its requests and answers them even if the actor has died.
+    async fn run_guarded(&self, batch: Vec<QueuedRequest>) {
+        if let Err(message) = catch_panic_async(self.run(batch)).await {
             self.metrics.actor_panicked(KIND);
-            tracing::error!(coupon = %self.handle.id(), error = %why, "a batch failed; its members ask again");
+            tracing::error!(coupon = %self.handle.id(), error = %message, "a batch panicked; its requests are sent again");
         }
     }
 
-    async fn run(&self, batch: Vec<Ask>) {
+    async fn run(&self, batch: Vec<QueuedRequest>) {
         panics::visit(KIND, "batch");
-        let mut askers = Vec::with_capacity(batch.len());
+        let mut replies = Vec::with_capacity(batch.len());
         let mut requests = Vec::with_capacity(batch.len());
-        for Ask { member, traceparent, reply, permit, .. } in batch {
+        for QueuedRequest { member, traceparent, reply, permit, .. } in batch {
             requests.push(AdmissionRequest { member, traceparent });
-            askers.push((reply, permit));
+            replies.push((reply, permit));
         }
-        let work = self.work_on(&requests);
-        run_as(work.as_ref(), self.decide(askers, requests)).await;
+        let span = self.batch_span(&requests);
+        run_as(span.as_ref(), self.decide(replies, requests)).await;
     }
 
-    /// The batch as part of the traces of its members.
-    fn work_on(&self, requests: &[AdmissionRequest]) -> Option<TraceSpan> {
+    /// The batch's span, linked to the traces of its requests.
+    fn batch_span(&self, requests: &[AdmissionRequest]) -> Option<TraceSpan> {
         let traces = requests.iter().filter_map(|request| request.traceparent.as_ref());
-        let work = TraceSpan::for_all(TraceSpanKind::Internal, "admit batch", traces)?;
-        work.note("openrun.coupon.id", self.handle.id().as_str().to_owned());
-        work.note("openrun.engine", self.engine.name());
-        work.note("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
-        Some(work)
+        let span = TraceSpan::for_all(TraceSpanKind::Internal, "admit batch", traces)?;
+        span.note("openrun.coupon.id", self.handle.id().as_str().to_owned());
+        span.note("openrun.engine", self.engine.name());
+        span.note("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
+        Some(span)
     }
 
     async fn decide(
         &self,
-        askers: Vec<(oneshot::Sender<Reply>, OwnedSemaphorePermit)>,
+        replies: Vec<(oneshot::Sender<Reply>, OwnedSemaphorePermit)>,
         requests: Vec<AdmissionRequest>,
     ) {
         self.metrics.batch_size.observe(as_f64(requests.len()));
-        let begun = Instant::now();
-        let step = self.engine.admit(self.handle.id(), &requests);
-        let answer = tokio::time::timeout(self.engine_timeout, step).await;
-        self.metrics.engine_seconds.observe(begun.elapsed().as_secs_f64());
+        let started = Instant::now();
+        let decision = self.engine.admit(self.handle.id(), &requests);
+        let answer = tokio::time::timeout(self.engine_timeout, decision).await;
+        self.metrics.engine_seconds.observe(started.elapsed().as_secs_f64());
         let answer = answer.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())));
         match answer {
             Ok(answer) => {
                 abort::visit(abort::ADMITTED);
-                // Before anybody is told, so that who asks next how the coupon stands is not shown it without them.
-                self.handle.note(answer.standing);
-                for ((reply, _permit), verdict) in askers.into_iter().zip(&answer.verdicts) {
-                    let _gone = reply.send(Ok(*verdict));
+                // Recorded before the replies are sent, so that no later read shows a standing without these issuances.
+                self.handle.record_decision(answer.standing);
+                for ((reply, _permit), verdict) in replies.into_iter().zip(&answer.verdicts) {
+                    let _client_gone = reply.send(Ok(*verdict));
                 }
                 self.publish(requests, &answer);
             }
             Err(error) => {
-                let told = self.failed(&error);
-                for (reply, _permit) in askers {
-                    let _gone = reply.send(Err(told));
+                let issue_error = self.handle_engine_error(&error);
+                for (reply, _permit) in replies {
+                    let _client_gone = reply.send(Err(issue_error));
                 }
             }
         }
@@ -158,34 +158,34 @@ impl Admission {
         }
     }
 
-    fn failed(&self, error: &EngineError) -> AskError {
-        if let Some(work) = TraceSpan::here() {
-            work.failed("not_decided", &error.to_string());
+    fn handle_engine_error(&self, error: &EngineError) -> IssueError {
+        if let Some(span) = TraceSpan::here() {
+            span.failed("not_decided", &error.to_string());
         }
         let coupon = self.handle.id();
         match error {
-            EngineError::Fenced(why) => {
-                tracing::warn!(%coupon, error = %why, "the engine is fenced; the gate closes until it is verified");
-                self.handle.fenced();
-                AskError::Recovering
+            EngineError::Fenced(reason) => {
+                tracing::warn!(%coupon, error = %reason, "the engine is fenced: the gate is closed until the engine is verified");
+                self.handle.require_recovery();
+                IssueError::Recovering
             }
             EngineError::UnknownCoupon => {
-                tracing::error!(%coupon, "the engine no longer knows the coupon; the gate closes");
-                self.handle.fenced();
-                AskError::Recovering
+                tracing::error!(%coupon, "the engine has lost the coupon: the gate is closed until the engine is verified");
+                self.handle.require_recovery();
+                IssueError::Recovering
             }
             EngineError::Unavailable(_) => {
-                tracing::warn!(%coupon, %error, "a batch has no answer; its members are told to ask again");
-                AskError::Unknown
+                tracing::warn!(%coupon, %error, "the engine did not answer a batch: its clients are asked to retry");
+                IssueError::Unknown
             }
             EngineError::Busy(_) => {
-                tracing::warn!(%coupon, %error, "a batch was not decided; its members are told to ask again");
-                AskError::Overloaded
+                tracing::warn!(%coupon, %error, "the engine refused a batch: its clients are asked to retry");
+                IssueError::Overloaded
             }
             EngineError::Corrupt(_) => {
-                tracing::error!(%coupon, %error, "a batch has no answer");
+                tracing::error!(%coupon, %error, "the engine's answer to a batch is not usable: its clients are asked to retry");
                 self.handle.refresh_now();
-                AskError::Unknown
+                IssueError::Unknown
             }
         }
     }
@@ -197,10 +197,10 @@ fn as_f64(count: usize) -> f64 {
 }
 
 impl PanicBoundary for CouponEventActor {
-    fn failed(&mut self, why: String) {
-        // Whatever panics here gets past the containment: only the supervisor is left to notice.
+    fn failed(&mut self, reason: String) {
+        // A panic here escapes the boundary; only the supervisor notices it.
         panics::visit(KIND, "failed");
-        self.note.because(why);
+        self.exit.set_reason(reason);
     }
 }
 
@@ -210,9 +210,10 @@ impl Actor for CouponEventActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "started");
-            // Those in its queue are answered by the batch under way; those in its mailbox ask its successor.
-            stop_on_signal(&actor.note, ctx);
-            // The gate is read anew from the engine after every start, in case this actor's forerunner missed it.
+            // After a stop the batch in flight is answered; all other requests are sent again to the replacement.
+            stop_on_signal(&actor.exit, ctx);
+            actor.admission.handle.actor_started();
+            // The previous incarnation may have died before it recorded a standing.
             actor.admission.handle.refresh_now();
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
                 actor.guarded(ctx, |actor, _| {
@@ -227,11 +228,11 @@ impl Actor for CouponEventActor {
 impl Handler<IssueCoupon> for CouponEventActor {
     type Result = ();
 
-    fn handle(&mut self, IssueCoupon(ask): IssueCoupon, ctx: &mut Context<Self>) {
+    fn handle(&mut self, IssueCoupon(request): IssueCoupon, ctx: &mut Context<Self>) {
         self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "handler");
-            actor.queue.push(ask);
-            actor.begin_batch(ctx);
+            actor.queue.push(request);
+            actor.start_batch(ctx);
         });
     }
 }
@@ -242,12 +243,11 @@ impl Handler<BatchDone> for CouponEventActor {
     fn handle(&mut self, _: BatchDone, ctx: &mut Context<Self>) {
         self.guarded(ctx, |actor, ctx| {
             actor.queue.batch_done();
-            actor.begin_batch(ctx);
+            actor.start_batch(ctx);
         });
     }
 }
 
-/// Makes the actor of one coupon.
 pub(crate) struct CouponEventChild {
     pub(crate) admission: Admission,
     pub(crate) arbiter: ArbiterHandle,
@@ -263,12 +263,12 @@ impl Child for CouponEventChild {
         KIND
     }
 
-    fn start(&self, note: ExitNotice) {
+    fn start(&self, exit: ExitNotice) {
         let admission = self.admission.clone();
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            CouponEventActor { admission, queue: BatchQueue::default(), note }
+            CouponEventActor { admission, queue: BatchQueue::default(), exit }
         });
         self.admission.handle.set_address(address.recipient());
     }

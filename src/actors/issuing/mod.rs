@@ -1,4 +1,4 @@
-//! The way of an issue request on this node: registry, handle, coupon actor, and the wait for an ack level.
+//! The path of an issue request on this node: registry, handle, coupon actor, and the wait for an ack level.
 
 mod acks;
 mod answer;
@@ -9,7 +9,7 @@ mod registry;
 mod wake_signal;
 
 pub use acks::{AckPending, AckSlot, AckSources, Acks};
-pub use answer::{Answer, AskError, Issued};
+pub use answer::{Answer, IssueError, Issued};
 pub use coupon_actor::CouponEventActor;
 pub use handle::CouponHandle;
 pub use registry::{AdmissionLimits, CouponRegistry};

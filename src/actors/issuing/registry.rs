@@ -1,14 +1,14 @@
-//! Every coupon this node knows. Looking one up is one atomic load; changes replace the map.
+//! The coupons that this node knows. A lookup is one atomic load; a change replaces the map.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
-use super::answer::AskError;
+use super::answer::IssueError;
 use super::handle::CouponHandle;
 use crate::actors::delivery::PublisherInbox;
 use crate::actors::issuing::WakeSignal;
@@ -18,24 +18,25 @@ use crate::actors::runtime::{Supervise, SupervisorActor};
 use crate::domain::{Coupon, CouponId};
 use crate::gate::Trust;
 use crate::ports::AdmissionEngine;
+use crate::sync::Locked;
 use crate::telemetry::Metrics;
 
 /// The bounds of admission on one node.
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionLimits {
-    /// How many members may wait for one coupon; the next one is shed with 503.
+    /// Requests that may wait for one coupon; the next one is shed with 503.
     pub queue_limit: usize,
-    /// How long the engine may take for one step.
+    /// Bound on the engine's answer to one batch.
     pub engine_timeout: Duration,
 }
 
-/// The coupons of one node, and what it takes to serve one more.
+/// The coupons of one node, and the dependencies of their actors.
 pub struct CouponRegistry {
     coupons: ArcSwap<HashMap<CouponId, Arc<CouponHandle>>>,
-    /// Coupons of the catalogue that cannot be read, and why: nobody may say that there are none of these.
+    /// Coupons whose row in the catalogue cannot be read, with the error. They exist, so they are never "not found".
     unreadable: ArcSwap<HashMap<String, String>>,
-    /// Held while the map is replaced, so that two newcomers do not overwrite one another.
-    replacing: Mutex<()>,
+    /// Held while the map is replaced, so that two insertions do not overwrite one another.
+    replacing: Locked<()>,
     engine: Arc<dyn AdmissionEngine>,
     publisher: Option<PublisherInbox>,
     supervisor: Addr<SupervisorActor>,
@@ -49,7 +50,7 @@ pub struct CouponRegistry {
 }
 
 impl CouponRegistry {
-    /// A registry that knows no coupon yet. Batches run on the runtime in which this is called.
+    /// An empty registry. Batches run on the runtime in which this is called.
     #[must_use]
     pub fn new(
         engine: Arc<dyn AdmissionEngine>,
@@ -63,7 +64,7 @@ impl CouponRegistry {
         Self {
             coupons: ArcSwap::default(),
             unreadable: ArcSwap::default(),
-            replacing: Mutex::new(()),
+            replacing: Locked::new(()),
             engine,
             publisher,
             supervisor,
@@ -76,69 +77,68 @@ impl CouponRegistry {
         }
     }
 
-    /// The coupon of this id, if this node knows it.
     #[must_use]
     pub fn find(&self, id: &CouponId) -> Option<Arc<CouponHandle>> {
         self.coupons.load().get(id).cloned()
     }
 
-    /// The coupon of this id; one this node does not know is looked for once in what other nodes may have created.
+    /// Finds the coupon. If this node does not know it, the catalogue is read once more: another node may have created it.
     ///
     /// # Errors
-    /// [`AskError::Recovering`] if it is not known here and nobody could be asked in time: it may exist.
-    pub async fn find_or_refresh(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, AskError> {
+    /// [`IssueError::Recovering`] if the coupon is not known here and the catalogue did not answer in time: it may exist.
+    pub async fn find_or_refresh(&self, id: &CouponId) -> Result<Option<Arc<CouponHandle>>, IssueError> {
         if let Some(handle) = self.find(id) {
             return Ok(Some(handle));
         }
-        let looked = self.signal.fresh_round().await;
+        let refreshed = self.signal.fresh_round().await;
         match self.find(id) {
-            None if !looked || self.unreadable.load().contains_key(id.as_str()) => Err(AskError::Recovering),
+            None if !refreshed || self.unreadable.load().contains_key(id.as_str()) => {
+                Err(IssueError::Recovering)
+            }
             found => Ok(found),
         }
     }
 
-    /// Notes which coupons of the catalogue cannot be read, and says so of each that could be until now.
-    pub(crate) fn cannot_read(&self, unreadable: HashMap<String, String>) {
+    /// Records the unreadable coupons of the catalogue, and logs each one that was readable until now.
+    pub(crate) fn record_unreadable(&self, unreadable: HashMap<String, String>) {
         let before = self.unreadable.swap(Arc::new(unreadable));
-        for (coupon, why) in self.unreadable.load().iter() {
+        for (coupon, error) in self.unreadable.load().iter() {
             if !before.contains_key(coupon) {
                 tracing::error!(
                     coupon,
-                    why,
-                    "a coupon in the database cannot be read: nobody is answered who asks for it"
+                    error,
+                    "a coupon in the catalogue cannot be read: requests for it are answered with 503"
                 );
             }
         }
     }
 
-    /// Every coupon this node knows.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<CouponHandle>> {
         self.coupons.load().values().cloned().collect()
     }
 
-    /// How many members wait on this node.
+    /// Requests that wait for a verdict, of all coupons.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.coupons.load().values().map(|handle| handle.waiting(self.limits.queue_limit)).sum()
     }
 
-    /// The way to wake the gate's keeper and to wait for it.
     #[must_use]
     pub fn signal(&self) -> &WakeSignal {
         &self.signal
     }
 
-    /// Makes sure that `coupon` is served on this node, with these terms.
+    /// Serves `coupon` on this node with these terms: starts its actor, or updates the terms of a known coupon.
     pub(crate) async fn ensure(&self, coupon: Coupon) -> Arc<CouponHandle> {
         if let Some(handle) = self.find(&coupon.id) {
             if *handle.coupon() != coupon {
                 handle.set_coupon(coupon);
-                handle.expect_more();
+                handle.open_for_raised_total();
             }
             if !handle.is_alive() {
-                // Whoever inserted it may have been cut off before the supervisor heard of it, which takes a second word
-                // for none.
+                // The task that inserted it may have been cancelled before it registered the actor with the supervisor.
+                // Registering twice is a no-op.
                 self.supervise(&handle).await;
             }
             return handle;
@@ -166,7 +166,7 @@ impl CouponRegistry {
     }
 
     fn insert(&self, coupon: Coupon) -> Arc<CouponHandle> {
-        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _replacing = self.replacing.lock();
         let current = self.coupons.load_full();
         if let Some(handle) = current.get(&coupon.id) {
             return Arc::clone(handle);

@@ -1,4 +1,4 @@
-//! How others wake the gate's keeper and wait for it.
+//! Wakes the gate keeper, and waits until it has completed a round.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-/// How long someone waits for a round that began after they asked.
+/// Bound on the wait for a fresh round.
 const FRESH_WITHIN: Duration = Duration::from_millis(500);
 
-/// Wakes the keeper, and tells when it has been round.
+/// Shared between the gate keeper and the tasks that depend on its rounds.
 #[derive(Debug, Clone)]
 pub struct WakeSignal {
     wake: Arc<Notify>,
-    /// Counts the rounds in which the engine and, where it was due, the catalogue answered.
+    /// Counts the rounds in which the engine and, where the round read it, the catalogue answered.
     rounds: watch::Sender<u64>,
 }
 
@@ -24,34 +24,33 @@ impl Default for WakeSignal {
 }
 
 impl WakeSignal {
-    /// Makes the next round begin at once. Many nudges make one round.
-    pub fn nudge(&self) {
+    /// Makes the next round begin at once. Several calls before that round make one round.
+    pub fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Waits for a round that began after this call; whether there was one within half a second. If not, what this node
-    /// does not know may exist all the same.
+    /// Waits for a round that begins after this call. Returns whether one completed within [`FRESH_WITHIN`]; if not, a
+    /// coupon that this node does not know may exist in the catalogue.
     pub async fn fresh_round(&self) -> bool {
         let mut rounds = self.rounds.subscribe();
-        let seen = *rounds.borrow_and_update();
-        self.nudge();
-        // The round under way may have begun earlier; the one after it did not.
-        let both = async {
+        let completed_before = *rounds.borrow_and_update();
+        self.wake();
+        // The current round may have begun before this call; the second one from now did not.
+        let two_rounds = async {
             loop {
-                if *rounds.borrow_and_update() >= seen + 2 {
+                if *rounds.borrow_and_update() >= completed_before + 2 {
                     return true;
                 }
-                self.nudge();
+                self.wake();
                 if rounds.changed().await.is_err() {
                     return false;
                 }
             }
         };
-        timeout(FRESH_WITHIN, both).await.unwrap_or(false)
+        timeout(FRESH_WITHIN, two_rounds).await.unwrap_or(false)
     }
 
-    /// Waits until somebody nudges.
-    pub(crate) async fn nudged(&self) {
+    pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }
 

@@ -199,7 +199,7 @@ impl CouponComparison<'_> {
         let coupon = Some(self.coupon.id.clone());
         let which = WhichConflicts { coupon, are_settled: false, after: 0, limit };
         let quarantine = &self.parts.quarantine;
-        self.report.settled = within("the database", quarantine.settled(&self.coupon.id)).await?;
+        self.report.settled = within("the database", quarantine.count_settled(&self.coupon.id)).await?;
         for KeptConflict { conflict, .. } in within("the database", quarantine.conflicts(&which)).await? {
             let detail = format!("it arrived and is in the quarantine: {}", conflict.held);
             let finding = Finding::new(DriftKind::Conflicting, detail).found_in(Place::Quarantine);

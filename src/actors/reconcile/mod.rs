@@ -69,7 +69,7 @@ impl BackgroundTask for ReconcileSchedule {
 
     async fn run(mut self, mut leave: StopSignal) {
         loop {
-            let _rested_or_leaving = timeout(self.interval, leave.due()).await;
+            let _rested_or_leaving = timeout(self.interval, leave.wait()).await;
             if leave.is_set() {
                 return self.end().await;
             }
@@ -80,7 +80,7 @@ impl BackgroundTask for ReconcileSchedule {
                 // A run of a million coupons takes long, and is given up without harm when the node stops.
                 tokio::select! {
                     () = scheduled_run(&self.reconciler) => {}
-                    () = leave.due() => return self.end().await,
+                    () = leave.wait() => return self.end().await,
                 }
             }
         }

@@ -104,7 +104,10 @@ async fn insert(
         return Ok(Ok(InsertReport::default()));
     }
     match parts.store.insert(batch).await {
-        Ok(report) => Ok(Ok(report)),
+        Ok(report) => {
+            report.log_alarms();
+            Ok(Ok(report))
+        }
         Err(StoreError::Rejected(why)) => Ok(Err(why)),
         Err(error) => Err(error),
     }

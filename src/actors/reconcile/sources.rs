@@ -163,7 +163,7 @@ impl ReconcileDeps {
     /// How many numbers were written off, which nobody holds.
     pub(super) async fn written_off(&self, coupon: &CouponId) -> Result<u64, Stop> {
         match &self.lost {
-            Some(lost) => within("the database", lost.written_off(coupon)).await.map(u64::from),
+            Some(lost) => within("the database", lost.count_written_off(coupon)).await.map(u64::from),
             None => Ok(0),
         }
     }

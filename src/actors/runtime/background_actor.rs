@@ -40,7 +40,7 @@ impl<W: BackgroundTask> BackgroundActor<W> {
 
 impl<W: BackgroundTask> PanicBoundary for BackgroundActor<W> {
     fn failed(&mut self, why: String) {
-        self.note.because(why);
+        self.note.set_reason(why);
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use self::context::ProblemContext;
 pub(super) use self::context::log_cause;
-use crate::actors::issuing::{AckPending, AskError};
+use crate::actors::issuing::{AckPending, IssueError};
 use crate::actors::upkeep::CouponAdminError;
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
@@ -289,20 +289,20 @@ pub(super) fn rejection_response(rejection: Rejection) -> HttpResponse {
     }
 }
 
-impl From<AskError> for Problem {
-    fn from(error: AskError) -> Self {
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
         let (code, title, detail) = match error {
-            AskError::Overloaded => (
+            IssueError::Overloaded => (
                 "overloaded",
                 "Too many at once",
                 "too many members are waiting; nothing was decided, ask again",
             ),
-            AskError::Recovering => (
+            IssueError::Recovering => (
                 "recovering",
                 "Being verified",
                 "the coupon is being verified; nothing was decided, ask again",
             ),
-            AskError::Unknown => (
+            IssueError::Unknown => (
                 "outcome_unknown",
                 "Not known yet",
                 "the outcome is not known; ask again for the true answer",
@@ -334,7 +334,7 @@ impl From<CouponAdminError> for Problem {
             }
             CouponAdminError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
             CouponAdminError::Refused(why) => conflict("refused", "The database refused it", why),
-            CouponAdminError::Recovering => AskError::Recovering.into(),
+            CouponAdminError::Recovering => IssueError::Recovering.into(),
             CouponAdminError::Unavailable(why) => {
                 Self::unavailable("not everything answered; it may be done or not, repeat the call")
                     .because(why)

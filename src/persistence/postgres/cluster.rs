@@ -111,16 +111,23 @@ impl PostgresCluster {
 
 #[async_trait]
 impl Cluster for PostgresCluster {
-    async fn beat(
+    async fn heartbeat(
         &self,
         node: &NodeId,
-        aware: Option<ClusterTime>,
-        free: Option<ClusterTime>,
+        catalog_read_at: Option<ClusterTime>,
+        idle_since: Option<ClusterTime>,
     ) -> Result<HeartbeatReply, ClusterError> {
-        let (node, aware, free) = (node.to_string(), aware.map(|stamp| stamp.0), free.map(|stamp| stamp.0));
+        let node = node.to_string();
+        let (catalog_read_at, idle_since) =
+            (catalog_read_at.map(|time| time.0), idle_since.map(|time| time.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {
-                sqlx::query(BEAT).bind(node).bind(aware).bind(free).fetch_all(connection).await
+                sqlx::query(BEAT)
+                    .bind(node)
+                    .bind(catalog_read_at)
+                    .bind(idle_since)
+                    .fetch_all(connection)
+                    .await
             })
         });
         heard(&work.await.map_err(failed)?).map_err(failed)
@@ -133,11 +140,11 @@ impl Cluster for PostgresCluster {
         work.await.map(ClusterTime).map_err(failed)
     }
 
-    async fn unaware(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+    async fn count_lagging(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(UNAWARE, since, silence).await
     }
 
-    async fn busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
+    async fn count_busy(&self, since: ClusterTime, silence: Duration) -> Result<u32, ClusterError> {
         self.count(BUSY, since, silence).await
     }
 
@@ -168,7 +175,7 @@ impl Cluster for PostgresCluster {
         work.await.map(drop).map_err(failed)
     }
 
-    async fn recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
+    async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError> {
         let id = coupon.to_string();
         let work = self.database.run(|connection| {
             Box::pin(async move { sqlx::query_scalar(RECOVERY).bind(id).fetch_one(connection).await })
@@ -218,7 +225,7 @@ impl Cluster for PostgresCluster {
         read().map_err(failed)
     }
 
-    async fn recovered(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
+    async fn end_recovery(&self, open: &OpenRecovery, epoch: Epoch) -> Result<(), ClusterError> {
         let (id, round) = (open.coupon.to_string(), rows::integer(open.round.0));
         let work = self.database.run(move |connection| {
             Box::pin(async move {

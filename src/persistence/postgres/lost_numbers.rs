@@ -86,7 +86,7 @@ impl LostNumbers for PostgresLostNumbers {
         self.open(None, limit).await
     }
 
-    async fn note(
+    async fn record(
         &self,
         open: &OpenRecovery,
         watermark: Sequence,
@@ -160,7 +160,7 @@ impl LostNumbers for PostgresLostNumbers {
         Ok(u32::try_from(written).unwrap_or(u32::MAX))
     }
 
-    async fn written_off(&self, coupon: &CouponId) -> Result<u32, LossError> {
+    async fn count_written_off(&self, coupon: &CouponId) -> Result<u32, LossError> {
         let id = coupon.to_string();
         let work = self.database.run(|connection| {
             Box::pin(async move { sqlx::query_scalar(WRITTEN_OFF).bind(id).fetch_one(connection).await })

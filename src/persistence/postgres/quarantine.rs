@@ -70,7 +70,7 @@ impl Quarantine for PostgresStore {
         found.as_ref().map(kept).transpose().map_err(failed)
     }
 
-    async fn settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
+    async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
         let id = coupon.clone();
         let count: i64 = self
             .database

@@ -86,7 +86,7 @@ impl NodeMemory {
     }
 
     /// Remembers that the database holds everything up to `through`.
-    pub(super) fn settled(&self, through: Sequence) {
+    pub(super) fn forget_through(&self, through: Sequence) {
         let mut memory = self.memory();
         if through > memory.settled {
             memory.settled = through;
@@ -95,7 +95,7 @@ impl NodeMemory {
     }
 
     /// The first sequence that may not be in the database.
-    pub(super) fn unsettled(&self) -> Option<Sequence> {
+    pub(super) fn first_unconfirmed(&self) -> Option<Sequence> {
         self.memory().decided.first_key_value().map(|(sequence, _)| *sequence)
     }
 
@@ -202,8 +202,8 @@ mod tests {
         let known = NodeMemory::of(1);
         let question = known.ask().unwrap();
         known.accept(question, 4, [entry(3), entry(4), entry(3)]).unwrap();
-        assert_eq!(known.unsettled(), Some(3));
-        known.settled(3);
+        assert_eq!(known.first_unconfirmed(), Some(3));
+        known.forget_through(3);
         known.accept(question, 4, [entry(2)]).unwrap();
         assert_eq!(sequences(&known), [4]);
     }
@@ -216,7 +216,7 @@ mod tests {
         assert!(matches!(known.ask(), Err(EngineError::Fenced(_))));
         known.resume(2);
         assert!(known.accept(question, 3, [entry(3)]).is_err(), "it was asked before the testimony");
-        assert_eq!((known.ask().unwrap().known, known.unsettled()), (2, None));
+        assert_eq!((known.ask().unwrap().known, known.first_unconfirmed()), (2, None));
     }
 
     #[test]
@@ -224,6 +224,6 @@ mod tests {
         let known = NodeMemory::of(1);
         let many = u32::try_from(DECIDED_MAX).unwrap() + 10;
         known.accept(known.ask().unwrap(), many, (1..=many).map(entry)).unwrap();
-        assert_eq!(known.unsettled(), Some(11));
+        assert_eq!(known.first_unconfirmed(), Some(11));
     }
 }

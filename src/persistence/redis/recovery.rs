@@ -22,13 +22,13 @@ impl EngineRecovery for RedisLuaEngine {
         self.shared.known.find(coupon).map(|known| known.halt_and_report()).unwrap_or_default()
     }
 
-    fn unsettled(&self, coupon: &CouponId) -> Option<Sequence> {
-        self.shared.known.find(coupon)?.unsettled()
+    fn first_unconfirmed(&self, coupon: &CouponId) -> Option<Sequence> {
+        self.shared.known.find(coupon)?.first_unconfirmed()
     }
 
-    fn settled(&self, coupon: &CouponId, through: Sequence) {
+    fn forget_through(&self, coupon: &CouponId, through: Sequence) {
         if let Some(known) = self.shared.known.find(coupon) {
-            known.settled(through);
+            known.forget_through(through);
         }
     }
 

@@ -29,7 +29,7 @@ impl Quarantine for SqliteIssuanceStore {
         found.as_ref().map(kept).transpose().map_err(failed)
     }
 
-    async fn settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
+    async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
         let sql = "SELECT count(*) FROM issuance_quarantine
             WHERE coupon_id = $1 AND settled_at_ms IS NOT NULL";
         let query = sqlx::query_scalar(sql).bind(coupon.as_str());

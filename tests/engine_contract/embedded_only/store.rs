@@ -116,7 +116,7 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
     let settled = store.settle(first.id, &note).await.unwrap().expect("it is there");
     assert_eq!(settled.settlement.as_ref().map(|said| said.note.as_str()), Some("seen; ticket 7"));
     assert_eq!(store.conflict(first.id).await.unwrap().as_ref(), Some(&settled));
-    assert_eq!(store.settled(&id("drop")).await.unwrap(), 1);
+    assert_eq!(store.count_settled(&id("drop")).await.unwrap(), 1);
     assert_eq!(store.settle(first.id, &Note::parse("otherwise").unwrap()).await.unwrap(), Some(settled));
     assert_eq!(store.settle(99, &note).await.unwrap(), None);
     let report = store.insert(&batch).await.unwrap();

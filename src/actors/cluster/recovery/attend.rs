@@ -67,7 +67,7 @@ impl Recoveries {
             )) => {}
             Err(other) => return Err(other),
         }
-        let round = within("the database", self.parts.peers.cluster().recovery(id)).await?;
+        let round = within("the database", self.parts.peers.cluster().open_recovery(id)).await?;
         let open = Open::now(round);
         tracing::warn!(coupon = %id, round = round.0, "the engine may have lost something; nothing is issued until it is verified");
         self.state().open.insert(id.clone(), open);
@@ -106,12 +106,7 @@ impl Recoveries {
             let rows: Vec<IssuedCoupon> =
                 page.iter().map(|entry| handle.issuance(&entry.member, entry.grant)).collect();
             let report = within("the database", self.parts.store.insert(&rows)).await?;
-            for conflict in report.alarms() {
-                self.parts.metrics.conflicts.inc();
-                let IssuedCoupon { coupon_id, sequence, member_id, .. } = &conflict.arrived;
-                let held = &conflict.held;
-                tracing::error!(%coupon_id, sequence, %member_id, %held, "an issuance contradicts the database");
-            }
+            self.parts.metrics.conflicts.inc_by(report.log_alarms());
         }
         Ok(())
     }

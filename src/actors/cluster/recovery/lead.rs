@@ -46,7 +46,7 @@ impl Recoveries {
             }
             Err(other) => return Err(other),
         };
-        within("the database", cluster.recovered(open, epoch)).await?;
+        within("the database", cluster.end_recovery(open, epoch)).await?;
         self.parts.metrics.recovered(how);
         let after_ms = since.elapsed().as_millis();
         tracing::info!(coupon = %id, how, issued = evidence.issued, after_ms, "the engine is trusted again; the gate opens");
@@ -112,7 +112,7 @@ impl Recoveries {
             None => Quiet::begun(highest, within("the database", cluster.now()).await?),
         };
         self.state().quiet.insert(id.clone(), quiet);
-        let busy = cluster.busy(quiet.told_from(), self.parts.peers.patience());
+        let busy = cluster.count_busy(quiet.told_from(), self.parts.peers.patience());
         match within("the database", busy).await? {
             0 => Ok(()),
             busy => Err(RecoveryError::Waiting(format!(

@@ -22,7 +22,7 @@ impl Recoveries {
         watermark: Sequence,
         last: Sequence,
     ) -> Result<(), RecoveryError> {
-        let noted = self.parts.lost.note(open, watermark, last);
+        let noted = self.parts.lost.record(open, watermark, last);
         let Some(loss) = within("the database", noted).await? else { return Ok(()) };
         if !loss.permitted {
             return Err(RecoveryError::Lost(loss));

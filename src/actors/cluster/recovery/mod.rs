@@ -147,7 +147,7 @@ impl Recoveries {
 
     /// Whether the engine has lost a coupon that it does not know now.
     pub(crate) fn is_lost(&self, handle: &CouponHandle) -> bool {
-        if handle.issued_seen() > 0 {
+        if handle.last_issued() > 0 {
             return true;
         }
         let since = *self.state().unknown.entry(handle.id().clone()).or_insert_with(Instant::now);
@@ -156,11 +156,11 @@ impl Recoveries {
 
     /// Lets this node forget what the database has by now.
     pub(crate) async fn settle(&self, coupon: &CouponId) {
-        let Some(first) = self.parts.engine.unsettled(coupon) else { return };
+        let Some(first) = self.parts.engine.first_unconfirmed(coupon) else { return };
         let watermark = self.parts.store.watermark(coupon, first.saturating_sub(1));
         // Without an answer it is kept in mind until the next time.
         if let Ok(Ok(watermark)) = timeout(QUESTION_TIMEOUT, watermark).await {
-            self.parts.engine.settled(coupon, watermark);
+            self.parts.engine.forget_through(coupon, watermark);
         }
     }
 

@@ -1,24 +1,25 @@
-//! The board on which publisher, persisters and poller write how far issuances have got, and by which waiters are told.
+//! Registers the requests that wait for an ack level, and releases them when an issuance has reached it.
 
 mod waiting;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::actors::delivery::ack_board::waiting::{Ticket, Waiting};
+use self::waiting::{Ticket, Waiting};
 use crate::domain::{AckLevel, CouponId, IssuedCoupon, MemberId, Sequence};
+use crate::sync::Locked;
 
-/// Shared by all who know something and all who wait; cheap to clone.
+/// Shared by publisher, persisters and poller, which report levels, and by the requests that wait. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct AckBoard {
-    state: Arc<Mutex<State>>,
-    /// How many ask for something that they are going to wait for.
+    state: Arc<Locked<State>>,
+    /// Requests with the engine that are going to wait for a level if they are granted.
     expected: Arc<AtomicUsize>,
 }
 
-/// Somebody who asks, and is going to wait.
+/// Counts one request that is going to wait, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Expected(Arc<AtomicUsize>);
 
@@ -31,89 +32,85 @@ impl Drop for Expected {
 #[derive(Debug, Default)]
 struct State {
     waiting: Waiting,
-    /// Whether somebody asks the database on behalf of all.
+    /// Whether a poller runs.
     polled: bool,
 }
 
-/// One who waits. Dropping it is leaving, however that comes about.
+/// The registration of one waiting request, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Wait<'a> {
     board: &'a AckBoard,
     ticket: Ticket,
-    /// Resolves when the level is reached.
-    pub(crate) told: oneshot::Receiver<()>,
+    /// Resolves when the issuance has reached the level.
+    pub(crate) reached: oneshot::Receiver<()>,
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.board.lock().waiting.leave(&self.ticket);
+        self.board.state.lock().waiting.leave(&self.ticket);
     }
 }
 
 impl AckBoard {
-    /// Notes that these issuances of `coupon` to these members have got as far as `level`, and tells all who wait for
-    /// that; how many they were. `Persisted` is for rows that are committed, and nothing less.
-    pub(crate) fn reached<'a>(
+    /// Releases the requests that wait for these issuances to reach `level` or a lower one, and returns their number.
+    /// `Persisted` is reported for committed rows only.
+    pub(crate) fn release<'a>(
         &self,
         coupon: &CouponId,
         level: AckLevel,
         issuances: impl IntoIterator<Item = (Sequence, &'a MemberId)>,
     ) -> usize {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.waiting.is_empty() {
             return 0;
         }
-        let told = issuances
+        let released = issuances
             .into_iter()
-            .map(|(sequence, member)| state.waiting.reached(coupon, sequence, member, level));
-        told.sum()
+            .map(|(sequence, member)| state.waiting.release(coupon, sequence, member, level));
+        released.sum()
     }
 
-    /// Waits until `issuance` has reached `level`, beginning with what is written on the board from now on.
+    /// Registers a request that waits until `issuance` has reached `level`. Only reports from now on release it.
     pub(crate) fn wait(&self, issuance: &IssuedCoupon, level: AckLevel) -> Wait<'_> {
-        let (ticket, told) = self.lock().waiting.enter(issuance, level);
-        Wait { board: self, ticket, told }
+        let (ticket, reached) = self.state.lock().waiting.enter(issuance, level);
+        Wait { board: self, ticket, reached }
     }
 
-    /// Whether somebody waits, or will if what they ask for is issued.
+    /// Whether a request waits for a level, or is going to.
     pub(crate) fn is_waited_on(&self) -> bool {
         self.expected.load(Ordering::Acquire) > 0
     }
 
-    /// Says that somebody is going to wait, as long as what is returned is kept.
+    /// Announces a request that is going to wait, for as long as the returned value lives.
     pub(crate) fn expect(&self) -> Expected {
         self.expected.fetch_add(1, Ordering::AcqRel);
         Expected(Arc::clone(&self.expected))
     }
 
-    /// Whether the caller is the one who must ask the database from now on, until [`AckBoard::is_over`].
-    pub(crate) fn wants_poller(&self) -> bool {
-        let mut state = self.lock();
+    /// Whether the caller must start the poller: requests wait and none runs. Counts it as running from now on.
+    pub(crate) fn claim_poller(&self) -> bool {
+        let mut state = self.state.lock();
         !state.waiting.is_empty() && !std::mem::replace(&mut state.polled, true)
     }
 
-    /// Whether nobody waits any more. If so, whoever asked the database no longer does.
-    pub(crate) fn is_over(&self) -> bool {
-        let mut state = self.lock();
-        let over = state.waiting.is_empty();
-        if over {
+    /// Whether the poller must end: no request waits. Counts it as ended from now on.
+    pub(crate) fn retire_poller(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_over = state.waiting.is_empty();
+        if is_over {
             state.polled = false;
         }
-        over
+        is_over
     }
 
-    /// The coupons for which somebody waits.
+    /// The coupons with waiting requests.
     pub(crate) fn coupons(&self) -> Vec<CouponId> {
-        self.lock().waiting.coupons()
+        self.state.lock().waiting.coupons()
     }
 
-    /// The sequences above `after` for which somebody waits, in order, at most `limit`.
+    /// The awaited sequences above `after`, in order, at most `limit`.
     pub(crate) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
-        self.lock().waiting.page(coupon, after, limit)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().waiting.page(coupon, after, limit)
     }
 }
 
@@ -130,36 +127,36 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_poller_while_somebody_waits() {
+    fn one_poller_runs_while_requests_wait() {
         let board = AckBoard::default();
-        assert!(!board.wants_poller(), "nobody waits");
+        assert!(!board.claim_poller(), "no request waits");
         let first = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(board.wants_poller());
+        assert!(board.claim_poller());
         let second = board.wait(&issuance(), AckLevel::Queued);
-        assert!(!board.wants_poller(), "there is one");
+        assert!(!board.claim_poller(), "one runs already");
         drop(first);
-        assert!(!board.is_over());
+        assert!(!board.retire_poller());
         drop(second);
-        // It has not looked since, so it is still at work for whoever comes now.
+        // The poller has not noticed the gap, so it goes on for the next request.
         let third = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(!board.wants_poller());
+        assert!(!board.claim_poller());
         drop(third);
-        assert!(board.is_over());
+        assert!(board.retire_poller());
         let _fourth = board.wait(&issuance(), AckLevel::Persisted);
-        assert!(board.wants_poller(), "the last one has gone home");
+        assert!(board.claim_poller(), "the last poller has ended");
     }
 
     #[test]
-    fn everybody_who_waits_for_that_is_told() {
+    fn a_level_releases_the_requests_that_wait_for_it_or_a_lower_one() {
         let (board, kim) = (AckBoard::default(), issuance());
         let mut waits: Vec<_> = [AckLevel::Persisted, AckLevel::Queued, AckLevel::Persisted]
             .map(|level| board.wait(&kim, level))
             .into();
-        let news = [(1, &kim.member_id)];
-        assert_eq!(board.reached(&kim.coupon_id, AckLevel::Queued, news), 1);
-        assert_eq!(board.page(&kim.coupon_id, 0, 9), [1], "two still wait");
-        assert_eq!(board.reached(&kim.coupon_id, AckLevel::Persisted, news), 2);
-        assert!(waits.iter_mut().all(|wait| wait.told.try_recv().is_ok()));
-        assert_eq!((board.coupons(), board.is_over()), (vec![], true));
+        let rows = [(1, &kim.member_id)];
+        assert_eq!(board.release(&kim.coupon_id, AckLevel::Queued, rows), 1);
+        assert_eq!(board.page(&kim.coupon_id, 0, 9), [1], "two requests still wait");
+        assert_eq!(board.release(&kim.coupon_id, AckLevel::Persisted, rows), 2);
+        assert!(waits.iter_mut().all(|wait| wait.reached.try_recv().is_ok()));
+        assert_eq!((board.coupons(), board.retire_poller()), (vec![], true));
     }
 }

@@ -20,40 +20,33 @@ use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStor
 use crate::retry::Retry;
 use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_as};
 
-/// Issuances in one insert.
+/// Deliveries in one batch.
 const BATCH_MAX: usize = 1_024;
-/// Messages at hand, of up to 128 issuances each under load. Few enough that one persister does not keep a whole crowd from
-/// the others, many enough to gather a batch of messages that have one issuance each.
+/// Unacknowledged messages per persister, of up to 128 issuances each under load. Small enough to share a long queue among
+/// the persisters, large enough to fill a batch from messages with one issuance each.
 const PREFETCH: u16 = 64;
-/// How long a batch waits for company.
+/// Time for which a batch waits for more deliveries.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// How long an issuance above its coupon's total is kept in hand before it goes to the dead letters. The gate's keeper lifts
-/// a total that the catalogue lags behind within two seconds.
+/// Time for which an issuance above its coupon's total is retried before it becomes a dead letter. The gate keeper raises a
+/// total that lags behind in the catalogue within two seconds.
 const TOTAL_LAGS_MAX: Duration = Duration::from_secs(5);
 
-/// One of the pool. When it should end, it finishes what it has in hand.
+/// One persister of the pool. After a stop signal it completes its current batch.
 pub type PersisterActor = BackgroundActor<PersisterDeps>;
 
-/// What a persister works with.
 #[derive(Clone)]
 pub struct PersisterDeps {
-    /// Which of the pool it is, from 1.
+    /// Number within the pool, from 1.
     pub number: usize,
-    /// Where deliveries come from.
     pub source: Arc<dyn EventSource>,
-    /// What that is called in traces.
+    /// The queue's name in traces.
     pub queue: Destination,
-    /// Where they are written.
     pub store: Arc<dyn IssuanceStore>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Where it is written how far an issuance has got.
     pub acks: AckBoard,
-    /// The hands of the node's persisters.
-    pub hands: InFlight,
-    /// Whether the database answers them.
-    pub silence: DatabaseOutage,
+    pub in_flight: InFlight,
+    pub outage: DatabaseOutage,
 }
 
 impl BackgroundTask for PersisterDeps {
@@ -63,179 +56,180 @@ impl BackgroundTask for PersisterDeps {
         format!("{}/{}", Self::KIND, self.number)
     }
 
-    async fn run(self, leave: StopSignal) {
-        let Self { source, queue, store, metrics, acks, hands, silence, .. } = self;
-        Persister { source, queue, writer: BatchWriter { store, metrics, acks }, hands, silence, leave }
-            .run()
-            .await;
+    async fn run(self, stop: StopSignal) {
+        let Self { source, queue, store, metrics, acks, in_flight, outage, .. } = self;
+        let writer = BatchWriter { store, metrics, acks };
+        Persister { source, queue, writer, in_flight, outage, stop }.run().await;
     }
 }
 
-/// The persister's logic, without the actor around it.
 struct Persister {
     source: Arc<dyn EventSource>,
     queue: Destination,
     writer: BatchWriter,
-    /// Told of every batch, which has left the queue and is no row yet.
-    hands: InFlight,
-    /// Told of every answer and of every one that is missing.
-    silence: DatabaseOutage,
-    /// Says when it should finish and end.
-    leave: StopSignal,
+    in_flight: InFlight,
+    outage: DatabaseOutage,
+    stop: StopSignal,
+}
+
+/// Result of handling one batch.
+enum Batch {
+    /// Every delivery is acknowledged: it is a row, a conflict or a dead letter.
+    Acknowledged,
+    /// The stop signal came before the database took the batch; the rest of it returns to the queue.
+    Interrupted,
 }
 
 impl Persister {
     async fn run(mut self) {
         let mut retry = Retry::reconnect();
-        while !self.leave.is_set() {
+        while !self.stop.is_set() {
             match self.source.open(PREFETCH).await {
                 Ok(mut stream) => {
                     retry.reset();
                     match self.drain(&mut *stream).await {
                         Ok(()) => return,
-                        Err(error) => tracing::warn!(%error, "a persister lost its queue and opens it again"),
+                        Err(error) => {
+                            tracing::warn!(%error, "a persister lost its queue: it opens the queue again")
+                        }
                     }
                 }
-                Err(error) => tracing::debug!(%error, "a persister cannot open its queue yet"),
+                Err(error) => tracing::debug!(%error, "a persister could not open its queue; retrying"),
             }
             self.rest(retry.wait()).await;
         }
     }
 
-    /// Writes batch after batch until it has to end.
+    /// Handles batch after batch until the stop signal.
     async fn drain(&mut self, stream: &mut dyn EventStream) -> Result<(), SourceError> {
-        let mut held: Option<InFlightGuard> = None;
+        let mut guard: Option<InFlightGuard> = None;
         loop {
-            let first = match at_once(stream).await {
+            let first = match try_next(stream).await {
                 Some(delivery) => delivery?,
                 None => {
-                    if let Some(held) = held.take() {
-                        held.settled();
+                    if let Some(guard) = guard.take() {
+                        guard.finish();
                     }
                     tokio::select! {
                         delivery = stream.next() => delivery?,
-                        () = self.leave.due() => return Ok(()),
+                        () = self.stop.wait() => return Ok(()),
                     }
                 }
             };
-            let held = held.get_or_insert_with(|| self.hands.hold());
+            let guard = guard.get_or_insert_with(|| self.in_flight.track());
             panics::visit(PersisterDeps::KIND, "delivery");
             let gathered = gather(stream, first).await?;
-            if !self.settle(stream, gathered.batch).await? {
-                return Ok(());
+            match self.handle_traced(stream, gathered.batch).await? {
+                Batch::Acknowledged => {}
+                Batch::Interrupted => return Ok(()),
             }
-            if let Some(moment) = gathered.none_left {
-                held.settled_before(moment);
+            if let Some(moment) = gathered.empty_at {
+                guard.acknowledged_before(moment);
             }
-            if self.leave.is_set() {
+            if self.stop.is_set() {
                 return Ok(());
             }
         }
     }
 
-    /// Writes one batch, however long that takes; `false` if it has to end before it could.
-    async fn settle(
+    async fn handle_traced(
         &mut self,
         stream: &mut dyn EventStream,
         batch: Vec<Delivery>,
-    ) -> Result<bool, SourceError> {
-        let work = self.work_on(&batch);
-        run_as(work.as_ref(), self.settle_all(stream, batch)).await
+    ) -> Result<Batch, SourceError> {
+        let span = self.batch_span(&batch);
+        run_as(span.as_ref(), self.handle(stream, batch)).await
     }
 
-    /// The batch as part of the traces in which its issuances were decided.
-    fn work_on(&self, batch: &[Delivery]) -> Option<TraceSpan> {
+    /// The batch's span, linked to the traces in which its issuances were decided.
+    fn batch_span(&self, batch: &[Delivery]) -> Option<TraceSpan> {
         let events = batch.iter().filter_map(|delivery| delivery.event.as_ref().ok());
         let traces = events.filter_map(|event| event.traceparent.as_ref());
-        let work =
+        let span =
             TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
-        self.queue.note_on(&work, "process", "process");
-        work.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
-        Some(work)
+        self.queue.note_on(&span, "process", "process");
+        span.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+        Some(span)
     }
 
-    async fn settle_all(
+    /// Writes and acknowledges one batch. Retries until the database answers or the stop signal is set.
+    async fn handle(
         &mut self,
         stream: &mut dyn EventStream,
         batch: Vec<Delivery>,
-    ) -> Result<bool, SourceError> {
+    ) -> Result<Batch, SourceError> {
         let mut items: Vec<Item> = Vec::with_capacity(batch.len());
         for Delivery { tag, event } in batch {
             match event {
                 Ok(event) => items.push((tag, event.issuance)),
-                Err(why) => self.bury(stream, tag, &why).await?,
+                Err(reason) => self.dead_letter(stream, tag, &reason).await?,
             }
         }
         if bugs::is(bugs::ACK_BEFORE_COMMIT) {
             stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
         }
         let mut retry = Retry::database();
-        let mut early_until = None;
+        let mut above_total_until = None;
         while !items.is_empty() {
             panics::visit(PersisterDeps::KIND, "write");
-            let begun = Instant::now();
+            let started = Instant::now();
             match self.writer.write(items.clone()).await {
                 Ok(written) => {
-                    self.silence.had_an_answer(begun);
+                    self.outage.record_answer(started);
                     abort::visit(abort::COMMITTED);
                     stream.ack(&written.done).await?;
-                    for (tag, why) in &written.poison {
-                        self.bury(stream, *tag, why).await?;
+                    for (tag, reason) in &written.poison {
+                        self.dead_letter(stream, *tag, reason).await?;
                     }
-                    if written.early.is_empty() {
-                        return Ok(true);
+                    if written.above_total.is_empty() {
+                        return Ok(Batch::Acknowledged);
                     }
-                    let until = *early_until.get_or_insert_with(|| Instant::now() + TOTAL_LAGS_MAX);
+                    let until = *above_total_until.get_or_insert_with(|| Instant::now() + TOTAL_LAGS_MAX);
                     if Instant::now() >= until {
-                        for ((tag, _), why) in &written.early {
-                            self.bury(stream, *tag, why).await?;
+                        for ((tag, _), reason) in &written.above_total {
+                            self.dead_letter(stream, *tag, reason).await?;
                         }
-                        return Ok(true);
+                        return Ok(Batch::Acknowledged);
                     }
-                    items = written.early.into_iter().map(|(item, _)| item).collect();
-                    self.writer.metrics.persist_retries.inc();
-                    if !self.rest(retry.wait()).await {
-                        return Ok(false);
-                    }
+                    items = written.above_total.into_iter().map(|(item, _)| item).collect();
                 }
-                Err(cause) => {
-                    // Deliveries are kept in hand rather than given back, so that none is burnt.
-                    self.writer.metrics.persist_retries.inc();
-                    self.silence.had_no_answer(begun, &*cause);
-                    if !self.rest(retry.wait()).await {
-                        return Ok(false);
-                    }
-                }
+                // The deliveries are kept rather than returned: the broker limits how often it redelivers one.
+                Err(cause) => self.outage.record_failure(started, &*cause),
+            }
+            self.writer.metrics.persist_retries.inc();
+            self.rest(retry.wait()).await;
+            if self.stop.is_set() {
+                return Ok(Batch::Interrupted);
             }
         }
-        Ok(true)
+        Ok(Batch::Acknowledged)
     }
 
-    async fn bury(
+    async fn dead_letter(
         &self,
         stream: &mut dyn EventStream,
         tag: DeliveryTag,
-        why: &str,
+        reason: &str,
     ) -> Result<(), SourceError> {
         self.writer.metrics.dead_lettered.inc();
-        if let Some(letter) = stream.reject(tag, why).await? {
-            tracing::error!(%letter, error = %why, "a message can never be written and is a dead letter now");
+        if let Some(letter) = stream.reject(tag, reason).await? {
+            tracing::error!(%letter, error = %reason, "a message can never be written: it is a dead letter now");
         }
         Ok(())
     }
 
-    /// Waits; `false` if it has to end meanwhile.
-    async fn rest(&mut self, wait: Duration) -> bool {
+    /// Waits, at most until the stop signal.
+    async fn rest(&mut self, wait: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = self.leave.due() => false,
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.wait() => {}
         }
     }
 }
 
-/// The next delivery if it is there already.
-async fn at_once(stream: &mut dyn EventStream) -> Option<Result<Delivery, SourceError>> {
-    // Unconstrained, so that what is there is not kept back for other tasks to have a turn.
+/// The next delivery, if there is one already.
+async fn try_next(stream: &mut dyn EventStream) -> Option<Result<Delivery, SourceError>> {
+    // Unconstrained, because tokio's budget would otherwise make a ready delivery look absent.
     tokio::select! {
         biased;
         delivery = unconstrained(stream.next()) => Some(delivery),
@@ -246,21 +240,21 @@ async fn at_once(stream: &mut dyn EventStream) -> Option<Result<Delivery, Source
 /// Deliveries to be written together.
 struct Gathered {
     batch: Vec<Delivery>,
-    /// When no other delivery was there; `None` if the batch was full before.
-    none_left: Option<std::time::Instant>,
+    /// An instant before which no further delivery was received; `None` if the batch is full.
+    empty_at: Option<std::time::Instant>,
 }
 
-/// The first delivery and those that come with it.
+/// Gathers the deliveries that arrive within [`LINGER`].
 async fn gather(stream: &mut dyn EventStream, first: Delivery) -> Result<Gathered, SourceError> {
     let mut batch = vec![first];
     let until = Instant::now() + LINGER;
     while batch.len() < BATCH_MAX {
-        // What comes after this moment may wait in the client.
-        let asked = std::time::Instant::now();
+        // A delivery that arrives after this instant may wait in the client.
+        let asked_at = std::time::Instant::now();
         match timeout_at(until, stream.next()).await {
             Ok(delivery) => batch.push(delivery?),
-            Err(_elapsed) => return Ok(Gathered { batch, none_left: Some(asked) }),
+            Err(_elapsed) => return Ok(Gathered { batch, empty_at: Some(asked_at) }),
         }
     }
-    Ok(Gathered { batch, none_left: None })
+    Ok(Gathered { batch, empty_at: None })
 }

@@ -1,6 +1,7 @@
-//! PublisherActor: sends issuances to the broker as they are decided, a window at a time, and notes what was confirmed.
+//! PublisherActor: sends issuances to the broker as they are decided, one publish batch at a time, and records the
+//! confirms.
 //!
-//! It may forget: whatever it has not seen confirmed is still in the outbox, and the sweep offers it again.
+//! It may lose events: an unconfirmed event is still in the outbox, and the sweep publishes it again.
 
 mod inbox;
 
@@ -24,36 +25,34 @@ use crate::telemetry::Metrics;
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "publisher";
-/// Events in one window: large enough that the broker's flush is shared, small enough to be retried as a whole.
+/// Events in one publish batch: large enough to share the broker's flush, small enough to be retried as a whole.
 pub(crate) const PUBLISH_BATCH_MAX: usize = 1_024;
-/// How long a window waits for company while nobody waits for it: a message, a flush of the broker and an insert cost much
-/// the same for one issuance as for a hundred.
+/// Time for which a publish batch waits for more events while no request waits for an ack level: a message, a flush of the
+/// broker and an insert cost about the same for one issuance as for a hundred.
 const LINGER: Duration = Duration::from_millis(25);
-/// Events at hand; what comes beyond is left to the sweep.
+/// Bound on pending events; further ones are left to the sweep.
 const QUEUE_MAX: usize = 65_536;
-/// Batches that may wait in the mailbox.
+/// Bound on `Publish` messages in the mailbox.
 const MAILBOX: usize = 1_024;
 
-/// One event on its way: the coupon knows how to derive the code.
-type Waiting = (Arc<Coupon>, OutboxEntry);
+/// An event before its code is derived, which takes the coupon.
+type PendingEvent = (Arc<Coupon>, OutboxEntry);
 
-/// Publishes what it is offered.
 pub struct PublisherActor {
     inbox: PublisherInbox,
-    /// What this life has at hand.
-    at_hand: Arc<AtomicUsize>,
+    /// Pending events of this incarnation.
+    pending: Arc<AtomicUsize>,
     bus: Arc<dyn EventBus>,
     metrics: Arc<Metrics>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingEvent>,
     in_flight: bool,
-    /// Whether a window waits for company.
+    /// Whether the timer of [`LINGER`] runs.
     lingering: bool,
     retry: Retry,
-    note: ExitNotice,
+    exit: ExitNotice,
 }
 
 impl PublisherActor {
-    /// What the supervisor needs to keep a publisher alive on `arbiter`.
     #[must_use]
     pub fn child(
         inbox: PublisherInbox,
@@ -64,68 +63,78 @@ impl PublisherActor {
         PublisherChild { inbox, bus, metrics, arbiter }
     }
 
-    /// Sends the next window, now if it is full or somebody waits for it, and otherwise soon.
+    /// Sends the next publish batch: at once if it is full or a request waits for it, otherwise after [`LINGER`].
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if self.in_flight || self.waiting.is_empty() {
             return;
         }
         if is_due(self.waiting.len(), self.inbox.acks.is_waited_on()) {
-            self.send_window(ctx);
+            self.send_batch(ctx);
         } else if !std::mem::replace(&mut self.lingering, true) {
             ctx.run_later(LINGER, |actor, ctx| {
                 actor.guarded(ctx, |actor, ctx| {
                     actor.lingering = false;
                     if !actor.in_flight && !actor.waiting.is_empty() {
-                        actor.send_window(ctx);
+                        actor.send_batch(ctx);
                     }
                 });
             });
         }
     }
 
-    fn send_window(&mut self, ctx: &Context<Self>) {
+    fn send_batch(&mut self, ctx: &Context<Self>) {
         self.in_flight = true;
-        let window: Vec<Waiting> = self.waiting.drain(..self.waiting.len().min(PUBLISH_BATCH_MAX)).collect();
+        let count = self.waiting.len().min(PUBLISH_BATCH_MAX);
+        let batch: Vec<PendingEvent> = self.waiting.drain(..count).collect();
         let (bus, metrics, actor) = (Arc::clone(&self.bus), Arc::clone(&self.metrics), ctx.address());
         actix::spawn(async move {
-            let sent = catch_panic_async(send(&*bus, &window)).await.unwrap_or_else(|why| {
+            let result = catch_panic_async(send(&*bus, &batch)).await.unwrap_or_else(|message| {
                 metrics.actor_panicked(KIND);
-                Err(why)
+                Err(message)
             });
-            // A dead actor needs no word: what it had at hand is still in the outbox.
-            let _dead = actor.send(WindowDone { window, sent }).await;
+            // If the actor has died meanwhile, the sweep trims or publishes the events.
+            let _actor_died = actor.send(BatchDone { batch, result }).await;
         });
     }
 
-    fn window_done(&mut self, done: WindowDone, ctx: &mut Context<Self>) {
+    fn batch_done(&mut self, BatchDone { batch, result }: BatchDone, ctx: &mut Context<Self>) {
         self.in_flight = false;
-        match done.sent {
+        match result {
             Ok(()) => {
                 self.retry.reset();
                 if self.inbox.failing.swap(false, Ordering::AcqRel) {
                     tracing::info!("the broker confirms again");
                 }
-                self.metrics.published.inc_by(done.window.len() as u64);
-                for (coupon, entry) in &done.window {
+                self.metrics.published.inc_by(batch.len() as u64);
+                for (coupon, entry) in &batch {
                     let sequence = entry.grant.sequence;
-                    // In this order: whoever comes after the second looks into the first.
+                    // In this order: a request that registers on the board after its release finds the confirm.
                     self.inbox.confirmed.add(&coupon.id, sequence);
-                    self.inbox.acks.reached(&coupon.id, AckLevel::Queued, [(sequence, &entry.member)]);
+                    self.inbox.acks.release(&coupon.id, AckLevel::Queued, [(sequence, &entry.member)]);
                 }
-                self.at_hand.fetch_sub(done.window.len(), Ordering::AcqRel);
+                self.pending.fetch_sub(batch.len(), Ordering::AcqRel);
                 self.pump(ctx);
             }
-            Err(why) => {
+            Err(error) => {
                 let wait = self.retry.wait();
                 self.metrics.publish_failures.inc();
-                let (events, retry_in_ms) = (done.window.len(), wait.as_millis());
+                let (events, retry_in_ms) = (batch.len(), wait.as_millis());
                 if self.inbox.failing.swap(true, Ordering::AcqRel) {
-                    tracing::debug!(error = %why, events, retry_in_ms, "a window was not confirmed");
+                    tracing::debug!(
+                        error,
+                        events,
+                        retry_in_ms,
+                        "a publish batch was not confirmed; retrying"
+                    );
                 } else {
-                    tracing::warn!(error = %why, events, "the broker does not confirm; events wait in the outbox meanwhile");
+                    tracing::warn!(
+                        error,
+                        events,
+                        "the broker does not confirm: events stay in the outbox and are retried"
+                    );
                 }
-                for waiting in done.window.into_iter().rev() {
-                    self.waiting.push_front(waiting);
+                for event in batch.into_iter().rev() {
+                    self.waiting.push_front(event);
                 }
                 self.pump_later(wait, ctx);
             }
@@ -144,14 +153,14 @@ impl PublisherActor {
     }
 }
 
-/// Whether a window of so many goes now, or may wait for company.
+/// Whether a publish batch is sent now, rather than after [`LINGER`].
 fn is_due(waiting: usize, is_waited_on: bool) -> bool {
     waiting >= PUBLISH_BATCH_MAX || is_waited_on
 }
 
-async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
+async fn send(bus: &dyn EventBus, batch: &[PendingEvent]) -> Result<(), String> {
     panics::visit(KIND, "window");
-    let events: Vec<CouponIssued> = window
+    let events: Vec<CouponIssued> = batch
         .iter()
         .map(|(coupon, entry)| CouponIssued {
             issuance: coupon.issuance(&entry.member, entry.grant),
@@ -164,8 +173,8 @@ async fn send(bus: &dyn EventBus, window: &[Waiting]) -> Result<(), String> {
 }
 
 impl PanicBoundary for PublisherActor {
-    fn failed(&mut self, why: String) {
-        self.note.because(why);
+    fn failed(&mut self, reason: String) {
+        self.exit.set_reason(reason);
     }
 }
 
@@ -175,14 +184,13 @@ impl Actor for PublisherActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "started");
-            stop_on_signal(&actor.note, ctx);
-            // What the forerunner had at hand is left to the sweep.
+            stop_on_signal(&actor.exit, ctx);
+            // The pending events of the previous incarnation are left to the sweep.
             actor.inbox.failing.store(false, Ordering::Release);
         });
     }
 }
 
-/// Sends these to the broker.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Publish {
@@ -202,19 +210,18 @@ impl Handler<Publish> for PublisherActor {
     }
 }
 
-/// A window is over.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct WindowDone {
-    window: Vec<Waiting>,
-    sent: Result<(), String>,
+struct BatchDone {
+    batch: Vec<PendingEvent>,
+    result: Result<(), String>,
 }
 
-impl Handler<WindowDone> for PublisherActor {
+impl Handler<BatchDone> for PublisherActor {
     type Result = ();
 
-    fn handle(&mut self, done: WindowDone, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |actor, ctx| actor.window_done(done, ctx));
+    fn handle(&mut self, done: BatchDone, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |actor, ctx| actor.batch_done(done, ctx));
     }
 }
 
@@ -234,26 +241,24 @@ impl Child for PublisherChild {
         KIND
     }
 
-    fn start(&self, note: ExitNotice) {
-        let (inbox, bus, metrics) = (self.inbox.clone(), Arc::clone(&self.bus), Arc::clone(&self.metrics));
-        let at_hand = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&at_hand);
+    fn start(&self, exit: ExitNotice) {
+        let pending = Arc::<AtomicUsize>::default();
+        let actor = PublisherActor {
+            inbox: self.inbox.clone(),
+            pending: Arc::clone(&pending),
+            bus: Arc::clone(&self.bus),
+            metrics: Arc::clone(&self.metrics),
+            waiting: VecDeque::new(),
+            in_flight: false,
+            lingering: false,
+            retry: Retry::reconnect(),
+            exit,
+        };
         let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
-            let (waiting, retry) = (VecDeque::new(), Retry::reconnect());
-            PublisherActor {
-                inbox,
-                at_hand: counted,
-                bus,
-                metrics,
-                waiting,
-                in_flight: false,
-                lingering: false,
-                retry,
-                note,
-            }
+            actor
         });
-        self.inbox.current.store(Some(Arc::new(Current { address, at_hand })));
+        self.inbox.current.store(Some(Arc::new(Current { address, pending })));
     }
 
     fn is_alive(&self) -> bool {
@@ -261,11 +266,11 @@ impl Child for PublisherChild {
     }
 
     fn waiting(&self) -> usize {
-        self.inbox.at_hand()
+        self.inbox.pending()
     }
 
     fn on_abandoned(&self) {
-        // The sweep offers nothing to nobody; everything waits in the outbox.
+        // Keeps the sweep from offering events to a dead publisher; they stay in the outbox.
         self.inbox.failing.store(true, Ordering::Release);
     }
 }
@@ -276,19 +281,19 @@ mod tests {
     use crate::actors::delivery::AckBoard;
 
     #[test]
-    fn nobody_who_waits_is_kept_waiting_for_company() {
+    fn a_publish_batch_is_due_while_a_request_waits() {
         let board = AckBoard::default();
         assert!(!is_due(PUBLISH_BATCH_MAX - 1, board.is_waited_on()));
-        let (one, other) = (board.expect(), board.expect());
+        let (first, second) = (board.expect(), board.expect());
         assert!(is_due(1, board.is_waited_on()));
-        drop(one);
+        drop(first);
         assert!(is_due(1, board.is_waited_on()));
-        drop(other);
+        drop(second);
         assert!(!is_due(1, board.is_waited_on()));
     }
 
     #[test]
-    fn a_full_window_waits_for_nothing() {
+    fn a_full_publish_batch_is_due() {
         assert!(is_due(PUBLISH_BATCH_MAX, false));
     }
 }

@@ -1,8 +1,8 @@
-//! How far an issuance must have got before its member is told of it: `granted` is the engine's own step, `queued` the
-//! broker's confirm, `persisted` the database's commit.
+//! Ack levels: how far an issuance must have got before its member is answered. `granted` is the engine's own step,
+//! `queued` the broker's confirm, `persisted` the database's commit.
 //!
-//! Waiting begins after the verdict and in the request's own task, so that it holds up neither the coupon's actor nor
-//! anybody else. It never changes the verdict: whose time is up holds a coupon all the same.
+//! The wait begins after the verdict and runs in the request's own task, so it delays neither the coupon's actor nor other
+//! requests. It never changes the verdict: a member whose wait times out holds the coupon all the same.
 
 mod poller;
 
@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use self::poller::Poller;
-use super::answer::AskError;
+use super::answer::IssueError;
 use super::handle::CouponHandle;
 use crate::actors::delivery::AckBoard;
 use crate::actors::delivery::PublisherInbox;
@@ -25,116 +25,128 @@ use crate::gate::Passage;
 use crate::ports::IssuanceStore;
 use crate::telemetry::Metrics;
 
-/// The coupon is issued, but has not got as far in time as its member wants to know. Asking again gives it.
+/// The coupon is issued, but its issuance has not reached the level in time. Requesting again gives the same coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the coupon is issued, but not yet {}", .0.as_str())]
 pub struct AckPending(pub AckLevel);
 
-/// What knows how far issuances have got between the engine and the database.
+/// The sources that know how far an issuance has got between the engine and the database.
 #[derive(Clone)]
 pub struct AckSources {
-    /// Knows what the broker has confirmed to this node, and writes on the board what it confirms.
+    /// Knows the confirms of this node's publisher.
     pub publisher: PublisherInbox,
-    /// Knows what is committed, whoever wrote it. It also answers for what this node's publisher does not know: what is
-    /// in the database has been in the queue.
+    /// Knows the committed rows of every node. A row proves `queued` as well: it has been in the queue.
     pub store: Arc<dyn IssuanceStore>,
 }
 
-/// The levels of one node; cheap to clone.
+/// The ack levels of one node; cheap to clone.
 #[derive(Clone)]
 pub struct Acks {
-    /// The level below which no member is told anything.
+    /// The lowest level that this node answers at.
     floor: AckLevel,
-    /// Absent where the engine's own step is the database's: there every level is reached with the decision.
+    /// Absent if the engine decides in the database: the decision reaches every level.
     sources: Option<AckSources>,
-    /// Where the poller runs.
+    /// The runtime of the poller.
     runtime: Handle,
     metrics: Arc<Metrics>,
 }
 
+/// The permission of one request to wait for its ack level; released when dropped.
+pub enum AckSlot<'a> {
+    /// The decision reaches the level: there is no wait.
+    NotNeeded,
+    Held(HeldAckSlot<'a>),
+    /// There is no permit left. The gate rejects this member, so no issuance is expected to wait here.
+    NoRoom(AckLevel),
+}
+
+/// A permit, and the sources that the request waits for.
+pub struct HeldAckSlot<'a> {
+    acks: &'a Acks,
+    sources: &'a AckSources,
+    level: AckLevel,
+    _permit: OwnedSemaphorePermit,
+    /// Makes the publisher send its publish batch without waiting for more events.
+    _expected: Expected,
+}
+
 impl Acks {
-    /// Levels of at least `floor`. Without `sources` all of them are reached with the engine's decision. Must be called
-    /// inside a runtime, which is the one that asks the database.
+    /// Levels of at least `floor`. Must be called inside a runtime, on which the poller runs then.
     #[must_use]
     pub fn new(floor: AckLevel, sources: Option<AckSources>, metrics: Arc<Metrics>) -> Self {
         Self { floor, sources, runtime: Handle::current(), metrics }
     }
 
-    /// The level that holds for a member who wishes for `wish`: never less than this node's own.
+    /// The level of a request that prefers `preferred`: never below this node's own.
     #[must_use]
-    pub fn level(&self, wish: Option<AckLevel>) -> AckLevel {
-        wish.map_or(self.floor, |wish| wish.max(self.floor))
+    pub fn level(&self, preferred: Option<AckLevel>) -> AckLevel {
+        preferred.map_or(self.floor, |preferred| preferred.max(self.floor))
     }
 
-    /// Takes a place among those who may wait for `level`. It is taken before the engine is asked, so that whom there is
-    /// no room for has not been issued anything.
+    /// Reserves a slot to wait for `level`. Called before the engine is asked, so that a request without a slot has issued
+    /// nothing.
     ///
     /// # Errors
-    /// [`AskError::Overloaded`] if as many hold one as may wait for the coupon.
-    pub fn place(
+    /// [`IssueError::Overloaded`] if all permits of the coupon are in use. A member whom the gate rejects gets
+    /// [`AckSlot::NoRoom`] instead, and so the rejection, however many requests wait.
+    pub fn reserve(
         &self,
         coupon: &CouponHandle,
         member: &MemberId,
         level: AckLevel,
-    ) -> Result<AckSlot<'_>, AskError> {
-        let sources = self.sources.as_ref().filter(|_| level > AckLevel::Granted);
-        let permit = match sources.map(|_| coupon.ack_permit()) {
-            // Whom the gate turns away is told so, however many wait.
-            Some(Err(_)) if matches!(coupon.gate().judge(member, clock::now()), Passage::Reject(_)) => None,
-            Some(permit) => Some(permit?),
-            None => None,
+    ) -> Result<AckSlot<'_>, IssueError> {
+        let Some(sources) = self.sources.as_ref().filter(|_| level > AckLevel::Granted) else {
+            return Ok(AckSlot::NotNeeded);
         };
-        let expected = sources.map(|sources| sources.publisher.acks.expect());
-        Ok(AckSlot { acks: self, sources, level, permit, _expected: expected })
+        match coupon.ack_permit() {
+            Ok(permit) => Ok(AckSlot::Held(HeldAckSlot {
+                acks: self,
+                sources,
+                level,
+                _permit: permit,
+                _expected: sources.publisher.acks.expect(),
+            })),
+            Err(_) if matches!(coupon.gate().judge(member, clock::now()), Passage::Reject(_)) => {
+                Ok(AckSlot::NoRoom(level))
+            }
+            Err(overloaded) => Err(overloaded),
+        }
     }
-}
 
-/// A place among those who may wait; free again when it is dropped.
-pub struct AckSlot<'a> {
-    acks: &'a Acks,
-    /// Absent if there is nothing to wait for.
-    sources: Option<&'a AckSources>,
-    level: AckLevel,
-    /// Absent also where the gate should have turned the member away.
-    permit: Option<OwnedSemaphorePermit>,
-    /// Tells the publisher not to let this member wait for company.
-    _expected: Option<Expected>,
-}
-
-impl AckSlot<'_> {
-    /// Waits until `issuance` has reached the level of this place.
-    ///
-    /// # Errors
-    /// [`AckPending`] if it has not by `deadline`.
-    pub async fn reached(&self, issuance: &IssuedCoupon, deadline: Instant) -> Result<(), AckPending> {
-        let Some(sources) = self.sources else { return Ok(()) };
-        let Some(_permit) = &self.permit else { return Err(AckPending(self.level)) };
-        let metrics = &*self.acks.metrics;
-        let (begun, _waiting) = (Instant::now(), metrics.ack_waits());
-        let wait = self.acks.wait(sources, issuance, self.level);
-        let reached = timeout_at(deadline.into(), wait).await;
-        reached.map_err(|_elapsed| AckPending(self.level))?;
-        metrics.ack_reached(self.level, begun.elapsed());
-        Ok(())
-    }
-}
-
-impl Acks {
     async fn wait(&self, sources: &AckSources, issuance: &IssuedCoupon, level: AckLevel) {
         let AckSources { publisher, store } = sources;
         let board = &publisher.acks;
-        // First on the list, then a look: what is confirmed between the two is not missed.
+        // Registers first and checks then, so that a confirm between the two is not missed.
         let mut wait = board.wait(issuance, level);
-        let confirmed = || publisher.confirmed.contains(&issuance.coupon_id, issuance.sequence);
-        if level <= AckLevel::Queued && confirmed() {
+        if level <= AckLevel::Queued && publisher.confirmed.contains(&issuance.coupon_id, issuance.sequence) {
             return;
         }
-        if board.wants_poller() {
+        if board.claim_poller() {
             let poller =
                 Poller { board: board.clone(), store: Arc::clone(store), metrics: Arc::clone(&self.metrics) };
             self.runtime.spawn(poller.run());
         }
-        // The sender is dropped only by being used, or by this very wait.
-        let _told = (&mut wait.told).await;
+        // The board drops the sender only after it has used it, or when this wait is dropped.
+        let _reached = (&mut wait.reached).await;
+    }
+}
+
+impl AckSlot<'_> {
+    /// Waits until `issuance` has reached the level of this slot.
+    ///
+    /// # Errors
+    /// [`AckPending`] if it has not by `deadline`.
+    pub async fn reached(&self, issuance: &IssuedCoupon, deadline: Instant) -> Result<(), AckPending> {
+        let HeldAckSlot { acks, sources, level, .. } = match self {
+            Self::NotNeeded => return Ok(()),
+            Self::NoRoom(level) => return Err(AckPending(*level)),
+            Self::Held(slot) => slot,
+        };
+        let started = Instant::now();
+        let _waiting = acks.metrics.ack_waits();
+        let wait = acks.wait(sources, issuance, *level);
+        timeout_at(deadline.into(), wait).await.map_err(|_elapsed| AckPending(*level))?;
+        acks.metrics.ack_reached(*level, started.elapsed());
+        Ok(())
     }
 }

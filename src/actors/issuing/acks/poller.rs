@@ -1,4 +1,5 @@
-//! Asks the database, on behalf of all who wait, which of their rows it holds: persisters may be on other nodes.
+//! Asks the database which rows of the waiting requests it holds. Rows may be written by the persisters of other nodes,
+//! of which this node learns in no other way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +12,16 @@ use crate::ports::{IssuanceStore, StoreError};
 use crate::retry::Retry;
 use crate::telemetry::Metrics;
 
-/// What it is called in metrics.
+/// The poller's name in metrics.
 const KIND: &str = "acks";
-/// Before the first question, and after one that told somebody something.
-const SHORTEST_REST: Duration = Duration::from_millis(5);
-/// The rest doubles with every question in vain up to this, which is what waiting costs the database at most.
-const LONGEST_REST: Duration = Duration::from_millis(50);
-/// Sequences in one question.
+/// Pause before the first query, and after a query that found a row.
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+/// Every query that finds no row doubles the pause up to this bound, which limits the load on the database.
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+/// Sequences in one query.
 const PAGE: usize = 1_000;
 
-/// At work only while somebody waits, and with one question at a time, so that it takes one connection at most.
+/// Runs only while requests wait, with one query at a time, so that it uses at most one connection.
 pub(super) struct Poller {
     pub(super) board: AckBoard,
     pub(super) store: Arc<dyn IssuanceStore>,
@@ -28,37 +29,38 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    /// Asks until nobody waits any more. There must be one at a time.
+    /// Polls until no request waits. At most one poller runs at a time.
     pub(super) async fn run(self) {
-        let (mut rest, mut retry) = (SHORTEST_REST, Retry::database());
+        let mut pause = MIN_PAUSE;
+        let mut retry = Retry::database();
         loop {
-            tokio::time::sleep(rest).await;
-            if self.board.is_over() {
+            tokio::time::sleep(pause).await;
+            if self.board.retire_poller() {
                 return;
             }
-            rest = match catch_panic_async(self.round()).await {
-                Ok(Ok(told)) => {
+            pause = match catch_panic_async(self.round()).await {
+                Ok(Ok(released)) => {
                     retry.reset();
-                    if told > 0 { SHORTEST_REST } else { (rest * 2).min(LONGEST_REST) }
+                    if released > 0 { MIN_PAUSE } else { (pause * 2).min(MAX_PAUSE) }
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "the database cannot say what has arrived");
+                    tracing::debug!(%error, "rows of waiting requests could not be read; retrying");
                     retry.wait()
                 }
-                Err(why) => {
+                Err(message) => {
                     self.metrics.actor_panicked(KIND);
-                    tracing::error!(error = %why, "a question for what has arrived failed; it is asked again");
+                    tracing::error!(error = %message, "reading the rows of waiting requests panicked; retrying");
                     retry.wait()
                 }
             };
         }
     }
 
-    /// Asks once about everybody who waits; how many could be told. How long an answer may take is the store's to bound:
-    /// a question given up here would go on there, and keep its connection.
+    /// Queries the rows of all waiting requests; returns the number of requests released. The store bounds the time of a
+    /// query: one abandoned here would go on there and keep its connection.
     async fn round(&self) -> Result<usize, StoreError> {
         panics::visit(KIND, "round");
-        let mut told = 0;
+        let mut released = 0;
         for coupon in self.board.coupons() {
             let mut after = 0;
             loop {
@@ -66,10 +68,10 @@ impl Poller {
                 let Some(last) = page.last().copied() else { break };
                 let held = self.store.holders(&coupon, &page).await?;
                 let rows = held.iter().map(|(sequence, member)| (*sequence, member));
-                told += self.board.reached(&coupon, AckLevel::Persisted, rows);
+                released += self.board.release(&coupon, AckLevel::Persisted, rows);
                 after = last;
             }
         }
-        Ok(told)
+        Ok(released)
     }
 }

@@ -40,8 +40,8 @@ pub struct ExitNotice {
 
 impl ExitNotice {
     /// Notes why the actor is about to stop.
-    pub(crate) fn because(&mut self, why: String) {
-        self.why = Some(why);
+    pub(crate) fn set_reason(&mut self, reason: String) {
+        self.why = Some(reason);
     }
 }
 

@@ -32,7 +32,7 @@ impl StopSignal {
     }
 
     /// Waits until it should end. Cancelling this call loses nothing.
-    pub(crate) async fn due(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             () = becomes_true(&mut self.node) => {}
             () = becomes_true(&mut self.own) => {}

@@ -84,7 +84,7 @@ impl Keeper {
                     }
                     unreadable.extend(page.unreadable.into_iter().map(|coupon| (coupon.id, coupon.why)));
                     if after.is_none() {
-                        return self.parts.registry.cannot_read(unreadable);
+                        return self.parts.registry.record_unreadable(unreadable);
                     }
                 }
                 Ok(Err(error)) => return self.catalog_is_silent(&error.to_string()),
@@ -222,7 +222,7 @@ impl Keeper {
     /// forgotten if the engine were rebuilt from it. Seen twice in a row it is no call that is just being carried out.
     async fn pull_lifecycle(&self, handle: &CouponHandle, standing: Standing) {
         let behind = standing.lifecycle > handle.coupon().lifecycle;
-        if !handle.is_behind_again(behind) {
+        if !handle.is_still_lagging(behind) {
             return;
         }
         let change = CatalogChange { lifecycle: Some(standing.lifecycle), ..CatalogChange::default() };

@@ -32,7 +32,7 @@ pub struct GateKeeperActor {
 
 impl PanicBoundary for GateKeeperActor {
     fn failed(&mut self, why: String) {
-        self.note.because(why);
+        self.note.set_reason(why);
     }
 }
 
@@ -46,8 +46,8 @@ impl Actor for GateKeeperActor {
             while !leave.is_set() {
                 keeper.round().await;
                 tokio::select! {
-                    _nudged_or_not = timeout(ROUND, signal.nudged()) => {}
-                    () = leave.due() => {}
+                    _woken_or_timer = timeout(ROUND, signal.woken()) => {}
+                    () = leave.wait() => {}
                 }
             }
         });
@@ -101,7 +101,7 @@ impl GateKeeperChild {
         self.parts.engine.revision().await?;
         if let Some(peers) = &self.parts.peers {
             // Others wait for this node from now on. Unheard, it is heard a little later.
-            let _unheard = peers.beat().await;
+            let _unheard = peers.heartbeat().await;
         }
         self.keeper().round().await;
         Ok(())

@@ -65,9 +65,9 @@ impl BackgroundTask for MetricsSamplerDeps {
             // Given up without harm when the node stops.
             tokio::select! {
                 () = look.once() => {}
-                () = leave.due() => return,
+                () = leave.wait() => return,
             }
-            let _rested_or_leaving = timeout(ROUND, leave.due()).await;
+            let _rested_or_leaving = timeout(ROUND, leave.wait()).await;
         }
     }
 }

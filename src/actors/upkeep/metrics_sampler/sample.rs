@@ -62,7 +62,7 @@ impl Sample {
         metrics.coupons.unlisted(unlisted.len());
         metrics.services.mailbox("coupon-event", registry.waiting());
         if let Some(stack) = stack {
-            metrics.services.mailbox("publisher", stack.publisher.at_hand());
+            metrics.services.mailbox("publisher", stack.publisher.pending());
         }
         for (name, pool) in pools {
             let usage = pool.usage();
@@ -85,7 +85,7 @@ impl Sample {
     }
 
     async fn outbox(&mut self, stack: &SampledStack, handle: &CouponHandle) -> Result<(), EngineError> {
-        let (coupon, issued) = (handle.id(), handle.issued_seen());
+        let (coupon, issued) = (handle.id(), handle.last_issued());
         if self.empty_at.get(coupon).map_or(issued == 0, |at| *at == issued) {
             if issued == 0 {
                 self.parts.metrics.coupons.outbox_seen(coupon.as_str(), 0, 0.0);
@@ -131,5 +131,5 @@ impl MetricsSamplerDeps {
 
 fn look_at(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.inventory_seen() }
+    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.last_inventory() }
 }

@@ -22,7 +22,7 @@ impl BackgroundTask for SweepDeps {
         let mut sweep = Sweep::new(self);
         while !leave.is_set() {
             let rest = sweep.round().await;
-            let _rested_or_leaving = timeout(rest, leave.due()).await;
+            let _rested_or_leaving = timeout(rest, leave.wait()).await;
         }
         sweep.stand_down().await;
     }

@@ -88,7 +88,7 @@ impl Sweep {
         for handle in self.parts.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
             // Also noted by who does not sweep now: should the one that does die, it is known what is overdue.
-            let (now, issued) = (Instant::now(), handle.issued_seen());
+            let (now, issued) = (Instant::now(), handle.last_issued());
             if !self.has_begun {
                 progress.found(now, issued);
             }
@@ -116,7 +116,7 @@ impl Sweep {
 
 impl SweepDeps {
     async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> Offered {
-        let issued = handle.issued_seen();
+        let issued = handle.last_issued();
         if issued <= progress.watermark {
             progress.moved = Instant::now();
             progress.found_is_done(progress.moved, true);
@@ -182,7 +182,7 @@ impl SweepDeps {
         if from >= overdue {
             return Offered::All;
         }
-        if self.publisher.is_failing() || self.publisher.at_hand() >= PUBLISH_BATCH_MAX {
+        if self.publisher.is_failing() || self.publisher.pending() >= PUBLISH_BATCH_MAX {
             return Offered::Nothing;
         }
         // What other nodes have published is not known here. As long as so many messages wait in the queue, persisters are

@@ -1,4 +1,4 @@
-//! Who waits for which issuance to get how far: bookkeeping alone, without clocks, tasks or services.
+//! The waiting requests by coupon and sequence: a plain data structure, without clocks, tasks or services.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -7,20 +7,17 @@ use tokio::sync::oneshot;
 
 use crate::domain::{AckLevel, CouponId, IssuedCoupon, MemberId, Sequence};
 
-/// One who waits.
 #[derive(Debug)]
 struct Waiter {
-    /// Tells this one from others who wait for the same issuance.
+    /// Distinguishes requests that wait for the same issuance.
     number: u64,
-    /// Whose issuance it is: the sequence of another member's row would prove nothing.
+    /// The issuance's member: another member's row with the same sequence proves nothing.
     member: MemberId,
-    /// How far it must get.
     level: AckLevel,
-    /// Told once it has.
     reached: oneshot::Sender<()>,
 }
 
-/// What it takes to leave again.
+/// Identifies one waiter, to remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ticket {
     coupon: CouponId,
@@ -28,64 +25,61 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// Everybody who waits, by coupon and sequence. What nobody waits for has no entry.
+/// Holds no entry without a waiter.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     coupons: HashMap<CouponId, BTreeMap<Sequence, Vec<Waiter>>>,
-    /// The number of the next ticket.
-    next: u64,
+    next_number: u64,
 }
 
 impl Waiting {
-    /// Waits until `issuance` has reached `level`.
+    /// Adds a waiter; the receiver resolves when `issuance` has reached `level`.
     pub(super) fn enter(
         &mut self,
         issuance: &IssuedCoupon,
         level: AckLevel,
     ) -> (Ticket, oneshot::Receiver<()>) {
-        let (reached, told) = oneshot::channel();
-        let number = self.next;
-        self.next += 1;
-        let waiter = Waiter { number, member: issuance.member_id.clone(), level, reached };
+        let (sender, receiver) = oneshot::channel();
+        let number = self.next_number;
+        self.next_number += 1;
+        let waiter = Waiter { number, member: issuance.member_id.clone(), level, reached: sender };
         let coupon = self.coupons.entry(issuance.coupon_id.clone()).or_default();
         coupon.entry(issuance.sequence).or_default().push(waiter);
-        (Ticket { coupon: issuance.coupon_id.clone(), sequence: issuance.sequence, number }, told)
+        (Ticket { coupon: issuance.coupon_id.clone(), sequence: issuance.sequence, number }, receiver)
     }
 
-    /// Waits no longer. Leaving twice, or after having been told, changes nothing.
+    /// Removes a waiter. Repeating it, or calling it after the release, changes nothing.
     pub(super) fn leave(&mut self, ticket: &Ticket) {
-        self.keep(&ticket.coupon, ticket.sequence, |waiter| {
+        self.retain(&ticket.coupon, ticket.sequence, |waiter| {
             (waiter.number != ticket.number).then_some(waiter)
         });
     }
 
-    /// Tells everybody who waits for the issuance of `sequence` to `member` to get as far as `level`, or less far; how
-    /// many that were.
-    pub(super) fn reached(
+    /// Releases the waiters for the issuance of `sequence` to `member` at `level` or below, and returns their number.
+    pub(super) fn release(
         &mut self,
         coupon: &CouponId,
         sequence: Sequence,
         member: &MemberId,
         level: AckLevel,
     ) -> usize {
-        let mut told = 0;
-        self.keep(coupon, sequence, |waiter| {
+        let mut released = 0;
+        self.retain(coupon, sequence, |waiter| {
             if waiter.level > level || waiter.member != *member {
                 return Some(waiter);
             }
-            told += 1;
-            // Whoever has gone at the same moment need not be told.
-            let _gone = waiter.reached.send(());
+            released += 1;
+            let _request_gone = waiter.reached.send(());
             None
         });
-        told
+        released
     }
 
-    /// Leaves those of an entry whom `stays` gives back, and no entry without anybody in it.
-    fn keep(&mut self, coupon: &CouponId, sequence: Sequence, stays: impl FnMut(Waiter) -> Option<Waiter>) {
+    /// Keeps the waiters that `keep` returns, and removes entries that become empty.
+    fn retain(&mut self, coupon: &CouponId, sequence: Sequence, keep: impl FnMut(Waiter) -> Option<Waiter>) {
         let Some(sequences) = self.coupons.get_mut(coupon) else { return };
         let Some(waiters) = sequences.get_mut(&sequence) else { return };
-        *waiters = std::mem::take(waiters).into_iter().filter_map(stays).collect();
+        *waiters = std::mem::take(waiters).into_iter().filter_map(keep).collect();
         if waiters.is_empty() {
             sequences.remove(&sequence);
         }
@@ -94,19 +88,16 @@ impl Waiting {
         }
     }
 
-    /// The coupons for which somebody waits.
     pub(super) fn coupons(&self) -> Vec<CouponId> {
         self.coupons.keys().cloned().collect()
     }
 
-    /// The sequences above `after` for which somebody waits, in order, at most `limit`.
     pub(super) fn page(&self, coupon: &CouponId, after: Sequence, limit: usize) -> Vec<Sequence> {
         let Some(sequences) = self.coupons.get(coupon) else { return Vec::new() };
         let above = (Bound::Excluded(after), Bound::Unbounded);
         sequences.range(above).take(limit).map(|(sequence, _)| *sequence).collect()
     }
 
-    /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.coupons.is_empty()
     }

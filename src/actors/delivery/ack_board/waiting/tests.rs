@@ -1,4 +1,4 @@
-//! Everybody is told when it is true and not before, and whoever has gone leaves nothing behind.
+//! A waiter is released when its issuance has reached its level and not before; a waiter that leaves leaves no entry.
 
 use proptest::prelude::*;
 use tokio::sync::oneshot;
@@ -23,89 +23,101 @@ fn issuance(of: u8, sequence: Sequence, to: u8) -> IssuedCoupon {
     IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at }
 }
 
-/// What may happen, in any order.
 #[derive(Debug, Clone)]
 enum Step {
     Enter { coupon: u8, sequence: Sequence, member: u8, level: usize },
     Reached { coupon: u8, sequence: Sequence, member: u8, level: usize },
-    Leave { place: usize },
+    Leave { waiter: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let which = || (0u8..2, 1u32..6, 0u8..2, 0usize..2);
+    let target = || (0u8..2, 1u32..6, 0u8..2, 0usize..2);
     prop_oneof![
-        3 => which().prop_map(|(coupon, sequence, member, level)| {
+        3 => target().prop_map(|(coupon, sequence, member, level)| {
             Step::Enter { coupon, sequence, member, level }
         }),
-        2 => which().prop_map(|(coupon, sequence, member, level)| {
+        2 => target().prop_map(|(coupon, sequence, member, level)| {
             Step::Reached { coupon, sequence, member, level }
         }),
-        1 => (0usize..40).prop_map(|place| Step::Leave { place }),
+        1 => (0usize..40).prop_map(|waiter| Step::Leave { waiter }),
     ]
 }
 
-/// One who waits, as the model knows them.
-struct Expected {
-    wants: (u8, Sequence, u8, AckLevel),
+/// One waiter of the model.
+struct Modelled {
+    target: (u8, Sequence, u8, AckLevel),
     ticket: Ticket,
-    told: oneshot::Receiver<()>,
-    /// Whether it is true already.
-    due: bool,
-    /// Whether they have read so.
-    heard: bool,
-    gone: bool,
+    receiver: oneshot::Receiver<()>,
+    /// Whether its issuance has reached its level.
+    is_due: bool,
+    /// Whether the receiver has resolved.
+    is_released: bool,
+    has_left: bool,
 }
 
 #[derive(Default)]
 struct Model {
     waiting: Waiting,
-    all: Vec<Expected>,
+    waiters: Vec<Modelled>,
 }
 
 impl Model {
-    fn take(&mut self, step: &Step) {
+    fn apply(&mut self, step: &Step) {
         match *step {
             Step::Enter { coupon, sequence, member, level } => {
-                let wants = (coupon, sequence, member, LEVELS[level]);
-                let (ticket, told) = self.waiting.enter(&issuance(coupon, sequence, member), LEVELS[level]);
-                self.all.push(Expected { wants, ticket, told, due: false, heard: false, gone: false });
+                let target = (coupon, sequence, member, LEVELS[level]);
+                let (ticket, receiver) =
+                    self.waiting.enter(&issuance(coupon, sequence, member), LEVELS[level]);
+                self.waiters.push(Modelled {
+                    target,
+                    ticket,
+                    receiver,
+                    is_due: false,
+                    is_released: false,
+                    has_left: false,
+                });
             }
             Step::Reached { coupon: of, sequence, member: to, level } => {
-                self.waiting.reached(&coupon(of), sequence, &member(to), LEVELS[level]);
-                for one in self.all.iter_mut().filter(|one| !one.gone) {
-                    let (its_coupon, its_sequence, its_member, its_level) = one.wants;
+                self.waiting.release(&coupon(of), sequence, &member(to), LEVELS[level]);
+                for waiter in self.waiters.iter_mut().filter(|waiter| !waiter.has_left) {
+                    let (its_coupon, its_sequence, its_member, its_level) = waiter.target;
                     let same = (its_coupon, its_sequence, its_member) == (of, sequence, to);
-                    one.due |= same && its_level <= LEVELS[level];
+                    waiter.is_due |= same && its_level <= LEVELS[level];
                 }
             }
-            Step::Leave { place } => {
-                if let Some(one) = self.all.get_mut(place) {
-                    self.waiting.leave(&one.ticket);
-                    one.gone = true;
+            Step::Leave { waiter } => {
+                if let Some(waiter) = self.waiters.get_mut(waiter) {
+                    self.waiting.leave(&waiter.ticket);
+                    waiter.has_left = true;
                 }
             }
         }
     }
 
-    /// Everybody knows what is true by now and nothing else, and only those who still wait are in the books.
+    /// Exactly the due waiters are released, and only the others have entries.
     fn check(&mut self) {
-        for one in self.all.iter_mut().filter(|one| one.due || !one.gone) {
-            match one.told.try_recv() {
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.is_due || !waiter.has_left) {
+            match waiter.receiver.try_recv() {
                 Ok(()) => {
-                    assert!(one.due, "{:?} was told too soon", one.wants);
-                    one.heard = true;
+                    assert!(waiter.is_due, "{:?} was released too soon", waiter.target);
+                    waiter.is_released = true;
                 }
                 Err(oneshot::error::TryRecvError::Empty) => {
-                    assert!(!one.due, "{:?} was not told", one.wants);
+                    assert!(!waiter.is_due, "{:?} was not released", waiter.target);
                 }
-                Err(oneshot::error::TryRecvError::Closed) => assert!(one.heard, "{:?} was lost", one.wants),
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    assert!(waiter.is_released, "{:?} was dropped without a release", waiter.target)
+                }
             }
         }
-        let still: Vec<_> = self.all.iter().filter(|one| !one.due && !one.gone).collect();
+        let still: Vec<_> = self.waiters.iter().filter(|waiter| !waiter.is_due && !waiter.has_left).collect();
         assert_eq!(self.waiting.is_empty(), still.is_empty());
         for number in 0..2 {
-            let mut expected: Vec<Sequence> =
-                still.iter().filter(|one| one.wants.0 == number).map(|one| one.wants.1).collect();
+            let mut expected: Vec<Sequence> = still
+                .iter()
+                .filter(|waiter| waiter.target.0 == number)
+                .map(|waiter| waiter.target.1)
+                .collect();
             expected.sort_unstable();
             expected.dedup();
             assert_eq!(self.waiting.page(&coupon(number), 0, 100), expected);
@@ -118,27 +130,27 @@ impl Model {
 
 proptest! {
     #[test]
-    fn everybody_is_told_exactly_when_it_is_true(steps in prop::collection::vec(step(), 0..60)) {
+    fn waiters_are_released_exactly_when_their_level_is_reached(steps in prop::collection::vec(step(), 0..60)) {
         let mut model = Model::default();
         for step in &steps {
-            model.take(step);
+            model.apply(step);
             model.check();
         }
-        for place in 0..model.all.len() {
-            model.take(&Step::Leave { place });
+        for waiter in 0..model.waiters.len() {
+            model.apply(&Step::Leave { waiter });
         }
-        prop_assert!(model.waiting.is_empty() && model.waiting.coupons.is_empty(), "something is left behind");
+        prop_assert!(model.waiting.is_empty() && model.waiting.coupons.is_empty(), "an entry is left behind");
     }
 }
 
 #[test]
-fn anothers_row_under_the_same_sequence_proves_nothing() {
+fn another_members_row_with_the_same_sequence_releases_no_waiter() {
     let mut waiting = Waiting::default();
-    let (_ticket, mut told) = waiting.enter(&issuance(0, 1, 0), AckLevel::Persisted);
-    waiting.reached(&coupon(0), 1, &member(1), AckLevel::Persisted);
-    assert!(told.try_recv().is_err());
-    waiting.reached(&coupon(0), 1, &member(0), AckLevel::Queued);
-    assert!(told.try_recv().is_err(), "the broker's word is not the database's");
-    waiting.reached(&coupon(0), 1, &member(0), AckLevel::Persisted);
-    assert!(told.try_recv().is_ok());
+    let (_ticket, mut receiver) = waiting.enter(&issuance(0, 1, 0), AckLevel::Persisted);
+    waiting.release(&coupon(0), 1, &member(1), AckLevel::Persisted);
+    assert!(receiver.try_recv().is_err());
+    waiting.release(&coupon(0), 1, &member(0), AckLevel::Queued);
+    assert!(receiver.try_recv().is_err(), "a confirm is not a commit");
+    waiting.release(&coupon(0), 1, &member(0), AckLevel::Persisted);
+    assert!(receiver.try_recv().is_ok());
 }

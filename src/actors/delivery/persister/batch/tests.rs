@@ -1,4 +1,4 @@
-//! Bisecting, with a store that rejects what it is told to.
+//! Bisecting a batch, with a store that rejects chosen sequences.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,12 +9,12 @@ use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Sequence, Time
 use crate::ports::InsertReport;
 use crate::telemetry::Metrics;
 
-/// Rejects every batch with one of these sequences, and is away while `away`.
+/// Rejects every batch that contains one of these sequences.
 #[derive(Default)]
 struct PickyStore {
     poison: Vec<Sequence>,
-    early: Vec<Sequence>,
-    away: bool,
+    above_total: Vec<Sequence>,
+    is_down: bool,
     rows: Mutex<Vec<Sequence>>,
     statements: Mutex<usize>,
 }
@@ -23,14 +23,14 @@ struct PickyStore {
 impl IssuanceStore for PickyStore {
     async fn insert(&self, batch: &[IssuedCoupon]) -> Result<InsertReport, StoreError> {
         *self.statements.lock().unwrap() += 1;
-        if self.away {
-            return Err(StoreError::Unavailable("away".into()));
+        if self.is_down {
+            return Err(StoreError::Unavailable("down".into()));
         }
         if batch.iter().any(|issuance| self.poison.contains(&issuance.sequence)) {
             return Err(StoreError::Rejected("poison".to_owned()));
         }
-        if batch.iter().any(|issuance| self.early.contains(&issuance.sequence)) {
-            return Err(StoreError::AboveTotal("early".to_owned()));
+        if batch.iter().any(|issuance| self.above_total.contains(&issuance.sequence)) {
+            return Err(StoreError::AboveTotal("above the total".to_owned()));
         }
         self.rows.lock().unwrap().extend(batch.iter().map(|issuance| issuance.sequence));
         Ok(InsertReport { inserted: batch.len(), ..InsertReport::default() })
@@ -78,7 +78,7 @@ fn writer(store: &Arc<PickyStore>) -> BatchWriter {
 }
 
 #[tokio::test]
-async fn only_the_poison_is_buried_and_its_neighbours_are_written() {
+async fn only_the_poison_is_rejected_and_its_neighbours_are_written() {
     let store = Arc::new(PickyStore { poison: vec![1, 100, 101, 256], ..PickyStore::default() });
     let written = writer(&store).write(items(256)).await.unwrap();
     let poison: Vec<u64> = written.poison.iter().map(|(tag, _)| tag.0).collect();
@@ -91,18 +91,18 @@ async fn only_the_poison_is_buried_and_its_neighbours_are_written() {
 }
 
 #[tokio::test]
-async fn what_is_above_the_total_is_told_from_poison() {
-    let store = Arc::new(PickyStore { poison: vec![2], early: vec![1, 7], ..PickyStore::default() });
+async fn issuances_above_the_total_are_separated_from_poison() {
+    let store = Arc::new(PickyStore { poison: vec![2], above_total: vec![1, 7], ..PickyStore::default() });
     let written = writer(&store).write(items(8)).await.unwrap();
     assert_eq!(written.poison, [(DeliveryTag(2), "poison".to_owned())]);
-    let early: Vec<u64> = written.early.iter().map(|((tag, _), _)| tag.0).collect();
-    assert_eq!(early, [1, 7]);
+    let above_total: Vec<u64> = written.above_total.iter().map(|((tag, _), _)| tag.0).collect();
+    assert_eq!(above_total, [1, 7]);
     assert_eq!(written.done.len(), 5);
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_buries_nobody() {
-    let store = Arc::new(PickyStore { away: true, ..PickyStore::default() });
+async fn a_database_that_is_down_rejects_no_issuance() {
+    let store = Arc::new(PickyStore { is_down: true, ..PickyStore::default() });
     assert!(writer(&store).write(items(8)).await.is_err());
     assert_eq!(*store.statements.lock().unwrap(), 1);
 }
