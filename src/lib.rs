@@ -15,7 +15,6 @@ pub mod telemetry;
 pub mod gate;
 pub mod messaging;
 pub mod persistence;
-pub mod traced;
 
 pub mod actors;
 pub mod http;

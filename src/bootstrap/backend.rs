@@ -7,7 +7,6 @@ use secrecy::SecretString;
 
 use super::engine_kind::EngineKind;
 use super::settings::{Settings, SettingsError, StackUrls};
-use super::spans;
 use crate::actors::reconcile::ReconcileDeps;
 use crate::domain::AckLevel;
 use crate::messaging::rabbitmq::{
@@ -27,7 +26,7 @@ use crate::ports::{
     AdmissionEngine, Cluster, ConnectionPool, CouponCatalog, DeadLetters, EngineError, EngineRecovery,
     EventBus, EventSource, IssuanceStore, LostNumbers, Outbox, Quarantine,
 };
-use crate::telemetry::{Destination, is_tracing};
+use crate::telemetry::Destination;
 
 /// Why a node cannot start: one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +93,7 @@ pub(super) struct Transport {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
-    /// What it reads, and the bus publishes to, in traces.
+    /// The queue of the source, in traces.
     pub(super) issuances: Destination,
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) letters: Arc<dyn DeadLetters>,
@@ -135,12 +134,11 @@ impl Backend {
     /// # Errors
     /// [`StartError`], one sentence that says what to do.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
-        let backend = match settings.engine {
+        match settings.engine {
             EngineKind::Embedded => Self::embedded(settings).await,
             EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
             EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
-        }?;
-        Ok(if is_tracing() { spans::around(backend, settings.engine) } else { backend })
+        }
     }
 
     async fn embedded(settings: &Settings) -> Result<Self, StartError> {

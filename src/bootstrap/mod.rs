@@ -8,7 +8,6 @@ mod node;
 mod node_actors;
 mod settings;
 mod shutdown;
-mod spans;
 
 pub use backend::{Backend, Migration, StartError, migrate};
 pub use engine_kind::EngineKind;

@@ -39,6 +39,20 @@ pub enum EngineError {
     Corrupt(String),
 }
 
+impl EngineError {
+    /// The word for failures of this kind, in traces.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownCoupon => "unknown_coupon",
+            Self::Fenced(_) => "fenced",
+            Self::Unavailable(_) => "unavailable",
+            Self::Busy(_) => "busy",
+            Self::Corrupt(_) => "corrupt",
+        }
+    }
+}
+
 /// One page of the holders of a coupon.
 #[derive(Debug, Clone, Default)]
 pub struct HoldersPage {

@@ -28,6 +28,18 @@ pub enum BusError {
     Refused(usize),
 }
 
+impl BusError {
+    /// The word for failures of this kind, in traces.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Returned(_) => "returned",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// Publishes issuances.
 ///
 /// `publish` returns `Ok` only when the broker has confirmed **every** event of the batch as durable. After any error

@@ -19,6 +19,18 @@ pub enum StoreError {
     AboveTotal(String),
 }
 
+impl StoreError {
+    /// The word for failures of this kind, in traces.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Rejected(_) => "rejected",
+            Self::AboveTotal(_) => "above_total",
+        }
+    }
+}
+
 /// An issuance that shares sequence, member or code with a row and differs from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {

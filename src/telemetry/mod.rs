@@ -21,6 +21,6 @@ pub use recent_logs::{LogLine, recent_log_lines};
 pub use reconciled::Reconciled;
 pub use services::ServiceGauges;
 pub use traces::{
-    Destination, MAX_TRACES, RawTraceSettings, TraceSettings, TraceSettingsError, TraceSpan, TraceSpanKind,
-    Traces, is_tracing, run_as,
+    DatabaseCall, Destination, MAX_TRACES, RawTraceSettings, TraceSettings, TraceSettingsError, TraceSpan,
+    TraceSpanKind, Traces, is_tracing, run_as,
 };

@@ -10,8 +10,11 @@ use tokio::time::timeout;
 use super::errors::BrokerError;
 use super::link::{Link, Links};
 use super::publish_batch::{self, OutgoingMessage};
+use super::publish_span;
 use super::settings::RabbitSettings;
+use super::topology::Topology;
 use crate::ports::{BusError, CouponIssued, EventBus};
+use crate::telemetry::Destination;
 
 /// The most windows on their way at a time, each on a channel of its own; more wait for a turn.
 const MAX_WINDOWS: u32 = 16;
@@ -22,6 +25,7 @@ pub struct RabbitBus {
     wire: Arc<Wire>,
     turns: Arc<Semaphore>,
     reply_timeout: Duration,
+    exchange: Destination,
 }
 
 /// What a window under way needs, even when nobody waits for it any more.
@@ -36,8 +40,10 @@ impl RabbitBus {
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
         let reply_timeout = settings.reply_timeout();
+        let exchange = Topology::new(settings.namespace.clone()).issuances();
+        let exchange = Destination { system: "rabbitmq", name: exchange.into() };
         let wire = Arc::new(Wire { links: Links::new(settings, "openrun publisher"), reply_timeout });
-        Self { wire, turns: Arc::new(Semaphore::new(MAX_WINDOWS as usize)), reply_timeout }
+        Self { wire, turns: Arc::new(Semaphore::new(MAX_WINDOWS as usize)), reply_timeout, exchange }
     }
 
     /// Connects and declares the topology, unless that has been done.
@@ -90,12 +96,8 @@ impl Wire {
     }
 }
 
-#[async_trait]
-impl EventBus for RabbitBus {
-    async fn publish(&self, window: &[CouponIssued]) -> Result<(), BusError> {
-        if window.is_empty() {
-            return Ok(());
-        }
+impl RabbitBus {
+    async fn send(&self, window: &[CouponIssued]) -> Result<(), BusError> {
         // Each window is bounded, so that a turn comes; but not necessarily in time for this one.
         let turn = timeout(self.reply_timeout, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn
@@ -111,6 +113,21 @@ impl EventBus for RabbitBus {
             done
         });
         whole.await.unwrap_or_else(|ended| Err(BusError::Unavailable(ended.into())))
+    }
+}
+
+#[async_trait]
+impl EventBus for RabbitBus {
+    async fn publish(&self, window: &[CouponIssued]) -> Result<(), BusError> {
+        if window.is_empty() {
+            return Ok(());
+        }
+        let Some(span) = publish_span::begin(&self.exchange, window) else { return self.send(window).await };
+        let sent = span.run(self.send(&publish_span::continue_traces(window, &span))).await;
+        if let Err(error) = &sent {
+            span.failed(error.kind(), &error.to_string());
+        }
+        sent
     }
 
     async fn backlog(&self) -> Result<u64, BusError> {

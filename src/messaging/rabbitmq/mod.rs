@@ -9,6 +9,7 @@ mod letters;
 mod link;
 mod message;
 mod publish_batch;
+mod publish_span;
 mod queues;
 mod settings;
 mod source;

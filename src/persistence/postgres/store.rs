@@ -11,6 +11,10 @@ use super::rows::{self, Columns};
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence};
 use crate::fault_injection::bugs;
 use crate::ports::{InsertReport, IssuanceStore, StoreError};
+use crate::telemetry::DatabaseCall;
+
+const INSERT_CALL: DatabaseCall =
+    DatabaseCall::on_table("postgresql", "INSERT coupon_issuances", "INSERT", "coupon_issuances");
 
 /// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
 /// for one another but never in a circle.
@@ -71,11 +75,10 @@ impl IssuanceStore for PostgresStore {
         }
         let columns = Columns::of(batch)
             .ok_or_else(|| StoreError::Rejected("a sequence is beyond what a column holds".to_owned()))?;
-        let batch = batch.to_vec();
-        self.database
-            .run(|connection| Box::pin(async move { insert(connection, &batch, columns).await }))
-            .await
-            .map_err(failed)
+        let rows = batch.to_vec();
+        let inserted =
+            self.database.run(|connection| Box::pin(async move { insert(connection, &rows, columns).await }));
+        INSERT_CALL.run(batch.len(), async { inserted.await.map_err(failed) }, StoreError::kind).await
     }
 
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError> {

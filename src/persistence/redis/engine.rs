@@ -21,6 +21,10 @@ use crate::fault_injection::bugs;
 use crate::ports::{
     AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH, OutboxEntry,
 };
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::script("EVALSHA admit", "admit");
+const FIND: DatabaseCall = DatabaseCall::script("EVALSHA find", "find");
 
 /// Keys that Redis looks at for one page of coupons.
 const KEYS_PAGE: u32 = 1_000;
@@ -82,6 +86,56 @@ impl RedisLuaEngine {
     pub fn outbox(&self) -> RedisOutbox {
         RedisOutbox::new(Arc::clone(&self.shared))
     }
+
+    async fn run_admit(
+        &self,
+        coupon: &CouponId,
+        batch: &[AdmissionRequest],
+    ) -> Result<BatchAnswer, EngineError> {
+        if batch.len() > MAX_BATCH {
+            return Err(corrupt("a batch has more members than it may"));
+        }
+        if batch.is_empty() {
+            return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
+        }
+        let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
+        let mut run = on(&self.shared.scripts.admit, coupon);
+        run.arg(known.epoch).arg(question.known).arg(batch.len());
+        for request in batch {
+            run.arg(request.member.as_str());
+        }
+        for request in batch {
+            run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
+        }
+        let answer = self.shared.connection.invoke(&run).await;
+        #[cfg(feature = "planted-bugs")]
+        if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
+            super::stock_back::stock_back(&self.shared, coupon, batch).await;
+        }
+        let mut reply = Reply::accepted(answer?)?;
+        let standing = reply.coupon()?.standing;
+        let issued_at = Timestamp::from_ms(reply.next()?);
+        let verdicts: Vec<_> =
+            reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
+        if verdicts.len() != batch.len() {
+            return Err(corrupt("there are not as many verdicts as members"));
+        }
+        known.accept(question, standing.inventory.issued(), told(batch, &verdicts))?;
+        Ok(BatchAnswer { verdicts, standing })
+    }
+
+    async fn run_find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
+        let known = self.shared.known(coupon).await?;
+        let question = known.ask()?;
+        let mut run = on(&self.shared.scripts.find, coupon);
+        run.arg(known.epoch).arg(question.known).arg(member.as_str());
+        let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
+        let grant = reply.rest().next().map(held).transpose()?;
+        let told = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
+        known.accept(question, grant.map_or(0, |grant| grant.sequence), told)?;
+        Ok(grant)
+    }
 }
 
 #[async_trait]
@@ -116,49 +170,11 @@ impl AdmissionEngine for RedisLuaEngine {
     }
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
-        if batch.len() > MAX_BATCH {
-            return Err(corrupt("a batch has more members than it may"));
-        }
-        if batch.is_empty() {
-            return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
-        }
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.admit, coupon);
-        run.arg(known.epoch).arg(question.known).arg(batch.len());
-        for request in batch {
-            run.arg(request.member.as_str());
-        }
-        for request in batch {
-            run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
-        }
-        let answer = self.shared.connection.invoke(&run).await;
-        #[cfg(feature = "planted-bugs")]
-        if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
-            super::stock_back::stock_back(&self.shared, coupon, batch).await;
-        }
-        let mut reply = Reply::accepted(answer?)?;
-        let standing = reply.coupon()?.standing;
-        let issued_at = Timestamp::from_ms(reply.next()?);
-        let verdicts: Vec<_> =
-            reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
-        if verdicts.len() != batch.len() {
-            return Err(corrupt("there are not as many verdicts as members"));
-        }
-        known.accept(question, standing.inventory.issued(), told(batch, &verdicts))?;
-        Ok(BatchAnswer { verdicts, standing })
+        ADMIT.run(batch.len(), self.run_admit(coupon, batch), EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.find, coupon);
-        run.arg(known.epoch).arg(question.known).arg(member.as_str());
-        let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
-        let grant = reply.rest().next().map(held).transpose()?;
-        let told = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
-        known.accept(question, grant.map_or(0, |grant| grant.sequence), told)?;
-        Ok(grant)
+        FIND.run(1, self.run_find(coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {

@@ -21,6 +21,9 @@ use crate::domain::{
 };
 use crate::domain::{Decision, decide};
 use crate::ports::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::several("redis", "admit under lock");
 
 /// How long a batch waits for its turn: longer than the lease of a node that died, and shorter than a member waits.
 const TURN_WITHIN: Duration = Duration::from_millis(2_500);
@@ -152,9 +155,10 @@ impl AdmissionEngine for RedisLockEngine {
         if batch.is_empty() {
             return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
         }
-        let (engine, coupon, batch) = (self.clone(), coupon.clone(), batch.to_vec());
-        let step = tokio::spawn(async move { engine.step(&coupon, &batch).await });
-        step.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into())))
+        let (engine, coupon, requests) = (self.clone(), coupon.clone(), batch.to_vec());
+        let step = tokio::spawn(async move { engine.step(&coupon, &requests).await });
+        let answer = async { step.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into()))) };
+        ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {

@@ -5,6 +5,7 @@
 
 mod context;
 mod counts;
+mod database_call;
 mod destination;
 mod export;
 mod sampler;
@@ -27,6 +28,7 @@ use tracing_subscriber::registry::LookupSpan;
 use self::context::DrawnIds;
 use self::counts::Counted;
 pub(super) use self::counts::span_counters;
+pub use self::database_call::DatabaseCall;
 pub use self::destination::Destination;
 use self::export::Delivery;
 use self::sampler::Sampler;

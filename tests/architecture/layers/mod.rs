@@ -23,7 +23,6 @@ const LAYERS: &[(&str, usize)] = &[
     ("gate", 3),
     ("messaging", 3),
     ("persistence", 3),
-    ("traced", 3),
     ("actors::runtime", 4),
     ("actors::delivery", 5),
     ("actors::issuing", 6),

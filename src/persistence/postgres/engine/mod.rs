@@ -19,6 +19,11 @@ use crate::domain::{
     AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
 };
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage, MAX_BATCH};
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::several("postgresql", "admit transaction");
+const FIND: DatabaseCall =
+    DatabaseCall::on_table("postgresql", "SELECT coupon_issuances", "SELECT", "coupon_issuances");
 
 /// How a step takes its turn among those of all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +66,17 @@ impl AdmissionEngine for PostgresEngine {
         if batch.len() > MAX_BATCH {
             return Err(EngineError::Corrupt("a batch has more members than it may".to_owned()));
         }
-        match self.turns {
-            Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
-            Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
-        }
+        let decided = async {
+            match self.turns {
+                Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
+                Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
+            }
+        };
+        ADMIT.run(batch.len(), decided, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        questions::find(&self.database, coupon, member).await
+        FIND.run(1, questions::find(&self.database, coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {

@@ -16,6 +16,11 @@ use crate::domain::{
     AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing, Timestamp,
 };
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage};
+use crate::telemetry::DatabaseCall;
+
+const ADMIT: DatabaseCall = DatabaseCall::several("sqlite", "admit transaction");
+const FIND: DatabaseCall =
+    DatabaseCall::on_table("sqlite", "SELECT coupon_issuances", "SELECT", "coupon_issuances");
 
 /// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
@@ -32,6 +37,20 @@ impl EmbeddedEngine {
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
         Self { company: GroupCommit::new(database.clone()), database }
+    }
+
+    async fn select_grant(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
+        // The outer join tells an unknown coupon (no row) from a member without one (a row of nothing).
+        let sql = "SELECT i.sequence, i.issued_at_ms FROM coupons AS c
+            LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.member_id = $2
+            WHERE c.id = $1";
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(member.as_str());
+        let row = query.fetch_optional(self.database.readers()).await.map_err(engine_error)?;
+        let row = row.ok_or(EngineError::UnknownCoupon)?;
+        if rows::is_null(&row, "sequence").map_err(engine_error)? {
+            return Ok(None);
+        }
+        rows::grant(&row).map(Some).map_err(engine_error)
     }
 }
 
@@ -51,23 +70,16 @@ impl AdmissionEngine for EmbeddedEngine {
     }
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
-        let decision = self.company.admit(coupon, batch).await.map_err(engine_error)?;
-        let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
-        Ok(BatchAnswer { verdicts, standing })
+        let decided = async {
+            let decision = self.company.admit(coupon, batch).await.map_err(engine_error)?;
+            let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
+            Ok(BatchAnswer { verdicts, standing })
+        };
+        ADMIT.run(batch.len(), decided, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        // The outer join tells an unknown coupon (no row) from a member without one (a row of nothing).
-        let sql = "SELECT i.sequence, i.issued_at_ms FROM coupons AS c
-            LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.member_id = $2
-            WHERE c.id = $1";
-        let query = sqlx::query(sql).bind(coupon.as_str()).bind(member.as_str());
-        let row = query.fetch_optional(self.database.readers()).await.map_err(engine_error)?;
-        let row = row.ok_or(EngineError::UnknownCoupon)?;
-        if rows::is_null(&row, "sequence").map_err(engine_error)? {
-            return Ok(None);
-        }
-        rows::grant(&row).map(Some).map_err(engine_error)
+        FIND.run(1, self.select_grant(coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {
