@@ -1,16 +1,16 @@
--- admit.lua: decides for a batch of members in one step. Asking again gives the same answer and changes nothing.
+-- admit.lua: decides for a batch of members in one step. A repeated call gives the same answer and changes nothing.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] known: how many the caller knows to have been issued
--- ARGV[3] n, how many members, 1 to 256
+-- ARGV[2] known: number of issuances that the caller knows of
+-- ARGV[3] n: number of members, 1 to 256
 -- ARGV[4 .. n+3]    members, in the order in which they are served
 -- ARGV[n+4 .. 2n+3] the traceparent of each, '' if there is none
 --
--- Returns OK and the coupon after the step, then the issued_at_ms of what is issued now, then one verdict a member:
---   a number above 0             issued now, with this sequence, at that moment
---   "sequence issued_at_ms"      held already
---   0                            holds none and gets none; the coupon says why
+-- Returns OK and the coupon after the step, then the issued_at_ms of the new issuances, then one verdict per member:
+--   a number above 0             issued by this call with this sequence, at issued_at_ms
+--   "sequence issued_at_ms"      issued earlier
+--   0                            rejected; the caller derives the reason from the coupon
 local epoch, count = ARGV[1], tonumber(ARGV[3])
 
 local coupon, refusal = read_consistent()
@@ -19,7 +19,7 @@ if refusal then
   return refusal
 end
 
--- At most 256 members: far below the 8,000 or so values that unpack() can take.
+-- The 256 members of a full batch are far below unpack()'s limit of about 8,000 values.
 local held = redis.call('HMGET', participants_key, unpack(ARGV, 4, count + 3))
 local answer = ok(coupon)
 local open = is_open(coupon)

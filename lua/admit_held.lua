@@ -1,27 +1,27 @@
--- admit_held.lua: writes what the holder of the lock has decided. Asking again gives the same answer and changes nothing.
+-- admit_held.lua: writes the decision of a lock holder. A repeated call gives the same answer and changes nothing.
 --
 -- KEYS    as in coupon.lua, and
--- KEYS[5] coupon:{ID}:turn  how often the lock has been taken
+-- KEYS[5] coupon:{ID}:turn  counter of the lock: the fencing token of the last lock holder
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] known: how many the caller knows to have been issued
--- ARGV[3] turn: the number of the caller's turn
--- ARGV[4] issued: how many were issued when the caller decided
--- ARGV[5] issued_at_ms of what it decided, not before the latest it read
--- ARGV[6] n, how many win, 0 to 256
--- ARGV[7 .. n+6]    those who win, in the order in which they are served; none of them held one
+-- ARGV[2] known: number of issuances that the caller knows of
+-- ARGV[3] the caller's fencing token
+-- ARGV[4] issued: number of issuances when the caller decided
+-- ARGV[5] issued_at_ms of the new issuances, not before the latest_ms that the caller read
+-- ARGV[6] n: number of new holders, 0 to 256
+-- ARGV[7 .. n+6]    the new holders, in the order in which they are served; none held the coupon when it was read
 -- ARGV[n+7 .. 2n+6] the traceparent of each, '' if there is none
 --
 -- Returns OK and the coupon after the step, or
---   LATE               the lock has been taken since, or what was decided from is no longer so; nothing was written
+--   LATE               the lock was taken again or the coupon changed since the decision; nothing was written
 local turn_key = KEYS[5]
-local epoch, turn, issued, issued_at, count = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local epoch, token, issued, issued_at, count = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 
 local coupon, refusal = read_consistent()
 refusal = refusal or fence(coupon, epoch, ARGV[2])
 if refusal then
   return refusal
 end
--- Nothing to write: that the process which was read is still the one that answers is all there is to know.
+-- Nothing to write: the fence has confirmed that the process which the caller read still answers, and that suffices.
 if count == 0 then
   return ok(coupon)
 end
@@ -37,14 +37,14 @@ for i = 1, count do
     return { 'LATE' }
   end
 end
--- It has run before, and its answer was lost.
+-- This call ran before and its answer was lost.
 if written == count then
   return ok(coupon)
 end
 
--- A holder whose lease ran out, and after whom another one has read, must not write. Operators do not take the lock, nor
--- do nodes that decide by admit.lua: what they have changed shows.
-if redis.call('GET', turn_key) ~= turn or coupon.issued ~= issued then
+-- After the lease has run out and another node has taken the lock, the caller must not write. Operators and nodes that
+-- decide by admit.lua take no lock: the checks of the coupon itself detect their changes.
+if redis.call('GET', turn_key) ~= token or coupon.issued ~= issued then
   return { 'LATE' }
 end
 if not is_open(coupon) or coupon.stock < count or tonumber(issued_at) < tonumber(coupon.latest_digits) then

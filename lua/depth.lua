@@ -1,5 +1,5 @@
--- depth.lua: how many entries the outbox has; changes nothing. Why a script and no plain XLEN: a coupon that was lost
--- must not look like one whose outbox is empty.
+-- depth.lua: counts the entries of the outbox; changes nothing. A plain XLEN would not do: it answers 0 for a lost
+-- coupon as it does for an empty outbox.
 --
 -- KEYS    as in coupon.lua
 --

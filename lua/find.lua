@@ -1,8 +1,8 @@
--- find.lua: what a member holds; changes nothing.
+-- find.lua: reads the issuance of one member; changes nothing.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] known: how many the caller knows to have been issued
+-- ARGV[2] known: number of issuances that the caller knows of
 -- ARGV[3] member
 --
 -- Returns OK, then "sequence issued_at_ms" if the member holds one.

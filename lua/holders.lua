@@ -1,15 +1,15 @@
--- holders.lua: some of those who hold a coupon, and what each of them holds; changes nothing. It is fenced like the
--- rest: whoever takes the pages for all there are tells everybody else that it is sold out.
+-- holders.lua: reads one page of holders with their issuances; changes nothing. It is fenced like the other scripts: a
+-- gate that has read all pages answers "sold out" to every member who is not in them.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] known: how many the caller knows to have been issued
--- ARGV[3] cursor, '0' at first
--- ARGV[4] about how many to look at
+-- ARGV[2] known: number of issuances that the caller knows of
+-- ARGV[3] cursor, '0' for the first page
+-- ARGV[4] approximate page size
 --
 -- Returns OK, the next cursor ('0' after the last page), then a member and "sequence issued_at_ms" in turn.
 --
--- It can be read also where the counts do not agree, because that is when somebody has to look at who is left.
+-- Does not require the counts to agree: an operator needs the remaining holders most when they do not.
 local coupon, refusal = read_meta()
 if coupon then
   coupon.issued = redis.call('HLEN', participants_key)

@@ -1,14 +1,14 @@
--- load.lua: makes a coupon known. One that is known already keeps everything as it is.
+-- load.lua: adds a coupon to Redis. A coupon that is already there stays as it is.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows, '' if none
--- ARGV[2] issued: how many the caller knows to have been issued, by the database or by what it has told members
+-- ARGV[2] issued: number of issuances that the caller knows of, from the database or from its own answers
 -- ARGV[3] total
 -- ARGV[4] opens_at_ms
 -- ARGV[5] closes_at_ms, '' if none
 -- ARGV[6] lifecycle
 --
--- Returns OK and the coupon, then 1 if it was made known now, 0 if it was before.
+-- Returns OK and the coupon, then 1 if this call added it, 0 if it was there before.
 local epoch, issued = ARGV[1], tonumber(ARGV[2])
 
 local coupon, refusal = read_consistent()
@@ -25,13 +25,13 @@ if refusal[1] ~= 'UNKNOWN' then
   return refusal
 end
 if issued > 0 then
-  return { 'FENCED', 'Redis has lost the coupon, of which ' .. issued .. ' are known to be issued' }
+  return { 'FENCED', 'Redis has lost the coupon; known issuances: ' .. issued }
 end
 if redis.call('EXISTS', stock_key, participants_key, outbox_key) > 0 then
   return { 'CORRUPT', 'the meta hash is missing, but other keys of the coupon are there' }
 end
 
--- The moment of loading is the epoch. It need only differ from that of an earlier load: that one's outbox is gone.
+-- The moment of loading is the epoch. It only has to differ from earlier epochs, whose outboxes are gone.
 local now, run_id = now_digits(), own_run_id()
 redis.call('SET', stock_key, ARGV[3])
 redis.call('HSET', meta_key, 'total', ARGV[3], 'opens_at_ms', ARGV[4], 'closes_at_ms', ARGV[5],

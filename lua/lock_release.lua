@@ -1,9 +1,9 @@
--- lock_release.lua: gives the lock of a coupon back, if it is still one's own. coupon.lua is not put before it.
+-- lock_release.lua: releases the lock of a coupon if the caller still holds it. coupon.lua is not prepended.
 --
 -- KEYS[1] coupon:{ID}:lock
--- ARGV[1] token by which it was taken
+-- ARGV[1] token with which the caller took the lock
 --
--- Returns 1 if it was given back, 0 if the lease had run out.
+-- Returns 1 if the lock was released, 0 if its lease had run out.
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end

@@ -1,11 +1,11 @@
--- lock_take.lua: takes the lock of a coupon, unless somebody has it. coupon.lua is not put before it.
+-- lock_take.lua: takes the lock of a coupon if it is free. coupon.lua is not prepended.
 --
--- KEYS[1] coupon:{ID}:lock  the token of who has the lock, for as long as the lease lasts
--- KEYS[2] coupon:{ID}:turn  how often the lock has been taken: the fencing token
--- ARGV[1] token, which nobody else has
+-- KEYS[1] coupon:{ID}:lock  token of the lock holder; expires with the lease
+-- KEYS[2] coupon:{ID}:turn  counts how often the lock has been taken: the fencing token
+-- ARGV[1] token, unique to the caller
 -- ARGV[2] lease_ms
 --
--- Returns the number of this turn, or 0 if somebody else has the lock. Asking again while one has it gives the same.
+-- Returns the fencing token, or 0 if another caller holds the lock. A holder that repeats the call gets the same token.
 local lock_key, turn_key = KEYS[1], KEYS[2]
 local token, lease_ms = ARGV[1], ARGV[2]
 

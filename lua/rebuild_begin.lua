@@ -1,8 +1,8 @@
--- rebuild_begin.lua: empties the coupon, to be filled anew from the database. Until that is finished nobody may use it.
--- Whoever began before is out: their token is no longer the one.
+-- rebuild_begin.lua: empties the coupon, to be filled again from the database. It stays fenced until the rebuild ends.
+-- An earlier rebuild that is still running fails at its next step, because its token is replaced.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] token of this rebuilding
+-- ARGV[1] token of this rebuild
 --
 -- Returns OK.
 if redis.call('TYPE', meta_key).ok ~= 'hash' then

@@ -1,14 +1,14 @@
--- reconfigure.lua: applies an operator's change in one step, or refuses it and changes nothing. The change names what
--- is to be, not by how much, so that it may be sent again.
+-- reconfigure.lua: applies an operator's change in one step, or refuses it and changes nothing. The change carries new
+-- values, not differences, so it may be sent again.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
--- ARGV[2] known: how many the caller knows to have been issued
--- ARGV[3] total, '' to leave it
--- ARGV[4] the largest total there may be
--- ARGV[5] opens_at_ms, '' to leave the window
--- ARGV[6] closes_at_ms of that window, '' if it has none
--- ARGV[7] lifecycle, '' to leave it
+-- ARGV[2] known: number of issuances that the caller knows of
+-- ARGV[3] total, '' to keep it
+-- ARGV[4] the largest total allowed
+-- ARGV[5] opens_at_ms, '' to keep the sale period
+-- ARGV[6] closes_at_ms of the new sale period, '' if it has no end
+-- ARGV[7] lifecycle, '' to keep it
 --
 -- Returns OK and the coupon after the change, or REFUSED and one of
 --   CLOSED  TOTAL_OUT_OF_RANGE  BELOW_ISSUED issued  FROZEN
@@ -26,7 +26,7 @@ local new_closes = opens_at == '' and coupon.closes_digits or closes_at
 local new_lifecycle = lifecycle == '' and coupon.lifecycle or lifecycle
 local same_window = new_opens == coupon.opens_digits and new_closes == coupon.closes_digits
 
--- Closing may be said again: the answer to the first time may have been lost.
+-- A coupon may be closed twice: the first answer may have been lost.
 if coupon.lifecycle == 'closed' and not (lifecycle == 'closed' and same_window and new_total == coupon.total) then
   return { 'REFUSED', 'CLOSED' }
 end

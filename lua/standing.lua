@@ -1,10 +1,10 @@
--- standing.lua: how a coupon stands; changes nothing.
+-- standing.lua: reads the standing of a coupon; changes nothing.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] epoch that the caller knows, '' to learn which it is
--- ARGV[2] known: how many the caller knows to have been issued
+-- ARGV[1] epoch that the caller knows, '' to accept any
+-- ARGV[2] known: number of issuances that the caller knows of
 --
--- Returns OK and the coupon, then the issued_at_ms of what would be issued now.
+-- Returns OK and the coupon, then the issued_at_ms that an issuance of this moment would get.
 local coupon, refusal = read_consistent()
 refusal = refusal or fence(coupon, ARGV[1], ARGV[2])
 if refusal then

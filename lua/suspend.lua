@@ -1,9 +1,9 @@
--- suspend.lua: lets nobody use the coupon before it has been verified, as after a restart. Somebody has reason to doubt
--- it, and what is decided from now on could not be taken into account.
+-- suspend.lua: fences the coupon until it has been verified, as after a restart. A recovery begins with it, because the
+-- recovery could not take later decisions into account.
 --
 -- KEYS    as in coupon.lua
 --
--- Returns OK, then the epoch, '' if there is no such coupon here or it is being rebuilt.
+-- Returns OK, then the epoch, '' if this server has no such coupon or a rebuild is running.
 if redis.call('TYPE', meta_key).ok ~= 'hash' then
   return { 'OK', '' }
 end

@@ -1,11 +1,11 @@
--- trim.lua: drops what the database holds from the outbox. Idempotent. Why a script and no plain XTRIM: a sequence
--- says nothing about the outbox of another epoch, from which a plain XTRIM could drop what nobody has.
+-- trim.lua: drops outbox entries that the database holds. Idempotent. A plain XTRIM would not do: it does not check the
+-- epoch, and would drop entries of a later epoch that the database lacks.
 --
 -- KEYS    as in coupon.lua
 -- ARGV[1] epoch that the caller knows
 -- ARGV[2] first sequence to keep
 --
--- Returns OK, then how many were dropped.
+-- Returns OK, then the number of dropped entries.
 local epoch, first_kept = ARGV[1], ARGV[2]
 
 local meta, refusal = read_meta()
@@ -13,6 +13,6 @@ if not meta then
   return refusal
 end
 if meta.epoch ~= epoch then
-  return { 'FENCED', 'the coupon was loaded anew since this node learnt of it' }
+  return { 'FENCED', 'the coupon has been loaded again since this node read its epoch' }
 end
 return { 'OK', redis.call('XTRIM', outbox_key, 'MINID', '=', epoch .. '-' .. first_kept) }

@@ -1,16 +1,16 @@
--- verify.lua: accepts the coupon as this server has it, if that is whole and not less than what is known elsewhere. What
--- operators have said counts as the catalogue has it, for this server may be an older copy; but a pause or a close that
--- only this server knows stays.
+-- verify.lua: accepts the coupon of this server if it is consistent and holds every issuance known elsewhere. Total,
+-- sale period and lifecycle come from the catalogue, because this server may be an older copy; but a pause or a close
+-- that only this server has stays.
 --
 -- KEYS    as in coupon.lua
--- ARGV[1] known: the largest sequence known elsewhere, by the database or by what nodes have told members
--- ARGV[2] the oldest epoch that can be the right one
--- ARGV[3] total      by the catalogue, and so are the next three
+-- ARGV[1] known: the largest sequence known elsewhere, from the database or from the answers of nodes
+-- ARGV[2] the oldest acceptable epoch
+-- ARGV[3] total      from the catalogue, as are the next three
 -- ARGV[4] opens_at_ms
 -- ARGV[5] closes_at_ms, '' if none
 -- ARGV[6] lifecycle
 --
--- Returns OK and the coupon, or FENCED and what is wrong with it.
+-- Returns OK and the coupon, or FENCED and the reason.
 local known, oldest_epoch, total = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local coupon, refusal = read_consistent()
@@ -21,13 +21,13 @@ if not coupon then
   return refusal
 end
 if tonumber(coupon.epoch) < oldest_epoch then
-  return { 'FENCED', 'Redis holds the coupon as it was before it was rebuilt' }
+  return { 'FENCED', 'Redis holds an epoch of the coupon from before its rebuild' }
 end
 if coupon.issued < known then
   return { 'FENCED', 'Redis holds ' .. coupon.issued .. ' issuances, but ' .. known .. ' are known' }
 end
 
--- What is left of the outbox must reach from somewhere up to the last sequence without a hole.
+-- The remaining outbox must end at the last sequence and have no hole.
 if coupon.issued > 0 then
   local stream = {}
   local info = redis.call('XINFO', 'STREAM', outbox_key)

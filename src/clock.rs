@@ -1,4 +1,4 @@
-//! The clock of this machine, as the domain's timestamps.
+//! The clock of this machine, in the domain's timestamps.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,8 @@
-//! openrun issues limited coupons first come, first served: everyone gets the true answer at once, exactly as many
-//! are issued as exist, and none is ever lost.
+//! openrun issues limited coupons, first come, first served: every member gets the true answer at once, exactly as many
+//! coupons are issued as exist, and no issuance is lost.
 //!
-//! The modules, from the ground up; a module imports only from modules below it (ARCHITECTURE.md says why):
+//! The modules, from the ground up. A module imports only from modules above it in this list; ARCHITECTURE.md gives the
+//! reasons.
 
 pub mod domain;
 pub mod ports;

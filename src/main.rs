@@ -1,10 +1,10 @@
-//! The binary: everything is in the library.
+//! The binary, which only calls the library.
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Every request allocates and frees the same few sizes, on threads that hand them to one another.
+/// Suits requests, which allocate and free the same few sizes on different threads.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,18 +1,17 @@
-//! A mutex for values that a panic cannot leave half changed.
+//! A mutex without poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A value behind a mutex. A panic of another holder does not poison it: every change of such a value is one step.
+/// A mutex that a panic does not poison, for values that are changed in one step and so never half.
 #[derive(Debug, Default)]
 pub struct Locked<T>(Mutex<T>);
 
 impl<T> Locked<T> {
-    /// Puts `value` behind a mutex.
     pub const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }
 
-    /// Waits for the mutex and gives access to the value. Must not be held across an await.
+    /// Locks the mutex. The guard must not be held across an await.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

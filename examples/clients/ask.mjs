@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-// Asks for a coupon until there is a true answer. docs/clients.md says why it does what it does.
+// Requests a coupon until there is a true answer. docs/clients.md explains the rules.
 //
 //   node ask.mjs SERVER COUPON MEMBER        such as: node ask.mjs http://127.0.0.1:8080 summer-drop kim
 //
-// Prints the answer. Ends with 0 if the member holds a coupon, 1 if there is none to be had, 2 if the request is wrong,
-// 3 if patience ran out: then nobody knows, and asking again is right. ASK_PATIENCE_S (60) is how long to go on.
+// Prints the answer. Exit code 0: the member holds a coupon. 1: none is available. 2: the request is wrong. 3: no true
+// answer within ASK_PATIENCE_S (60) seconds; the outcome is unknown, and requesting again is right.
 // Needs Node 18 or later; `ask` itself runs in browsers as well.
 
-const REQUEST_TIMEOUT_MS = 10_000; // A node answers within 5 s; whatever takes longer is lost.
+const REQUEST_TIMEOUT_MS = 10_000; // A node answers within 5 s; a later answer is lost.
 const BACKOFF_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
 
@@ -37,7 +37,7 @@ async function askOnce(server, coupon, member) {
     try {
       body = JSON.parse(text);
     } catch {
-      // Something in between has answered. Its status is all there is.
+      // A proxy has answered. Only the status is known.
     }
     return { status: response.status, code: body.code, body, retryAfter };
   } catch {
@@ -58,7 +58,7 @@ export async function ask(server, coupon, member, patienceMs = 60_000) {
       await sleep(between(0, backoff));
       backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
     } else {
-      // Never sooner than asked for, and not all at once.
+      // Not before the requested wait, and with jitter.
       await sleep(between(answer.retryAfter * 1_000, answer.retryAfter * 1_500));
     }
   }
@@ -69,7 +69,7 @@ if (typeof process !== "undefined" && process.argv[1]?.endsWith("ask.mjs")) {
   const [server, coupon, member] = process.argv.slice(2);
   const patienceMs = Number(process.env.ASK_PATIENCE_S ?? 60) * 1_000;
   const { kind, body } = await ask(server, coupon, member, patienceMs);
-  if (kind === "unknown") console.error("ask: no answer either way; ask again");
+  if (kind === "unknown") console.error("ask: no true answer yet, the outcome is unknown; run it again");
   else console.log(JSON.stringify(body));
   process.exitCode = { issued: 0, none: 1, wrong: 2, unknown: 3 }[kind];
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Asks for a coupon until there is a true answer. docs/clients.md says why it does what it does.
+"""Requests a coupon until there is a true answer. docs/clients.md explains the rules.
 
     ask.py SERVER COUPON MEMBER        such as: ask.py http://127.0.0.1:8080 summer-drop kim
 
-Prints the answer. Ends with 0 if the member holds a coupon, 1 if there is none to be had, 2 if the request is wrong,
-3 if patience ran out: then nobody knows, and asking again is right. ASK_PATIENCE_S (60) is how long to go on.
+Prints the answer. Exit code 0: the member holds a coupon. 1: none is available. 2: the request is wrong. 3: no true
+answer within ASK_PATIENCE_S (60) seconds; the outcome is unknown, and requesting again is right.
 Needs Python 3.9 or later and nothing else.
 """
 
@@ -18,13 +18,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-REQUEST_TIMEOUT_S = 10  # A node answers within 5 s; whatever takes longer is lost.
+REQUEST_TIMEOUT_S = 10  # A node answers within 5 s; a later answer is lost.
 BACKOFF_S = 0.2
 BACKOFF_MAX_S = 10.0
 
 
 def judge(status, code):
-    """The kind of an answer: what to do next."""
+    """Classifies an answer: issued, none, wrong, or again (to be retried)."""
     if status in (200, 201):
         return "issued"
     if status == 409 and code in ("sold_out", "closed"):
@@ -35,11 +35,11 @@ def judge(status, code):
 
 
 def read(response):
-    """Status, body and the seconds of Retry-After, if it says any."""
+    """Status, body and the seconds of Retry-After, if present."""
     text = response.read()
     try:
         body = json.loads(text)
-    except ValueError:  # Something in between has answered. Its status is all there is.
+    except ValueError:  # A proxy has answered. Only the status is known.
         body = {}
     retry_after = response.headers.get("Retry-After", "")
     return response.status, body, int(retry_after) if retry_after.isdigit() else None
@@ -64,7 +64,7 @@ def ask_once(server, coupon, member):
 
 
 def ask(server, coupon, member, patience_s=60.0):
-    """Asks until there is a true answer or patience runs out: (issued, none, wrong or unknown; the body)."""
+    """Requests until there is a true answer or patience runs out. Returns issued, none, wrong or unknown, and the body."""
     give_up_at = time.monotonic() + patience_s
     backoff_s, attempt = BACKOFF_S, 0
     while time.monotonic() < give_up_at:
@@ -79,7 +79,7 @@ def ask(server, coupon, member, patience_s=60.0):
             time.sleep(random.uniform(0, backoff_s))
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
         else:
-            # Never sooner than asked for, and not all at once.
+            # Not before the requested wait, and with jitter.
             time.sleep(random.uniform(retry_after_s, retry_after_s * 1.5))
     return "unknown", {}
 
@@ -88,7 +88,7 @@ def main():
     server, coupon, member = sys.argv[1:4]
     kind, body = ask(server, coupon, member, float(os.environ.get("ASK_PATIENCE_S", "60")))
     if kind == "unknown":
-        print("ask: no answer either way; ask again", file=sys.stderr)
+        print("ask: no true answer yet, the outcome is unknown; run it again", file=sys.stderr)
     else:
         print(json.dumps(body))
     return {"issued": 0, "none": 1, "wrong": 2, "unknown": 3}[kind]

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Asks for a coupon until there is a true answer. docs/clients.md says why it does what it does.
+# Requests a coupon until there is a true answer. docs/clients.md explains the rules.
 #
 #   ask.sh SERVER COUPON MEMBER        such as: ask.sh http://127.0.0.1:8080 summer-drop kim
 #
-# Prints the answer. Ends with 0 if the member holds a coupon, 1 if there is none to be had, 2 if the request is wrong,
-# 3 if patience ran out: then nobody knows, and asking again is right. ASK_PATIENCE_S (60) is how long to go on.
+# Prints the answer. Exit code 0: the member holds a coupon. 1: none is available. 2: the request is wrong. 3: no true
+# answer within ASK_PATIENCE_S (60) seconds; the outcome is unknown, and requesting again is right.
 # Needs curl, and awk for the random part of a wait. MEMBER must have no quotes or backslashes.
 set -eu
 
@@ -13,8 +13,8 @@ give_up_at=$(($(date +%s) + ${ASK_PATIENCE_S:-60}))
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# wait_between LEAST MOST: a random time of so many seconds, so that those who were sent away together do not return together.
-# The process's number is in the seed, because awk's own is the second.
+# wait_between LEAST MOST: sleeps a random number of seconds, so that rejected clients do not return all at once. The
+# process id is part of the seed, because awk's default seed is the time in seconds.
 wait_between() {
   sleep "$(awk -v seed="$$.$attempt" -v least="$1" -v most="$2" \
     'BEGIN { srand(seed * 1000 + srand()); printf "%.3f", least + rand() * (most - least) }')"
@@ -24,7 +24,7 @@ attempt=0
 backoff=0.2
 while [ "$(date +%s)" -lt "$give_up_at" ]; do
   attempt=$((attempt + 1))
-  # A node answers within 5 s; whatever takes longer is lost. 000 stands for no answer at all.
+  # A node answers within 5 s; a later answer is lost. 000 stands for no answer.
   status=$(curl -s -o "$work/body" -D "$work/head" -w '%{http_code}' --max-time 10 \
     -H 'content-type: application/json' -d "{\"member_id\":\"$member\"}" \
     "$server/v1/coupons/$coupon/issuances") || status=000
@@ -46,5 +46,5 @@ while [ "$(date +%s)" -lt "$give_up_at" ]; do
     backoff=$(awk -v s="$backoff" 'BEGIN { print (s * 2 < 10) ? s * 2 : 10 }')
   fi
 done
-echo "ask: no answer either way; ask again" >&2
+echo "ask: no true answer yet, the outcome is unknown; run it again" >&2
 exit 3

@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 const EXCERPT_CHARS: usize = 160;
 
-/// The member who gets the one coupon of a sold-out coupon. No member of a load has this id.
+/// The member that gets the one issuance of a sold-out coupon. No member of a load has this id.
 const ONLY_HOLDER: &str = "the-only-holder";
 
 #[derive(Debug, thiserror::Error)]

@@ -12,52 +12,52 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// The same number, the same faults in the same order
+    /// Seed that determines the order of the faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long members ask and things break; the fault under way is finished
+    /// Duration of the run; the fault under way at its end is finished
     #[arg(long, default_value_t = 5.0, value_name = "N", value_parser = minutes, conflicts_with = "once")]
     minutes: f64,
-    /// Do every fault once instead, in an order that follows from the seed
+    /// Instead of a duration: inject every fault once, in an order determined by the seed
     #[arg(long)]
     once: bool,
-    /// Break only these things
+    /// Inject only these faults
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     faults: Vec<String>,
-    /// Name everything that can be broken, and end
+    /// List all faults and planted bugs, and exit
     #[arg(long)]
     list_faults: bool,
-    /// Plant this bug, and break what must show it: the run must then end with 1
+    /// Activate this bug and inject the faults that reveal it: the run must end with exit code 1
     #[arg(long, value_name = "BUG", conflicts_with_all = ["faults", "minutes", "once"])]
     planted: Option<String>,
-    /// Break the same without planting it
+    /// Inject the same faults without the bug
     #[arg(long, requires = "planted")]
     without: bool,
-    /// The binary under test [default: openrun beside this one]
+    /// The binary under test [default: openrun sibling this one]
     #[arg(long, env = "OPENRUN_BIN", value_name = "PATH")]
     openrun: Option<PathBuf>,
-    /// How many nodes there are
+    /// Number of nodes
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     nodes: u8,
-    /// How many members ask at the same time
+    /// Number of concurrent members
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     clients: u32,
-    /// How long each of them rests between two questions, on average
+    /// Average pause of each member between two requests
     #[arg(long, default_value_t = 60, value_name = "MS")]
     think_ms: u64,
-    /// A recovery that takes longer is a broken promise
+    /// A recovery that takes longer is a violation
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     recovery_limit: u64,
-    /// How long is waited for a node that does not come back, or an answer that does not come
+    /// Limit on waiting for a node to serve again, and for an unanswered request
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     patience: u64,
-    /// How long everything may take to arrive at the end
+    /// Limit on the time that issuances take to arrive in the database at the end
     #[arg(long, default_value_t = 90, value_name = "SECONDS")]
     settle_limit: u64,
-    /// Keep the history and the logs in this folder; otherwise they are kept if something was broken
+    /// Keep the history and the logs in this folder; without it they are kept only after a violation
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Write the figures to this file, as JSON
+    /// Write the results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -69,13 +69,13 @@ fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs it; whether every promise was kept.
+/// Runs the scenario. Returns whether all invariants hold.
 pub(crate) async fn run(args: ChaosArgs) -> anyhow::Result<bool> {
     if args.list_faults {
         list(io::stdout().lock())?;
         return Ok(true);
     }
-    // Opened ahead: a path that cannot be written to should not cost a whole run.
+    // Opens the file first: a path that cannot be written must not cost a whole run.
     let file = args.report.as_ref().map(|path| {
         File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
     });
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: ChaosArgs) -> anyhow::Result<bool> {
 
 fn config(args: ChaosArgs) -> anyhow::Result<Config> {
     let openrun = args.openrun.map_or_else(beside_this, Ok)?;
-    // Nodes are started from the root folder, so that they cannot lean on this one.
+    // Nodes are started in the root folder, so that they do not depend on the current one.
     let openrun = std::path::absolute(&openrun).with_context(|| openrun.display().to_string())?;
     let mut config = Config::new(openrun, args.seed);
     config.length =
@@ -108,7 +108,7 @@ fn config(args: ChaosArgs) -> anyhow::Result<Config> {
     if let Some(name) = &args.planted {
         let names = || PLANTED_BUGS.iter().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
         let Some(bug) = PlantedBug::named(name) else {
-            bail!("there is no bug {name}: there are {}", names())
+            bail!("there is no bug {name}; the bugs are {}", names())
         };
         if args.without {
             bug.leave_out(&mut config);
@@ -120,19 +120,19 @@ fn config(args: ChaosArgs) -> anyhow::Result<Config> {
 }
 
 pub(crate) fn beside_this() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("where is this program?")?;
-    let beside = this.with_file_name("openrun");
-    if beside.is_file() {
-        return Ok(beside);
+    let this = std::env::current_exe().context("the path of this program cannot be found")?;
+    let sibling = this.with_file_name("openrun");
+    if sibling.is_file() {
+        return Ok(sibling);
     }
-    bail!("there is no openrun at {}: build it, or name it by --openrun", beside.display())
+    bail!("there is no openrun at {}: build it, or name it by --openrun", sibling.display())
 }
 
-/// The run is a task of its own: when it panics, because a service does not start, or is dropped, because somebody wants
-/// to end it, everything it started ends with it.
+/// Runs the scenario in a task of its own: a panic (a service did not start) or an interrupt drops the task, which ends
+/// every started process.
 async fn until_interrupted(config: Config) -> anyhow::Result<Report> {
-    let begun = Instant::now();
-    let tell = move |line: &str| say(&format!("{:6.1} s  {line}", begun.elapsed().as_secs_f64()));
+    let started = Instant::now();
+    let tell = move |line: &str| say(&format!("{:6.1} s  {line}", started.elapsed().as_secs_f64()));
     let mut running = tokio::spawn(chaos::run(config, tell));
     let mut terminated = signal(SignalKind::terminate())?;
     let ended = tokio::select! {
@@ -148,7 +148,7 @@ async fn until_interrupted(config: Config) -> anyhow::Result<Report> {
     };
     match ended {
         Ok(report) => Ok(report?),
-        Err(ended) if ended.is_cancelled() => Err(anyhow!("interrupted: nothing was judged")),
+        Err(ended) if ended.is_cancelled() => Err(anyhow!("interrupted: the run has no verdict")),
         Err(panicked) => Err(anyhow!("{}", reason(panicked))),
     }
 }
@@ -156,24 +156,24 @@ async fn until_interrupted(config: Config) -> anyhow::Result<Report> {
 pub(crate) fn reason(panicked: tokio::task::JoinError) -> String {
     let payload = panicked.into_panic();
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the run panicked").to_owned()
 }
 
 fn list(mut out: impl Write) -> io::Result<()> {
     for fault in FAULTS {
         writeln!(out, "{:28}{}", fault.name, fault.about)?;
     }
-    writeln!(out, "\nBugs that --planted knows:")?;
+    writeln!(out, "\nBugs for --planted:")?;
     for bug in PLANTED_BUGS {
         writeln!(out, "{:28}{}", bug.name, bug.about)?;
     }
     Ok(())
 }
 
-/// A line of progress, apart from the report.
+/// Prints a line of progress to standard error.
 pub(crate) fn say(line: &str) {
     let mut out = io::stderr().lock();
     let end = if out.is_terminal() { "\x1b[K\n" } else { "\n" };
-    // Nothing is left to be done where standard error is closed.
+    // A closed standard error leaves nothing to do.
     let _closed = write!(out, "{line}{end}");
 }

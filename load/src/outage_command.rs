@@ -13,22 +13,22 @@ use crate::chaos_command::{beside_this, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct OutageArgs {
-    /// How long PostgreSQL is away
+    /// Duration of the outage of PostgreSQL
     #[arg(long, default_value_t = 10.0, value_name = "N", value_parser = minutes)]
     minutes: f64,
-    /// Members a second
+    /// Members per second
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// How long the time before and the time after last
+    /// Duration of the time before and of the time after the outage
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     calm: u64,
     /// The binary under test [default: openrun beside this one]
     #[arg(long, env = "OPENRUN_BIN", value_name = "PATH")]
     openrun: Option<PathBuf>,
-    /// How many nodes there are
+    /// Number of nodes
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     nodes: u8,
-    /// Write the figures to this file, as JSON
+    /// Write the results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs it; whether it held.
+/// Runs the scenario. Returns whether its invariants hold.
 pub(crate) async fn run(args: OutageArgs) -> anyhow::Result<bool> {
     let file = args.report.as_ref().map(|path| {
         File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: OutageArgs) -> anyhow::Result<bool> {
     let running = outage::run(&config, say);
     let report = tokio::select! {
         done = running => done?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted: nothing was judged"),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted: the run has no verdict"),
     };
     print(&report, &mut io::stdout().lock())?;
     if let Some(file) = file {
@@ -80,6 +80,6 @@ fn print(report: &OutageReport, out: &mut impl Write) -> io::Result<()> {
     let (p50, p99) = (ratio(|phase| phase.latency_ms.p50), ratio(|phase| phase.latency_ms.p99));
     writeln!(out, "during to before   p50 {p50:.2}, p99 {p99:.2}")?;
     writeln!(out, "backlog            {} written after {:.1} s", report.backlog, report.written_after_s)?;
-    writeln!(out, "rows               {}, told and lost {}", report.rows, report.lost)?;
+    writeln!(out, "rows               {}, issued answers lost {}", report.rows, report.lost)?;
     writeln!(out, "{}", if report.holds() { "held" } else { "BROKEN" })
 }

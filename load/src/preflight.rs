@@ -11,7 +11,7 @@ use crate::{
     target::Target,
 };
 
-/// The reason not to start a race. Each message says what to do.
+/// The reason not to start a race, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     #[error("{target} does not answer: start openrun there, or name another --target ({source})")]

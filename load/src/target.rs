@@ -13,7 +13,7 @@ pub struct Target {
     host: HeaderValue,
 }
 
-/// The reason why an address cannot be used. Each message says what to write instead.
+/// The reason for which an address cannot be used, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     #[error("`{0}` is not an address: write it as http://127.0.0.1:8080")]

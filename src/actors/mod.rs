@@ -1,7 +1,7 @@
-//! The actors of a node, by subsystem. The folders depend on one another in this order, from the ground up; each actor is
-//! a thin shell around a plain struct that is tested without it.
+//! The actors of a node, by subsystem, from the ground up: a folder imports only from folders above it in this list. Each
+//! actor is a thin shell around a plain struct that is tested without it.
 //!
-//! docs/internals/actors.md says what actix does for them and what it does not.
+//! docs/internals/actors.md describes the part that actix plays.
 
 pub mod runtime;
 

@@ -1,4 +1,4 @@
-//! Which technology stands behind each port: chosen in one `match`.
+//! Connects the services that an engine needs and chooses the adapter of each port, in one `match`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,55 +28,39 @@ use crate::ports::{
 };
 use crate::telemetry::Destination;
 
-/// Why a node cannot start: one sentence that says what to do.
+/// Why a node cannot start: one sentence that names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Settings that cannot work together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The data directory cannot be used.
     #[error(transparent)]
     Sqlite(#[from] OpenError),
-    /// Redis cannot be used.
     #[error("{0} (OPENRUN_REDIS_URL)")]
     Redis(#[from] ConnectError),
-    /// Redis would lose what it acknowledged.
+    /// A crash of Redis would lose acknowledged writes.
     #[error(
-        "Redis would lose coupons that members were told of ({0}): set it right, tell members only of what is \
-         safe elsewhere with OPENRUN_ACK=queued or OPENRUN_ACK=persisted, or say that you accept that with \
+        "a crash of Redis would lose coupons that members already have ({0}): change these settings of Redis, answer \
+         members later with OPENRUN_ACK=queued or OPENRUN_ACK=persisted, or accept the loss with \
          OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"
     )]
-    RedisForgets(String),
-    /// RabbitMQ cannot be used.
-    #[error("{0} ({setting})", setting = setting_of(.0))]
+    RedisNotDurable(String),
+    #[error("{0} ({setting})", setting = faulty_setting(.0))]
     Broker(#[from] BrokerError),
-    /// PostgreSQL cannot be used.
     #[error("{0} (OPENRUN_DATABASE_URL)")]
     Database(#[from] DatabaseError),
-    /// The tables are not the ones this program was built for.
     #[error(transparent)]
     Schema(#[from] postgres::SchemaError),
-    /// The database's user may not do what a node does.
     #[error("{0} (OPENRUN_DATABASE_URL)")]
     Rights(#[from] postgres::RightsError),
-    /// The engine does not answer.
     #[error("{0}")]
     Engine(#[from] EngineError),
-    /// Something did not answer in the first round.
     #[error("{0}")]
     FirstRound(#[from] crate::actors::upkeep::FirstRoundError),
-    /// The address cannot be listened on.
     #[error("cannot listen on {address} ({cause}): choose another OPENRUN_BIND")]
-    Bind {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The operating system's word.
-        cause: std::io::Error,
-    },
+    Bind { address: std::net::SocketAddr, cause: std::io::Error },
 }
 
-/// Which setting is to blame for it.
-fn setting_of(error: &BrokerError) -> &'static str {
+fn faulty_setting(error: &BrokerError) -> &'static str {
     if matches!(error, BrokerError::InvalidNamespace(_)) {
         "OPENRUN_AMQP_NAMESPACE"
     } else {
@@ -84,7 +68,7 @@ fn setting_of(error: &BrokerError) -> &'static str {
     }
 }
 
-/// Connections to PostgreSQL by which nodes meet.
+/// Connections to PostgreSQL that carry heartbeats, leases and recoveries of the cluster.
 const MEETING_CONNECTIONS: u32 = 2;
 
 /// The transport between engine and database.
@@ -93,30 +77,26 @@ pub(super) struct Transport {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) bus: Arc<dyn EventBus>,
     pub(super) source: Arc<dyn EventSource>,
-    /// The queue of the source, in traces.
+    /// The queue of issuances, as traces name it.
     pub(super) issuances: Destination,
     pub(super) recovery: Arc<dyn EngineRecovery>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) lost: Arc<dyn LostNumbers>,
     pub(super) queues: Arc<RabbitQueues>,
-    /// Asked whether PostgreSQL answers.
-    pub(super) watched: Arc<dyn Cluster>,
+    /// Used by the health check of PostgreSQL only, through a connection of its own.
+    pub(super) health_check: Arc<dyn Cluster>,
 }
 
-/// What stands behind the ports.
+/// The adapters behind the ports.
 #[derive(Clone)]
 pub struct Backend {
-    /// Who decides.
     pub engine: Arc<dyn AdmissionEngine>,
-    /// Where coupons are kept.
     pub catalog: Arc<dyn CouponCatalog>,
-    /// Where issuances end up.
     pub store: Arc<dyn IssuanceStore>,
-    /// What contradicts what ended up there.
     pub quarantine: Arc<dyn Quarantine>,
-    /// Absent where the engine's own step writes into the database.
+    /// Absent if the engine writes issuances into the database itself.
     pub(super) transport: Option<Transport>,
-    /// Where nodes meet; absent on an engine that has one node only.
+    /// Absent on the embedded engine, which serves a single node.
     pub(super) cluster: Option<Arc<dyn Cluster>>,
     connections: Connections,
 }
@@ -124,20 +104,17 @@ pub struct Backend {
 #[derive(Clone)]
 enum Connections {
     Sqlite(SqliteDatabase),
-    /// To work with, to meet, and on the full stack one to look whether the server answers.
+    /// In this order: the working pool, the cluster's pool, and on the full stack the health check's.
     Postgres(Vec<Database>),
 }
 
 impl Backend {
-    /// Connects to everything the engine needs, and looks whether it can keep the promise.
-    ///
-    /// # Errors
-    /// [`StartError`], one sentence that says what to do.
+    /// Connects to the services of the engine and checks schema, rights and durability.
     pub async fn connect(settings: &Settings) -> Result<Self, StartError> {
         match settings.engine {
             EngineKind::Embedded => Self::embedded(settings).await,
             EngineKind::RedisLua | EngineKind::RedisLock => Self::stack(settings).await,
-            EngineKind::Postgres(turns) => Self::postgres(settings, turns).await,
+            EngineKind::Postgres(locking) => Self::postgres(settings, locking).await,
         }
     }
 
@@ -154,13 +131,12 @@ impl Backend {
         })
     }
 
-    /// PostgreSQL alone.
-    async fn postgres(settings: &Settings, turns: Locking) -> Result<Self, StartError> {
+    async fn postgres(settings: &Settings, locking: Locking) -> Result<Self, StartError> {
         let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_DATABASE_URL");
         let url = settings.database.as_ref().ok_or_else(missing)?;
-        let [database, meeting] = databases(settings, url, DatabaseSettings::deciding(url.clone())).await?;
+        let [database, meeting] = open_pools(settings, url, DatabaseSettings::deciding(url.clone())).await?;
         Ok(Self {
-            engine: Arc::new(PostgresEngine::new(database.clone(), turns)),
+            engine: Arc::new(PostgresEngine::new(database.clone(), locking)),
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             quarantine: Arc::new(PostgresStore::new(database.clone())),
@@ -170,14 +146,13 @@ impl Backend {
         })
     }
 
-    /// Redis, RabbitMQ and PostgreSQL.
     async fn stack(settings: &Settings) -> Result<Self, StartError> {
         let missing = || SettingsError::MissingUrl(settings.engine, "OPENRUN_REDIS_URL");
         let urls: &StackUrls = settings.stack.as_ref().ok_or_else(missing)?;
         let [database, meeting] =
-            databases(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
-        // Who waits for it waits at no connection that somebody needs.
-        let watching = self::database(&urls.database, 1).await?;
+            open_pools(settings, &urls.database, DatabaseSettings::new(urls.database.clone())).await?;
+        // A pool of its own, so that health checks never compete with writes.
+        let health_check = open_pool(&urls.database, 1).await?;
         let redis = RedisConnection::connect(&urls.redis).await?;
         check_durability(&redis, settings.ack, settings.accept_redis_data_loss).await?;
         let broker = RabbitSettings {
@@ -211,17 +186,16 @@ impl Backend {
                 issuances,
                 letters,
                 queues,
-                watched: Arc::new(PostgresCluster::new(watching.clone())),
+                health_check: Arc::new(PostgresCluster::new(health_check.clone())),
                 lost: Arc::new(PostgresLostNumbers::new(database.clone())),
                 recovery: Arc::new(lua),
             }),
             cluster: Some(Arc::new(PostgresCluster::new(meeting.clone()))),
-            connections: Connections::Postgres(vec![database, meeting, watching]),
+            connections: Connections::Postgres(vec![database, meeting, health_check]),
         })
     }
 
-    /// What the reconciler compares.
-    pub(super) fn reconcile_parts(&self) -> ReconcileDeps {
+    pub(super) fn reconcile_deps(&self) -> ReconcileDeps {
         ReconcileDeps {
             engine: Arc::clone(&self.engine),
             catalog: Arc::clone(&self.catalog),
@@ -232,7 +206,7 @@ impl Backend {
         }
     }
 
-    /// The pools of connections to PostgreSQL, by name.
+    /// The PostgreSQL pools of which metrics are exported, by their label.
     pub(super) fn pools(&self) -> Vec<(&'static str, Arc<dyn ConnectionPool>)> {
         match &self.connections {
             Connections::Sqlite(_) => Vec::new(),
@@ -243,7 +217,6 @@ impl Backend {
         }
     }
 
-    /// Closes everything in an orderly way.
     pub async fn close(&self) {
         if let Some(transport) = &self.transport {
             transport.bus.close().await;
@@ -260,27 +233,27 @@ impl Backend {
     }
 }
 
-/// Connections to work with, and a few by which nodes meet: whoever waits for a connection to write must not keep this node
-/// from saying that it lives.
-async fn databases(
+/// Opens the working pool and the cluster's pool. They are separate, so that writers that wait for a connection do not
+/// delay heartbeats.
+async fn open_pools(
     settings: &Settings,
     url: &SecretString,
     bounds: DatabaseSettings,
 ) -> Result<[Database; 2], StartError> {
     let bounds = DatabaseSettings { max_connections: settings.database_connections, ..bounds };
     let database = Database::connect(&bounds).await?;
-    // The schema is read, too.
+    // Rights first: `check` reads the schema and fails without them.
     postgres::check_rights(&database).await?;
     postgres::check(&database).await?;
-    Ok([database, self::database(url, MEETING_CONNECTIONS).await?])
+    Ok([database, open_pool(url, MEETING_CONNECTIONS).await?])
 }
 
-async fn database(url: &SecretString, max_connections: u32) -> Result<Database, DatabaseError> {
+async fn open_pool(url: &SecretString, max_connections: u32) -> Result<Database, DatabaseError> {
     Database::connect(&DatabaseSettings { max_connections, ..DatabaseSettings::new(url.clone()) }).await
 }
 
-/// Looks whether Redis keeps what it acknowledges, and says what may be promised on it. A level above `granted` needs no
-/// more of it: what Redis loses then, nobody has been told of before RabbitMQ or PostgreSQL had it.
+/// Refuses a Redis that would lose acknowledged writes in a crash, unless the loss is accepted. Ack levels above `granted`
+/// only cause a warning: there, a member is answered after RabbitMQ or PostgreSQL has the issuance.
 async fn check_durability(
     redis: &RedisConnection,
     ack: AckLevel,
@@ -289,47 +262,47 @@ async fn check_durability(
     let report = ServerReport::read(redis).await?;
     match report.durability {
         Durability::Full => {
-            tracing::info!(
-                "Redis keeps every write that it acknowledges: what is granted survives its crash"
-            );
+            tracing::info!("Redis writes every change to disk before it answers: a crash loses no issuance");
             Ok(())
         }
         Durability::Lacking(missing) if ack > AckLevel::Granted => {
             let missing = missing.join("; ");
             let ack = ack.as_str();
-            tracing::warn!(%missing, ack, "Redis may forget, which members are not told of at this ack level");
+            tracing::warn!(
+                %missing, ack,
+                "a crash of Redis loses recent issuances, but none that was answered: members are answered after RabbitMQ \
+                 or PostgreSQL has theirs"
+            );
             Ok(())
         }
-        Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisForgets(missing.join("; "))),
+        Durability::Lacking(missing) if !accept_loss => Err(StartError::RedisNotDurable(missing.join("; "))),
         Durability::Lacking(missing) => {
-            tracing::warn!(missing = %missing.join("; "), "Redis may lose coupons that members were told of");
+            let missing = missing.join("; ");
+            tracing::warn!(%missing, "a crash of Redis loses coupons that members already have; serving, as accepted");
             Ok(())
         }
         Durability::Unknown(why) => {
-            tracing::warn!(error = %why, "it cannot be seen whether Redis keeps what it acknowledges");
+            tracing::warn!(error = %why, "the persistence settings of Redis cannot be read; serving without this check");
             Ok(())
         }
     }
 }
 
-/// Which database is to be brought up to date.
+/// The database to migrate.
 #[derive(Debug, Clone)]
 pub enum Migration {
-    /// The embedded engine's, in this directory.
+    /// The embedded engine's file in this directory.
     Embedded(PathBuf),
     /// The PostgreSQL at this URL.
     Postgres(SecretString),
 }
 
-/// Brings the schema of a database up to date.
-///
-/// # Errors
-/// [`StartError`], one sentence that says what to do.
+/// Applies the migrations that the database lacks.
 pub async fn migrate(migration: &Migration) -> Result<(), StartError> {
     match migration {
         Migration::Embedded(data_dir) => SqliteDatabase::open(data_dir).await?.close().await,
         Migration::Postgres(url) => {
-            let database = database(url, 1).await?;
+            let database = open_pool(url, 1).await?;
             postgres::migrate(&database).await?;
             database.close().await;
         }

@@ -1,20 +1,17 @@
-//! Where data is, in words that may be shown to anybody: without users and passwords.
+//! The location of the data, without users and passwords, for logs and reports.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// PostgreSQL's port where none is named.
+// Default ports of URLs without one.
 const POSTGRES_PORT: u16 = 5432;
-/// Redis's.
 const REDIS_PORT: u16 = 6379;
 
-/// Which database on which PostgreSQL.
 pub(super) fn of_postgres(url: &SecretString) -> String {
     let (server, path) = server_and_path(url, POSTGRES_PORT);
     format!("PostgreSQL {server}{path}")
 }
 
-/// Which database of which PostgreSQL, and which Redis.
 pub(super) fn of_stack(database: &SecretString, redis: &SecretString) -> String {
     let (server, _number) = server_and_path(redis, REDIS_PORT);
     format!("{}, Redis {server}", of_postgres(database))
@@ -32,7 +29,7 @@ mod tests {
     use super::{of_postgres, of_stack};
 
     #[test]
-    fn servers_are_told_apart_by_their_ports_and_no_password_is_shown() {
+    fn a_location_names_server_and_port_and_hides_user_and_password() {
         let database = "postgres://kim:secret@db.example:6432/openrun?sslmode=require".to_owned().into();
         let redis = "rediss://kim:secret@cache.example/2".to_owned().into();
         assert_eq!(of_postgres(&database), "PostgreSQL db.example:6432/openrun");

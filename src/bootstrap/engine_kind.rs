@@ -1,19 +1,18 @@
-//! Which engines there are, and what each of them needs.
+//! The kinds of engines, and the services that each of them needs.
 
 use std::str::FromStr;
 
 use crate::persistence::postgres::Locking;
 
-/// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
-    /// SQLite in the data directory; nothing else is needed.
+    /// SQLite in the data directory, without any service.
     Embedded,
-    /// Redis decides, RabbitMQ carries, PostgreSQL keeps.
+    /// Redis decides in a script, RabbitMQ transports, PostgreSQL stores.
     RedisLua,
-    /// The same, but Redis decides under a lock and not in a script.
+    /// Like `RedisLua`, but the node decides while it holds a lock in Redis.
     RedisLock,
-    /// PostgreSQL decides and keeps.
+    /// PostgreSQL decides and stores.
     Postgres(Locking),
 }
 
@@ -26,7 +25,7 @@ impl EngineKind {
         Self::Postgres(Locking::Optimistic),
     ];
 
-    /// The engine's name in settings, and what it calls itself.
+    /// The engine's name in settings, metrics and answers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,7 +37,7 @@ impl EngineKind {
         }
     }
 
-    /// The service in which it keeps what it decides.
+    /// The service that holds the engine's state, as the label of `openrun_service_up`.
     #[must_use]
     pub fn service(self) -> &'static str {
         match self {

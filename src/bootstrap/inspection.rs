@@ -1,4 +1,4 @@
-//! A look at the data of a service that may or may not run, without becoming a part of it.
+//! Opens the data of a service for `reconcile` and `verify`, without joining its cluster. The service may be running.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,55 +18,46 @@ use crate::persistence::redis::{RedisConnection, RedisLuaEngine};
 use crate::persistence::sqlite::{EmbeddedEngine, SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
 use crate::ports::{AdmissionEngine, Outbox};
 
-/// One statement at a time is asked.
+/// Connections of one inspection, which runs one statement at a time.
 const CONNECTIONS: u32 = 2;
 
-/// Where the data is.
+/// The data to inspect.
 #[derive(Debug, Clone)]
 pub enum InspectionSettings {
-    /// The embedded engine's, in this directory. Engine and database are one file, so that nothing can be missing in one
-    /// of them, and nothing has to be repaired: it is always read only.
+    /// The embedded engine's file in this directory. It is opened read-only: engine and database are one, so that they
+    /// cannot disagree and nothing needs repair.
     Embedded(PathBuf),
-    /// The full stack's. The broker is not asked: what it carries is in the outbox.
+    /// The full stack. The broker is not read: its messages are in the outbox, too.
     Stack {
-        /// Which of the engines on it.
         engine: EngineKind,
-        /// `redis://...`
         redis: SecretString,
-        /// `postgres://...`
         database: SecretString,
-        /// Whether the database may be written to; if not, it refuses that by itself.
+        /// If false, the connections to PostgreSQL are read-only.
         may_write: bool,
     },
-    /// That of an engine which decides in PostgreSQL. Engine and database are one there, too.
-    Postgres {
-        /// How the engine takes its turns.
-        turns: Locking,
-        /// `postgres://...`
-        database: SecretString,
-    },
+    /// An engine that decides in PostgreSQL: engine and database are one, as in `Embedded`.
+    Postgres { locking: Locking, database: SecretString },
 }
 
 impl InspectionSettings {
-    /// The engine's name, and where its data is, without secrets.
+    /// The engine's name, and the location of its data without secrets.
     #[must_use]
-    pub fn place(&self) -> (&'static str, String) {
+    pub fn data_location(&self) -> (&'static str, String) {
         match self {
             Self::Embedded(data_dir) => (EngineKind::Embedded.name(), data_dir.display().to_string()),
             Self::Stack { engine, database, redis, .. } => {
                 (engine.name(), data_location::of_stack(database, redis))
             }
-            Self::Postgres { turns, database } => {
-                (EngineKind::Postgres(*turns).name(), data_location::of_postgres(database))
+            Self::Postgres { locking, database } => {
+                (EngineKind::Postgres(*locking).name(), data_location::of_postgres(database))
             }
         }
     }
 }
 
-/// Connections to everything that is compared.
+/// Open connections to the inspected data.
 pub struct Inspection {
-    /// What is compared with one another.
-    pub parts: ReconcileDeps,
+    pub deps: ReconcileDeps,
     opened: Opened,
 }
 
@@ -76,15 +67,11 @@ enum Opened {
 }
 
 impl Inspection {
-    /// Connects.
-    ///
-    /// # Errors
-    /// [`StartError`], one sentence that says what to do.
     pub async fn connect(settings: &InspectionSettings) -> Result<Self, StartError> {
         match settings {
             InspectionSettings::Embedded(data_dir) => {
                 let database = SqliteDatabase::open_read_only(data_dir).await?;
-                let parts = ReconcileDeps {
+                let deps = ReconcileDeps {
                     engine: Arc::new(EmbeddedEngine::new(database.clone())),
                     catalog: Arc::new(SqliteCatalog::new(database.clone())),
                     store: Arc::new(SqliteIssuanceStore::new(database.clone())),
@@ -92,37 +79,36 @@ impl Inspection {
                     outbox: None,
                     lost: None,
                 };
-                Ok(Self { parts, opened: Opened::Sqlite(database) })
+                Ok(Self { deps, opened: Opened::Sqlite(database) })
             }
             InspectionSettings::Stack { redis, database, may_write, .. } => {
-                // What is in Redis is the same for all engines on the full stack.
+                // `redis-lua` and `redis-lock` keep the same data in Redis.
                 let database = open(database, !may_write).await?;
                 let engine = RedisLuaEngine::new(RedisConnection::connect(redis).await?);
                 let outbox = Arc::new(engine.outbox());
                 Ok(Self::of(database, Arc::new(engine), Some(outbox)))
             }
-            InspectionSettings::Postgres { turns, database } => {
+            InspectionSettings::Postgres { locking, database } => {
                 let database = open(database, true).await?;
-                let engine = Arc::new(PostgresEngine::new(database.clone(), *turns));
+                let engine = Arc::new(PostgresEngine::new(database.clone(), *locking));
                 Ok(Self::of(database, engine, None))
             }
         }
     }
 
     fn of(database: Database, engine: Arc<dyn AdmissionEngine>, outbox: Option<Arc<dyn Outbox>>) -> Self {
-        let parts = ReconcileDeps {
+        let deps = ReconcileDeps {
             engine,
             catalog: Arc::new(PostgresCatalog::new(database.clone())),
             store: Arc::new(PostgresStore::new(database.clone())),
             quarantine: Arc::new(PostgresStore::new(database.clone())),
-            // Numbers can be lost only where they travel.
+            // Only engines with an outbox can lose numbers.
             lost: outbox.is_some().then(|| Arc::new(PostgresLostNumbers::new(database.clone())) as _),
             outbox,
         };
-        Self { parts, opened: Opened::Postgres(Box::new(database)) }
+        Self { deps, opened: Opened::Postgres(Box::new(database)) }
     }
 
-    /// Closes every connection.
     pub async fn close(&self) {
         match &self.opened {
             Opened::Sqlite(database) => database.close().await,
@@ -140,19 +126,25 @@ async fn open(url: &SecretString, read_only: bool) -> Result<Database, StartErro
     Ok(database)
 }
 
-/// How many dead letters the broker at `url` has; `None` if it has no queue for them, and a sentence if it does not
-/// answer.
-///
-/// # Errors
-/// [`StartError`], one sentence that says what to do.
-pub async fn dead_letters(
-    url: SecretString,
-    namespace: &str,
-) -> Result<Result<Option<u64>, String>, StartError> {
+/// The result of counting the dead letters of a broker.
+#[derive(Debug)]
+pub enum DeadLetterCount {
+    Counted(u64),
+    /// The broker has no queue of dead letters.
+    NoQueue,
+    /// The broker does not answer, for this reason.
+    Unreachable(String),
+}
+
+/// Counts the dead letters of the broker at `url`. Fails only if the broker refuses, for instance the login.
+pub async fn count_dead_letters(url: SecretString, namespace: &str) -> Result<DeadLetterCount, StartError> {
     let namespace = Namespace::parse(namespace)?;
     match rabbitmq::dead_letters(&RabbitSettings { namespace, ..RabbitSettings::new(url) }).await {
-        Ok(counted) => Ok(Ok(counted)),
-        Err(error) if error.is_absence() => Ok(Err(StartError::from(error).to_string())),
+        Ok(Some(count)) => Ok(DeadLetterCount::Counted(count)),
+        Ok(None) => Ok(DeadLetterCount::NoQueue),
+        Err(error) if error.is_absence() => {
+            Ok(DeadLetterCount::Unreachable(StartError::from(error).to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The one place where everything is put together.
+//! Builds a node from settings: the only module that knows every adapter.
 
 mod backend;
 mod data_location;
@@ -11,7 +11,7 @@ mod shutdown;
 
 pub use backend::{Backend, Migration, StartError, migrate};
 pub use engine_kind::EngineKind;
-pub use inspection::{Inspection, InspectionSettings, dead_letters};
+pub use inspection::{DeadLetterCount, Inspection, InspectionSettings, count_dead_letters};
 pub use node::Node;
 pub(crate) use settings::is_sendable;
 pub use settings::{Role, Settings, SettingsError, StackUrls};

@@ -1,4 +1,4 @@
-//! One node: actors, gate and HTTP over a backend, started in order and stopped in the reverse one.
+//! One node: backend, actors and HTTP server, started in this order and stopped in reverse.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,26 +17,22 @@ use crate::actors::upkeep::CouponAdmin;
 use crate::http::{self, AppState, Live, LiveSources, Operators, RateLimiter, ServerSettings};
 use crate::ports::QueueWatch;
 
-/// A node that serves.
+/// A running node.
 pub struct Node {
-    /// Where it listens.
+    /// The bound address, with the real port.
     pub address: SocketAddr,
-    /// What stands behind it.
     pub backend: Backend,
     settings: Settings,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     draining: Arc<AtomicBool>,
-    /// Whose streams would otherwise never end by themselves.
+    /// Closed at shutdown, because live streams never end by themselves.
     live: Live,
     actors: NodeActors,
 }
 
 impl Node {
-    /// Connects, starts every actor, and listens. Must be called inside an actix system.
-    ///
-    /// # Errors
-    /// [`StartError`], one sentence that says what to do.
+    /// Connects, starts the actors and listens. Must be called inside an actix system.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check()?;
         let backend = Backend::connect(&settings).await?;
@@ -49,25 +45,26 @@ impl Node {
         let server = bound.server.handle();
         let serving = tokio::spawn(bound.server);
         let address = bound.address;
-        let roles = settings.left_to_others().join(",");
+        let roles = settings.roles_needed_elsewhere().join(",");
         if !roles.is_empty() {
             tracing::info!(
                 roles,
-                "what this node issues reaches the database, whatever dies, only with nodes that have these roles"
+                "this node lacks roles: its issuances reach the database only if other nodes have them"
             );
         }
-        tracing::info!(%address, engine = backend.engine.name(), place = settings.place(), "openrun serves");
+        let place = settings.data_location();
+        tracing::info!(%address, engine = backend.engine.name(), place, "openrun serves");
         Ok(Self { address, backend, settings, server, serving, draining, live, actors })
     }
 
-    /// Whether it answers members, and not only operators and probes.
+    /// Whether the node answers members, and not only operators and probes.
     #[must_use]
     pub fn serves_api(&self) -> bool {
         serves_api(&self.settings, &self.backend)
     }
 
-    /// Stops: answers what was accepted, publishes what is in hand, and closes; all within the shutdown timeout.
-    /// What is not done by then is safe: it is in the outbox or the queue.
+    /// Answers the accepted requests, publishes the events in memory, and closes, all within the shutdown timeout.
+    /// Unfinished issuances are safe: they are in the outbox or in the queue of the broker.
     pub async fn stop(self) {
         let deadline = Deadline::after(self.settings.shutdown_timeout);
         self.draining.store(true, Ordering::Relaxed);
@@ -75,27 +72,27 @@ impl Node {
         let stopped = self.server.stop(true);
         deadline.wait_for("open requests", stopped).await;
         self.serving.abort();
-        deadline.wait_until("members who wait", || self.actors.registry.waiting() == 0).await;
+        deadline.wait_until("waiting members", || self.actors.registry.waiting() == 0).await;
         if self.backend.transport.is_some() {
-            // What a broker that is away does not take now stays in the outbox.
+            // While the broker is down, unpublished events stay in the outbox and are not waited for.
             let done = || self.actors.publisher.pending() == 0 || self.actors.publisher.is_failing();
-            deadline.wait_until("events to be published", done).await;
+            deadline.wait_until("unpublished events", done).await;
         }
         let _gone = self.actors.supervisor.send(BeginShutdown).await;
         self.actors.stopping.send_replace(true);
         deadline.wait_for("actors", self.actors.stopping.closed()).await;
         deadline.wait_for("connections", self.backend.close()).await;
-        self.actors.shards.stop();
+        self.actors.arbiters.stop();
         tracing::info!("openrun has stopped");
     }
 }
 
-/// Whether members are answered. A node without others has nothing else to do.
+/// Whether members are answered. A single node always does so: it has no roles.
 fn serves_api(settings: &Settings, backend: &Backend) -> bool {
     backend.cluster.is_none() || settings.roles.contains(&Role::Api)
 }
 
-/// What every handler shares.
+/// The state that all HTTP handlers share.
 fn state(
     settings: &Settings,
     backend: &Backend,
@@ -103,24 +100,23 @@ fn state(
     live: Live,
     draining: Arc<AtomicBool>,
 ) -> AppState {
-    let desk = CouponAdmin::new(
-        Arc::clone(&backend.catalog),
-        Arc::clone(&backend.engine),
-        Arc::clone(&actors.registry),
-        actors.peers.clone(),
-    );
     AppState {
         registry: Arc::clone(&actors.registry),
-        desk,
+        coupons: CouponAdmin::new(
+            Arc::clone(&backend.catalog),
+            Arc::clone(&backend.engine),
+            Arc::clone(&actors.registry),
+            actors.membership.clone(),
+        ),
         actors: ActorAdmin::new(actors.supervisor.clone(), actors.failed.clone()),
-        lost: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
-        letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
+        lost_numbers: backend.transport.as_ref().map(|transport| Arc::clone(&transport.lost)),
+        dead_letters: backend.transport.as_ref().map(|transport| Arc::clone(&transport.letters)),
         quarantine: Arc::clone(&backend.quarantine),
         engine: Arc::clone(&backend.engine),
         acks: acks(settings, backend, actors),
         metrics: Arc::clone(&actors.metrics),
         reconciler: actors.reconciler.clone(),
-        limits: Arc::new(limits(settings, actors)),
+        rate_limiter: Arc::new(rate_limiter(settings, actors)),
         live,
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
@@ -129,11 +125,11 @@ fn state(
     }
 }
 
-fn limits(settings: &Settings, actors: &NodeActors) -> RateLimiter {
+fn rate_limiter(settings: &Settings, actors: &NodeActors) -> RateLimiter {
     RateLimiter::new(&settings.rate_limit, settings.trusted_proxies.clone(), Arc::clone(&actors.metrics))
 }
 
-/// What operators watch.
+/// The sources of the console's live streams.
 fn live_sources(settings: &Settings, backend: &Backend, actors: &NodeActors) -> LiveSources {
     let transport = backend.transport.as_ref();
     LiveSources {
@@ -148,7 +144,8 @@ fn live_sources(settings: &Settings, backend: &Backend, actors: &NodeActors) -> 
     }
 }
 
-/// Levels beyond the engine's word are waited for only where there is a way between engine and database.
+/// The waits for ack levels above `granted`. Without a transport the engine writes into the database itself, and nothing
+/// remains to wait for.
 fn acks(settings: &Settings, backend: &Backend, actors: &NodeActors) -> Acks {
     let sources = backend
         .transport
@@ -162,7 +159,7 @@ fn listen(settings: &Settings, state: AppState) -> Result<http::BoundServer, Sta
         bind: settings.bind,
         workers: settings.workers,
         max_connections: settings.max_connections,
-        // Whole seconds, and one less than everything may take, so that the rest has time as well.
+        // Half of the time, so that waiting members, events and actors have the rest.
         shutdown_timeout: settings.shutdown_timeout / 2,
     };
     http::bind(&server, state).map_err(|cause| StartError::Bind { address: settings.bind, cause })

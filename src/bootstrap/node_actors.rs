@@ -1,4 +1,4 @@
-//! Who works on a node: what its actors share, and which of them its roles ask for.
+//! The actors of a node: the values that they share, and the start of those that the node's roles need.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,35 +26,34 @@ use crate::messaging::rabbitmq::RabbitQueues;
 use crate::ports::NodeId;
 use crate::telemetry::Metrics;
 
-/// How long the right to sweep lasts: so much later another node sweeps after a dead one.
+/// Period of the sweep's lease. After the death of its holder, another node takes over this much later.
 const SWEEP_PERIOD: Duration = Duration::from_secs(2);
 
-/// The actors of one node and what they share.
+/// The supervisor of a node, and the values that its actors share.
 pub(super) struct NodeActors {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) shards: Arc<Arbiters>,
+    pub(super) arbiters: Arc<Arbiters>,
     pub(super) supervisor: Addr<SupervisorActor>,
-    /// Who has died too often.
     pub(super) failed: FailedActors,
     pub(super) registry: Arc<CouponRegistry>,
     pub(super) publisher: PublisherInbox,
     pub(super) reconciler: Reconciler,
-    /// This node among others; none on an engine that has no others.
-    pub(super) peers: Option<Arc<Membership>>,
+    /// Absent on the embedded engine, which serves a single node.
+    pub(super) membership: Option<Arc<Membership>>,
     recoveries: Option<Arc<Recoveries>>,
-    /// Tells long-running actors to finish; its receivers are those that live.
+    /// The stop signal of background tasks. Each of them holds a receiver while it runs, so that `closed` awaits them all.
     pub(super) stopping: watch::Sender<bool>,
 }
 
 impl NodeActors {
-    /// Makes what they share. Nobody works yet but the supervisor.
+    /// Creates the shared values. Only the supervisor runs already.
     pub(super) fn assemble(settings: &Settings, backend: &Backend) -> Self {
         let metrics = Arc::new(Metrics::new());
-        metrics.begin(backend.engine.name());
-        let shards = Arc::new(Arbiters::start(settings.shards));
+        metrics.init_series(backend.engine.name());
+        let arbiters = Arc::new(Arbiters::start(settings.shards));
         let failed = FailedActors::default();
         let supervisor =
-            SupervisorActor::start_on(&shards.housekeeping(), Arc::clone(&metrics), failed.clone());
+            SupervisorActor::start_on(&arbiters.housekeeping(), Arc::clone(&metrics), failed.clone());
         let trust = backend.cluster.as_ref().map_or_else(Trust::always, |_| Trust::not_yet());
         let trust = Arc::new(trust);
         let publisher = PublisherInbox::new(Arc::clone(&metrics));
@@ -62,44 +61,43 @@ impl NodeActors {
             Arc::clone(&backend.engine),
             backend.transport.as_ref().map(|_| publisher.clone()),
             supervisor.clone(),
-            Arc::clone(&shards),
+            Arc::clone(&arbiters),
             Arc::clone(&metrics),
             AdmissionLimits { queue_limit: settings.queue_limit, engine_timeout: settings.request_timeout },
             Arc::clone(&trust),
         ));
-        let reconciler = Reconciler::new(backend.reconcile_parts(), Arc::clone(&metrics));
-        let peers = backend.cluster.as_ref().map(|cluster| {
+        let reconciler = Reconciler::new(backend.reconcile_deps(), Arc::clone(&metrics));
+        let membership = backend.cluster.as_ref().map(|cluster| {
             Membership::new(NodeId::random(), Arc::clone(cluster), Arc::clone(&backend.engine), trust)
         });
         let recoveries =
-            backend.transport.as_ref().zip(peers.as_ref()).map(|(transport, peers)| {
-                Recoveries::new(recovery_parts(peers, backend, transport, &metrics))
+            backend.transport.as_ref().zip(membership.as_ref()).map(|(transport, membership)| {
+                Recoveries::new(recovery_deps(membership, backend, transport, &metrics))
             });
         let stopping = watch::Sender::new(false);
         Self {
             metrics,
-            shards,
+            arbiters,
             supervisor,
             failed,
             registry,
             publisher,
             reconciler,
-            peers,
+            membership,
             recoveries,
             stopping,
         }
     }
 
-    /// Starts those whom the node's roles ask for.
-    ///
-    /// # Errors
-    /// [`StartError`] if the gates cannot be fitted to what the engine says.
+    /// Starts the actors of the node's roles. Fails if the gates cannot be set to the state of the engine.
     pub(super) async fn start(&self, settings: &Settings, backend: &Backend) -> Result<(), StartError> {
         let has = |role| settings.roles.contains(&role);
         self.start_gate_keeper(backend).await?;
-        self.start_presence().await;
-        self.start_vitals(settings, backend).await;
-        if let (Some(interval), true) = (settings.reconcile_interval, has(Role::Reconciler)) {
+        self.start_heartbeat().await;
+        self.start_metrics_sampler(settings, backend).await;
+        if let Some(interval) = settings.reconcile_interval
+            && has(Role::Reconciler)
+        {
             self.start_reconciler(interval).await;
         }
         let Some(transport) = &backend.transport else { return Ok(()) };
@@ -120,43 +118,46 @@ impl NodeActors {
         let _gone = self.supervisor.send(Supervise(Box::new(child))).await;
     }
 
-    /// The right of this node to do `what`, where there are others.
-    fn right(&self, what: &'static str, period: Duration) -> Option<Lease> {
-        let peers = self.peers.as_ref()?;
-        Some(Lease::new(what, period, Arc::clone(peers.cluster()), peers.node().clone()))
+    /// The cluster's lease of this name; `None` on a single node, which needs none.
+    fn lease(&self, name: &'static str, period: Duration) -> Option<Lease> {
+        let membership = self.membership.as_ref()?;
+        Some(Lease::new(name, period, Arc::clone(membership.cluster()), membership.node().clone()))
     }
 
     async fn start_gate_keeper(&self, backend: &Backend) -> Result<(), StartError> {
-        let parts = GateKeeperDeps {
+        let deps = GateKeeperDeps {
             registry: Arc::clone(&self.registry),
             catalog: Arc::clone(&backend.catalog),
             engine: Arc::clone(&backend.engine),
-            peers: self.peers.clone(),
+            membership: self.membership.clone(),
             recoveries: self.recoveries.clone(),
             metrics: Arc::clone(&self.metrics),
         };
-        let keeper = GateKeeperActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
-        keeper.first_round().await?;
+        deps.first_round().await?;
+        let keeper = GateKeeperActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(keeper).await;
         Ok(())
     }
 
-    async fn start_presence(&self) {
-        let Some(peers) = self.peers.clone() else { return };
-        let (recoveries, registry) = (self.recoveries.clone(), Arc::clone(&self.registry));
-        let parts = HeartbeatDeps { peers, recoveries, registry };
-        let child = HeartbeatActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+    async fn start_heartbeat(&self) {
+        let Some(membership) = self.membership.clone() else { return };
+        let deps = HeartbeatDeps {
+            membership,
+            recoveries: self.recoveries.clone(),
+            registry: Arc::clone(&self.registry),
+        };
+        let child = HeartbeatActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
     }
 
-    async fn start_vitals(&self, settings: &Settings, backend: &Backend) {
+    async fn start_metrics_sampler(&self, settings: &Settings, backend: &Backend) {
         let stack = backend.transport.as_ref().map(|transport| SampledStack {
-            postgres: Arc::clone(&transport.watched),
+            postgres: Arc::clone(&transport.health_check),
             queues: Arc::<RabbitQueues>::clone(&transport.queues),
             outbox: Arc::clone(&transport.outbox),
             publisher: self.publisher.clone(),
         });
-        let parts = MetricsSamplerDeps {
+        let deps = MetricsSamplerDeps {
             registry: Arc::clone(&self.registry),
             metrics: Arc::clone(&self.metrics),
             engine: Arc::clone(&backend.engine),
@@ -164,44 +165,45 @@ impl NodeActors {
             pools: backend.pools(),
             stack,
         };
-        let child = MetricsSamplerActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        let child = MetricsSamplerActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
     }
 
     async fn start_reconciler(&self, interval: Duration) {
-        // So long that who has it keeps it from one run to the next.
-        let right = self.right("reconcile", interval * 2);
-        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, right };
-        let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.shards.housekeeping());
+        // Outlasts the pause between two runs, so that the same node keeps the lease.
+        let lease = self.lease("reconcile", interval * 2);
+        let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, lease };
+        let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
     }
 
     async fn start_publisher(&self, transport: &Transport) {
         let (bus, metrics) = (Arc::clone(&transport.bus), Arc::clone(&self.metrics));
-        let arbiter = self.shards.of("publisher");
+        let arbiter = self.arbiters.of("publisher");
         self.supervise(PublisherActor::child(self.publisher.clone(), bus, metrics, arbiter)).await;
     }
 
     async fn start_sweep(&self, backend: &Backend, transport: &Transport) {
-        let parts = SweepDeps {
+        let deps = SweepDeps {
             registry: Arc::clone(&self.registry),
             outbox: Arc::clone(&transport.outbox),
             store: Arc::clone(&backend.store),
             bus: Arc::clone(&transport.bus),
             publisher: self.publisher.clone(),
             metrics: Arc::clone(&self.metrics),
-            right: self.right("sweep", SWEEP_PERIOD),
+            lease: self.lease("sweep", SWEEP_PERIOD),
         };
-        let child = OutboxActor::child(parts, self.stopping.clone(), self.shards.housekeeping());
+        let child = OutboxActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
     }
 
     async fn start_persisters(&self, count: usize, backend: &Backend, transport: &Transport) {
-        // Without others nobody asks.
-        let in_flight = self.peers.as_ref().map(|peers| peers.hands().clone()).unwrap_or_default();
+        // A single node has no recovery that reads the in-flight tracker: any tracker will do.
+        let in_flight =
+            self.membership.as_ref().map(|membership| membership.in_flight().clone()).unwrap_or_default();
         let outage = DatabaseOutage::default();
         for number in 1..=count {
-            let parts = PersisterDeps {
+            let deps = PersisterDeps {
                 number,
                 source: Arc::clone(&transport.source),
                 queue: transport.issuances.clone(),
@@ -211,21 +213,21 @@ impl NodeActors {
                 in_flight: in_flight.clone(),
                 outage: outage.clone(),
             };
-            let arbiter = self.shards.of(&parts.name());
-            let child = PersisterActor::child(parts, self.stopping.clone(), arbiter);
+            let arbiter = self.arbiters.of(&deps.name());
+            let child = PersisterActor::child(deps, self.stopping.clone(), arbiter);
             self.supervise(child).await;
         }
     }
 }
 
-fn recovery_parts(
-    peers: &Arc<Membership>,
+fn recovery_deps(
+    membership: &Arc<Membership>,
     backend: &Backend,
     transport: &Transport,
     metrics: &Arc<Metrics>,
 ) -> RecoveryDeps {
     RecoveryDeps {
-        peers: Arc::clone(peers),
+        membership: Arc::clone(membership),
         engine: Arc::clone(&transport.recovery),
         catalog: Arc::clone(&backend.catalog),
         store: Arc::clone(&backend.store),

@@ -1,35 +1,34 @@
-//! Waiting for the end of what is under way, but never for longer than was allowed.
+//! The waits of a shutdown, which share one deadline.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Interval at which a condition is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// When everything must be over.
+/// The end of all waits of a shutdown.
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
-    pub(super) fn after(wait: Duration) -> Self {
-        Self(Instant::now() + wait)
+    pub(super) fn after(timeout: Duration) -> Self {
+        Self(Instant::now() + timeout)
     }
 
-    /// Waits for `end`, and says so in the log if it does not come in time.
+    /// Waits for `end`; logs a warning if the deadline passes first.
     pub(super) async fn wait_for(&self, what: &str, end: impl Future<Output = ()>) {
         if timeout_at(self.0, end).await.is_err() {
             tracing::warn!(
                 what,
-                "shutting down goes on without waiting any longer; nothing told is lost by that"
+                "shutdown timeout passed: stopping without waiting for these; no answered issuance is lost"
             );
         }
     }
 
-    /// Waits until `done` says so.
     pub(super) async fn wait_until(&self, what: &str, done: impl Fn() -> bool) {
         self.wait_for(what, async {
             while !done() {
-                sleep(LOOK_EVERY).await;
+                sleep(POLL_INTERVAL).await;
             }
         })
         .await;

@@ -1,16 +1,14 @@
-//! `openrun actors`: the actors of a running node, over its API.
+//! `openrun actors`: lists and restarts the actors of a running node, over its API.
 
 use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::answer::{self, Column};
 use super::api_client::{ApiClient, encoded};
 use super::args::{ActorsArgs, ActorsCall};
 use super::failure::Failure;
-use super::runtime;
+use super::operator::{self, Column};
 
-/// The columns of the table.
 const COLUMNS: [Column; 7] = [
     Column::text("name"),
     Column::text("kind"),
@@ -22,11 +20,7 @@ const COLUMNS: [Column; 7] = [
 ];
 
 pub(super) fn run(args: &ActorsArgs) -> Result<ExitCode, Failure> {
-    runtime::run(async {
-        let client = ApiClient::new(&args.operator.server, args.operator.admin_token.clone())?;
-        let told = call(&client, &args.call).await?;
-        answer::write(&told, args.operator.json, &COLUMNS)
-    })
+    operator::run(&args.operator, Some(&COLUMNS), async |client| call(client, &args.call).await)
 }
 
 async fn call(client: &ApiClient, call: &ActorsCall) -> Result<Value, Failure> {

@@ -1,4 +1,4 @@
-//! Talks to a running node as an operator does, and turns its problems into one line.
+//! HTTP client of the operators' commands. A problem that the node answers becomes a one-line failure.
 
 use std::time::Duration;
 
@@ -8,12 +8,9 @@ use serde_json::Value;
 use super::failure::Failure;
 use crate::bootstrap::{SettingsError, is_sendable};
 
-/// How long a node may take for one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest answer that is read, in bytes.
-const ANSWER_MAX: u64 = 16 * 1024 * 1024;
+const ANSWER_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A node, by its URL.
 pub(super) struct ApiClient {
     http: Client,
     server: String,
@@ -25,7 +22,7 @@ impl ApiClient {
         let url = url::Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         if url.is_none_or(|url| url.host().is_none()) {
             return Err(Failure::operator(format!(
-                "'{server}' is no http:// URL: check --server or OPENRUN_SERVER"
+                "'{server}' is not an http:// URL: check --server or OPENRUN_SERVER"
             )));
         }
         let http = Client::builder().timeout(CALL_TIMEOUT).no_proxy().build().map_err(Failure::operator)?;
@@ -64,18 +61,18 @@ impl ApiClient {
         };
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        if response.content_length().is_some_and(|length| length > ANSWER_MAX) {
-            return Err(self.no_openrun(status));
+        if response.content_length().is_some_and(|length| length > ANSWER_MAX_BYTES) {
+            return Err(self.not_openrun(status));
         }
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        let answer: Value = serde_json::from_slice(&body).map_err(|_| self.no_openrun(status))?;
+        let answer: Value = serde_json::from_slice(&body).map_err(|_| self.not_openrun(status))?;
         if status.is_success() {
             return Ok(answer);
         }
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
         match (text("code"), text("detail")) {
             (Some(code), Some(detail)) => Err(Failure::Refused(format!("{code}: {detail}"))),
-            _ => Err(self.no_openrun(status)),
+            _ => Err(self.not_openrun(status)),
         }
     }
 
@@ -85,7 +82,7 @@ impl ApiClient {
         } else if error.is_connect() {
             "cannot be reached"
         } else {
-            "does not answer as an HTTP server"
+            "does not speak HTTP"
         };
         Failure::operator(format!(
             "{} {why}: start `openrun serve` there, or set OPENRUN_SERVER",
@@ -93,15 +90,15 @@ impl ApiClient {
         ))
     }
 
-    fn no_openrun(&self, status: StatusCode) -> Failure {
+    fn not_openrun(&self, status: StatusCode) -> Failure {
         Failure::operator(format!(
-            "{} answered {status}, not as openrun does: check OPENRUN_SERVER",
+            "{} answered {status}, but is not an openrun node: check OPENRUN_SERVER",
             self.server
         ))
     }
 }
 
-/// `text` as one segment of a path: every byte is encoded that could mean anything else.
+/// `text` percent-encoded as one segment of a path; `.` too, because `..` would leave the path.
 pub(super) fn encoded(text: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
     let byte = |byte: u8| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
@@ -113,7 +110,7 @@ mod tests {
     use super::encoded;
 
     #[test]
-    fn a_segment_is_never_taken_for_more_than_one() {
+    fn an_encoded_text_is_a_single_segment() {
         assert_eq!(encoded("coupon-event/summer_1"), "coupon-event%2Fsummer_1");
         assert_eq!(encoded("../쿠?#%"), "%2E%2E%2F%EC%BF%A0%3F%23%25");
         assert_eq!(encoded(""), "");

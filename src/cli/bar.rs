@@ -1,14 +1,14 @@
-//! How far a comparison is, as a bar on standard error; nothing where that is no terminal.
+//! The progress bar of a comparison, on standard error if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::actors::reconcile::Watch;
 use crate::domain::{CouponId, Sequence};
 
-/// Sequences below which a coupon is compared before anybody could look.
-const WORTH_SHOWING: Sequence = 50_000;
+/// Coupons with fewer sequences get no bar, because comparing them takes less than a second.
+const MIN_SEQUENCES: Sequence = 50_000;
 
-/// One bar, for one coupon after the other.
+/// One bar, reused for each coupon.
 pub(super) struct CompareBar(ProgressBar);
 
 impl CompareBar {
@@ -19,7 +19,7 @@ impl CompareBar {
         Self(bar)
     }
 
-    /// Takes the bar away, so that what follows begins on a clean line.
+    /// Removes the bar, so that the report begins on a clean line.
     pub(super) fn clear(&self) {
         self.0.finish_and_clear();
     }
@@ -27,7 +27,7 @@ impl CompareBar {
 
 impl Watch for CompareBar {
     fn compared(&mut self, coupon: &CouponId, done: Sequence, all: Sequence) {
-        if all >= WORTH_SHOWING {
+        if all >= MIN_SEQUENCES {
             self.0.set_length(u64::from(all));
             self.0.set_position(u64::from(done));
             self.0.set_message(coupon.to_string());

@@ -1,17 +1,15 @@
-//! `openrun conflicts`: issuances that contradict the database, over the API of a running node.
+//! `openrun conflicts`: lists and settles the conflicts in quarantine, over the API of a running node.
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::answer::{self, Column};
 use super::api_client::{ApiClient, encoded};
 use super::args::{ConflictsArgs, ConflictsCall};
 use super::failure::Failure;
-use super::runtime;
+use super::operator::{self, Column};
 
-/// The columns of a list, and of what was settled.
-const LIST: [Column; 6] = [
+const OPEN: [Column; 6] = [
     Column::number("id"),
     Column::text("coupon_id"),
     Column::text("member_id"),
@@ -29,32 +27,28 @@ const SETTLED: [Column; 6] = [
 ];
 
 pub(super) fn run(args: &ConflictsArgs) -> Result<ExitCode, Failure> {
-    runtime::run(async {
-        let client = ApiClient::new(&args.operator.server, args.operator.admin_token.clone())?;
-        let told = call(&client, &args.call).await?;
-        let columns: &[Column] = match &args.call {
-            // All that is known of one is too much for a table.
-            ConflictsCall::Show { .. } => return answer::write(&told, true, &[]),
-            ConflictsCall::List { settled: false, .. } => &LIST,
-            ConflictsCall::List { settled: true, .. } | ConflictsCall::Settle { .. } => &SETTLED,
-        };
-        answer::write(&told, args.operator.json, columns)
-    })
+    let columns: Option<&[Column]> = match &args.call {
+        // A conflict has too many fields for a table.
+        ConflictsCall::Show { .. } => None,
+        ConflictsCall::List { settled: false, .. } => Some(&OPEN),
+        ConflictsCall::List { settled: true, .. } | ConflictsCall::Settle { .. } => Some(&SETTLED),
+    };
+    operator::run(&args.operator, columns, async |client| call(client, &args.call).await)
 }
 
 async fn call(client: &ApiClient, call: &ConflictsCall) -> Result<Value, Failure> {
-    const AT: &str = "/v1/admin/conflicts";
+    const PATH: &str = "/v1/admin/conflicts";
     match call {
         ConflictsCall::List { coupon, settled, after, limit } => {
             let mut query = format!("limit={limit}&after={after}&settled={settled}");
             if let Some(coupon) = coupon {
                 query.push_str(&format!("&coupon_id={}", encoded(coupon)));
             }
-            client.get(&format!("{AT}?{query}")).await
+            client.get(&format!("{PATH}?{query}")).await
         }
-        ConflictsCall::Show { id } => client.get(&format!("{AT}/{id}")).await,
+        ConflictsCall::Show { id } => client.get(&format!("{PATH}/{id}")).await,
         ConflictsCall::Settle { id, note } => {
-            client.post(&format!("{AT}/{id}/settle"), Some(&json!({ "note": note }))).await
+            client.post(&format!("{PATH}/{id}/settle"), Some(&json!({ "note": note }))).await
         }
     }
 }

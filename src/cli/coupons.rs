@@ -1,17 +1,15 @@
-//! `openrun coupons`: what operators do, over the API of a running node.
+//! `openrun coupons`: creates, lists and changes coupons, over the API of a running node.
 
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-use super::answer::{self, Column};
 use super::api_client::ApiClient;
 use super::args::{CouponsArgs, CouponsCall, CreateArgs};
 use super::failure::Failure;
-use super::runtime;
+use super::operator::{self, Column};
 use crate::domain::CouponId;
 
-/// The columns of the table.
 const COLUMNS: [Column; 6] = [
     Column::text("id"),
     Column::text("state"),
@@ -22,16 +20,12 @@ const COLUMNS: [Column; 6] = [
 ];
 
 pub(super) fn run(args: &CouponsArgs) -> Result<ExitCode, Failure> {
-    runtime::run(async {
-        let client = ApiClient::new(&args.operator.server, args.operator.admin_token.clone())?;
-        let told = call(&client, &args.call).await?;
-        answer::write(&told, args.operator.json, &COLUMNS)
-    })
+    operator::run(&args.operator, Some(&COLUMNS), async |client| call(client, &args.call).await)
 }
 
 async fn call(client: &ApiClient, call: &CouponsCall) -> Result<Value, Failure> {
     match call {
-        CouponsCall::Create(args) => client.post("/v1/coupons", Some(&wanted(args))).await,
+        CouponsCall::Create(args) => client.post("/v1/coupons", Some(&create_body(args))).await,
         CouponsCall::List => list(client).await,
         CouponsCall::Show { id } => client.get(&path(id, "")?).await,
         CouponsCall::SetTotal { id, total } => {
@@ -43,15 +37,15 @@ async fn call(client: &ApiClient, call: &CouponsCall) -> Result<Value, Failure> 
     }
 }
 
-fn path(id: &str, call: &str) -> Result<String, Failure> {
+fn path(id: &str, action: &str) -> Result<String, Failure> {
     let id = CouponId::parse(id).map_err(Failure::operator)?;
-    Ok(format!("/v1/coupons/{id}{call}"))
+    Ok(format!("/v1/coupons/{id}{action}"))
 }
 
-fn wanted(args: &CreateArgs) -> Value {
-    let mut wanted = Map::new();
-    wanted.insert("id".to_owned(), args.id.clone().into());
-    wanted.insert("total".to_owned(), args.total.into());
+fn create_body(args: &CreateArgs) -> Value {
+    let mut body = Map::new();
+    body.insert("id".to_owned(), args.id.clone().into());
+    body.insert("total".to_owned(), args.total.into());
     for (name, value) in [
         ("name", &args.name),
         ("description", &args.description),
@@ -61,13 +55,13 @@ fn wanted(args: &CreateArgs) -> Value {
         ("valid_until", &args.valid_until),
     ] {
         if let Some(value) = value {
-            wanted.insert(name.to_owned(), value.clone().into());
+            body.insert(name.to_owned(), value.clone().into());
         }
     }
-    wanted.into()
+    body.into()
 }
 
-/// Every page in turn.
+/// Reads all pages into one array.
 async fn list(client: &ApiClient) -> Result<Value, Failure> {
     let mut coupons = Vec::new();
     let mut path = "/v1/coupons?limit=500".to_owned();

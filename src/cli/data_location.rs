@@ -1,4 +1,4 @@
-//! Which data an answer is about: without it one could prove the promises on the wrong one.
+//! Prefixes a report with the location of its data, so that a report about the wrong data is noticed.
 
 use std::io::{self, Write};
 
@@ -7,27 +7,26 @@ use serde::Serialize;
 use super::table::write_json;
 use crate::bootstrap::InspectionSettings;
 
-/// An answer and where it comes from.
 #[derive(Debug, Serialize)]
-struct Placed<'a, T> {
+struct LocatedReport<'a, T> {
     engine: &'static str,
     place: String,
     #[serde(flatten)]
     report: &'a T,
 }
 
-/// Writes an answer about the data at `settings`, as JSON or as `text` has it.
-pub(super) fn write_placed<T: Serialize, O: Write>(
+/// Writes the location of the data at `settings`, then `report`: both as JSON, or the report by `write_text`.
+pub(super) fn write_located<T: Serialize, O: Write>(
     out: &mut O,
     settings: &InspectionSettings,
     json: bool,
     report: &T,
-    text: impl FnOnce(&mut O, &T) -> io::Result<()>,
+    write_text: impl FnOnce(&mut O, &T) -> io::Result<()>,
 ) -> io::Result<()> {
-    let (engine, place) = settings.place();
+    let (engine, place) = settings.data_location();
     if json {
-        return write_json(out, &Placed { engine, place, report });
+        return write_json(out, &LocatedReport { engine, place, report });
     }
     writeln!(out, "{engine}: {place}\n")?;
-    text(out, report)
+    write_text(out, report)
 }

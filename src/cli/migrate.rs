@@ -12,7 +12,7 @@ use crate::telemetry::{self, LogFormat, MIGRATE_FILTER};
 pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
     telemetry::init(LogFormat::Pretty, MIGRATE_FILTER, None).map(drop).map_err(Failure::operator)?;
     let url = args.database_url.filter(|url| !url.is_empty());
-    let (migration, what) = match (args.engine, url) {
+    let (migration, database) = match (args.engine, url) {
         (None | Some(EngineKind::Embedded), None) | (Some(EngineKind::Embedded), Some(_)) => {
             let data_dir = args.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
             (Migration::Embedded(data_dir), "the embedded engine")
@@ -24,7 +24,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
     };
     runtime::run(async {
         bootstrap::migrate(&migration).await?;
-        tracing::info!("the schema of {what} is up to date");
+        tracing::info!("the schema of {database} is up to date");
         Ok(ExitCode::SUCCESS)
     })
 }

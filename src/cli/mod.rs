@@ -1,7 +1,6 @@
-//! The command line: parse, dispatch, and turn what went wrong into one line and an exit code.
+//! The command line: parses and dispatches; a failure becomes one line and an exit code.
 
 mod actors;
-mod answer;
 mod api_client;
 mod args;
 mod bar;
@@ -13,6 +12,7 @@ mod demo;
 mod failure;
 mod lost_numbers;
 mod migrate;
+mod operator;
 mod probe;
 mod reconcile;
 mod runtime;
@@ -31,7 +31,7 @@ use failure::Failure;
 
 use crate::fault_injection::{abort, bugs};
 
-/// Runs the command that the process was started with.
+/// Runs the command of the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
     abort::visit(abort::STARTED);
@@ -40,9 +40,9 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return report_parse_error(&error),
     };
-    // TLS of every client goes through the one provider; a second call would only find the first.
+    // The TLS provider of every client. Fails only if one is installed already.
     let _already = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
         Ok(code) => code,
@@ -50,9 +50,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What was typed and cannot be understood is told in one line like any other mistake; help that was asked for, or that
-/// says what there is to ask for, is told as clap tells it.
-fn not_understood(error: &clap::Error) -> ExitCode {
+/// Reports a parse error in one line, like every other failure. Help and version are no errors: clap prints them.
+fn report_parse_error(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -64,14 +63,14 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     Failure::operator(one_line(&error.to_string())).report()
 }
 
-/// What clap says before it tells the usage, and the command whose help tells all of it.
+/// Clap's message without the usage, which becomes a reference to the help of the command.
 fn one_line(text: &str) -> String {
-    let said = text.split("For more information").next().unwrap_or(text);
-    let said = said.strip_prefix("error: ").unwrap_or(said);
-    let Some((said, usage)) = said.split_once("\nUsage: ") else { return said.to_owned() };
+    let message = text.split("For more information").next().unwrap_or(text);
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let Some((message, usage)) = message.split_once("\nUsage: ") else { return message.to_owned() };
     let is_command = |word: &&str| word.starts_with(|first: char| first.is_ascii_lowercase());
     let command: Vec<&str> = usage.split_whitespace().take_while(is_command).collect();
-    format!("{}; see `{} --help`", said.trim_end(), command.join(" "))
+    format!("{}; see `{} --help`", message.trim_end(), command.join(" "))
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -95,7 +94,7 @@ mod tests {
     use super::one_line;
 
     #[test]
-    fn the_usage_becomes_a_hint() {
+    fn the_usage_becomes_a_reference_to_the_help() {
         let text = "error: unexpected argument '-1' found\n\n  tip: to pass '-1'\n\nUsage: openrun coupons list \
                     [OPTIONS]\n\nFor more information, try '--help'.\n";
         let line = "unexpected argument '-1' found\n\n  tip: to pass '-1'; see `openrun coupons list --help`";

@@ -1,4 +1,4 @@
-//! `openrun reconcile`: one run by itself, whether or not a node is serving.
+//! `openrun reconcile`: one run of the reconciler in this process. Nodes may be running or not.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::ReconcileArgs;
 use super::bar::CompareBar;
-use super::data_location::write_placed;
+use super::data_location::write_located;
 use super::failure::Failure;
 use super::runtime;
 use super::table::{write_settled, write_table, write_written_off, written};
@@ -16,19 +16,19 @@ use crate::domain::counted;
 use crate::telemetry::Metrics;
 
 pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
-    args.place.begin_logging()?;
-    let settings = args.place.settings(!args.dry_run)?;
+    args.inspect.begin_logging()?;
+    let settings = args.inspect.settings(!args.dry_run)?;
     runtime::run(async {
         let inspection = Inspection::connect(&settings).await?;
         let mode = if args.dry_run { RepairMode::ReportOnly } else { RepairMode::Repair };
-        let reconciler = Reconciler::new(inspection.parts.clone(), Arc::new(Metrics::new()));
+        let reconciler = Reconciler::new(inspection.deps.clone(), Arc::new(Metrics::new()));
         let mut bar = CompareBar::new();
-        let outcome = reconciler.run(args.place.coupon.as_ref(), mode, &mut bar).await;
+        let outcome = reconciler.run(args.inspect.coupon.as_ref(), mode, &mut bar).await;
         bar.clear();
         inspection.close().await;
         let report = outcome.map_err(Failure::operator)?;
         let out = &mut io::stdout().lock();
-        written(write_placed(out, &settings, args.place.json, &report, |out, report| {
+        written(write_located(out, &settings, args.inspect.json, &report, |out, report| {
             write_text(out, report, mode)
         }))?;
         Ok(if report.unrepaired == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -37,13 +37,13 @@ pub(super) fn run(args: &ReconcileArgs) -> Result<ExitCode, Failure> {
 
 fn write_text(out: &mut impl Write, report: &DriftReport, mode: RepairMode) -> io::Result<()> {
     let header = ["COUPON", "TOTAL", "ISSUED", "PARTICIPANTS", "OUTBOX", "ROWS", "IN FLIGHT", "FINDINGS"];
-    let mut table = vec![header.map(str::to_owned)];
+    let mut table = vec![header.map(str::to_owned).to_vec()];
     table.extend(report.coupons.iter().map(cells));
-    write_table(out, &table)?;
+    write_table(out, &table, |index| index > 0)?;
     for coupon in report.coupons.iter().filter(|coupon| !coupon.findings.is_empty()) {
         writeln!(out, "\n{}", coupon.coupon_id)?;
         for finding in &coupon.findings {
-            writeln!(out, "  {}  {}", word(finding, mode), finding.sentence())?;
+            writeln!(out, "  {}  {}", state(finding, mode), finding.sentence())?;
         }
         if coupon.unnamed > 0 {
             writeln!(out, "  and {} more", coupon.unnamed)?;
@@ -68,8 +68,8 @@ fn write_text(out: &mut impl Write, report: &DriftReport, mode: RepairMode) -> i
     }
 }
 
-/// What becomes of a finding, in a column.
-fn word(finding: &Finding, mode: RepairMode) -> &'static str {
+/// The state of a finding after the run, padded to a column.
+fn state(finding: &Finding, mode: RepairMode) -> &'static str {
     match mode {
         RepairMode::ReportOnly if finding.is_repairable() => "would be repaired",
         RepairMode::ReportOnly => "remains          ",
@@ -78,11 +78,11 @@ fn word(finding: &Finding, mode: RepairMode) -> &'static str {
     }
 }
 
-fn cells(coupon: &CouponReport) -> [String; 8] {
+fn cells(coupon: &CouponReport) -> Vec<String> {
     let findings = coupon.findings.len() as u64 + coupon.unnamed;
-    // Half a count would look like a loss.
+    // An incomplete count would look like a loss.
     let number = |number: u64| if coupon.compared { number.to_string() } else { "-".to_owned() };
-    [
+    vec![
         coupon.coupon_id.clone(),
         coupon.total.to_string(),
         number(coupon.issued.into()),

@@ -10,19 +10,19 @@ use crate::bootstrap::Node;
 use crate::telemetry::SERVE_FILTER;
 
 pub(super) fn run(args: &NodeArgs) -> Result<ExitCode, Failure> {
-    // Dropped at the very end: the last spans are those of stopping.
+    // Dropped last, so that the spans of the shutdown are sent, too.
     let _traces = args.common.begin_telemetry(SERVE_FILTER)?;
     let data_dir = args.common.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = args.common.settings(args.bind, data_dir)?;
-    // A crowd is one connection each; what the system does not allow is refused by it when it comes to that.
-    let _as_many_as_allowed = rlimit::increase_nofile_limit(u64::from(args.common.max_connections) + 512);
+    // Each connection is an open file. A limit that cannot be raised is no failure here: accepting refuses the excess.
+    let _raised = rlimit::increase_nofile_limit(u64::from(args.common.max_connections) + 512);
     runtime::run(async {
         let node = Node::start(settings).await?;
-        tracing::info!("operators watch it at http://{}/console", node.address);
+        tracing::info!("console for operators: http://{}/console", node.address);
         if node.serves_api() {
-            tracing::info!("the API can be read and tried at http://{}/docs", node.address);
+            tracing::info!("API documentation: http://{}/docs", node.address);
         }
-        runtime::until_told_to_stop().await?;
+        runtime::wait_for_stop_signal().await?;
         node.stop().await;
         Ok(ExitCode::SUCCESS)
     })

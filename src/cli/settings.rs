@@ -1,4 +1,4 @@
-//! From what was typed to what a node is told.
+//! Converts the arguments of `serve` and `demo` into the settings of a node.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +13,6 @@ use crate::domain::AckLevel;
 use crate::telemetry::{self, Traces};
 
 impl CommonArgs {
-    /// The settings of a node that listens on `bind` and, unless told otherwise, keeps its file in `data_dir`.
     pub(super) fn settings(&self, bind: SocketAddr, data_dir: PathBuf) -> Result<Settings, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
@@ -58,7 +57,7 @@ impl CommonArgs {
         }))
     }
 
-    /// The PostgreSQL of an engine that decides there.
+    /// The URL of PostgreSQL, if the engine decides there.
     fn database(&self) -> Result<Option<SecretString>, SettingsError> {
         match self.engine {
             EngineKind::Postgres(_) => {
@@ -68,11 +67,10 @@ impl CommonArgs {
         }
     }
 
-    /// Begins to write log lines and to trace; `default` is the filter unless told otherwise. Traces end when what is given
-    /// back is dropped.
-    pub(super) fn begin_telemetry(&self, default: &str) -> Result<Option<Traces>, Failure> {
+    /// Starts logging, by default with `default_filter`, and tracing. Dropping the result ends tracing.
+    pub(super) fn begin_telemetry(&self, default_filter: &str) -> Result<Option<Traces>, Failure> {
         let traces = self.traces.settings().map_err(Failure::operator)?;
-        let filter = self.log.as_deref().unwrap_or(default);
+        let filter = self.log.as_deref().unwrap_or(default_filter);
         telemetry::init(self.log_format, filter, traces.as_ref()).map_err(Failure::operator)
     }
 }

@@ -6,49 +6,52 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// Writes `value` as JSON for programs.
 pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
 
-/// Writes columns side by side; all but the first are numbers and stand to the right.
-pub(super) fn write_table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
-    let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
+/// Writes rows of equal length in columns; a column of numbers is aligned to the right.
+pub(super) fn write_table(
+    out: &mut impl Write,
+    rows: &[Vec<String>],
+    is_number: impl Fn(usize) -> bool,
+) -> io::Result<()> {
+    let width = |index: usize| rows.iter().map(|row| row[index].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     for row in rows {
-        let cells = row.iter().enumerate().map(|(place, text)| match (place, width(place)) {
-            (0, width) => format!("{text:<width$}"),
-            (_, width) => format!("{text:>width$}"),
+        let cells = row.iter().zip(&widths).enumerate().map(|(index, (text, &width))| {
+            if is_number(index) { format!("{text:>width$}") } else { format!("{text:<width$}") }
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
 }
 
-/// Says of which coupons contradictions were settled, and how many: they are not counted as wrong.
+/// Writes, for each coupon with settled conflicts, their number: they are not counted as findings.
 pub(super) fn write_settled<'a>(
     out: &mut impl Write,
     coupons: impl Iterator<Item = (&'a str, u64)>,
 ) -> io::Result<()> {
     for (coupon, settled) in coupons.filter(|(_, settled)| *settled > 0) {
-        let which = format!("`openrun conflicts list --coupon {coupon} --settled`");
-        writeln!(out, "\n{coupon}: contradictions that are settled and not counted: {settled}; see {which}")?;
+        let list = format!("`openrun conflicts list --coupon {coupon} --settled`");
+        writeln!(out, "\n{coupon}: settled conflicts, which are not counted: {settled}; see {list}")?;
     }
     Ok(())
 }
 
-/// Says of which coupons numbers were written off, and how many: rows that are no member's.
+/// Writes, for each coupon with lost numbers that were written off, their count: these rows have no member.
 pub(super) fn write_written_off<'a>(
     out: &mut impl Write,
     coupons: impl Iterator<Item = (&'a str, u64)>,
 ) -> io::Result<()> {
     for (coupon, count) in coupons.filter(|(_, count)| *count > 0) {
-        writeln!(out, "\n{coupon}: numbers written off, which nobody holds: {count}")?;
+        writeln!(out, "\n{coupon}: numbers written off, which no member holds: {count}")?;
     }
     Ok(())
 }
 
-/// Whoever reads may have seen enough, such as `head`; anything else is a mistake of the surroundings.
+/// Maps the result of writing to standard output. A closed pipe is no failure: its reader, such as `head`, has finished.
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

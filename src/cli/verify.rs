@@ -1,38 +1,40 @@
-//! `openrun verify`: the promises, proven on the data at rest without changing it.
+//! `openrun verify`: checks the invariants on data at rest, read-only.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::args::VerifyArgs;
 use super::bar::CompareBar;
-use super::data_location::write_placed;
+use super::data_location::write_located;
 use super::failure::Failure;
 use super::runtime;
 use super::table::{write_settled, write_written_off, written};
 use crate::actors::reconcile::{self, ProofReport};
-use crate::bootstrap::{self, Inspection, InspectionSettings};
+use crate::bootstrap::{DeadLetterCount, Inspection, InspectionSettings, count_dead_letters};
 use crate::domain::counted;
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    args.place.begin_logging()?;
-    let settings = args.place.settings(false)?;
+    args.inspect.begin_logging()?;
+    let settings = args.inspect.settings(false)?;
     runtime::run(async {
         let inspection = Inspection::connect(&settings).await?;
         let mut bar = CompareBar::new();
-        let proven = reconcile::verify(&inspection.parts, args.place.coupon.as_ref(), &mut bar).await;
+        let verified = reconcile::verify(&inspection.deps, args.inspect.coupon.as_ref(), &mut bar).await;
         bar.clear();
         inspection.close().await;
-        let mut report = proven.map_err(Failure::operator)?;
-        let url = args.amqp_url.clone().filter(|url| !url.is_empty());
-        if let (InspectionSettings::Stack { .. }, Some(url)) = (&settings, url) {
-            match bootstrap::dead_letters(url.into(), &args.amqp_namespace).await? {
-                Ok(counted) => report.dead_letters = counted,
-                // The promises are proven without the broker, perhaps because it is the broker that is broken.
-                Err(why) => report.dead_letters_not_counted = Some(why),
+        let mut report = verified.map_err(Failure::operator)?;
+        if matches!(settings, InspectionSettings::Stack { .. })
+            && let Some(url) = args.amqp_url.clone().filter(|url| !url.is_empty())
+        {
+            match count_dead_letters(url.into(), &args.amqp_namespace).await? {
+                DeadLetterCount::Counted(count) => report.dead_letters = Some(count),
+                DeadLetterCount::NoQueue => {}
+                // No failure: the invariants do not depend on the broker, and its outage may be the reason for this run.
+                DeadLetterCount::Unreachable(why) => report.dead_letters_not_counted = Some(why),
             }
         }
         let out = &mut io::stdout().lock();
-        written(write_placed(out, &settings, args.place.json, &report, write_text))?;
+        written(write_located(out, &settings, args.inspect.json, &report, write_text))?;
         Ok(if report.broken + report.unproven == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
@@ -40,18 +42,18 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     for coupon in &report.coupons {
         writeln!(out, "{} ({})", coupon.coupon_id, counted(coupon.rows, "row", "rows"))?;
-        for promise in &coupon.invariants {
-            let word = match promise.held {
+        for invariant in &coupon.invariants {
+            let state = match invariant.held {
                 Some(true) => "held      ",
                 Some(false) => "BROKEN    ",
                 None => "not proven",
             };
-            writeln!(out, "  {word}  {}", promise.promise)?;
-            for offender in &promise.offenders {
+            writeln!(out, "  {state}  {}", invariant.promise)?;
+            for offender in &invariant.offenders {
                 writeln!(out, "                {offender}")?;
             }
-            if promise.more > 0 {
-                writeln!(out, "                and {} more", promise.more)?;
+            if invariant.more > 0 {
+                writeln!(out, "                and {} more", invariant.more)?;
             }
         }
     }
@@ -59,7 +61,7 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
     write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
     write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
     match report.dead_letters {
-        // They are no broken promise: whoever they belong to may have the coupon by now.
+        // Dead letters break no invariant: their members may have the coupon in the meantime.
         Some(letters) if letters > 0 => {
             let wait = counted(letters, "dead letter waits", "dead letters wait");
             writeln!(out, "{wait}, copies counted: see `openrun dead-letters list`")?;
@@ -74,7 +76,7 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
         let unproven = report.unproven;
         writeln!(
             out,
-            "What could not be looked at is not proven: {unproven}. Ask again when the coupons are open; if they stay \
+            "Invariants that could not be checked: {unproven}. Run this again when the coupons are open; if they stay \
              closed, see `openrun lost-numbers list`."
         )?;
     }

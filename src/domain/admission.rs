@@ -1,4 +1,4 @@
-//! Which members of a batch get a coupon: decided on plain values, between the reading and the writing of one step.
+//! Decides which members of a batch get a coupon. Pure: engines read before it and write after it, in one atomic step.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ pub struct AdmissionRequest {
     pub traceparent: Option<Traceparent>,
 }
 
-/// The place and time that the engine gave to a member.
+/// The sequence and time that the engine gave to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// The place in the order of issuing, from 1.
+    /// The number of the issuance, from 1.
     pub sequence: Sequence,
-    /// When the engine decided.
+    /// The time of the engine's decision.
     pub issued_at: Timestamp,
 }
 
@@ -31,9 +31,9 @@ pub struct Grant {
 pub enum Verdict {
     /// A coupon was issued in this step.
     Issued(Grant),
-    /// The member held one already: the same one.
+    /// The member holds a coupon already: its grant.
     Again(Grant),
-    /// The member holds none and gets none.
+    /// The member holds no coupon and gets none.
     Rejected(Rejection),
 }
 
@@ -42,14 +42,14 @@ pub enum Verdict {
 pub struct Decision {
     /// One verdict for each request, in the order of the requests.
     pub verdicts: Vec<Verdict>,
-    /// The members that the step issues a coupon to.
+    /// The new holders, with their grants.
     pub winners: Vec<(MemberId, Grant)>,
-    /// The standing once the winners are written.
+    /// The standing after the winners are written.
     pub standing: Standing,
 }
 
-/// Decides for `batch` in its order, from the coupon's standing and the grants that members of the batch hold already.
-/// `issued_at` is the time of new grants, which never goes back; the sale period is judged by the standing's own clock.
+/// Decides `batch` in its order, from the coupon's standing and `held`, the grants that members of the batch already have.
+/// `issued_at` is the time of new grants, which must never go back; the sale period is judged by the standing's own clock.
 #[must_use]
 pub fn decide(
     mut standing: Standing,
@@ -67,7 +67,7 @@ pub fn decide(
         } else if let Ok((inventory, sequence)) = standing.inventory.issue() {
             let grant = Grant { sequence, issued_at };
             standing.inventory = inventory;
-            // The same member may come again further down in this batch.
+            // A later request of the same member in this batch gets this grant again.
             held.insert(member.clone(), grant);
             winners.push((member.clone(), grant));
             Verdict::Issued(grant)
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_coupon_goes_to_the_first_and_holders_get_theirs_again() {
+    fn the_last_coupon_goes_to_the_first_request_and_holders_get_their_grants_again() {
         let member = |id: &str| MemberId::parse(id).unwrap();
         let batch: Vec<_> = ["new", "old", "late", "new"]
             .map(|id| AdmissionRequest { member: member(id), traceparent: None })

@@ -1,5 +1,5 @@
-//! The code of an issued coupon: derived, so that any node, any retry and any rebuild gives the same one, and
-//! keyed, so that nobody can guess one.
+//! The code of an issued coupon: derived, so that every node, retry and rebuild computes the same code; and keyed, so that
+//! codes cannot be guessed.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use sha2::Sha256;
 
 use super::ids::{CouponId, MemberId};
 
-/// Crockford's base 32: no I, L, O or U, which people misread (<https://www.crockford.com/base32.html>).
+/// Crockford's base 32: without I, L, O and U, which are easily misread (<https://www.crockford.com/base32.html>).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Twenty characters of five bits: 100 bits, beyond guessing and beyond a chance collision.
 const CODE_CHARS: usize = 20;
 /// Characters between two dashes.
 const GROUP: usize = 5;
 
-/// The secret from which a coupon's codes are derived. It never shows in logs.
+/// The secret from which the codes of a coupon are derived. Its `Debug` output hides the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeSalt([u8; 32]);
 
@@ -26,17 +26,17 @@ impl CodeSalt {
         Self(bytes)
     }
 
-    /// The bytes, to be stored.
+    /// The bytes, for storage.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The code of the coupon that `member` holds: HMAC-SHA-256 (RFC 2104) under this salt of the coupon's id, a zero
-    /// byte that no id contains, and the member's id; its first 100 bits in Crockford's base 32.
+    /// The code of `member` for `coupon`: the first 100 bits, in Crockford's base 32, of the HMAC-SHA-256 (RFC 2104) with
+    /// this salt as key over the coupon's id, a zero byte (which ids cannot contain) and the member's id.
     #[must_use]
     pub fn code(&self, coupon: &CouponId, member: &MemberId) -> IssueCode {
-        // An HMAC takes a key of any length; the error type only serves other algorithms.
+        // An HMAC accepts keys of any length; the error exists for other algorithms.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
             unreachable!("any key length fits")
         };
@@ -55,18 +55,19 @@ impl fmt::Debug for CodeSalt {
 
 fn encode(digest: &[u8]) -> Box<str> {
     let mut text = String::with_capacity(CODE_CHARS + CODE_CHARS / GROUP);
-    let (mut bits, mut held) = (0u32, 0u32);
+    let mut bits = 0u32;
+    let mut unread_bits = 0u32;
     let mut bytes = digest.iter();
-    for place in 0..CODE_CHARS {
-        if held < 5 {
+    for index in 0..CODE_CHARS {
+        if unread_bits < 5 {
             bits = (bits << 8) | u32::from(*bytes.next().unwrap_or(&0));
-            held += 8;
+            unread_bits += 8;
         }
-        held -= 5;
-        if place > 0 && place % GROUP == 0 {
+        unread_bits -= 5;
+        if index > 0 && index % GROUP == 0 {
             text.push('-');
         }
-        text.push(char::from(ALPHABET[((bits >> held) & 31) as usize]));
+        text.push(char::from(ALPHABET[((bits >> unread_bits) & 31) as usize]));
     }
     text.into()
 }
@@ -76,12 +77,15 @@ fn encode(digest: &[u8]) -> Box<str> {
 pub struct IssueCode(Box<str>);
 
 impl IssueCode {
-    /// A code as it was stored or received; `None` if it does not look like one.
+    /// Parses a stored or received code; `None` if its form is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let dash = |place: usize| place % (GROUP + 1) == GROUP;
+        let is_dash = |index: usize| index % (GROUP + 1) == GROUP;
         let valid = text.len() == CODE_CHARS + CODE_CHARS / GROUP - 1
-            && text.bytes().enumerate().all(|(i, b)| if dash(i) { b == b'-' } else { ALPHABET.contains(&b) });
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(i, b)| if is_dash(i) { b == b'-' } else { ALPHABET.contains(&b) });
         valid.then(|| Self(text.into()))
     }
 
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_reads_back_and_nothing_else_does() {
+    fn only_well_formed_codes_are_parsed() {
         let text = code(1, "drop", "kim").to_string();
         assert_eq!(IssueCode::parse(&text).unwrap().as_str(), text);
         let dashless = text.replace('-', "");

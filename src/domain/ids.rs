@@ -1,4 +1,4 @@
-//! The identifiers people hand in, parsed once at the edge and valid ever after.
+//! The identifiers that callers send. Parsing checks them, so that every value of these types is valid.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ const COUPON_ID_MAX: usize = 64;
 /// The longest member id, in characters.
 const MEMBER_ID_MAX: usize = 128;
 
-/// Why a text is no identifier.
+/// A text that is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// A coupon's id has a shape that is safe in keys, paths and file names.
+    /// Coupon ids are restricted to characters that are safe in keys, paths and file names.
     #[error("a coupon id is 1 to {COUPON_ID_MAX} characters of A-Z, a-z, 0-9, '_' and '-'")]
     Coupon,
-    /// A member's id may be anything a person can read.
+    /// Member ids come from other systems and may have any printable characters.
     #[error("a member id is 1 to {MEMBER_ID_MAX} printable characters")]
     Member,
 }
@@ -26,10 +26,10 @@ pub enum IdError {
 pub struct CouponId(Arc<str>);
 
 impl CouponId {
-    /// Takes `text` if it is a coupon id.
+    /// Parses a coupon id.
     ///
     /// # Errors
-    /// [`IdError::Coupon`] if it is not.
+    /// [`IdError::Coupon`] unless `text` matches the pattern.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let fits = (1..=COUPON_ID_MAX).contains(&text.len());
         let valid = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -49,17 +49,17 @@ impl fmt::Display for CouponId {
     }
 }
 
-/// A member's id: 1 to 128 printable characters, compared as they stand. Cheap to clone.
+/// A member's id: 1 to 128 printable characters, compared without normalisation. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(Arc<str>);
 
 impl MemberId {
-    /// Takes `text` if it is a member id.
+    /// Parses a member id.
     ///
     /// # Errors
-    /// [`IdError::Member`] if it is not.
+    /// [`IdError::Member`] if `text` is empty, too long or has an unprintable character.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        // A character has at most four bytes, which spares counting the characters of a huge text.
+        // A character has at most four bytes: the byte length rules out huge texts before their characters are counted.
         let short =
             !text.is_empty() && text.len() <= MEMBER_ID_MAX * 4 && text.chars().count() <= MEMBER_ID_MAX;
         if short && text.chars().all(is_printable) { Ok(Self(text.into())) } else { Err(IdError::Member) }
@@ -83,7 +83,7 @@ mod tests {
     use super::{CouponId, IdError, MemberId};
 
     #[test]
-    fn a_coupon_id_is_of_a_safe_shape() {
+    fn a_coupon_id_has_safe_characters_only() {
         for good in ["a", "A-1_z", &"x".repeat(64)] {
             assert_eq!(CouponId::parse(good).unwrap().as_str(), good);
         }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_id_shows_every_character() {
+    fn a_member_id_has_printable_characters_only() {
         assert_eq!(MemberId::parse("user@example.com 7").unwrap().as_str(), "user@example.com 7");
         for bad in ["", "a\0b", "a\nb", "a\u{202e}b", "\u{200b}"] {
             assert_eq!(MemberId::parse(bad), Err(IdError::Member), "{bad:?}");

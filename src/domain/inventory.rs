@@ -1,29 +1,29 @@
-//! How many coupons there are and how many have been issued. Immutable: every operation gives a new value.
+//! The total of a coupon, and how much of it is issued. Immutable: operations return a new value.
 
-/// The most coupons one inventory may hold.
+/// The largest total of a coupon.
 pub const MAX_TOTAL: u32 = 100_000_000;
 
-/// The place of an issuance in the order of issuing: dense, from 1 to the coupon's total.
+/// The number of an issuance, in the order of issuing: dense, from 1 to the coupon's total.
 pub type Sequence = u32;
 
-/// Why an inventory cannot be what was asked.
+/// An inventory that cannot exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
-    /// A coupon event without coupons, or with more than can be kept.
+    /// The total is zero or above [`MAX_TOTAL`].
     #[error("total must be between 1 and {MAX_TOTAL}")]
     TotalOutOfRange,
-    /// What has been issued cannot be taken back by making the total smaller.
+    /// The total is below the number issued: issuances cannot be taken back.
     #[error("total cannot be below the {issued} already issued")]
     BelowIssued {
-        /// How many have been issued.
+        /// The number issued.
         issued: u32,
     },
-    /// Nothing is left.
+    /// No coupon remains.
     #[error("every coupon has been issued")]
     SoldOut,
 }
 
-/// A count of coupons and how many of them are used up. `issued <= total` always holds.
+/// Total and number issued. `issued <= total` always holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Inventory {
     total: u32,
@@ -31,7 +31,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// An inventory of `total` coupons of which none has been issued.
+    /// An inventory of which nothing is issued.
     ///
     /// # Errors
     /// [`InventoryError::TotalOutOfRange`] unless `1 <= total <= MAX_TOTAL`.
@@ -39,10 +39,10 @@ impl Inventory {
         Self::with_issued(total, 0)
     }
 
-    /// An inventory as it was stored.
+    /// An inventory with these numbers.
     ///
     /// # Errors
-    /// [`InventoryError::TotalOutOfRange`], or [`InventoryError::BelowIssued`] when more were issued than exist.
+    /// [`InventoryError::TotalOutOfRange`], or [`InventoryError::BelowIssued`] if `issued > total`.
     pub fn with_issued(total: u32, issued: u32) -> Result<Self, InventoryError> {
         if !(1..=MAX_TOTAL).contains(&total) {
             return Err(InventoryError::TotalOutOfRange);
@@ -53,10 +53,10 @@ impl Inventory {
         Ok(Self { total, issued })
     }
 
-    /// Issues one: the inventory afterwards and the sequence of what was issued.
+    /// Issues one coupon; returns the new inventory and the sequence of the issuance.
     ///
     /// # Errors
-    /// [`InventoryError::SoldOut`] when nothing is left.
+    /// [`InventoryError::SoldOut`] if nothing remains.
     pub fn issue(self) -> Result<(Self, Sequence), InventoryError> {
         if self.is_sold_out() {
             return Err(InventoryError::SoldOut);
@@ -65,7 +65,7 @@ impl Inventory {
         Ok((after, after.issued))
     }
 
-    /// The same issuances out of another total.
+    /// An inventory with the same number issued and another total.
     ///
     /// # Errors
     /// As [`Inventory::with_issued`].
@@ -73,25 +73,25 @@ impl Inventory {
         Self::with_issued(total, self.issued)
     }
 
-    /// How many coupons exist.
+    /// How many coupons can be issued.
     #[must_use]
     pub fn total(self) -> u32 {
         self.total
     }
 
-    /// How many have been issued; also the largest sequence issued.
+    /// How many coupons are issued; also the largest sequence.
     #[must_use]
     pub fn issued(self) -> u32 {
         self.issued
     }
 
-    /// How many are left.
+    /// How many coupons can still be issued.
     #[must_use]
     pub fn remaining(self) -> u32 {
         self.total - self.issued
     }
 
-    /// Whether nothing is left.
+    /// Whether nothing remains.
     #[must_use]
     pub fn is_sold_out(self) -> bool {
         self.remaining() == 0
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn issuing_leaves_the_old_value_as_it_was() {
+    fn issuing_does_not_change_the_old_value() {
         let before = Inventory::new(2).unwrap();
         let (after, sequence) = before.issue().unwrap();
         assert_eq!((before.issued(), after.issued(), sequence), (0, 1, 1));
@@ -139,21 +139,21 @@ mod tests {
         }
 
         #[test]
-        fn exactly_total_can_be_issued_with_dense_sequences(total in 1u32..2_000, asked in 0u32..4_000) {
+        fn exactly_total_can_be_issued_with_dense_sequences(total in 1u32..2_000, requests in 0u32..4_000) {
             let mut inventory = Inventory::new(total).unwrap();
             let mut sequences = Vec::new();
-            for _ in 0..asked {
+            for _ in 0..requests {
                 match inventory.issue() {
                     Ok((after, sequence)) => { inventory = after; sequences.push(sequence); }
                     Err(error) => prop_assert_eq!(error, InventoryError::SoldOut),
                 }
             }
-            let expected: Vec<u32> = (1..=asked.min(total)).collect();
+            let expected: Vec<u32> = (1..=requests.min(total)).collect();
             prop_assert_eq!(sequences, expected);
         }
 
         #[test]
-        fn resizing_never_strands_or_invents_an_issuance(inventory in inventories(), total in 0u32..6_000) {
+        fn resizing_keeps_the_number_issued(inventory in inventories(), total in 0u32..6_000) {
             match inventory.resize(total) {
                 Ok(resized) => {
                     prop_assert_eq!(resized.issued(), inventory.issued());

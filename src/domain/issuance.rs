@@ -1,11 +1,11 @@
-//! A coupon in a member's hands.
+//! An issued coupon, its status, and its ack levels.
 
 use super::code::IssueCode;
 use super::ids::{CouponId, MemberId};
 use super::inventory::Sequence;
 use super::time::Timestamp;
 
-/// What has become of an issued coupon.
+/// The status of an issued coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuanceStatus {
     /// It can be redeemed.
@@ -17,7 +17,7 @@ pub enum IssuanceStatus {
 }
 
 impl IssuanceStatus {
-    /// The word it is stored and answered as.
+    /// The status as stored and answered.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,14 +27,14 @@ impl IssuanceStatus {
         }
     }
 
-    /// Reads the word it is stored as.
+    /// Parses a stored status.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Unused, Self::Used, Self::Expired].into_iter().find(|status| status.as_str() == text)
     }
 }
 
-/// How safe an issuance was when the member was told of it.
+/// How far an issuance has got when its member is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AckLevel {
     /// The engine made it durable.
@@ -46,7 +46,7 @@ pub enum AckLevel {
 }
 
 impl AckLevel {
-    /// The word for it in answers and settings.
+    /// The level as written in answers and settings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,26 +56,37 @@ impl AckLevel {
         }
     }
 
-    /// Reads that word.
+    /// Parses a level.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Granted, Self::Queued, Self::Persisted].into_iter().find(|level| level.as_str() == text)
     }
 }
 
-/// One coupon issued to one member. Its code is its id.
+/// One coupon issued to one member, identified by its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedCoupon {
-    /// Which coupon.
+    /// The coupon.
     pub coupon_id: CouponId,
-    /// Who holds it.
+    /// The holder.
     pub member_id: MemberId,
-    /// Its place in the order of issuing, from 1.
+    /// The number of the issuance, from 1.
     pub sequence: Sequence,
-    /// What the member shows to redeem it.
+    /// The secret by which the member redeems the coupon.
     pub code: IssueCode,
-    /// What has become of it.
+    /// Redeemed, expired or neither.
     pub status: IssuanceStatus,
-    /// When the engine decided.
+    /// The time of the engine's decision.
     pub issued_at: Timestamp,
+}
+
+#[cfg(test)]
+impl IssuedCoupon {
+    /// An unused issuance of 1970 for unit tests.
+    pub(crate) fn sample(coupon: &str, member: &str, sequence: Sequence) -> Self {
+        let (coupon_id, member_id) = (CouponId::parse(coupon).unwrap(), MemberId::parse(member).unwrap());
+        let code = super::code::CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
+        let issued_at = Timestamp::from_ms(1_000);
+        Self { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
+    }
 }

@@ -1,4 +1,4 @@
-//! What an operator has said of a coupon, what follows from it at a moment, and why a member may be refused.
+//! The lifecycle of a coupon as set by operators, its state at a moment, and the rejections that follow from it.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use super::inventory::Inventory;
 use super::time::Timestamp;
 use crate::domain::sale_period::SalePeriod;
 
-/// What an operator has said of a coupon; stored. In order of strictness.
+/// The lifecycle of a coupon, as set by an operator and stored. Ordered by strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lifecycle {
-    /// It may be issued inside its window.
+    /// Issued during the sale period.
     Active,
-    /// It is held for now.
+    /// Not issued until resumed.
     Paused,
-    /// It is over for good.
+    /// Never issued again.
     Closed,
 }
 
 impl Lifecycle {
-    /// The word it is stored as.
+    /// The lifecycle as stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Lifecycle {
         }
     }
 
-    /// Reads the word it is stored as.
+    /// Parses a stored lifecycle.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -40,23 +40,23 @@ impl Lifecycle {
     }
 }
 
-/// What a coupon is at a moment; derived, never stored.
+/// The state of a coupon at a moment. Derived from the [`Standing`], never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CouponState {
-    /// Its window has not begun.
+    /// The sale period has not begun.
     NotOpen,
-    /// Members who ask get one.
+    /// Requests are granted.
     Open,
-    /// An operator holds it.
+    /// Paused by an operator.
     Paused,
-    /// Every coupon has been issued.
+    /// The total is issued.
     SoldOut,
-    /// Its window has ended, or an operator closed it.
+    /// The sale period has ended, or an operator closed the coupon.
     Closed,
 }
 
 impl CouponState {
-    /// The word for it in answers.
+    /// The state as written in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,35 +75,35 @@ impl fmt::Display for CouponState {
     }
 }
 
-/// Why a member who holds no coupon of this kind gets none.
+/// Why a member without this coupon does not get it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
-    /// Every coupon has been issued. Final, unless an operator raises the total.
+    /// The total is issued. Final, unless an operator raises the total.
     SoldOut,
-    /// The window has not begun.
+    /// The sale period has not begun.
     NotOpen,
-    /// An operator holds it: nothing has been decided, ask again.
+    /// Paused by an operator. Not final: a later request may be granted.
     Paused,
-    /// It is over. Final.
+    /// The sale period has ended, or an operator closed the coupon. Final.
     Closed,
 }
 
-/// Everything that decides about a coupon at one moment, as one engine saw it in one step.
+/// The facts on which requests for a coupon are decided, read by the engine in one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// How many exist and how many are issued.
+    /// Total and number issued.
     pub inventory: Inventory,
-    /// When it may be issued.
+    /// The sale period.
     pub window: SalePeriod,
-    /// What the operator has said.
+    /// The lifecycle.
     pub lifecycle: Lifecycle,
-    /// The engine's clock when it answered.
+    /// The time of the step, by the engine's clock.
     pub now: Timestamp,
 }
 
 impl Standing {
-    /// What the coupon is at this moment. The order matters where several hold: what is final comes first, so that
-    /// a sold out coupon which is also paused does not make members come back in vain. Every engine keeps this order.
+    /// The state at `now`. If several states apply, the final ones come first: members of a coupon that is sold out and
+    /// paused need not try again. Every engine keeps this order.
     #[must_use]
     pub fn state(&self) -> CouponState {
         if self.lifecycle == Lifecycle::Closed || self.window.is_over(self.now) {
@@ -119,7 +119,7 @@ impl Standing {
         }
     }
 
-    /// Why a member who asks now and holds none gets none; `None` when one would be issued.
+    /// The rejection of members without this coupon; `None` if it would be issued to them.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
         match self.state() {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_follows_from_window_stock_and_operator() {
+    fn the_state_follows_from_sale_period_inventory_and_lifecycle() {
         for (issued, now_ms, lifecycle, expected) in [
             (0, 99, Lifecycle::Active, CouponState::NotOpen),
             (0, 99, Lifecycle::Paused, CouponState::NotOpen),
@@ -163,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn only_an_open_coupon_rejects_nobody() {
+    fn only_an_open_coupon_has_no_rejection() {
         assert_eq!(standing(0, 150, Lifecycle::Active).rejection(), None);
         assert!(standing(2, 150, Lifecycle::Active).rejection().is_some());
     }
 
     #[test]
-    fn what_is_stored_reads_back() {
+    fn a_stored_lifecycle_is_parsed_to_the_same_value() {
         for lifecycle in [Lifecycle::Active, Lifecycle::Paused, Lifecycle::Closed] {
             assert_eq!(Lifecycle::parse(lifecycle.as_str()), Some(lifecycle));
         }

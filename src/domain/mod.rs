@@ -1,4 +1,4 @@
-//! What a coupon is and who may have one. Pure: no async, no input or output, no clock of its own.
+//! Coupons, issuances, and the rules of issuing. Pure: no async, no input or output, no clock of its own.
 
 #![warn(missing_docs)]
 

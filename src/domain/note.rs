@@ -1,33 +1,33 @@
-//! What an operator writes down about something they have settled.
+//! The note by which an operator records why a conflict was settled or a number written off.
 
 use super::text::is_printable;
 
 /// The most characters of a note.
 const CHARS_MAX: usize = 500;
 
-/// One line of an operator's: 1 to 500 printable characters, without spaces around them.
+/// One line of 1 to 500 printable characters, without blanks around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note(String);
 
-/// Why a text is no note.
+/// A text that is not a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// Nothing is in it.
-    #[error("a note says something: what was found, and what was done about it")]
+    /// The text is empty or blank.
+    #[error("a note must not be empty: write down the cause and the remedy")]
     Empty,
-    /// It is too long.
+    /// The text has more than 500 characters.
     #[error("a note has at most {CHARS_MAX} characters")]
     TooLong,
-    /// Something in it does not show.
+    /// The text has a line break or another unprintable character.
     #[error("a note is one line of printable characters")]
     Unprintable,
 }
 
 impl Note {
-    /// The note in `text`.
+    /// Parses a note and removes the blanks around it.
     ///
     /// # Errors
-    /// [`NoteError`] says which rule it breaks.
+    /// [`NoteError`], the broken rule.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
         let text = text.trim();
         if text.is_empty() {
@@ -42,7 +42,7 @@ impl Note {
         Ok(Self(text.to_owned()))
     }
 
-    /// What it says.
+    /// The note as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,7 +54,7 @@ mod tests {
     use super::{CHARS_MAX, Note, NoteError};
 
     #[test]
-    fn a_note_is_one_line_that_says_something() {
+    fn a_note_is_one_printable_line() {
         let longest = "쿠".repeat(CHARS_MAX);
         assert_eq!(Note::parse(&longest).as_ref().map(Note::as_str), Ok(longest.as_str()));
         assert_eq!(Note::parse("  seen \n").as_ref().map(Note::as_str), Ok("seen"));

@@ -1,4 +1,4 @@
-//! The rules of an operator's change to a coupon that an engine decides on.
+//! The rules by which an engine accepts an operator's change of a coupon.
 
 use super::coupon::AmendmentError;
 use super::lifecycle::{Lifecycle, Standing};
@@ -19,8 +19,8 @@ impl Reconfiguration {
     /// The standing after this change.
     ///
     /// # Errors
-    /// The rule that forbids the change: a total below what is issued, another sale period once issuing has started, or
-    /// anything but a close on a closed coupon.
+    /// [`AmendmentError`] if the total would be below the number issued, if the sale period would change after issuing has
+    /// started, or if the coupon is closed and the change is not another close.
     pub fn apply(self, standing: Standing) -> Result<Standing, AmendmentError> {
         let closing_again = Self { lifecycle: Some(Lifecycle::Closed), ..Self::default() };
         if standing.lifecycle == Lifecycle::Closed && self != closing_again {

@@ -1,11 +1,11 @@
-//! When a coupon may be issued: from its opening until its closing, if it has one.
+//! The sale period of a coupon.
 
 use super::time::Timestamp;
 
-/// Why two moments make no window.
+/// Two times that form no sale period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SalePeriodError {
-    /// Nothing could ever be issued.
+    /// The period would be empty.
     #[error("closes_at must be after opens_at")]
     ClosesBeforeOpening,
 }
@@ -18,10 +18,10 @@ pub struct SalePeriod {
 }
 
 impl SalePeriod {
-    /// A window from `opens_at` until `closes_at`.
+    /// The period from `opens_at` to `closes_at`.
     ///
     /// # Errors
-    /// [`SalePeriodError::ClosesBeforeOpening`] unless the closing is later than the opening.
+    /// [`SalePeriodError::ClosesBeforeOpening`] unless `closes_at` is after `opens_at`.
     pub fn new(opens_at: Timestamp, closes_at: Option<Timestamp>) -> Result<Self, SalePeriodError> {
         if closes_at.is_some_and(|closes_at| closes_at <= opens_at) {
             return Err(SalePeriodError::ClosesBeforeOpening);
@@ -29,25 +29,25 @@ impl SalePeriod {
         Ok(Self { opens_at, closes_at })
     }
 
-    /// The first moment at which coupons are issued.
+    /// The first moment of the period.
     #[must_use]
     pub fn opens_at(self) -> Timestamp {
         self.opens_at
     }
 
-    /// The first moment at which no more are issued.
+    /// The first moment after the period; `None` if it never ends.
     #[must_use]
     pub fn closes_at(self) -> Option<Timestamp> {
         self.closes_at
     }
 
-    /// Whether the window has not begun at `now`.
+    /// Whether the period has not begun at `now`.
     #[must_use]
     pub fn is_before(self, now: Timestamp) -> bool {
         now < self.opens_at
     }
 
-    /// Whether the window has ended at `now`.
+    /// Whether the period has ended at `now`.
     #[must_use]
     pub fn is_over(self, now: Timestamp) -> bool {
         self.closes_at.is_some_and(|closes_at| now >= closes_at)
@@ -59,22 +59,22 @@ mod tests {
     use super::{SalePeriod, SalePeriodError, Timestamp};
 
     #[test]
-    fn both_edges_are_half_open() {
+    fn the_opening_is_inside_and_the_closing_is_not() {
         let (opens, closes) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
-        let window = SalePeriod::new(opens, Some(closes)).unwrap();
-        assert!(window.is_before(opens.plus_ms(-1)) && !window.is_before(opens));
-        assert!(!window.is_over(closes.plus_ms(-1)) && window.is_over(closes));
+        let period = SalePeriod::new(opens, Some(closes)).unwrap();
+        assert!(period.is_before(opens.plus_ms(-1)) && !period.is_before(opens));
+        assert!(!period.is_over(closes.plus_ms(-1)) && period.is_over(closes));
     }
 
     #[test]
-    fn an_empty_window_is_refused() {
+    fn an_empty_period_is_refused() {
         let at = Timestamp::from_ms(5);
         assert_eq!(SalePeriod::new(at, Some(at)), Err(SalePeriodError::ClosesBeforeOpening));
     }
 
     #[test]
-    fn a_window_without_end_is_never_over() {
-        let window = SalePeriod::new(Timestamp::from_ms(0), None).unwrap();
-        assert!(!window.is_over(Timestamp::from_ms(i64::MAX)));
+    fn a_period_without_end_is_never_over() {
+        let period = SalePeriod::new(Timestamp::from_ms(0), None).unwrap();
+        assert!(!period.is_over(Timestamp::from_ms(i64::MAX)));
     }
 }

@@ -1,7 +1,7 @@
-//! Text that people and log lines will read: which characters may stand in it, and how it counts.
+//! Rules for texts that are displayed: printable characters, and counts with their nouns.
 
-/// Whether `c` shows as something of its own: neither a control character nor an invisible one that reorders,
-/// joins or breaks lines, with which two different names could be made to look the same.
+/// Whether `c` is visible or a blank: not a control character, and not an invisible one that reorders, joins or breaks
+/// text. With those, two different names could look the same.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     let invisible = matches!(c,
@@ -14,7 +14,7 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !invisible
 }
 
-/// `count` with the words for one, or for many: "1 row", "2 rows", "0 rows".
+/// `count` with its noun in singular or plural: "1 row", "2 rows", "0 rows".
 #[must_use]
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -26,8 +26,8 @@ mod tests {
 
     #[test]
     fn only_one_is_singular() {
-        let told = [0, 1, 2, 21].map(|count| counted(count, "letter waits", "letters wait"));
-        assert_eq!(told, ["0 letters wait", "1 letter waits", "2 letters wait", "21 letters wait"]);
+        let texts = [0, 1, 2, 21].map(|count| counted(count, "letter waits", "letters wait"));
+        assert_eq!(texts, ["0 letters wait", "1 letter waits", "2 letters wait", "21 letters wait"]);
     }
 
     #[test]
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_and_invisible_characters_are_not() {
+    fn control_and_invisible_characters_are_not_printable() {
         for c in ['\0', '\n', '\u{7f}', '\u{85}', '\u{200b}', '\u{202e}', '\u{2028}', '\u{feff}'] {
             assert!(!is_printable(c), "{c:?}");
         }

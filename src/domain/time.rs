@@ -1,4 +1,4 @@
-//! A moment, in milliseconds since 1970. It is always handed in: the domain has no clock of its own.
+//! Timestamps. The domain never reads a clock: callers pass them in.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The last millisecond of the year 9999, the latest that RFC 3339 can write.
+/// The last millisecond of the year 9999, the latest that RFC 3339 can express.
 const LATEST_MS: i64 = 253_402_300_799_999;
 
-/// Why something is no moment.
+/// A text or number that is not a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a time is written as in RFC 3339, such as 2026-11-21T09:00:00+09:00, from 1970 to 9999")]
 pub struct TimestampError;
@@ -19,7 +19,7 @@ pub struct TimestampError;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, brought into range.
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, clamped to the range.
     #[must_use]
     pub fn from_ms(ms: i64) -> Self {
         Self(ms.clamp(0, LATEST_MS))
@@ -31,7 +31,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `ms` milliseconds later, or earlier when negative.
+    /// The moment `ms` milliseconds later, or earlier if `ms` is negative.
     #[must_use]
     pub fn plus_ms(self, ms: i64) -> Self {
         Self::from_ms(self.0.saturating_add(ms))
@@ -43,10 +43,10 @@ impl Timestamp {
         u64::try_from(self.0 - earlier.0).unwrap_or(0)
     }
 
-    /// Reads an RFC 3339 text; finer digits than milliseconds are cut off.
+    /// Parses an RFC 3339 text; digits beyond milliseconds are cut off.
     ///
     /// # Errors
-    /// [`TimestampError`] if it is none, or out of range.
+    /// [`TimestampError`] if the text is not RFC 3339, or out of range.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
         let ms =
@@ -56,21 +56,21 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Always in UTC and always with three digits, so that texts sort as the moments do.
+    /// Always UTC with three digits of a second, so that texts sort like the moments.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.text().ok_or(fmt::Error)?).map_err(|_| fmt::Error)?)
     }
 }
 
 impl Timestamp {
-    /// What is written of it. Every answer and every event has it, and the formatter's own way costs several times as much.
+    /// Formats by hand, because every answer and event has timestamps and the `time` crate takes several times as long.
     fn text(self) -> Option<[u8; 24]> {
         let moment = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000)).ok()?;
         let (date, time) = (moment.date(), moment.time());
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |from: usize, digits: usize, mut number: u32| {
-            for place in text[from..from + digits].iter_mut().rev() {
-                *place += (number % 10) as u8;
+            for digit in text[from..from + digits].iter_mut().rev() {
+                *digit += (number % 10) as u8;
                 number /= 10;
             }
         };
@@ -106,13 +106,13 @@ mod tests {
     use super::{LATEST_MS, Timestamp};
 
     #[test]
-    fn any_offset_is_read_and_utc_is_written() {
+    fn any_offset_is_parsed_and_utc_is_formatted() {
         let moment = Timestamp::parse("2026-11-21T09:00:00.1239+09:00").unwrap();
         assert_eq!(moment.to_string(), "2026-11-21T00:00:00.123Z");
     }
 
     #[test]
-    fn what_is_no_time_or_out_of_range_is_refused() {
+    fn invalid_and_out_of_range_texts_are_refused() {
         for bad in
             ["", "tomorrow", "2026-11-21", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "1700000000"]
         {
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back_the_same(ms in 0..=LATEST_MS) {
+        fn a_formatted_timestamp_is_parsed_to_the_same_value(ms in 0..=LATEST_MS) {
             let moment = Timestamp::from_ms(ms);
             prop_assert_eq!(Timestamp::parse(&moment.to_string()).unwrap(), moment);
         }

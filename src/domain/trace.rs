@@ -1,4 +1,4 @@
-//! The W3C trace context of the request that a decision was made for, carried along as it came.
+//! The W3C trace context of a request, carried unchanged from the request to the outbox and the broker.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Traceparent(Box<str>);
 
 impl Traceparent {
-    /// Takes `text` if it is a trace context; anything else is treated as if it had not been sent, as W3C asks.
+    /// Parses a trace context. `None` for every other text: W3C demands that an invalid header is ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -15,12 +15,12 @@ impl Traceparent {
         let hex = |part: &str, length: usize| {
             part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         };
-        let named = |part: &str| part.bytes().any(|b| b != b'0');
+        let is_set = |part: &str| part.bytes().any(|b| b != b'0');
         let valid = version == "00"
             && hex(trace, 32)
-            && named(trace)
+            && is_set(trace)
             && hex(span, 16)
-            && named(span)
+            && is_set(span)
             && hex(flags, 2)
             && parts.next().is_none();
         valid.then(|| Self(text.into()))
@@ -44,13 +44,13 @@ mod tests {
     use super::Traceparent;
 
     #[test]
-    fn the_example_of_the_specification_is_taken() {
+    fn the_example_of_the_specification_is_parsed() {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(Traceparent::parse(text).unwrap().as_str(), text);
     }
 
     #[test]
-    fn anything_else_is_as_if_not_sent() {
+    fn invalid_contexts_are_ignored() {
         for bad in [
             "",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",

@@ -1,22 +1,21 @@
-//! Places at which a node can be made to die as if its power had failed. Without the feature `test-panics` they are
-//! nothing.
+//! Abort points: between two steps without a common transaction, the process can end as in a power failure. Without the
+//! feature `test-panics` they are empty.
 //!
-//! `OPENRUN_TEST_ABORT=place:nth` says where, and at which visit, from 1. The places are those between two steps that
-//! no transaction holds together.
+//! `OPENRUN_TEST_ABORT=point:n` aborts at the n-th visit of a point, counted from 1.
 
-/// Before anything else, to tell whether a binary has these places at all.
+/// First step of a node; shows whether a binary has abort points at all.
 pub const STARTED: &str = "started";
-/// The engine has decided, and nobody has been told.
+/// The engine has decided; no request is answered yet.
 pub const ADMITTED: &str = "admitted";
-/// A window is on its way to the broker, which has not confirmed it.
+/// A publish batch is sent; the broker has not confirmed it.
 pub const PUBLISHED: &str = "published";
-/// The broker has confirmed a window, and nobody has noted it.
+/// The broker has confirmed a publish batch; the confirm is not recorded.
 pub const CONFIRMED: &str = "confirmed";
-/// The database has committed a batch, and the broker does not know.
+/// The database has committed a batch; it is not acknowledged to the broker.
 pub const COMMITTED: &str = "committed";
-/// A message lies with the dead letters, and is still in its own queue.
+/// A message is in the dead-letter queue, and still in its own queue.
 pub const BURIED: &str = "buried";
-/// Dead letters are in the queue again, and still dead.
+/// Dead letters are in their queue again, and still in the dead-letter queue.
 pub const REPLAYED: &str = "replayed";
 
 #[cfg(feature = "test-panics")]
@@ -26,17 +25,17 @@ mod armed {
 
     const SETTING: &str = "OPENRUN_TEST_ABORT";
 
-    /// The place, and how many visits are left until it is the one.
+    /// The armed point, and the visits left until the abort.
     static ARMED: LazyLock<Option<(String, AtomicU32)>> = LazyLock::new(|| {
         let setting = std::env::var(SETTING).ok()?;
-        let (place, nth) = setting.rsplit_once(':')?;
-        Some((place.to_owned(), AtomicU32::new(nth.parse().ok()?)))
+        let (point, visits) = setting.rsplit_once(':')?;
+        Some((point.to_owned(), AtomicU32::new(visits.parse().ok()?)))
     });
 
-    /// Passes `place`; the visit that was named does not return, and nothing is dropped or flushed.
-    pub fn visit(place: &str) {
+    /// Aborts the process at the armed visit of `point`: no value is dropped and no buffer is flushed.
+    pub fn visit(point: &str) {
         let Some((armed, left)) = &*ARMED else { return };
-        if armed == place && left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if armed == point && left.fetch_sub(1, Ordering::AcqRel) == 1 {
             std::process::abort();
         }
     }
@@ -45,6 +44,5 @@ mod armed {
 #[cfg(feature = "test-panics")]
 pub use armed::visit;
 
-/// Passes a place that a test may have armed.
 #[cfg(not(feature = "test-panics"))]
-pub fn visit(_place: &str) {}
+pub fn visit(_point: &str) {}

@@ -1,7 +1,7 @@
-//! What every HTTP worker knows of a coupon without locking or asking: whether there is anything to ask for.
+//! The gate of a coupon: HTTP workers read from it, without a lock or a query, whether a request must go to the engine.
 //!
-//! A gate may be behind the engine, never ahead of it: it turns a member away only for what the engine has said, and
-//! whoever may hold a coupon is always let through.
+//! A gate may lag behind the engine, but is never ahead of it: it repeats rejections that the engine has decided, and it
+//! lets every member through who may hold the coupon.
 
 mod trust;
 mod winners;
@@ -14,58 +14,51 @@ use arc_swap::ArcSwap;
 pub use trust::Trust;
 pub use winners::WinnerFilter;
 
-use crate::domain::{MemberId, Rejection, Timestamp};
+use crate::domain::{CouponState, MemberId, Rejection, Timestamp};
 
-/// What the workers of this node know of one coupon.
+/// The state of a gate.
 #[derive(Debug)]
 pub enum GateView {
-    /// Members are passed on to the engine.
+    /// Every request goes to the engine.
     Open,
-    /// The window has not begun.
+    /// The sale period has not begun.
     NotOpen {
-        /// When it begins, by the clock of this node.
+        /// Begin of the sale period by the clock of this node, which may differ from the engine's.
         opens_at_here: Timestamp,
     },
-    /// Nothing is issued until an operator acts; `winners` are those who hold one.
-    Halted {
-        /// Why nothing is issued.
-        rejection: Rejection,
-        /// Who is to be passed on all the same, because they hold a coupon.
-        winners: WinnerFilter,
-    },
-    /// The engine cannot be trusted at the moment.
+    /// The engine issues nothing until an operator acts. Requests of holders still go to the engine.
+    Halted { rejection: Rejection, winners: WinnerFilter },
+    /// The engine's state is not verified; no request goes to it.
     Recovering,
 }
 
-/// What to do with a member who asks.
+/// The gate's decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
-    /// Ask the engine.
+    /// The engine must decide.
     Ask,
-    /// Say no: the engine has decided that for everybody.
+    /// The engine has decided this for all members already.
     Reject(Rejection),
-    /// Say that nobody knows at the moment.
+    /// There is no decision now.
     Recovering,
 }
 
-/// One coupon's gate on one node. Reading is one atomic load.
+/// One coupon's gate on one node. A read is one atomic load.
 #[derive(Debug)]
 pub struct Gate {
     view: ArcSwap<GateView>,
-    /// Counts the changes of the view.
-    changes: AtomicU64,
-    /// Whether "sold out" may be said without asking.
+    version: AtomicU64,
     trust: Arc<Trust>,
 }
 
 impl Gate {
-    /// An open gate, which says "sold out" only as long as `trust` holds.
+    /// An open gate, which rejects with "sold out" only while `trust` holds.
     #[must_use]
     pub fn new(trust: Arc<Trust>) -> Self {
-        Self { view: ArcSwap::from_pointee(GateView::Open), changes: AtomicU64::new(0), trust }
+        Self { view: ArcSwap::from_pointee(GateView::Open), version: AtomicU64::new(0), trust }
     }
 
-    /// What to do with `member`, who asks at `now` by the clock of this node.
+    /// Decides on a request of `member` at `now` by the clock of this node.
     #[must_use]
     pub fn judge(&self, member: &MemberId, now: Timestamp) -> Passage {
         match &**self.view.load() {
@@ -81,19 +74,18 @@ impl Gate {
         }
     }
 
-    /// Replaces what is known.
     pub fn set(&self, view: GateView) {
         self.view.store(view.into());
-        self.changes.fetch_add(1, Ordering::Release);
+        self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// How often what is known was replaced.
+    /// Changes with every call of [`Gate::set`].
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.version.load(Ordering::Acquire)
     }
 
-    /// Why nothing is issued, if the gate is halted.
+    /// The rejection of a halted gate.
     #[must_use]
     pub fn halted(&self) -> Option<Rejection> {
         match &**self.view.load() {
@@ -102,13 +94,12 @@ impl Gate {
         }
     }
 
-    /// Whether the engine is not trusted at the moment.
     #[must_use]
     pub fn is_recovering(&self) -> bool {
         matches!(**self.view.load(), GateView::Recovering)
     }
 
-    /// How many winners a halted gate lets through.
+    /// The number of members that a halted gate lets through.
     #[must_use]
     pub fn winners(&self) -> usize {
         match &**self.view.load() {
@@ -117,16 +108,16 @@ impl Gate {
         }
     }
 
-    /// The word for the gate's state in metrics and lists.
+    /// The coupon's state as far as this node knows; `None` while the engine's state is not verified.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn state(&self) -> Option<CouponState> {
         match &**self.view.load() {
-            GateView::Open => "open",
-            GateView::NotOpen { .. } => "not_open",
-            GateView::Halted { rejection: Rejection::SoldOut, .. } => "sold_out",
-            GateView::Halted { rejection: Rejection::Paused, .. } => "paused",
-            GateView::Halted { .. } => "closed",
-            GateView::Recovering => "recovering",
+            GateView::Open => Some(CouponState::Open),
+            GateView::NotOpen { .. } => Some(CouponState::NotOpen),
+            GateView::Halted { rejection: Rejection::SoldOut, .. } => Some(CouponState::SoldOut),
+            GateView::Halted { rejection: Rejection::Paused, .. } => Some(CouponState::Paused),
+            GateView::Halted { .. } => Some(CouponState::Closed),
+            GateView::Recovering => None,
         }
     }
 }
@@ -144,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_new_gate_asks() {
+    fn a_new_gate_lets_requests_through() {
         assert_eq!(gate().judge(&member("kim"), Timestamp::from_ms(0)), Passage::Ask);
     }
 
     #[test]
-    fn before_the_opening_nobody_passes_and_from_it_on_everybody_does() {
+    fn requests_pass_from_the_begin_of_the_sale_period_on() {
         let gate = gate();
         gate.set(GateView::NotOpen { opens_at_here: Timestamp::from_ms(100) });
         let at = |ms| gate.judge(&member("kim"), Timestamp::from_ms(ms));
@@ -158,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_halted_gate_lets_only_winners_through() {
+    fn a_halted_gate_lets_only_holders_through() {
         let gate = gate();
         for rejection in [Rejection::SoldOut, Rejection::Paused, Rejection::Closed] {
             let winners = WinnerFilter::of([member("kim")].iter());
@@ -169,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn without_trust_only_what_can_be_undone_is_not_said() {
+    fn without_trust_sold_out_is_left_to_the_engine() {
         let gate = Gate::new(Arc::new(Trust::not_yet()));
         let passage = |rejection| {
             gate.set(GateView::Halted { rejection, winners: WinnerFilter::of([].iter()) });

@@ -1,43 +1,43 @@
-//! For how long this node may say "sold out" without asking anybody.
+//! The time until which this node may answer "sold out" without asking the engine.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Until when what this node knows of the sale is certain to be so.
+/// The trust of a node in its own gates.
 ///
-/// "Sold out" is final for a member, and yet an operator may raise the total through another node. That node waits until
-/// every other one has heard of it or is past this moment; so a node that hears nothing must let the engine say no.
+/// "Sold out" is final for a member, but an operator may raise the total through another node. That node waits until every
+/// other node has read the new total or has lost its trust. So a node without heartbeats must leave "sold out" to the
+/// engine.
 #[derive(Debug)]
 pub struct Trust {
-    begun: Instant,
-    /// Milliseconds after `begun`.
+    created: Instant,
+    /// Milliseconds after `created`.
     until_ms: AtomicU64,
 }
 
 impl Trust {
-    /// For a node that has no others beside it.
+    /// For a single node.
     #[must_use]
     pub fn always() -> Self {
-        Self { begun: Instant::now(), until_ms: AtomicU64::new(u64::MAX) }
+        Self { created: Instant::now(), until_ms: AtomicU64::new(u64::MAX) }
     }
 
-    /// Nothing is certain yet.
+    /// For a node of a cluster, before its first heartbeat.
     #[must_use]
     pub fn not_yet() -> Self {
-        Self { begun: Instant::now(), until_ms: AtomicU64::new(0) }
+        Self { created: Instant::now(), until_ms: AtomicU64::new(0) }
     }
 
-    /// It is certain until then, if it was not for longer.
+    /// Extends the trust until `until`. Never shortens it.
     pub fn extend(&self, until: Instant) {
-        let until = until.saturating_duration_since(self.begun).as_millis();
+        let until = until.saturating_duration_since(self.created).as_millis();
         self.until_ms.fetch_max(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    /// Whether it is certain now.
     #[must_use]
     pub fn holds(&self) -> bool {
         let until_ms = self.until_ms.load(Ordering::Acquire);
-        until_ms == u64::MAX || self.begun.elapsed() < Duration::from_millis(until_ms)
+        until_ms == u64::MAX || self.created.elapsed() < Duration::from_millis(until_ms)
     }
 }
 
@@ -46,15 +46,15 @@ mod tests {
     use super::{Duration, Instant, Trust};
 
     #[test]
-    fn it_ends_and_is_never_cut_short() {
+    fn trust_ends_and_is_never_shortened() {
         assert!(Trust::always().holds());
         let trust = Trust::not_yet();
         assert!(!trust.holds());
         trust.extend(Instant::now() + Duration::from_secs(60));
         trust.extend(Instant::now());
         assert!(trust.holds());
-        let over = Trust::not_yet();
-        over.extend(over.begun);
-        assert!(!over.holds());
+        let expired = Trust::not_yet();
+        expired.extend(expired.created);
+        assert!(!expired.holds());
     }
 }

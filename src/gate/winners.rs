@@ -1,13 +1,13 @@
-//! Who may hold a coupon: small, without false negatives.
+//! The members who may hold a coupon: a small set without false negatives.
 
 use std::hash::{BuildHasher, RandomState};
 
 use crate::domain::MemberId;
 
-/// The hashes of those who hold a coupon, sorted: eight bytes a winner, so that a million of them fit in 8 MB.
+/// The sorted hashes of a coupon's holders: eight bytes each, so that a million holders take 8 MB.
 ///
-/// A member whose hash is absent holds none. One whose hash is present probably does, and is to be asked about. The
-/// hash is keyed at random, so that nobody can choose ids that collide.
+/// A member with an absent hash holds no coupon. A member with a present hash probably does, so the engine must decide.
+/// The hash is keyed at random, so that clients cannot choose ids that collide.
 #[derive(Debug, Default)]
 pub struct WinnerFilter {
     keys: RandomState,
@@ -15,7 +15,7 @@ pub struct WinnerFilter {
 }
 
 impl WinnerFilter {
-    /// A filter that knows these members; one may come more than once.
+    /// A filter of these members, which may repeat.
     pub fn of<'a>(members: impl Iterator<Item = &'a MemberId>) -> Self {
         let keys = RandomState::new();
         let mut hashes: Vec<u64> = members.map(|member| keys.hash_one(member)).collect();
@@ -24,19 +24,17 @@ impl WinnerFilter {
         Self { keys, hashes: hashes.into() }
     }
 
-    /// Whether `member` may hold a coupon; `false` is certain.
+    /// `false` is certain.
     #[must_use]
     pub fn may_hold(&self, member: &MemberId) -> bool {
         self.hashes.binary_search(&self.keys.hash_one(member)).is_ok()
     }
 
-    /// How many members it knows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.hashes.len()
     }
 
-    /// Whether it knows nobody.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()
@@ -48,7 +46,7 @@ mod tests {
     use super::{MemberId, WinnerFilter};
 
     #[test]
-    fn every_winner_is_known_and_strangers_are_not() {
+    fn every_holder_is_found_and_other_members_are_not() {
         let ids = |prefix: &str| -> Vec<MemberId> {
             (0..5_000).map(|n| MemberId::parse(&format!("{prefix}{n}")).unwrap()).collect()
         };
@@ -56,7 +54,7 @@ mod tests {
         let filter = WinnerFilter::of(winners.iter().chain(&winners));
         assert_eq!(filter.len(), 5_000);
         assert!(winners.iter().all(|winner| filter.may_hold(winner)));
-        // Five thousand strangers against 5,000 of 2^64 values: a single hit would be a broken hash.
+        // 5,000 other members against 5,000 of 2^64 values: a single hit would be a broken hash.
         assert!(!ids("stranger-").iter().any(|stranger| filter.may_hold(stranger)));
     }
 }

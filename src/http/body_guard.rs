@@ -1,6 +1,6 @@
-//! Bodies that nobody reads to their end. actix-web closes a connection whose request announced more than was read, but
-//! goes on for ever to read a chunked one that the handler has let go of. Held until the answer is written, it counts as
-//! unread, and the connection is closed as well.
+//! Closes connections with chunked bodies that the handler did not read to the end. actix-web closes the connection if
+//! `Content-Length` announced more than was read, but reads a dropped chunked body for ever. A body that lives until the
+//! response is written counts as unread, and actix-web closes the connection.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -15,44 +15,44 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-/// A body that the handler and the answer share.
+/// A body that is owned by the handler and the response together.
 #[derive(Clone)]
-pub(super) struct Rest(Rc<RefCell<Payload>>);
+pub(super) struct SharedBody(Rc<RefCell<Payload>>);
 
-impl Stream for Rest {
+impl Stream for SharedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // Only the handler reads, so that nobody else has borrowed it.
+        // The handler alone reads, so that no other borrow exists.
         Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
     }
 }
 
-/// Keeps hold of a body without an announced length, before the handler gets it.
-pub(super) fn hold(request: &mut ServiceRequest) -> Option<Rest> {
+/// Makes a body without an announced length shared, before the handler gets it.
+pub(super) fn share(request: &mut ServiceRequest) -> Option<SharedBody> {
     if !request.headers().contains_key(TRANSFER_ENCODING) {
         return None;
     }
-    let rest = Rest(Rc::new(RefCell::new(request.take_payload())));
-    request.set_payload(Payload::Stream { payload: Box::pin(rest.clone()) });
-    Some(rest)
+    let body = SharedBody(Rc::new(RefCell::new(request.take_payload())));
+    request.set_payload(Payload::Stream { payload: Box::pin(body.clone()) });
+    Some(body)
 }
 
-/// Ties the body to the answer, to be let go of when that is written.
-pub(super) fn keep(rest: Option<Rest>, response: ServiceResponse) -> ServiceResponse {
-    match rest {
-        Some(rest) => response.map_body(|_, body| BoxBody::new(Answer { body, _rest: rest })),
+/// Ties the request's body to the response, which drops it when it has been written.
+pub(super) fn attach(request_body: Option<SharedBody>, response: ServiceResponse) -> ServiceResponse {
+    match request_body {
+        Some(request) => response.map_body(|_, body| BoxBody::new(GuardedBody { body, _request: request })),
         None => response,
     }
 }
 
-/// An answer and what is left of its request.
-struct Answer {
+/// The body of a response, together with the unread body of its request.
+struct GuardedBody {
     body: BoxBody,
-    _rest: Rest,
+    _request: SharedBody,
 }
 
-impl MessageBody for Answer {
+impl MessageBody for GuardedBody {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {

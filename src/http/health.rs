@@ -1,4 +1,4 @@
-//! Whether the node lives, whether it can serve, and its metrics.
+//! Liveness, readiness and metrics.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use actix_web::{HttpResponse, web};
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
 
-/// How long the engine may take before the node counts as not ready.
+/// Time for the engine to answer before the node counts as not ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Whether the process answers at all.
+/// Liveness: the process answers.
 #[utoipa::path(get, path = "/livez", tag = "health",
-    responses((status = 200, description = "It lives", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")))]
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether the node does what it is there for: it is not shutting down, no actor stays down, and the engine answers.
+/// Readiness: the node is not shutting down, no actor has failed, and the engine answers.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
-        (status = 200, description = "It can serve", body = String, content_type = "text/plain"),
+        (status = 200, description = "The node can serve requests", body = String, content_type = "text/plain"),
         (status = 503, description = "`actors_failed` (their names are in `actors`), `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<&'static str, Problem> {
@@ -34,7 +34,7 @@ pub(super) async fn ready(state: web::Data<AppState>) -> Result<&'static str, Pr
     match tokio::time::timeout(READY_WITHIN, state.engine.revision()).await {
         Ok(Ok(_)) => Ok("ready\n"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the engine does not answer");
+            tracing::warn!(%error, "the engine does not answer: the node reports that it is not ready");
             Err(Problem::unavailable("the engine does not answer"))
         }
         Err(_elapsed) => Err(Problem::unavailable("the engine does not answer in time")),

@@ -1,4 +1,4 @@
-//! Asking for a coupon, and looking up who holds one.
+//! Issue requests, and looking up an issuance.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -12,14 +12,14 @@ use super::prefer;
 use super::problem::{Problem, ProblemBody, rejection_response};
 use super::rate_limits::{Allowance, Refused};
 use super::state::AppState;
-use crate::actors::issuing::{Answer, CouponHandle, IssueError, Issued};
+use crate::actors::issuing::{Answer, CouponHandle, Issued};
 use crate::clock;
 use crate::domain::{AckLevel, IssuedCoupon, MemberId, Rejection, Timestamp};
 use crate::gate::Passage;
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
 
-/// Who asks.
+/// An issue request.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssueRequest<'a> {
@@ -29,28 +29,25 @@ pub(super) struct IssueRequest<'a> {
     member_id: Cow<'a, str>,
 }
 
-/// A coupon in a member's hands.
+/// An issuance: one coupon issued to one member.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IssuanceView<'a> {
-    /// Which coupon.
     #[schema(value_type = String)]
     coupon_id: &'a str,
-    /// Who holds it.
     #[schema(value_type = String)]
     member_id: &'a str,
-    /// Its place in the order of issuing, from 1.
+    /// The number of the issuance, counted from 1 in the order of issuing.
     sequence: u32,
-    /// What the member shows to redeem it.
+    /// The secret code with which the member redeems the coupon.
     #[schema(value_type = String, example = "7ZQ4M-0RBX2-9KD3H-VWC81")]
     code: &'a str,
     /// UNUSED, USED or EXPIRED.
     #[schema(value_type = String, example = "UNUSED")]
     status: &'static str,
-    /// When it was issued.
     #[schema(value_type = String)]
     issued_at: Timestamp,
-    /// How safe it was at least when this was said: `granted` means that the engine has made it durable, `queued` that
-    /// the broker has confirmed it, `persisted` that it is in the database.
+    /// The level of safety that the issuance has reached at least: `granted` means durable in the engine, `queued`
+    /// confirmed by the broker, `persisted` committed in the database.
     #[schema(value_type = String, example = "granted")]
     ack: &'static str,
 }
@@ -69,29 +66,31 @@ impl<'a> IssuanceView<'a> {
     }
 }
 
-/// Ask for a coupon.
+/// Request a coupon for a member.
 ///
-/// The answer is the true one and comes in the same response. Asking again gives the same coupon. After a 503 nothing is
-/// known to be decided: ask again.
+/// The response contains the final decision. Repeating the request is safe: a member gets the same issuance again. After
+/// a 503 the decision is not known: repeat the request.
 ///
-/// The answer comes when the coupon is as safe as this deployment wants it to be, or safer if the client prefers so; its
-/// `ack` says how safe. After `ack_pending` the coupon is issued, and asking again gives it.
+/// The response is sent when the issuance has reached the ack level of the deployment, or a higher level that the client
+/// prefers; its field `ack` names the level. After `ack_pending` the coupon is issued, and repeating the request returns
+/// it.
 #[utoipa::path(
     post,
     path = "/v1/coupons/{coupon_id}/issuances",
     tag = "issuances",
     params(
         ("coupon_id" = String, Path, description = "The coupon's id"),
-        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "How safe the coupon must be when \
-            this is answered (RFC 7240): `ack=granted` (the engine has it), `ack=queued` (the broker has it too) or \
-            `ack=persisted` (the database has it). Ignored if it is less than the deployment's own level, or no level"),
+        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "The ack level that the issuance \
+            must reach before the response (RFC 7240): `ack=granted` (durable in the engine), `ack=queued` (confirmed by \
+            the broker too) or `ack=persisted` (committed in the database). Other values, and levels below the \
+            deployment's own, are ignored"),
     ),
     request_body = IssueRequest,
     responses(
         (status = 201, description = "A coupon was issued", body = IssuanceView,
-            headers(("Preference-Applied" = String, description = "What was followed"))),
+            headers(("Preference-Applied" = String, description = "The applied preference"))),
         (status = 200, description = "The member holds this coupon already", body = IssuanceView,
-            headers(("Preference-Applied" = String, description = "What was followed"))),
+            headers(("Preference-Applied" = String, description = "The applied preference"))),
         (status = 400, description = "`invalid_body`, `invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`", body = ProblemBody,
@@ -106,10 +105,11 @@ impl<'a> IssuanceView<'a> {
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`: nothing was decided, ask again after Retry-After", body = ProblemBody,
+        (status = 429, description = "`rate_limited`: nothing was decided, repeat the request after Retry-After", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: ask again after \
-            Retry-After. `ack_pending`: issued, but not yet as safe as preferred; asking again gives the same coupon", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: repeat the request after \
+            Retry-After. `ack_pending`: the coupon is issued, but has not reached the ack level yet; repeating the \
+            request returns the same coupon", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn issue(
@@ -118,82 +118,76 @@ pub(super) async fn issue(
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    let begun = Instant::now();
-    let answered = answer(&state, &path, &request, payload, begun).await;
-    let (outcome, response) = match answered {
-        Ok(told) => told,
-        Err((outcome, problem)) => (outcome, HttpResponse::from_error(problem)),
-    };
+    let arrived_at = Instant::now();
+    let (outcome, response) = decide(&state, &path, &request, payload, arrived_at)
+        .await
+        .unwrap_or_else(|problem| (outcome_of_problem(&problem), HttpResponse::from_error(problem)));
     state.metrics.answered(outcome);
-    state.metrics.issue_seconds.observe(begun.elapsed().as_secs_f64());
+    state.metrics.issue_seconds.observe(arrived_at.elapsed().as_secs_f64());
     response
 }
 
-async fn answer(
+async fn decide(
     state: &AppState,
     path: &str,
     request: &HttpRequest,
     payload: web::Payload,
-    begun: Instant,
-) -> Result<(Outcome, HttpResponse), (Outcome, Problem)> {
-    let invalid = |problem| (Outcome::Invalid, problem);
-    let coupon_id = extract::coupon_id(path).map_err(invalid)?;
-    let body = extract::body(request, payload).await.map_err(invalid)?;
-    let asked: IssueRequest<'_> = extract::json(&body).map_err(invalid)?;
-    let member = extract::member_id(&asked.member_id).map_err(invalid)?;
-    let limited = |refused: Refused| (Outcome::RateLimited, refused.into());
+    arrived_at: Instant,
+) -> Result<(Outcome, HttpResponse), Problem> {
+    let coupon_id = extract::coupon_id(path)?;
+    let body = extract::body(request, payload).await?;
+    let IssueRequest { member_id } = extract::json(&body)?;
+    let member = extract::member_id(&member_id)?;
     let known = state.registry.find(&coupon_id);
-    let allowance = admit(state, request, known.as_deref(), &member).map_err(limited)?;
-    let unknown = |error: IssueError| (outcome_of_error(error), error.into());
+    let allowance = take_tokens(state, request, known.as_deref(), &member)?;
     let found = match known {
         Some(coupon) => Some(coupon),
-        None => state.registry.find_or_refresh(&coupon_id).await.map_err(unknown)?,
+        None => state.registry.find_or_refresh(&coupon_id).await?,
     };
-    let Some(coupon) = found else { return Err(invalid(Problem::no_such_coupon())) };
-    let deadline = begun + state.request_timeout;
-    let wish = prefer::ack(request);
-    let level = state.acks.level(wish);
-    let slot = state.acks.reserve(&coupon, &member, level).map_err(unknown)?;
-    match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await {
-        Ok(Answer::Issued(issued)) => {
-            let reached = slot.reached(&issued.coupon, deadline).await;
-            reached.map_err(|pending| (Outcome::AckPending, pending.into()))?;
-            let (outcome, mut response) = told(&issued, level, wish);
-            allowance.tell(&mut response);
-            Ok((outcome, response))
+    let coupon = found.ok_or_else(Problem::no_such_coupon)?;
+    let deadline = arrived_at + state.request_timeout;
+    let preferred = prefer::ack(request);
+    let level = state.acks.level(preferred);
+    let slot = state.acks.reserve(&coupon, &member, level)?;
+    match coupon.issue(&member, extract::traceparent(request).as_ref(), deadline).await? {
+        Answer::Issued(issued) => {
+            slot.reached(&issued.coupon, deadline).await?;
+            let outcome = if issued.again { Outcome::Again } else { Outcome::Issued };
+            Ok((outcome, issued_response(&issued, level, preferred, allowance)))
         }
-        Ok(Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) }) => {
-            let problem = Problem::not_open(opens_at, clock::now());
-            Ok((Outcome::NotOpen, HttpResponse::from_error(problem)))
+        Answer::Rejected { rejection: Rejection::NotOpen, opens_at: Some(opens_at) } => {
+            Err(Problem::not_open(opens_at, clock::now()))
         }
-        Ok(Answer::Rejected { rejection, .. }) => Ok((outcome_of(rejection), rejection_response(rejection))),
-        Err(error) => Err(unknown(error)),
+        Answer::Rejected { rejection, .. } => Ok((outcome_of(rejection), rejection_response(rejection))),
     }
 }
 
-/// Takes the tokens of whoever has to be looked into. What this node's gate says by itself is free.
-fn admit(
+/// Takes tokens for a request that the engine must decide. A rejection from this node's gate is free.
+fn take_tokens(
     state: &AppState,
     request: &HttpRequest,
     known: Option<&CouponHandle>,
     member: &MemberId,
 ) -> Result<Allowance, Refused> {
-    let is_said_by_the_gate =
+    let is_rejected_by_gate =
         || known.is_some_and(|coupon| coupon.gate().judge(member, clock::now()) != Passage::Ask);
-    state.limits.admit(request, Some(member), is_said_by_the_gate)
+    state.rate_limiter.admit(request, Some(member), is_rejected_by_gate)
 }
 
-/// The answer to a member whose coupon has reached `level`.
-fn told(issued: &Issued, level: AckLevel, wish: Option<AckLevel>) -> (Outcome, HttpResponse) {
-    let (outcome, mut response) = if issued.again {
-        (Outcome::Again, HttpResponse::Ok())
-    } else {
-        (Outcome::Issued, HttpResponse::Created())
-    };
-    if wish == Some(level) {
+/// The response with an issuance that has reached `level`.
+fn issued_response(
+    issued: &Issued,
+    level: AckLevel,
+    preferred: Option<AckLevel>,
+    allowance: Allowance,
+) -> HttpResponse {
+    let mut response = if issued.again { HttpResponse::Ok() } else { HttpResponse::Created() };
+    if preferred == Some(level) {
         response.insert_header(prefer::applied(level));
     }
-    (outcome, response.json(IssuanceView::of(&issued.coupon, level)))
+    let mut response = response.json(IssuanceView::of(&issued.coupon, level));
+    allowance.write_headers(&mut response);
+    response
 }
 
 fn outcome_of(rejection: Rejection) -> Outcome {
@@ -205,15 +199,19 @@ fn outcome_of(rejection: Rejection) -> Outcome {
     }
 }
 
-fn outcome_of_error(error: IssueError) -> Outcome {
-    match error {
-        IssueError::Overloaded => Outcome::Overloaded,
-        IssueError::Recovering => Outcome::Recovering,
-        IssueError::Unknown => Outcome::Unknown,
+fn outcome_of_problem(problem: &Problem) -> Outcome {
+    match problem.code() {
+        "rate_limited" => Outcome::RateLimited,
+        "not_open" => Outcome::NotOpen,
+        "overloaded" => Outcome::Overloaded,
+        "recovering" => Outcome::Recovering,
+        "outcome_unknown" => Outcome::Unknown,
+        "ack_pending" => Outcome::AckPending,
+        _ => Outcome::Invalid,
     }
 }
 
-/// Look up what a member holds.
+/// Look up the issuance of a member.
 #[utoipa::path(
     get,
     path = "/v1/coupons/{coupon_id}/issuances/{member_id}",
@@ -221,12 +219,12 @@ fn outcome_of_error(error: IssueError) -> Outcome {
     params(
         ("coupon_id" = String, Path, description = "The coupon's id"),
         ("member_id" = String, Path, description = "The member's id, percent-encoded"),
-        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "How safe the coupon must be when \
-            this is answered, as when asking for one"),
+        ("Prefer" = Option<String>, Header, example = "ack=persisted", description = "The ack level that the issuance \
+            must reach before the response, as in an issue request"),
     ),
     responses(
         (status = 200, description = "The member holds this coupon", body = IssuanceView,
-            headers(("Preference-Applied" = String, description = "What was followed"))),
+            headers(("Preference-Applied" = String, description = "The applied preference"))),
         (status = 400, description = "`invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`, `not_issued`", body = ProblemBody,
@@ -234,8 +232,8 @@ fn outcome_of_error(error: IssueError) -> Outcome {
         (status = 422, description = "`invalid_member_id`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`: ask again after Retry-After. `ack_pending`: issued, but \
-            not yet as safe as preferred", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`, `overloaded`: repeat the request after Retry-After. `ack_pending`: \
+            the coupon is issued, but has not reached the ack level yet", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn find(
@@ -245,26 +243,25 @@ pub(super) async fn find(
 ) -> Result<HttpResponse, Problem> {
     let deadline = Instant::now() + state.request_timeout;
     let (coupon_id, member_id) = path.into_inner();
-    let (coupon_id, member) = (extract::coupon_id(&coupon_id)?, extract::member_id(&member_id)?);
-    let allowance = state.limits.admit(&request, Some(&member), || false)?;
+    let coupon_id = extract::coupon_id(&coupon_id)?;
+    let member = extract::member_id(&member_id)?;
+    let allowance = state.rate_limiter.admit(&request, Some(&member), || false)?;
     let coupon = state.registry.find_or_refresh(&coupon_id).await?.ok_or_else(Problem::no_such_coupon)?;
-    // Who looks up is told no sooner than who asks.
-    let wish = prefer::ack(&request);
-    let level = state.acks.level(wish);
+    // Waits for the ack level too: a look-up must not return an issuance earlier than the issue request does.
+    let preferred = prefer::ack(&request);
+    let level = state.acks.level(preferred);
     let slot = state.acks.reserve(&coupon, &member, level)?;
-    let asked = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
-    match asked.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
+    let found = tokio::time::timeout(state.request_timeout, state.engine.find(&coupon_id, &member));
+    match found.await.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into()))) {
         Ok(Some(grant)) => {
             let issued = Issued { coupon: coupon.issuance(&member, grant), again: true };
             slot.reached(&issued.coupon, deadline).await?;
-            let (_, mut response) = told(&issued, level, wish);
-            allowance.tell(&mut response);
-            Ok(response)
+            Ok(issued_response(&issued, level, preferred, allowance))
         }
         Ok(None) => Err(Problem::not_issued()),
         Err(error) => {
-            tracing::warn!(%coupon_id, %error, "an issuance could not be looked up");
-            Err(Problem::unavailable("the engine did not answer; ask again"))
+            tracing::warn!(%coupon_id, %error, "an issuance could not be looked up: the engine did not answer");
+            Err(Problem::unavailable("the engine did not answer; try again"))
         }
     }
 }

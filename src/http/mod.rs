@@ -1,4 +1,4 @@
-//! The doors: one file a resource, errors and extractors in one file each.
+//! The HTTP interface: one file for each resource; shared extractors in `extract.rs`, errors in `problem/`.
 
 mod actor_body;
 mod admin;
@@ -7,6 +7,7 @@ mod console;
 mod coupons;
 mod extract;
 mod forwarding;
+mod header_values;
 mod health;
 mod issuances;
 mod live;

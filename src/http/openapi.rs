@@ -1,4 +1,4 @@
-//! The contract as OpenAPI 3.1, generated from the handlers, and a page to read and try it without the internet.
+//! The interface as an OpenAPI 3.1 document, generated from the handlers.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::header::Header;
@@ -15,7 +15,7 @@ use super::{admin, coupons, health, issuances, spans};
     info(
         title = "openrun",
         description = "Limited coupons, first come, first served. Errors are RFC 9457 problems with a stable `code`; \
-            429 and 503 carry Retry-After, and asking again then gives the true answer.",
+            responses 429 and 503 have a Retry-After header, and a request repeated after that time gets the true answer.",
     ),
     paths(
         issuances::issue,
@@ -53,15 +53,14 @@ struct OperatorScheme;
 
 impl Modify for OperatorScheme {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let description =
-            "OPENRUN_ADMIN_TOKEN; not needed over loopback where none is set and no proxy forwards.";
+        let description = "OPENRUN_ADMIN_TOKEN. If it is not set, calls over loopback that no proxy has forwarded need no token.";
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("operator", SecurityScheme::Http(scheme));
     }
 }
 
-/// What goes wrong the same way wherever there is a body, a coupon in the path, a query, or an operator.
+/// Adds the problems of every operation with a body, with a coupon in the path, with a query, or for operators.
 struct CommonProblems;
 
 const OF_BODIES: &[(&str, &str)] = &[
@@ -95,11 +94,11 @@ impl Modify for CommonProblems {
 
 fn takes_query(operation: &Operation) -> bool {
     let mut parameters = operation.parameters.iter().flatten();
-    let is_query = |place: &ParameterIn| *place == ParameterIn::Query;
-    parameters.any(|parameter| matches!(parameter, RefOr::T(found) if is_query(&found.parameter_in)))
+    parameters
+        .any(|parameter| matches!(parameter, RefOr::T(found) if found.parameter_in == ParameterIn::Query))
 }
 
-/// Adds what the operation does not say by itself.
+/// Adds those of `problems` with a status that the operation does not declare itself.
 fn add(operation: &mut Operation, applies: bool, problems: &[(&str, &str)]) {
     for (status, codes) in problems.iter().filter(|_| applies) {
         let schema = Some(Ref::from_schema_name("ProblemBody"));
@@ -111,7 +110,7 @@ fn add(operation: &mut Operation, applies: bool, problems: &[(&str, &str)]) {
     }
 }
 
-/// The trace that a request may belong to, and the one that tells of it.
+/// Adds the trace headers of requests and responses.
 struct TraceHeaders;
 
 impl Modify for TraceHeaders {
@@ -124,7 +123,7 @@ impl Modify for TraceHeaders {
                 let traceparent = ParameterBuilder::new()
                     .name(spans::TRACEPARENT)
                     .parameter_in(ParameterIn::Header)
-                    .description(Some("The trace that the request belongs to (W3C Trace Context)"))
+                    .description(Some("The trace of the client (W3C Trace Context)"))
                     .schema(Some(Object::with_type(Type::String)));
                 operation.parameters.get_or_insert_default().push(traceparent.build().into());
                 for response in operation.responses.responses.values_mut() {
@@ -138,13 +137,11 @@ impl Modify for TraceHeaders {
     }
 }
 
-/// The document.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     ApiDoc::openapi()
 }
 
-/// Serves the document.
 pub(super) async fn serve() -> HttpResponse {
     HttpResponse::Ok().json(document())
 }

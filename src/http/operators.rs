@@ -1,4 +1,4 @@
-//! Who may make operators' calls: whoever has the token or, where none is set, whoever sits at this machine.
+//! Authorization of operators' calls: by the token or, if none is set, by a direct connection over loopback.
 
 use std::future::{Ready, ready};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,20 +13,20 @@ use super::forwarding;
 use super::problem::Problem;
 use super::state::AppState;
 
-/// Says whether it was a page of the same site that asked (W3C Fetch Metadata).
+/// The site of the page that sent the request (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const OTHER_SITE: &str = "operators' calls are not taken from other sites' pages";
-const NOT_LOCAL: &str = "without OPENRUN_ADMIN_TOKEN operators' calls are taken over loopback only";
-const BY_A_PROXY: &str = "this call was forwarded by a proxy: for operators' calls behind one, set OPENRUN_ADMIN_TOKEN on the node";
+const OTHER_SITE: &str = "an operator's call was sent by a page of another site; such calls are refused";
+const NOT_LOCAL: &str = "without OPENRUN_ADMIN_TOKEN the node accepts operators' calls over loopback only";
+const BY_A_PROXY: &str = "the call was forwarded by a proxy: to accept operators' calls behind a proxy, set OPENRUN_ADMIN_TOKEN on the node";
 
-/// How operators are told from others.
+/// Authorizes operators.
 #[derive(Clone, Debug)]
 pub struct Operators {
     token: Option<SecretString>,
 }
 
 impl Operators {
-    /// Operators are those who have `token`; without one, those who call over loopback.
+    /// Accepts calls with `token` or, if it is `None`, calls over loopback.
     #[must_use]
     pub fn new(token: Option<SecretString>) -> Self {
         Self { token }
@@ -34,30 +34,31 @@ impl Operators {
 
     fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
         let Some(token) = &self.token else { return admit_local(request) };
-        let given = only(request, AUTHORIZATION).and_then(bearer).unwrap_or("");
-        let same: bool = given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into();
-        if same { Ok(()) } else { Err(Problem::unauthorized()) }
+        let given = single_value(request, AUTHORIZATION).and_then(bearer).unwrap_or("");
+        let is_same: bool = given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into();
+        if is_same { Ok(()) } else { Err(Problem::unauthorized()) }
     }
 }
 
-/// The token of credentials (RFC 6750); the name of a scheme may be in any case.
+/// The token of `Authorization` (RFC 6750). The scheme is case-insensitive.
 fn bearer(credentials: &str) -> Option<&str> {
     let (scheme, token) = credentials.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
 }
 
-/// Without a token a call must come over loopback, not by way of a proxy, whose clients may be anywhere, and not by way
-/// of a web page that the operator has open: such a page shows itself by its origin, or by a host name that it made
-/// point here. A proxy that says nothing of itself and puts its own name for this node into `Host` is not to be told
-/// from an operator: behind proxies there must be a token.
+/// Without a token a call must come over loopback, not through a proxy, because its clients may be anywhere, and not from
+/// a page of another site in the operator's browser. Such a page is detected by its origin, or by a host name that it
+/// resolves to this machine. A proxy that adds no header and sets `Host` to a loopback name is indistinguishable from an
+/// operator: behind proxies a token is needed.
 fn admit_local(request: &HttpRequest) -> Result<(), Problem> {
     if forwarding::is_forwarded(request.headers()) {
         return Err(Problem::forbidden(BY_A_PROXY));
     }
     let local_peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let host = only(request, HOST).filter(|host| local_peer && is_loopback_host(host));
+    let host = single_value(request, HOST).filter(|host| local_peer && is_loopback_host(host));
     let Some(host) = host else { return Err(Problem::forbidden(NOT_LOCAL)) };
-    // A page of another site may have a browser ask without an origin, though it never sees the answer.
+    // A browser may send the request of another site's page without an origin; the page cannot read the response then,
+    // but the call would take effect.
     let own_site = |site: &HeaderValue| site == "same-origin" || site == "none";
     let own_origin =
         |origin: &HeaderValue| origin.as_bytes().strip_prefix(b"http://") == Some(host.as_bytes());
@@ -68,7 +69,7 @@ fn admit_local(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether it is a name or an address of this machine, with or without a port.
+/// Whether `host` is a name or address of this machine, with or without a port.
 fn is_loopback_host(host: &str) -> bool {
     let (is_local, rest) =
         if let Some((address, rest)) = host.strip_prefix('[').and_then(|ip| ip.split_once(']')) {
@@ -81,19 +82,19 @@ fn is_loopback_host(host: &str) -> bool {
     is_local && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
-/// Digits alone: a number that is parsed may also begin with a plus.
+/// Accepts digits alone: `u16::from_str` also takes a plus sign.
 fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// The text of a header that stands there once.
-fn only(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+/// The value of a header that occurs exactly once.
+fn single_value(request: &HttpRequest, name: HeaderName) -> Option<&str> {
     let mut values = request.headers().get_all(name);
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-/// Proof that the caller is an operator; a handler that takes it is open to operators only.
+/// Proof that the caller is an operator: a handler with this parameter serves operators alone.
 #[derive(Debug)]
 pub(super) struct Operator;
 

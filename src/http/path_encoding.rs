@@ -1,20 +1,19 @@
-//! Which paths are taken. actix-web reads what is no text as if U+FFFD stood there, and decodes a path in two steps, which
-//! differ where a `%` begins no byte: either way the id of somebody else could come out.
+//! Refuses paths that are not UTF-8. actix-web replaces invalid bytes by U+FFFD, and decodes a path in two steps that
+//! differ for a `%` without two hexadecimal digits: both could turn one member's id into another's.
 
-/// What whoever asks for another one is told.
 pub(super) const NOT_TEXT: &str = "the path must be UTF-8, with two hexadecimal digits after every '%'";
 
-/// Whether every `%` of a path begins a byte, and all its bytes together are text.
+/// Whether two hexadecimal digits follow every `%`, and the decoded bytes are UTF-8.
 pub(super) fn is_text(path: &str) -> bool {
     !path.contains('%') || decoded(path.as_bytes()).is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok())
 }
 
-/// The bytes that a path stands for.
+/// Percent-decodes a path.
 fn decoded(path: &[u8]) -> Option<Vec<u8>> {
-    let mut parts = path.split(|byte| *byte == b'%');
-    let mut bytes = parts.next()?.to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_first_chunk::<2>()?;
+    let mut sections = path.split(|byte| *byte == b'%');
+    let mut bytes = sections.next()?.to_vec();
+    for section in sections {
+        let (digits, rest) = section.split_first_chunk::<2>()?;
         bytes.push(digit(digits[0])? << 4 | digit(digits[1])?);
         bytes.extend_from_slice(rest);
     }
@@ -30,7 +29,7 @@ mod tests {
     use super::is_text;
 
     #[test]
-    fn what_is_no_text_is_not_taken() {
+    fn paths_that_are_not_text_are_detected() {
         for path in [
             "",
             "/",

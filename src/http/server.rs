@@ -1,4 +1,4 @@
-//! The server: which path leads where, and the bounds that hold before any handler runs.
+//! The HTTP server: routes, and the bounds that hold before a handler runs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,37 +19,34 @@ use crate::telemetry::TraceSpan;
 
 /// How long the headers of a request may take to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections that may wait to be accepted; the system's own limit may be lower. A crowd comes all at once, and whoever
-/// does not fit in waits a second or more before the next try.
+/// Connections that may wait to be accepted; the system's own limit may be lower. The clients of a drop connect at the
+/// same moment, and TCP retries a connection that does not fit in after a second or more.
 const BACKLOG: u32 = 16_384;
-/// How long an idle connection is kept.
+/// How long an idle connection stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How the server listens.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// Where; port 0 takes a free one.
+    /// Port 0 takes a free one.
     pub bind: SocketAddr,
-    /// Threads that parse and answer.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// Connections held at once; more wait to be accepted.
+    /// Further connections wait to be accepted.
     pub max_connections: usize,
-    /// How long open connections are given when the server stops.
+    /// Time for open connections to finish when the server stops.
     pub shutdown_timeout: Duration,
 }
 
-/// A server that listens and is ready to run.
+/// A server that listens and runs when awaited.
 pub struct BoundServer {
-    /// Where it listens.
     pub address: SocketAddr,
-    /// Runs when awaited.
     pub server: Server,
 }
 
-/// Listens at once, so that a taken port is noticed before anything else is begun.
+/// Listens at once, so that a port in use is noticed before the node starts anything else.
 ///
 /// # Errors
-/// What the operating system says against it.
+/// An error of the operating system.
 pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServer> {
     let (draining, serves_api) = (state.draining.clone(), state.serves_api);
     let state = web::Data::new(state);
@@ -60,18 +57,18 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
             .app_data(state.clone())
             .wrap_fn(move |mut request, service| {
                 let draining = draining.clone();
-                let rest = body_guard::hold(&mut request);
-                let work = spans::begin(&request);
-                let answering = if path_encoding::is_text(request.uri().path()) {
-                    Either::Left(service.call(request).map(|answered| answered.inspect(log_cause)))
+                let unread_body = body_guard::share(&mut request);
+                let span = spans::begin(&request);
+                let response = if path_encoding::is_text(request.uri().path()) {
+                    Either::Left(service.call(request).map(|response| response.inspect(log_cause)))
                 } else {
                     let problem = Problem::invalid_parameter(path_encoding::NOT_TEXT);
                     Either::Right(ready(Ok(request.into_response(problem.error_response()))))
                 };
-                spanned(work, answering).map(move |response| {
-                    let mut response = body_guard::keep(rest, response?);
+                in_span(span, response).map(move |response| {
+                    let mut response = body_guard::attach(unread_body, response?);
                     if draining.load(Ordering::Relaxed) {
-                        // The client is to come back over another connection, to another node.
+                        // So that the client reconnects, to another node.
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }
                     Ok(response)
@@ -89,8 +86,8 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     .max_connections((settings.max_connections / workers).max(1))
     .client_request_timeout(HEADERS_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
-    // Whoever hangs up is taken at their word: what is waited for on their behalf makes room at once. Otherwise the end of
-    // what they send would not be noticed before the answer is written.
+    // A client that closes its side cancels its request at once, which frees its place in the queue. Otherwise the close
+    // would be noticed only when the response is written.
     .h1_allow_half_closed(false)
     .shutdown_timeout(settings.shutdown_timeout.as_secs())
     .disable_signals()
@@ -100,23 +97,23 @@ pub fn bind(settings: &ServerSettings, state: AppState) -> io::Result<BoundServe
     Ok(BoundServer { address, server: server.run() })
 }
 
-/// Answers as `work`, if that is traced.
-fn spanned<B, E>(
-    work: Option<TraceSpan>,
-    answering: impl Future<Output = Result<ServiceResponse<B>, E>>,
+/// Awaits `response` within `span`, if the request is traced.
+fn in_span<B, E>(
+    span: Option<TraceSpan>,
+    response: impl Future<Output = Result<ServiceResponse<B>, E>>,
 ) -> impl Future<Output = Result<ServiceResponse<B>, E>> {
-    let Some(work) = work else { return Either::Left(answering) };
+    let Some(span) = span else { return Either::Left(response) };
     Either::Right(async move {
-        let answered = async {
-            let mut response = answering.await?;
-            spans::answered(&work, &mut response);
+        let recorded = async {
+            let mut response = response.await?;
+            spans::record_response(&span, &mut response);
             Ok(response)
         };
-        work.run(answered).await
+        span.run(recorded).await
     })
 }
 
-/// A path that takes these methods only.
+/// A path with these methods alone.
 fn at(path: &str, methods: &'static str) -> Resource {
     web::resource(path.to_owned()).default_service(web::to(move || wrong_method(methods)))
 }
@@ -129,7 +126,7 @@ fn post(path: &str) -> Resource {
     at(path, "POST")
 }
 
-/// What members and operators call.
+/// Routes of the public API; only on nodes with the role api.
 fn api_routes(config: &mut web::ServiceConfig) {
     let coupons = at("/v1/coupons", "GET, POST")
         .route(web::get().to(coupons::list))
@@ -137,7 +134,7 @@ fn api_routes(config: &mut web::ServiceConfig) {
     let coupon = at("/v1/coupons/{coupon_id}", "GET, PATCH")
         .route(web::get().to(coupons::show))
         .route(web::patch().to(coupons::amend));
-    // The page would otherwise send the document's address to a validator on the internet.
+    // Otherwise the page sends the document's address to a validator on the internet.
     let docs = Config::from("/openapi.json").validator_url("none");
     config
         .service(post("/v1/coupons/{coupon_id}/issuances").route(web::post().to(issuances::issue)))
@@ -155,7 +152,7 @@ fn api_routes(config: &mut web::ServiceConfig) {
         );
 }
 
-/// What operators call of any node, whatever it does.
+/// Routes for operators; on every node.
 fn admin_routes(config: &mut web::ServiceConfig) {
     let letter = at("/v1/admin/dead-letters/{id}", "GET, DELETE")
         .route(web::get().to(admin::dead_letters::show))
@@ -175,7 +172,7 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .service(get("/v1/admin/conflicts/{id}").route(web::get().to(admin::conflicts::show)))
         .service(post("/v1/admin/conflicts/{id}/settle").route(web::post().to(admin::conflicts::settle)))
         .service(get("/v1/admin/actors").route(web::get().to(admin::actors::list)))
-        // Names have slashes, which may be given plainly.
+        // Names contain slashes, percent-encoded or not.
         .service(post("/v1/admin/actors/{name:.+}/restart").route(web::post().to(admin::actors::restart)))
         .service(get("/v1/admin/lost-numbers").route(web::get().to(admin::lost_numbers::list)))
         .service(
@@ -185,7 +182,7 @@ fn admin_routes(config: &mut web::ServiceConfig) {
         .service(post("/v1/admin/reconcile").route(web::post().to(admin::reconcile::reconcile)));
 }
 
-/// What probes and Prometheus call, whatever the node does.
+/// Routes for probes and Prometheus; on every node.
 fn health_routes(config: &mut web::ServiceConfig) {
     config
         .service(
@@ -197,21 +194,21 @@ fn health_routes(config: &mut web::ServiceConfig) {
                 .route(web::head().to(health::ready)),
         )
         .service(get("/metrics").route(web::get().to(health::metrics)))
-        .default_service(web::to(nothing_here));
+        .default_service(web::to(no_route));
 }
 
-/// Says which methods the path takes instead.
+/// Names the methods of the path in `Allow`.
 async fn wrong_method(methods: &'static str) -> actix_web::HttpResponse {
     let mut response = Problem::method_not_allowed().error_response();
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-/// On a node without the api, whoever asks for coupons has come to the wrong one.
-async fn nothing_here(request: HttpRequest) -> actix_web::HttpResponse {
+/// Tells a client that requests a coupon from a node without the role api to call another node.
+async fn no_route(request: HttpRequest) -> actix_web::HttpResponse {
     let state = request.app_data::<web::Data<AppState>>();
     let lacks_api = state.is_some_and(|state| !state.serves_api);
-    let is_of_the_api = request.path() == "/v1/coupons" || request.path().starts_with("/v1/coupons/");
-    let problem = if lacks_api && is_of_the_api { Problem::no_api_here() } else { Problem::no_such_route() };
+    let is_api_path = request.path() == "/v1/coupons" || request.path().starts_with("/v1/coupons/");
+    let problem = if lacks_api && is_api_path { Problem::no_api_here() } else { Problem::no_such_route() };
     problem.error_response()
 }

@@ -1,54 +1,53 @@
-//! Requests that are traced: chosen before anything else is done for them, and told of in the answer.
+//! Spans of requests: sampled before the request is handled, and named in the response.
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::telemetry::{TraceSpan, is_tracing};
 
-/// W3C's header of an answer: the trace, and the span that answered.
+/// Response header of W3C Trace Context: the trace, and the span of this request.
 pub(super) const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
-/// The header of a request that names the trace it belongs to.
+/// Request header of W3C Trace Context: the trace of the client.
 pub(super) const TRACEPARENT: &str = "traceparent";
-/// What probes and Prometheus ask, time and again: nobody looks for a trace of it.
+/// Paths of probes and Prometheus, which are requested all the time.
 const UNTRACED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
-/// Whether nobody looks for a trace of what is asked at `path`.
 pub(super) fn is_untraced(path: &str) -> bool {
     UNTRACED.contains(&path)
 }
 
-/// The work of answering `request`, if it is traced.
+/// The span of `request`, if it is traced.
 pub(super) fn begin(request: &ServiceRequest) -> Option<TraceSpan> {
     if !is_tracing() || is_untraced(request.path()) {
         return None;
     }
-    let work = TraceSpan::of_request(request.method().as_str(), traceparent(request.headers()))?;
-    // The path itself is left out, because members are named in some.
-    work.note("http.request.method", request.method().as_str().to_owned());
-    work.note("url.scheme", "http");
-    Some(work)
+    let span = TraceSpan::of_request(request.method().as_str(), traceparent(request.headers()))?;
+    // The path is left out, because some paths contain member ids.
+    span.set("http.request.method", request.method().as_str().to_owned());
+    span.set("url.scheme", "http");
+    Some(span)
 }
 
-/// The trace that the client says the request belongs to.
+/// The trace of the client.
 pub(super) fn traceparent(headers: &HeaderMap) -> Option<&str> {
     headers.get(TRACEPARENT).and_then(|value| value.to_str().ok())
 }
 
-/// Notes how `work` was answered, and says in the answer which trace tells of it.
-pub(super) fn answered<B>(work: &TraceSpan, response: &mut ServiceResponse<B>) {
+/// Records the response in `span`, and names the span in a header of the response.
+pub(super) fn record_response<B>(span: &TraceSpan, response: &mut ServiceResponse<B>) {
     let status = response.status();
-    work.note("http.response.status_code", i64::from(status.as_u16()));
+    span.set("http.response.status_code", i64::from(status.as_u16()));
     let method = response.request().method().as_str();
     if let Some(route) = response.request().match_pattern() {
-        work.rename(&format!("{method} {route}"));
-        tracing::debug!(method, route, status = status.as_u16(), "a traced request was answered");
-        work.note("http.route", route);
+        span.rename(&format!("{method} {route}"));
+        tracing::debug!(method, route, status = status.as_u16(), "answered a traced request");
+        span.set("http.route", route);
     }
     if status.is_server_error() {
-        work.failed(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default());
+        span.failed(status.as_str().to_owned(), status.canonical_reason().unwrap_or_default());
     }
-    let told = work.traceparent().and_then(|trace| HeaderValue::from_str(trace.as_str()).ok());
-    if let Some(told) = told {
-        response.headers_mut().insert(TRACE_RESPONSE, told);
+    let trace = span.traceparent().and_then(|trace| HeaderValue::from_str(trace.as_str()).ok());
+    if let Some(trace) = trace {
+        response.headers_mut().insert(TRACE_RESPONSE, trace);
     }
 }

@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,45 +14,34 @@ use crate::actors::upkeep::CouponAdmin;
 use crate::ports::{AdmissionEngine, DeadLetters, LostNumbers, Quarantine};
 use crate::telemetry::Metrics;
 
-/// What every handler shares; cheap to clone.
+/// The state that all handlers share; cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
-    /// The coupons of this node.
     pub registry: Arc<CouponRegistry>,
-    /// What operators do.
-    pub desk: CouponAdmin,
-    /// What operators do with actors.
+    pub coupons: CouponAdmin,
     pub actors: ActorAdmin,
-    /// What could not be written; none where there is no queue.
-    pub letters: Option<Arc<dyn DeadLetters>>,
-    /// Numbers nobody knows the holder of; none where the engine cannot lose any.
-    pub lost: Option<Arc<dyn LostNumbers>>,
-    /// What contradicts the database.
+    /// Absent on an engine without a queue.
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
+    /// Absent on an engine that cannot lose numbers.
+    pub lost_numbers: Option<Arc<dyn LostNumbers>>,
     pub quarantine: Arc<dyn Quarantine>,
-    /// Who decides; asked directly only for reads.
+    /// Used for reads; issue requests go through `registry`.
     pub engine: Arc<dyn AdmissionEngine>,
-    /// How far an issuance must have got before its member is told.
     pub acks: Acks,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Compares engine, outbox and database.
     pub reconciler: Reconciler,
-    /// How often anybody may ask.
-    pub limits: Arc<RateLimiter>,
-    /// The node as operators watch it.
+    pub rate_limiter: Arc<RateLimiter>,
     pub live: Live,
-    /// Who is an operator.
     pub operators: Operators,
-    /// How long a member waits at most.
+    /// Upper bound of a member's wait.
     pub request_timeout: Duration,
-    /// Whether members and operators are answered here; probes always are.
+    /// Whether the node has the role api. Without it the node serves operators and probes alone.
     pub serves_api: bool,
-    /// Whether the node takes no new work.
+    /// Set when the node takes no new work.
     pub draining: Arc<AtomicBool>,
 }
 
 impl AppState {
-    /// Whether the node takes no new work.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

@@ -1,3 +1,3 @@
-//! What carries issuances to the database: one folder a technology.
+//! Transports of issuances to the database, one folder for each technology.
 
 pub mod rabbitmq;

@@ -1,11 +1,11 @@
-//! From rows to a page of the catalogue: what cannot be read is told beside the others.
+//! Builds a page of the catalogue from rows. An unreadable row is listed beside the coupons and fails no page.
 
 use std::fmt::Display;
 
 use crate::domain::Coupon;
 use crate::ports::{CatalogPage, UnreadableCoupon};
 
-/// A page of what `rows` are, of which there are at most `limit`.
+/// Converts `rows`, of which there are at most `limit`; a full page has a next one.
 pub(super) fn page_of<R, E: Display>(
     rows: &[R],
     limit: u32,

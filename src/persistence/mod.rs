@@ -1,5 +1,4 @@
-//! What is kept: one folder a technology. They never import one another. Beside the folders are the rules that every
-//! engine goes by which decides outside its store.
+//! The adapters of the ports: one folder per technology. The folders never import one another.
 
 mod catalog_page;
 pub mod postgres;

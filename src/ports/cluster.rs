@@ -110,7 +110,7 @@ pub trait Cluster: Send + Sync {
     async fn open_recovery(&self, coupon: &CouponId) -> Result<Round, ClusterError>;
 
     /// Stores the report of `node` for this recovery. Idempotent.
-    async fn halt_and_report(
+    async fn report(
         &self,
         open: &OpenRecovery,
         node: &NodeId,

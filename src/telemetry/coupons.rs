@@ -1,42 +1,52 @@
-//! How each coupon stands, with a bound on how many have series of their own: whoever scrapes keeps every one of them.
+//! The metrics of each coupon. The number of coupons with series is bounded, because Prometheus stores every series.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{GaugeVec, IntGauge, IntGaugeVec};
 
-use super::metric_registrar::MetricRegistrar;
-use crate::domain::Inventory;
+use super::metric_registrar::{MetricRegistrar, gauge_value};
+use crate::domain::{CouponState, Inventory};
+use crate::sync::Locked;
 
 /// Coupons that have series of their own.
 pub const COUPONS_MAX: usize = 200;
 
-/// The words for a gate's state.
-const STATES: [&str; 6] = ["open", "not_open", "sold_out", "paused", "closed", "recovering"];
+/// The states of a gate; `None` while the engine is being recovered.
+const STATES: [Option<CouponState>; 6] = [
+    Some(CouponState::Open),
+    Some(CouponState::NotOpen),
+    Some(CouponState::SoldOut),
+    Some(CouponState::Paused),
+    Some(CouponState::Closed),
+    None,
+];
 
-/// How a coupon stands on this node.
+fn label(state: Option<CouponState>) -> &'static str {
+    state.map_or("recovering", CouponState::as_str)
+}
+
+/// The state of a coupon on this node.
 #[derive(Debug, Clone, Copy)]
 pub struct CouponSample {
-    /// The word for its gate's state.
-    pub gate: &'static str,
-    /// Whether this node turns members away by itself.
+    /// The state of the gate; `None` while the engine is being recovered.
+    pub gate: Option<CouponState>,
+    /// Whether the gate rejects members without asking the engine.
     pub is_halted: bool,
-    /// What the engine last said of its stock, if it has said anything yet.
+    /// The inventory in the engine's last answer, if there was one.
     pub inventory: Option<Inventory>,
 }
 
 impl CouponSample {
-    /// Whose series are worth more: those of a coupon for which something may still happen.
+    /// Priority for series: higher for coupons that may still change.
     fn rank(&self) -> u8 {
         match self.gate {
-            "closed" => 0,
-            "sold_out" => 1,
+            Some(CouponState::Closed) => 0,
+            Some(CouponState::SoldOut) => 1,
             _ => 2,
         }
     }
 }
 
-/// The series of coupons.
 #[derive(Debug)]
 pub struct CouponGauges {
     stock: IntGaugeVec,
@@ -47,21 +57,25 @@ pub struct CouponGauges {
     outbox_depth: IntGaugeVec,
     outbox_age: GaugeVec,
     unlisted: IntGauge,
-    /// Those that have series, and what each was last worth.
-    listed: Mutex<HashMap<String, u8>>,
+    /// The coupons with series, each with its last rank.
+    listed: Locked<HashMap<String, u8>>,
 }
 
 impl CouponGauges {
     pub(super) fn new(add: &MetricRegistrar<'_>) -> Self {
         let coupon = &["coupon"];
         Self {
-            stock: add.gauges("coupons_stock", "Coupons there are in all, as last seen", coupon),
-            issued: add.gauges("coupons_issued", "Coupons issued, as last seen", coupon),
-            remaining: add.gauges("coupons_remaining", "Coupons left, as last seen", coupon),
-            halted: add.gauges("gate_halted", "1 where this node turns members away by itself", coupon),
+            stock: add.gauges("coupons_stock", "Total of the coupon, in the engine's last answer", coupon),
+            issued: add.gauges("coupons_issued", "Coupons issued, in the engine's last answer", coupon),
+            remaining: add.gauges("coupons_remaining", "Coupons left, in the engine's last answer", coupon),
+            halted: add.gauges(
+                "gate_halted",
+                "1 if this node rejects members without asking the engine",
+                coupon,
+            ),
             state: add.gauges(
                 "gate_state",
-                "1 for the state that the coupon's gate is in on this node",
+                "1 for the present state of the coupon's gate on this node",
                 &["coupon", "state"],
             ),
             outbox_depth: add.gauges(
@@ -69,55 +83,49 @@ impl CouponGauges {
                 "Issuances in the outbox: not yet known to be in the database",
                 coupon,
             ),
-            outbox_age: add.measures(
+            outbox_age: add.float_gauges(
                 "outbox_age_seconds",
                 "Age of the oldest issuance in the outbox, by the engine's clock; 0 if it is empty",
                 coupon,
             ),
-            unlisted: add.gauge("coupons_unlisted", "Coupons without series of their own, for want of room"),
-            listed: Mutex::default(),
+            unlisted: add.gauge("coupons_unlisted", "Coupons beyond the limit, without series of their own"),
+            listed: Locked::default(),
         }
     }
 
-    /// Notes how a coupon stands; whether it has series of its own.
-    pub fn seen(&self, coupon: &str, look: &CouponSample) -> bool {
-        if !self.takes_place(coupon, look.rank()) {
+    /// Sets the series of a coupon; false if it has none, because of the limit.
+    pub fn record(&self, coupon: &str, sample: &CouponSample) -> bool {
+        if !self.list(coupon, sample.rank()) {
             return false;
         }
-        let label = &[coupon];
-        if let Some(inventory) = look.inventory {
-            self.stock.with_label_values(label).set(inventory.total().into());
-            self.issued.with_label_values(label).set(inventory.issued().into());
-            self.remaining.with_label_values(label).set(inventory.remaining().into());
+        let labels = &[coupon];
+        if let Some(inventory) = sample.inventory {
+            self.stock.with_label_values(labels).set(inventory.total().into());
+            self.issued.with_label_values(labels).set(inventory.issued().into());
+            self.remaining.with_label_values(labels).set(inventory.remaining().into());
         }
-        self.halted.with_label_values(label).set(look.is_halted.into());
+        self.halted.with_label_values(labels).set(sample.is_halted.into());
         for state in STATES {
-            self.state.with_label_values(&[coupon, state]).set((state == look.gate).into());
+            self.state.with_label_values(&[coupon, label(state)]).set((state == sample.gate).into());
         }
         true
     }
 
-    /// Notes how many entries the outbox of a coupon with series holds, and how old the oldest is.
-    pub fn outbox_seen(&self, coupon: &str, depth: u64, age_seconds: f64) {
-        if self.listed().contains_key(coupon) {
-            let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-            self.outbox_depth.with_label_values(&[coupon]).set(depth);
+    /// Sets depth of the outbox and age of its oldest entry, if the coupon has series.
+    pub fn record_outbox(&self, coupon: &str, depth: u64, age_seconds: f64) {
+        if self.listed.lock().contains_key(coupon) {
+            self.outbox_depth.with_label_values(&[coupon]).set(gauge_value(depth));
             self.outbox_age.with_label_values(&[coupon]).set(age_seconds);
         }
     }
 
-    /// Notes how many coupons have no series.
-    pub fn unlisted(&self, count: usize) {
-        self.unlisted.set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub fn record_unlisted(&self, count: usize) {
+        self.unlisted.set(gauge_value(count));
     }
 
-    fn listed(&self) -> MutexGuard<'_, HashMap<String, u8>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives a coupon series if there is room, or if another's are worth less.
-    fn takes_place(&self, coupon: &str, rank: u8) -> bool {
-        let mut listed = self.listed();
+    /// Gives a coupon series, if necessary those of a coupon with a lower rank.
+    fn list(&self, coupon: &str, rank: u8) -> bool {
+        let mut listed = self.listed.lock();
         if let Some(known) = listed.get_mut(coupon) {
             *known = rank;
             return true;
@@ -127,20 +135,20 @@ impl CouponGauges {
             let Some((least, _)) = least.filter(|(_, least)| **least < rank) else { return false };
             let least = least.clone();
             listed.remove(&least);
-            self.forget(&least);
+            self.remove_series(&least);
         }
         listed.insert(coupon.to_owned(), rank);
         true
     }
 
-    fn forget(&self, coupon: &str) {
+    fn remove_series(&self, coupon: &str) {
+        // Removing a series that was never set is an error without consequence.
         for gauges in [&self.stock, &self.issued, &self.remaining, &self.halted, &self.outbox_depth] {
-            // Not all of them have been set.
             gauges.remove_label_values(&[coupon]).ok();
         }
         self.outbox_age.remove_label_values(&[coupon]).ok();
         for state in STATES {
-            self.state.remove_label_values(&[coupon, state]).ok();
+            self.state.remove_label_values(&[coupon, label(state)]).ok();
         }
     }
 }
@@ -149,11 +157,11 @@ impl CouponGauges {
 mod tests {
     use prometheus::{Encoder as _, Registry, TextEncoder};
 
-    use super::{COUPONS_MAX, CouponGauges, CouponSample, Inventory, MetricRegistrar};
+    use super::{COUPONS_MAX, CouponGauges, CouponSample, CouponState, Inventory, MetricRegistrar};
 
-    fn look(gate: &'static str) -> CouponSample {
+    fn sample(gate: CouponState) -> CouponSample {
         let inventory = Inventory::with_issued(5, 2).ok();
-        CouponSample { gate, is_halted: gate != "open", inventory }
+        CouponSample { gate: Some(gate), is_halted: gate != CouponState::Open, inventory }
     }
 
     fn text(registry: &Registry) -> String {
@@ -163,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn a_coupon_has_its_stock_and_one_state() {
+    fn a_coupon_has_its_inventory_and_one_state() {
         let registry = Registry::new();
         let gauges = CouponGauges::new(&MetricRegistrar(&registry));
-        assert!(gauges.seen("drop", &look("open")));
-        assert!(gauges.seen("drop", &look("recovering")));
-        gauges.outbox_seen("drop", 2, 1.5);
-        gauges.outbox_seen("nobody", 9, 9.0);
+        assert!(gauges.record("drop", &sample(CouponState::Open)));
+        assert!(gauges.record("drop", &CouponSample { gate: None, ..sample(CouponState::Open) }));
+        gauges.record_outbox("drop", 2, 1.5);
+        gauges.record_outbox("unlisted", 9, 9.0);
         let text = text(&registry);
         for line in [
             "openrun_coupons_stock{coupon=\"drop\"} 5",
@@ -182,22 +190,23 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
-        assert!(!text.contains("nobody"), "{text}");
+        assert!(!text.contains("coupon=\"unlisted\""), "{text}");
     }
 
     #[test]
-    fn only_so_many_coupons_have_series_and_those_that_are_over_go_first() {
+    fn the_number_of_coupons_with_series_is_bounded_and_closed_ones_lose_theirs_first() {
         let registry = Registry::new();
         let gauges = CouponGauges::new(&MetricRegistrar(&registry));
         for number in 0..COUPONS_MAX {
-            let gate = if number == 7 { "closed" } else { "sold_out" };
-            assert!(gauges.seen(&format!("c{number}"), &look(gate)));
+            let gate = if number == 7 { CouponState::Closed } else { CouponState::SoldOut };
+            assert!(gauges.record(&format!("c{number}"), &sample(gate)));
         }
-        assert!(!gauges.seen("another-closed", &look("closed")), "it is worth no more than the others");
-        assert!(gauges.seen("new", &look("open")));
-        assert!(!gauges.seen("c7", &look("closed")), "it had to go");
+        let closed = sample(CouponState::Closed);
+        assert!(!gauges.record("another-closed", &closed), "its rank is no higher than that of any other");
+        assert!(gauges.record("new", &sample(CouponState::Open)));
+        assert!(!gauges.record("c7", &closed), "the new coupon has its series");
         let text = text(&registry);
-        assert!(!text.contains("coupon=\"c7\""), "nothing of it is left");
+        assert!(!text.contains("coupon=\"c7\""), "its series are removed");
         assert_eq!(text.matches("openrun_coupons_stock{").count(), COUPONS_MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! The form of a log line: with the trace that it belongs to, and nothing in it that does not show.
+//! The format of a log line: with its trace id, and with unprintable characters escaped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,14 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::escape;
-use super::traces::trace_id_here;
+use super::traces::current_trace_id;
 
-/// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// For terminals.
     #[default]
     Pretty,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
@@ -35,7 +34,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Writes one field of a line for people.
+/// Writes one field of a pretty line.
 pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = escape::text(&format!("{value:?}"));
     match field.name() {
@@ -47,7 +46,7 @@ pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fm
     }
 }
 
-/// Adds the trace to what `F` writes, and escapes what a field may have brought in.
+/// Adds the trace id to the line that `F` writes, and escapes unprintable characters of its fields.
 pub(super) struct WithTrace<F> {
     pub(super) line: F,
     pub(super) format: LogFormat,
@@ -69,11 +68,11 @@ where
         self.line.format_event(context, Writer::new(&mut line), event)?;
         let line = line.trim_end();
         let line = match self.format {
-            // Its fields are escaped one by one, so that colours stay.
+            // `write_field` has escaped each field: escaping the whole line would destroy the colours.
             LogFormat::Pretty => Cow::Borrowed(line),
             LogFormat::Json => Cow::Owned(escape::json(line)),
         };
-        let Some(trace) = trace_id_here() else { return writeln!(writer, "{line}") };
+        let Some(trace) = current_trace_id() else { return writeln!(writer, "{line}") };
         match (self.format, line.strip_prefix('{')) {
             (LogFormat::Json, Some(rest)) => writeln!(writer, "{{\"trace_id\":\"{trace}\",{rest}"),
             _ => writeln!(writer, "{line} trace_id={trace}"),

@@ -1,4 +1,4 @@
-//! Makes metrics under the prefix `openrun_` and registers them.
+//! Creates metrics with the prefix `openrun_` and registers them.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -6,24 +6,28 @@ use prometheus::{
     Registry,
 };
 
-/// From half a millisecond to ten seconds.
+/// Buckets from half a millisecond to ten seconds.
 pub(super) const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// From five milliseconds to ten minutes, for what may have to wait for a service to come back.
+/// Buckets from five milliseconds to ten minutes, for durations that include the outage of a service.
 pub(super) const LONG_SECONDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
-/// From one member or row to the largest batch.
+/// Buckets from one member or row to the largest batch.
 pub(super) const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// Makes metrics and registers them.
+/// A count as the value of a gauge.
+pub(super) fn gauge_value(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
 pub(super) struct MetricRegistrar<'a>(pub(super) &'a Registry);
 
 impl MetricRegistrar<'_> {
-    pub(super) fn registered<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        // Names are written in this folder alone; a wrong or doubled one fails in every test that makes metrics.
-        match made.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {
+    pub(super) fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        // All names are constants of this folder: an invalid or repeated one fails in every test that creates `Metrics`.
+        match metric.and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric)) {
             Ok(metric) => metric,
-            Err(error) => unreachable!("a metric of this folder is wrong: {error}"),
+            Err(error) => unreachable!("a metric of src/telemetry cannot be registered: {error}"),
         }
     }
 
@@ -32,33 +36,32 @@ impl MetricRegistrar<'_> {
     }
 
     pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.registered(IntCounter::with_opts(Self::opts(name, help)))
+        self.register(IntCounter::with_opts(Self::opts(name, help)))
     }
 
     pub(super) fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
-        self.registered(IntCounterVec::new(Self::opts(name, help), &[label]))
+        self.register(IntCounterVec::new(Self::opts(name, help), &[label]))
     }
 
     pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.registered(IntGauge::with_opts(Self::opts(name, help)))
+        self.register(IntGauge::with_opts(Self::opts(name, help)))
     }
 
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.registered(IntGaugeVec::new(Self::opts(name, help), labels))
+        self.register(IntGaugeVec::new(Self::opts(name, help), labels))
     }
 
-    /// Gauges of what is no whole number.
-    pub(super) fn measures(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.registered(GaugeVec::new(Self::opts(name, help), labels))
+    pub(super) fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Self::opts(name, help), labels))
     }
 
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
-        self.registered(Histogram::with_opts(opts))
+        self.register(Histogram::with_opts(opts))
     }
 
     pub(super) fn histograms(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> HistogramVec {
         let opts = HistogramOpts::new(name, help).namespace("openrun").buckets(buckets.to_vec());
-        self.registered(HistogramVec::new(opts, &[label]))
+        self.register(HistogramVec::new(opts, &[label]))
     }
 }

@@ -1,6 +1,6 @@
-//! Counters and histograms. Label values are bound once, so that counting on the hot path is one atomic addition.
+//! The metrics of a node. On the hot path, label values are resolved in advance: counting is one atomic addition.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus::{
     Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
@@ -8,39 +8,31 @@ use prometheus::{
 
 use super::coupons::CouponGauges;
 use super::metric_registrar::{MetricRegistrar, SECONDS, SIZES};
-use super::persisting::Persisting;
-use super::reconciled::Reconciled;
-use super::services::ServiceGauges;
+use super::pipeline::{PersistMetrics, ReconcileMetrics, ServiceGauges};
 use super::traces::span_counters;
+use crate::clock;
 use crate::domain::AckLevel;
 
-/// What a member was told; the label `outcome` of `openrun_issue_requests_total`.
+/// The answer to an issue request: label `outcome` of `openrun_issue_requests_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Outcome {
-    /// A coupon was issued.
     Issued,
-    /// The same coupon again.
+    /// The member held the coupon already.
     Again,
-    /// Nothing left.
     SoldOut,
-    /// Too early.
     NotOpen,
-    /// Held by an operator.
     Paused,
-    /// Over.
     Closed,
-    /// The engine cannot be trusted at the moment.
+    /// The engine is being verified or rebuilt.
     Recovering,
-    /// Too many are waiting.
+    /// Shed: the queue was full.
     Overloaded,
-    /// Nobody knows: the engine did not answer.
+    /// The engine did not answer in time.
     Unknown,
-    /// The request was no valid one.
     Invalid,
-    /// Issued, but not yet as safe as the member wants to know it.
+    /// Issued, but the requested ack level was not reached in time.
     AckPending,
-    /// They asked too often.
     RateLimited,
 }
 
@@ -59,42 +51,26 @@ const OUTCOMES: [&str; 12] = [
     "rate_limited",
 ];
 
-/// Every metric of the service.
+/// The metrics of a node. The help texts below describe them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: [IntCounter; OUTCOMES.len()],
-    /// Seconds from a request's body to its answer.
     pub issue_seconds: Histogram,
-    /// Members in one step of the engine.
     pub batch_size: Histogram,
-    /// Seconds of one step of the engine.
     pub engine_seconds: Histogram,
-    /// Members waiting for an answer.
     pub waiting: IntGauge,
-    /// Events the broker has taken responsibility for.
     pub published: IntCounter,
-    /// Windows of events the broker did not confirm.
     pub publish_failures: IntCounter,
-    /// Events that were published again by the sweep.
     pub republished: IntCounter,
-    /// Events left to the sweep because the publisher had too many at hand.
     pub publish_deferred: IntCounter,
-    /// Rows written to the database.
     pub persisted: IntCounter,
-    /// Rows that were there already.
     pub persisted_again: IntCounter,
-    /// Issuances that contradict a row: each one is an alarm.
     pub conflicts: IntCounter,
-    /// Lost numbers that an operator had written off.
     pub written_off: IntCounter,
-    /// Messages sent to the dead letters.
     pub dead_lettered: IntCounter,
-    /// Dead letters that an operator sent on their way again.
     pub letters_replayed: IntCounter,
-    /// Dead letters that an operator dropped.
     pub letters_discarded: IntCounter,
-    /// Batches the database could not take at the moment.
     pub persist_retries: IntCounter,
     rate_limited: IntCounterVec,
     recoveries: IntCounterVec,
@@ -103,23 +79,19 @@ pub struct Metrics {
     actors: IntGaugeVec,
     actors_failed: IntGaugeVec,
     build: IntGaugeVec,
-    /// How issuances become rows.
-    pub persisting: Persisting,
-    /// How each coupon stands.
+    pub persisting: PersistMetrics,
     pub coupons: CouponGauges,
-    /// How the services around the node are.
     pub services: ServiceGauges,
-    /// What the reconciler found.
-    pub reconciled: Reconciled,
+    pub reconciled: ReconcileMetrics,
     ack_waiting: IntGauge,
     ack_seconds: HistogramVec,
 }
 
-/// Counts somebody as waiting for as long as it lives.
+/// Counts a member as waiting until it is dropped.
 #[derive(Debug)]
-pub struct Waits(IntGauge);
+pub struct AckWaitGuard(IntGauge);
 
-impl Drop for Waits {
+impl Drop for AckWaitGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -132,14 +104,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All metrics at zero.
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
         let add = MetricRegistrar(&registry);
-        tell_of_the_process(&add);
-        let by_outcome =
-            add.counters("issue_requests_total", "Requests for a coupon, by what was answered", "outcome");
+        register_process(&add);
+        let by_outcome = add.counters("issue_requests_total", "Issue requests, by answer", "outcome");
         Self {
             requests: OUTCOMES.map(|outcome| by_outcome.with_label_values(&[outcome])),
             issue_seconds: add.histogram(
@@ -152,54 +122,44 @@ impl Metrics {
             waiting: add.gauge("waiting_members", "Members waiting for an answer"),
             published: add.counter("published_total", "Events the broker confirmed"),
             publish_failures: add
-                .counter("publish_failures_total", "Windows of events the broker did not confirm"),
+                .counter("publish_failures_total", "Batches of events that the broker did not confirm"),
             republished: add.counter("republished_total", "Events published again from the outbox"),
-            publish_deferred: add.counter("publish_deferred_total", "Events left to the sweep of the outbox"),
+            publish_deferred: add.counter(
+                "publish_deferred_total",
+                "Events left to the sweep of the outbox because the publisher's queue was full",
+            ),
             persisted: add.counter("persisted_total", "Rows written to the database"),
-            persisted_again: add.counter("persisted_again_total", "Issuances whose row was there already"),
+            persisted_again: add.counter("persisted_again_total", "Issuances that had a row already"),
             conflicts: add.counter("conflicts_total", "Issuances that contradict a row"),
             written_off: add.counter("written_off_total", "Lost numbers that an operator had written off"),
-            dead_lettered: add.counter("dead_lettered_total", "Messages sent to the dead letters"),
-            letters_replayed: add.counter(
-                "dead_letters_replayed_total",
-                "Dead letters that an operator sent on their way again",
-            ),
+            dead_lettered: add.counter("dead_lettered_total", "Messages moved to the dead letters"),
+            letters_replayed: add
+                .counter("dead_letters_replayed_total", "Dead letters that an operator queued again"),
             letters_discarded: add
-                .counter("dead_letters_discarded_total", "Dead letters that an operator dropped"),
-            persist_retries: add
-                .counter("persist_retries_total", "Batches the database could not take at once"),
-            rate_limited: add.counters(
-                "rate_limited_total",
-                "Requests that were refused, by which limit",
-                "by",
-            ),
+                .counter("dead_letters_discarded_total", "Dead letters that an operator deleted"),
+            persist_retries: add.counter("persist_retries_total", "Inserts that failed and are retried"),
+            rate_limited: add.counters("rate_limited_total", "Requests refused by a rate limit", "by"),
             recoveries: add.counters(
                 "recoveries_total",
-                "Coupons whose engine was trusted again, by how",
+                "Recoveries of coupons that ended, by verifying or rebuilding the engine",
                 "how",
             ),
-            actor_restarts: add.counters("actor_restarts_total", "Actors that were started again", "kind"),
-            actor_panics: add.counters("actor_panics_total", "Panics that were contained", "kind"),
+            actor_restarts: add.counters("actor_restarts_total", "Restarts of actors", "kind"),
+            actor_panics: add.counters("actor_panics_total", "Panics caught in actors", "kind"),
             actors: add.gauges("actors", "Supervised actors of this node", &["kind"]),
             actors_failed: add.gauges("actors_failed", "Actors that died too often and stay down", &["kind"]),
-            build: add.gauges(
-                "build_info",
-                "1; what the node is and by what it decides",
-                &["version", "engine"],
-            ),
-            persisting: Persisting::new(&add),
+            build: add.gauges("build_info", "1; version and engine of the node", &["version", "engine"]),
+            persisting: PersistMetrics::new(&add),
             coupons: CouponGauges::new(&add),
             services: ServiceGauges::new(&add),
-            reconciled: Reconciled::new(
-                add.counter("reconcile_repaired_total", "Disagreements of engine and database put right"),
-                add.gauge("reconcile_last_run_timestamp_seconds", "When everything was last compared"),
-                add.gauges("drift", "Disagreements that the last comparison could not put right", &["kind"]),
+            reconciled: ReconcileMetrics::new(&add),
+            ack_waiting: add.gauge(
+                "ack_waiting_members",
+                "Members with an issuance who wait until it reaches their ack level",
             ),
-            ack_waiting: add
-                .gauge("ack_waiting_members", "Members issued to who wait for the level they want"),
             ack_seconds: add.histograms(
                 "ack_seconds",
-                "Seconds from the engine's decision until the level was reached",
+                "Seconds from the engine's decision until the ack level was reached",
                 "level",
                 SECONDS,
             ),
@@ -207,25 +167,23 @@ impl Metrics {
         }
     }
 
-    /// Counts a member as waiting for a level, until the value is dropped.
+    /// Counts a member as waiting for an ack level, until the guard is dropped.
     #[must_use]
-    pub fn ack_waits(&self) -> Waits {
+    pub fn ack_wait(&self) -> AckWaitGuard {
         self.ack_waiting.inc();
-        Waits(self.ack_waiting.clone())
+        AckWaitGuard(self.ack_waiting.clone())
     }
 
-    /// Notes how long it took an issuance to reach `level`.
     pub fn ack_reached(&self, level: AckLevel, after: Duration) {
         self.ack_seconds.with_label_values(&[level.as_str()]).observe(after.as_secs_f64());
     }
 
-    /// Counts an answer.
     pub fn answered(&self, outcome: Outcome) {
         self.requests[outcome as usize].inc();
     }
 
-    /// Notes what this node is, and makes the series whose first value must not be news.
-    pub fn begin(&self, engine: &str) {
+    /// Sets the build info, and creates series at 0: a rate cannot be computed if a series begins with its first event.
+    pub fn init_series(&self, engine: &str) {
         self.build.with_label_values(&[env!("CARGO_PKG_VERSION"), engine]).set(1);
         for how in ["verified", "rebuilt"] {
             self.recoveries.with_label_values(&[how]);
@@ -235,66 +193,58 @@ impl Metrics {
         }
     }
 
-    /// Notes that one more actor is looked after.
     pub fn actor_supervised(&self, kind: &str) {
         self.actors.with_label_values(&[kind]).inc();
         self.actors_failed.with_label_values(&[kind]);
-        // From 0 on: who compares two moments does not see a series that begins with 1.
+        // Created at 0, as in `init_series`.
         for counters in [&self.actor_restarts, &self.actor_panics] {
             counters.with_label_values(&[kind]);
         }
     }
 
-    /// Counts a request that was refused by the limit of this name.
     pub fn rate_limited(&self, by: &str) {
         self.rate_limited.with_label_values(&[by]).inc();
     }
 
-    /// Counts a coupon whose engine is trusted again.
+    /// Counts a recovery that ended; `how` is `verified` or `rebuilt`.
     pub fn recovered(&self, how: &str) {
         self.recoveries.with_label_values(&[how]).inc();
     }
 
-    /// Counts an actor that was started again.
     pub fn actor_restarted(&self, kind: &str) {
         self.actor_restarts.with_label_values(&[kind]).inc();
     }
 
-    /// Counts a panic that was contained.
     pub fn actor_panicked(&self, kind: &str) {
         self.actor_panics.with_label_values(&[kind]).inc();
     }
 
-    /// Notes that one more actor died too often and stays down.
     pub fn actor_stays_down(&self, kind: &str) {
         self.actors_failed.with_label_values(&[kind]).inc();
     }
 
-    /// Notes that an actor which had stayed down is made again.
     pub fn actor_is_back(&self, kind: &str) {
         self.actors_failed.with_label_values(&[kind]).dec();
     }
 
-    /// Everything in the text format of Prometheus.
+    /// All metrics in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        // Writing to memory cannot fail; a family without samples is left out by the encoder.
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "metrics could not be written");
+            tracing::error!(%error, "metrics could not be encoded; the answer to this scrape is incomplete");
         }
         text
     }
 }
 
-/// What is known of the process itself: when it was started, and what has become of its spans.
-fn tell_of_the_process(add: &MetricRegistrar<'_>) {
+/// Registers the metrics of the process: its start, and the counters of its spans.
+fn register_process(add: &MetricRegistrar<'_>) {
     for spans in span_counters() {
-        add.registered(Ok(spans));
+        add.register(Ok(spans));
     }
-    let started = add.gauge("start_time_seconds", "When the node was started, in seconds since 1970");
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let start = add.gauge("start_time_seconds", "Start of the node, in seconds since 1970");
+    start.set(clock::now().as_ms() / 1_000);
 }
 
 #[cfg(test)]
@@ -302,16 +252,16 @@ mod tests {
     use super::{Metrics, OUTCOMES, Outcome};
 
     #[test]
-    fn what_another_node_compares_is_said_by_that_node() {
+    fn a_node_without_the_reconcile_lease_exports_no_drift() {
         let metrics = Metrics::new();
         metrics.reconciled.remaining("missing", 3);
         assert!(String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{kind=\"missing\"} 3"));
-        metrics.reconciled.is_anothers();
+        metrics.reconciled.clear_drift();
         assert!(!String::from_utf8(metrics.render()).unwrap().contains("openrun_drift{"));
     }
 
     #[test]
-    fn every_outcome_is_counted_under_its_own_word() {
+    fn every_outcome_has_its_own_series() {
         let metrics = Metrics::new();
         metrics.answered(Outcome::Invalid);
         let text = String::from_utf8(metrics.render()).unwrap();

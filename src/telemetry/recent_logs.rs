@@ -1,8 +1,7 @@
-//! The last warnings and errors of this process, for operators who look at the console and not at the log.
+//! Keeps the last warnings and errors of this process, for the console.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
@@ -13,33 +12,32 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::escape;
+use crate::sync::Locked;
 
-/// How many are kept.
-const KEPT: usize = 50;
-/// The most bytes of one.
+const LINES_MAX: usize = 50;
+/// Bytes of a line, without the ellipsis that replaces the rest.
 const TEXT_MAX: usize = 600;
 
-/// The process has one log, and so one list of what went wrong in it.
-static TROUBLES: Mutex<VecDeque<LogLine>> = Mutex::new(VecDeque::new());
+/// Global like the log itself: one per process.
+static RECENT: Locked<VecDeque<LogLine>> = Locked::new(VecDeque::new());
 
-/// A warning or an error as it was logged.
+/// A logged warning or error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When.
     pub at: SystemTime,
-    /// Whether it was an error, and not a warning.
+    /// False for a warning.
     pub is_error: bool,
-    /// What was said, with its fields.
+    /// The message with its fields.
     pub text: String,
 }
 
-/// The last warnings and errors that were logged, the latest first.
+/// The last warnings and errors, the latest first.
 #[must_use]
 pub fn recent_log_lines() -> Vec<LogLine> {
-    TROUBLES.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    RECENT.lock().iter().rev().cloned().collect()
 }
 
-/// What keeps them. Lines of other crates are left to the log: they speak of sockets, not of coupons.
+/// The layer that keeps the lines. Lines of other crates are left out: they are about sockets, not about coupons.
 pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     let own = filter_fn(|metadata| metadata.target().starts_with("openrun"));
     Keep.with_filter(own).with_filter(LevelFilter::WARN)
@@ -49,32 +47,24 @@ struct Keep;
 
 impl<S: Subscriber> Layer<S> for Keep {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
-        keep(LogLine {
-            at: SystemTime::now(),
-            is_error: *event.metadata().level() == Level::ERROR,
-            text: said.text(),
-        });
+        let mut line = LineText::default();
+        event.record(&mut line);
+        let is_error = *event.metadata().level() == Level::ERROR;
+        let mut lines = RECENT.lock();
+        if lines.len() == LINES_MAX {
+            lines.pop_front();
+        }
+        lines.push_back(LogLine { at: SystemTime::now(), is_error, text: line.text() });
     }
 }
 
-fn keep(trouble: LogLine) {
-    let mut recent_logs = TROUBLES.lock().unwrap_or_else(PoisonError::into_inner);
-    if recent_logs.len() == KEPT {
-        recent_logs.pop_front();
-    }
-    recent_logs.push_back(trouble);
-}
-
-/// The message and the fields of a line.
 #[derive(Default)]
-struct Said {
+struct LineText {
     message: String,
     fields: String,
 }
 
-impl Said {
+impl LineText {
     fn text(self) -> String {
         let mut text = escape::text(&(self.message + &self.fields));
         if text.len() > TEXT_MAX {
@@ -86,7 +76,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for LineText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         use fmt::Write as _;
         // Writing to memory cannot fail.
@@ -101,27 +91,24 @@ impl Visit for Said {
 mod tests {
     use tracing_subscriber::prelude::*;
 
-    use super::{KEPT, TEXT_MAX, layer, recent_log_lines};
+    use super::{LINES_MAX, TEXT_MAX, layer, recent_log_lines};
 
     #[test]
-    fn the_last_warnings_and_errors_are_kept_the_latest_first_and_nothing_else() {
+    fn only_the_last_warnings_and_errors_of_openrun_are_kept() {
         let subscriber = tracing_subscriber::registry().with(layer());
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!("everything is well");
             tracing::warn!(target: "lapin", "a socket was closed");
-            for round in 0..KEPT + 3 {
+            for round in 0..LINES_MAX + 3 {
                 tracing::warn!(round, "something is odd");
             }
             tracing::error!(error = "x".repeat(2 * TEXT_MAX), "something broke");
         });
-        let recent_logs = recent_log_lines();
-        assert_eq!(recent_logs.len(), KEPT);
-        assert!(
-            recent_logs[0].is_error && recent_logs[0].text.starts_with("something broke error="),
-            "{recent_logs:?}"
-        );
-        assert!(recent_logs[0].text.len() <= TEXT_MAX + '…'.len_utf8());
-        assert_eq!(recent_logs[1].text, format!("something is odd round={}", KEPT + 2));
-        assert!(recent_logs.iter().skip(1).all(|trouble| trouble.text.starts_with("something is odd")));
+        let lines = recent_log_lines();
+        assert_eq!(lines.len(), LINES_MAX);
+        assert!(lines[0].is_error && lines[0].text.starts_with("something broke error="), "{lines:?}");
+        assert!(lines[0].text.len() <= TEXT_MAX + '…'.len_utf8());
+        assert_eq!(lines[1].text, format!("something is odd round={}", LINES_MAX + 2));
+        assert!(lines.iter().skip(1).all(|line| line.text.starts_with("something is odd")));
     }
 }

@@ -1,4 +1,4 @@
-//! The actors of a node, as operators see them and have them made anew, over HTTP and from the command line.
+//! Listing and restarting actors, over HTTP and from the command line.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::program::{Ended, run};
 
 on_every_engine! {
     every_actor_is_listed_with_its_state,
-    an_actor_is_made_anew_by_its_name_however_it_is_written,
+    an_actor_is_restarted_by_its_name_in_any_encoding,
     operators_do_the_same_from_the_command_line,
 }
 
@@ -17,7 +17,7 @@ async fn listed(api: &Api) -> Vec<Value> {
 }
 
 async fn one(api: &Api, name: &str) -> Value {
-    listed(api).await.into_iter().find(|actor| actor["name"] == name).expect("it is listed")
+    listed(api).await.into_iter().find(|actor| actor["name"] == name).expect("the actor is listed")
 }
 
 async fn every_actor_is_listed_with_its_state(engine: Engine) {
@@ -34,7 +34,7 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
         expected.push("presence");
     }
     expected.extend(["reconciler", "vitals"]);
-    // The Redis of the run has coupons of other tests.
+    // The shared Redis also has coupons of other tests.
     assert_eq!(names.into_iter().filter(|name| !other_coupon(name, &id)).collect::<Vec<_>>(), expected);
     for actor in &actors {
         let name = actor["name"].as_str().expect("a name");
@@ -42,7 +42,7 @@ async fn every_actor_is_listed_with_its_state(engine: Engine) {
         assert_eq!((&actor["state"], &actor["restarts"]), (&json!("running"), &json!(0)), "{actor}");
         assert_eq!((&actor["mailbox_depth"], &actor["last_failure"]), (&json!(0), &json!(null)), "{actor}");
         let since = actor["since"].as_str().expect("a time");
-        assert!(since.len() == 24 && since.ends_with('Z'), "{since} is as RFC 3339 says");
+        assert!(since.len() == 24 && since.ends_with('Z'), "{since} is not in RFC 3339");
         assert_eq!(actor.as_object().map(serde_json::Map::len), Some(7), "{actor}");
     }
 }
@@ -51,7 +51,7 @@ fn other_coupon(name: &str, id: &str) -> bool {
     name.strip_prefix("coupon-event/").is_some_and(|coupon| coupon != id)
 }
 
-async fn an_actor_is_made_anew_by_its_name_however_it_is_written(engine: Engine) {
+async fn an_actor_is_restarted_by_its_name_in_any_encoding(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
     let name = format!("coupon-event/{id}");
@@ -64,12 +64,12 @@ async fn an_actor_is_made_anew_by_its_name_however_it_is_written(engine: Engine)
         assert_eq!(actor["restarts"], restarts, "{actor}");
         api.ask(&id, &format!("m{restarts}")).await.json(201);
     }
-    assert_eq!(one(&api, "gate-keeper").await["restarts"], 0, "nobody else is made anew");
+    assert_eq!(one(&api, "gate-keeper").await["restarts"], 0, "no other actor restarts");
     for unknown in
-        ["nobody", "coupon-event", "coupon-event/nothing-here", "%2F", "a/b/c", "%EC%BF%A0", "*", ".."]
+        ["unknown", "coupon-event", "coupon-event/nothing-here", "%2F", "a/b/c", "%EC%BF%A0", "*", ".."]
     {
         let path = format!("/v1/admin/actors/{unknown}/restart");
-        // A client may resolve the dots by itself.
+        // The HTTP client resolves the dots itself.
         let answer = Answer::to(api.request(Method::POST, &path)).await;
         let code = if unknown == ".." { "no_such_route" } else { "no_such_actor" };
         answer.problem(404, code);
@@ -87,7 +87,7 @@ async fn operators_do_the_same_from_the_command_line(engine: Engine) {
     let name = format!("coupon-event/{id}");
     let printed = |ended: &Ended| -> Value {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
-        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {ended:#?}"))
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("not JSON: {ended:#?}"))
     };
     let list = printed(&actors(&server, &["list", "--json"]).await);
     let list = list.as_array().expect("a list");
@@ -95,8 +95,8 @@ async fn operators_do_the_same_from_the_command_line(engine: Engine) {
     for field in ["name", "kind", "state", "restarts"] {
         assert!(list.iter().all(|actor| !actor[field].is_null()), "{field}: {list:?}");
     }
-    let anew = printed(&actors(&server, &["--json", "restart", &name]).await);
-    assert_eq!((&anew["name"], &anew["restarts"]), (&json!(name), &json!(1)));
+    let restarted = printed(&actors(&server, &["--json", "restart", &name]).await);
+    assert_eq!((&restarted["name"], &restarted["restarts"]), (&json!(name), &json!(1)));
 
     let table = actors(&server, &["list"]).await;
     assert_eq!((table.code, table.stderr.as_str()), (Some(0), ""), "{table:#?}");
@@ -104,7 +104,7 @@ async fn operators_do_the_same_from_the_command_line(engine: Engine) {
     assert!(lines[0].starts_with("NAME") && lines[0].contains("MAILBOX DEPTH"), "{table:#?}");
     assert!(lines.iter().any(|line| line.starts_with(&name) && line.contains("running")), "{table:#?}");
 
-    let unknown = actors(&server, &["restart", "nobody"]).await;
+    let unknown = actors(&server, &["restart", "unknown"]).await;
     assert!(unknown.one_line(1).starts_with("no_such_actor"), "{unknown:#?}");
-    assert_eq!(actors(&server, &["restart"]).await.code, Some(2), "a name is needed");
+    assert_eq!(actors(&server, &["restart"]).await.code, Some(2), "the name is required");
 }

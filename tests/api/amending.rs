@@ -1,19 +1,19 @@
-//! Changing a coupon: what may change, when, and what a refused change leaves as it was.
+//! Changing a coupon: allowed changes, and refused changes without effect.
 
 use serde_json::{Value, json};
 
 use crate::arrange::{Answer, Engine, on_every_engine};
 
 on_every_engine! {
-    before_the_first_issuance_everything_may_change,
-    null_takes_an_end_away,
-    the_total_rises_and_sinks_but_never_below_what_is_issued,
+    all_fields_may_change_before_the_first_issuance,
+    null_removes_an_end,
+    the_total_may_rise_and_fall_but_never_below_the_issued_number,
     terms_are_frozen_once_issuing_has_started,
-    a_closed_coupon_stays_as_it_is,
-    a_change_that_cannot_be_read_changes_nothing,
+    a_closed_coupon_cannot_change,
+    an_unreadable_change_has_no_effect,
 }
 
-async fn before_the_first_issuance_everything_may_change(engine: Engine) {
+async fn all_fields_may_change_before_the_first_issuance(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(5).await;
     let change = json!({
@@ -22,18 +22,18 @@ async fn before_the_first_issuance_everything_may_change(engine: Engine) {
         "valid_until": "2199-01-01T00:00:00.000Z",
     });
     let changed = api.patch(&id, &change).await.json(200);
-    for (name, value) in change.as_object().expect("it is an object") {
+    for (name, value) in change.as_object().expect("an object") {
         assert_eq!(changed[name], *value, "{name}");
     }
     assert_eq!((&changed["state"], &changed["remaining"]), (&json!("not_open"), &json!(9)));
     assert_eq!(api.shown(&id).await, changed);
-    // One thing alone leaves the others, and nothing at all is a change too.
+    // A change of one field leaves the others, and an empty change succeeds.
     let renamed = api.patch(&id, &json!({ "name": "Third" })).await.json(200);
     assert_eq!((&renamed["name"], &renamed["discount"]), (&json!("Third"), &json!("50%")));
     assert_eq!(api.patch(&id, &json!({})).await.json(200), renamed);
 }
 
-async fn null_takes_an_end_away(engine: Engine) {
+async fn null_removes_an_end(engine: Engine) {
     let (_node, api) = engine.node().await;
     let ends = json!({
         "total": 1, "closes_at": "2198-01-01T00:00:00.000Z", "valid_until": "2199-01-01T00:00:00.000Z",
@@ -46,7 +46,7 @@ async fn null_takes_an_end_away(engine: Engine) {
     assert_eq!(api.shown(&id).await, for_ever);
 }
 
-async fn the_total_rises_and_sinks_but_never_below_what_is_issued(engine: Engine) {
+async fn the_total_may_rise_and_fall_but_never_below_the_issued_number(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(2).await;
     api.ask(&id, "kim").await.json(201);
@@ -86,12 +86,12 @@ async fn terms_are_frozen_once_issuing_has_started(engine: Engine) {
     ] {
         api.patch(&id, &change).await.problem(409, "terms_frozen");
     }
-    assert_eq!(api.shown(&id).await, before, "nothing of that was done");
-    // What stays the same is no change.
+    assert_eq!(api.shown(&id).await, before, "no refused change had an effect");
+    // A field with its old value is not a change.
     api.patch(&id, &json!({ "name": before["name"], "total": 4 })).await.json(200);
 }
 
-async fn a_closed_coupon_stays_as_it_is(engine: Engine) {
+async fn a_closed_coupon_cannot_change(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
     let closed = api.call(&id, "close").await.json(200);
@@ -102,7 +102,7 @@ async fn a_closed_coupon_stays_as_it_is(engine: Engine) {
     assert_eq!(api.shown(&id).await, closed);
 }
 
-async fn a_change_that_cannot_be_read_changes_nothing(engine: Engine) {
+async fn an_unreadable_change_has_no_effect(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(3).await;
     let before = api.shown(&id).await;

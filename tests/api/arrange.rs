@@ -1,4 +1,4 @@
-//! What every case begins with: a node on one of the engines, and a client that looks closely at every answer.
+//! A node on one of the engines, and a client that checks every response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::shared::coupon_id;
 
-/// Longer than any answer may take, on a busy machine too.
+/// Limit of every response, for busy machines too.
 const ANSWER_BOUND: Duration = Duration::from_secs(30);
-/// How long a state that must come by itself is waited for.
+/// Limit of every wait for a state.
 pub(crate) const EVENT_BOUND: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The engines that the interface must be the same on.
+/// The engines, which must all have the same interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Embedded,
@@ -28,7 +28,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// A node of one's own, not started yet.
+    /// A private node that is not started yet.
     pub(crate) async fn builder(self) -> NodeBuilder {
         match self {
             Self::Embedded => NodeProcess::embedded(),
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// One of several nodes that share `stack`, not started yet.
+    /// A node on `stack` that is not started yet.
     pub(crate) fn over(self, stack: &Arc<Stack>) -> NodeBuilder {
         match self {
             Self::Embedded => panic!("the embedded engine has one node only"),
@@ -50,12 +50,12 @@ impl Engine {
         }
     }
 
-    /// Whether it needs Redis and RabbitMQ.
+    /// Whether the engine needs Redis and RabbitMQ.
     pub(crate) fn is_on_the_full_stack(self) -> bool {
         matches!(self, Self::RedisLua | Self::RedisLock)
     }
 
-    /// A node of one's own and a client for it.
+    /// Starts a private node and makes a client for it.
     pub(crate) async fn node(self) -> (NodeProcess, Api) {
         started(self.builder().await).await
     }
@@ -68,7 +68,7 @@ pub(crate) async fn started(builder: NodeBuilder) -> (NodeProcess, Api) {
     (node, api)
 }
 
-/// Makes one test a case and engine of `async fn case(engine: Engine)`.
+/// Makes one test for each case (`async fn case(engine: Engine)`) and each of two engines.
 macro_rules! on_both_engines {
     ($($case:ident),+ $(,)?) => {
         crate::arrange::on_engine! { embedded: Embedded: $($case),+ }
@@ -77,7 +77,7 @@ macro_rules! on_both_engines {
 }
 pub(crate) use on_both_engines;
 
-/// The same for all engines there are.
+/// Makes one test for each case and each of the five engines.
 macro_rules! on_every_engine {
     ($($case:ident),+ $(,)?) => {
         crate::arrange::on_both_engines! { $($case),+ }
@@ -88,7 +88,7 @@ macro_rules! on_every_engine {
 }
 pub(crate) use on_every_engine;
 
-/// Makes one test a case of `async fn case(engine: Engine)`, on one engine.
+/// Makes one test for each case on one engine.
 macro_rules! on_engine {
     ($name:ident: $engine:ident: $($case:ident),+ $(,)?) => {
         mod $name {
@@ -113,14 +113,14 @@ impl Api {
         Self::with_headers(node, HeaderMap::new())
     }
 
-    /// One that gives `token` with every call.
+    /// A client that sends `token` with every call.
     pub(crate) fn of_operator(node: &NodeProcess, token: &str) -> Self {
-        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header carries it");
+        let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a valid header");
         Self::with_headers(node, HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
     }
 
     fn with_headers(node: &NodeProcess, headers: HeaderMap) -> Self {
-        // reqwest is built without a provider of its own; a second call finds the first.
+        // reqwest has no crypto provider of its own. Only the first installation succeeds.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder()
             .default_headers(headers)
@@ -128,7 +128,7 @@ impl Api {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .expect("a client can be made");
+            .expect("a client can be built");
         Self { client, base: node.url("") }
     }
 
@@ -153,12 +153,12 @@ impl Api {
         Answer::to(self.request(Method::POST, &format!("/v1/coupons/{coupon}/{call}"))).await
     }
 
-    /// Creates an open coupon of a fresh id.
+    /// Creates an open coupon with a fresh id.
     pub(crate) async fn coupon(&self, total: u32) -> String {
         self.coupon_of(&json!({ "total": total })).await
     }
 
-    /// Creates a coupon of a fresh id with these fields.
+    /// Creates a coupon with a fresh id and these fields.
     pub(crate) async fn coupon_of(&self, fields: &Value) -> String {
         let id = coupon_id();
         let mut body = fields.clone();
@@ -167,29 +167,29 @@ impl Api {
         id
     }
 
-    /// Asks for a coupon.
+    /// Sends an issue request.
     pub(crate) async fn ask(&self, coupon: &str, member: &str) -> Answer {
         self.post(&issuances(coupon), &json!({ "member_id": member })).await
     }
 
-    /// The coupon as it is shown.
+    /// Reads the coupon.
     pub(crate) async fn shown(&self, coupon: &str) -> Value {
         self.get(&format!("/v1/coupons/{coupon}")).await.json(200)
     }
 
-    /// How many are issued. What is shown may be a tenth of a second old, but never older than the last answer.
+    /// The number of issued coupons. It may be a tenth of a second old, but never older than the last response.
     pub(crate) async fn issued(&self, coupon: &str) -> u64 {
         self.shown(coupon).await["issued"].as_u64().expect("issued is a number")
     }
 
-    /// The value of a metric, written as in the text format; 0 if it is not there.
+    /// The value of a metric, named as in the text format; 0 if absent.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         value.unwrap_or(0.0)
     }
 
-    /// Waits until this node turns members away by itself.
+    /// Waits until the gate of this node is halted.
     pub(crate) async fn until_halted(&self, coupon: &str) {
         let gauge = format!("openrun_gate_halted{{coupon=\"{coupon}\"}}");
         until("the gate is halted", EVENT_BOUND, async || self.metric(&gauge).await > 0.5).await;
@@ -197,20 +197,20 @@ impl Api {
 }
 
 /// Waits until `condition` holds.
-pub(crate) async fn until(what: &str, bound: Duration, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(event: &str, bound: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + bound;
     while !condition().await {
-        assert!(Instant::now() < deadline, "{what}: not within {bound:?}");
+        assert!(Instant::now() < deadline, "{event}: not within {bound:?}");
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// Where a coupon is asked for.
+/// The path for issue requests.
 pub(crate) fn issuances(coupon: &str) -> String {
     format!("/v1/coupons/{coupon}/issuances")
 }
 
-/// Where it is looked up what a member holds. Every byte is encoded that could mean anything else.
+/// The path of a member's issuance. All bytes but letters and digits are encoded.
 pub(crate) fn issuance_of(coupon: &str, member: &str) -> String {
     let encoded: String =
         member
@@ -226,7 +226,7 @@ pub(crate) fn issuance_of(coupon: &str, member: &str) -> String {
     format!("/v1/coupons/{coupon}/issuances/{encoded}")
 }
 
-/// An answer, read to its end.
+/// A response with its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -236,7 +236,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Sends the request. Panics unless it is answered.
+    /// Sends the request and reads the response.
     pub(crate) async fn to(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("the node answers");
         let status = response.status().as_u16();
@@ -245,7 +245,7 @@ impl Answer {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let body = response.bytes().await.expect("the answer comes to its end").to_vec();
+        let body = response.bytes().await.expect("a whole response").to_vec();
         Self { status, headers, body }
     }
 
@@ -257,7 +257,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The JSON of an answer that must have this status.
+    /// The JSON body. Panics on another status.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -265,7 +265,7 @@ impl Answer {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
-    /// The problem of an answer that must be one, of this status and code, and complete.
+    /// The problem. Panics unless it is complete and has this status and code.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -283,7 +283,7 @@ impl Answer {
         body
     }
 
-    /// The code of a problem, or "" if it is none.
+    /// The code of a problem, or "" for another response.
     pub(crate) fn code(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["code"].as_str().unwrap_or_default().to_owned()

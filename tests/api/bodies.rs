@@ -1,4 +1,4 @@
-//! Bodies that are no request for a coupon: each is refused as what it is, and nothing is issued.
+//! Invalid bodies of issue requests: each gets the fitting problem, and no coupon is issued.
 
 use reqwest::Method;
 
@@ -9,9 +9,9 @@ use crate::raw::{exchange, head};
 const BODY_MAX: usize = 16 * 1024;
 
 on_both_engines! {
-    what_is_not_exactly_a_request_is_refused,
-    only_what_says_it_is_json_is_read,
-    a_body_over_its_bound_is_refused,
+    an_invalid_body_is_refused,
+    only_a_body_declared_as_json_is_read,
+    a_body_over_the_limit_is_refused,
 }
 
 async fn post(api: &Api, coupon: &str, content_type: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
@@ -23,7 +23,7 @@ async fn post(api: &Api, coupon: &str, content_type: Option<&str>, body: impl In
     .await
 }
 
-async fn what_is_not_exactly_a_request_is_refused(engine: Engine) {
+async fn an_invalid_body_is_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let deep_list = "[".repeat(8_000);
@@ -74,15 +74,15 @@ async fn what_is_not_exactly_a_request_is_refused(engine: Engine) {
         let answer = post(&api, &id, Some("application/json"), body).await;
         assert_eq!(answer.status, 400, "{text}: {}", answer.text());
         answer.problem(400, "invalid_body");
-        assert!(answer.body.len() < 1_000, "an answer does not repeat what was sent: {text}");
+        assert!(answer.body.len() < 1_000, "the response does not repeat the body: {text}");
         assert_eq!(api.issued(&id).await, 0, "{text}");
     }
-    // The same with spaces and escapes is a request.
+    // Spaces and escapes are valid.
     let spaced = b" \r\n{ \"member\\u005fid\" :\t\"k\\u0069m\" }\n";
     assert_eq!(post(&api, &id, Some("application/json"), *spaced).await.json(201)["member_id"], "kim");
 }
 
-async fn only_what_says_it_is_json_is_read(engine: Engine) {
+async fn only_a_body_declared_as_json_is_read(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let body = r#"{"member_id":"kim"}"#;
@@ -109,7 +109,7 @@ async fn only_what_says_it_is_json_is_read(engine: Engine) {
     post(&api, &id, Some("Application/JSON;x=y"), body).await.json(200);
 }
 
-async fn a_body_over_its_bound_is_refused(engine: Engine) {
+async fn a_body_over_the_limit_is_refused(engine: Engine) {
     let (node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let padded = |length: usize| {
@@ -120,12 +120,12 @@ async fn a_body_over_its_bound_is_refused(engine: Engine) {
     for length in [BODY_MAX + 1, BODY_MAX * 2, 1024 * 1024] {
         post(&api, &id, Some("application/json"), padded(length)).await.problem(413, "body_too_large");
     }
-    // Announced is enough: not a byte of it need come.
+    // The announced length is refused before any byte of the body arrives.
     let (json, length) = ("Content-Type: application/json", format!("Content-Length: {}", u64::MAX));
     let announced = head("POST", &issuances(&id), &[json, &length]);
-    let answer = exchange(node.address(), announced).await.expect("it is answered");
+    let answer = exchange(node.address(), announced).await.expect("a response");
     answer.problem(413, "body_too_large");
-    // Chunked it is noticed on the way, be it in many pieces or in one.
+    // A chunked body is refused when it exceeds the limit, in many chunks or in one.
     for (pieces, length) in [(BODY_MAX / 64 + 1, 64), (1, BODY_MAX + 1)] {
         let mut request = head("POST", &issuances(&id), &[json, "Transfer-Encoding: chunked"]).into_bytes();
         for _ in 0..pieces {
@@ -134,7 +134,7 @@ async fn a_body_over_its_bound_is_refused(engine: Engine) {
             request.extend_from_slice(b"\r\n");
         }
         request.extend_from_slice(b"0\r\n\r\n");
-        let answer = exchange(node.address(), request).await.expect("it is answered");
+        let answer = exchange(node.address(), request).await.expect("a response");
         answer.problem(413, "body_too_large");
     }
     assert_eq!(api.issued(&id).await, 0);
@@ -143,5 +143,5 @@ async fn a_body_over_its_bound_is_refused(engine: Engine) {
         "{}5\r\n{{\"mem\r\ne\r\nber_id\":\"lee\"}}\r\n0\r\n\r\n",
         head("POST", &issuances(&id), &[json, "Transfer-Encoding: chunked"])
     );
-    exchange(node.address(), chunked).await.expect("it is answered").json(201);
+    exchange(node.address(), chunked).await.expect("a response").json(201);
 }

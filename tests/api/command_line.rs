@@ -6,33 +6,33 @@ use crate::arrange::{Engine, on_both_engines, started};
 use crate::program::{Ended, run};
 use crate::support::shared::coupon_id;
 
-on_both_engines! { operators_do_everything_from_the_command_line }
+on_both_engines! { all_calls_work_from_the_command_line }
 
 async fn coupons(server: &str, arguments: &[&str]) -> Ended {
     run(&[&["coupons"], arguments].concat(), &[("OPENRUN_SERVER", server)]).await
 }
 
 #[track_caller]
-fn printed(ended: &Ended) -> Value {
+fn json_output(ended: &Ended) -> Value {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("no JSON: {ended:#?}"))
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("not JSON: {ended:#?}"))
 }
 
-async fn operators_do_everything_from_the_command_line(engine: Engine) {
+async fn all_calls_work_from_the_command_line(engine: Engine) {
     let (node, api) = engine.node().await;
     let (server, id) = (node.url(""), coupon_id());
     let create =
         ["create", &id, "--total", "2", "--name", "쿠폰 one", "--discount", "5%", "--description", "fine"];
     let ends =
         ["--closes-at", "2198-01-01T09:00:00+09:00", "--valid-until", "2199-01-01T00:00:00Z", "--json"];
-    let created = printed(&coupons(&server, &[&create[..], &ends[..]].concat()).await);
+    let created = json_output(&coupons(&server, &[&create[..], &ends[..]].concat()).await);
     assert_eq!((&created["name"], &created["total"]), (&json!("쿠폰 one"), &json!(2)));
     assert_eq!(created["closes_at"], "2198-01-01T00:00:00.000Z");
-    assert_eq!(printed(&coupons(&server, &["show", &id, "--json"]).await), created);
-    assert_eq!(printed(&coupons(&server, &["--json", "list"]).await), json!([created]));
+    assert_eq!(json_output(&coupons(&server, &["show", &id, "--json"]).await), created);
+    assert_eq!(json_output(&coupons(&server, &["--json", "list"]).await), json!([created]));
 
     for (call, state) in [("pause", "paused"), ("resume", "open"), ("close", "closed")] {
-        assert_eq!(printed(&coupons(&server, &[call, &id, "--json"]).await)["state"], state);
+        assert_eq!(json_output(&coupons(&server, &[call, &id, "--json"]).await)["state"], state);
         assert_eq!(api.shown(&id).await["state"], state);
     }
     let table = coupons(&server, &["list"]).await;
@@ -42,7 +42,7 @@ async fn operators_do_everything_from_the_command_line(engine: Engine) {
     assert!(lines[0].starts_with("ID") && lines[1].starts_with(id.as_str()), "{table:#?}");
     assert!(lines[1].contains("closed"), "{table:#?}");
 
-    // What the node refuses.
+    // Calls that the node refuses.
     for (arguments, code) in [
         (vec!["resume", &id], "closed"),
         (vec!["show", "nothing-here"], "no_such_coupon"),
@@ -56,17 +56,17 @@ async fn operators_do_everything_from_the_command_line(engine: Engine) {
 }
 
 #[tokio::test]
-async fn a_list_of_many_pages_is_printed_whole() {
+async fn a_list_of_many_pages_is_printed_completely() {
     let (node, api) = Engine::Embedded.node().await;
     for number in 0..502 {
         api.post("/v1/coupons", &json!({ "id": format!("c{number:04}"), "total": 1 })).await.json(201);
     }
-    let listed = printed(&coupons(&node.url(""), &["list", "--json"]).await);
+    let listed = json_output(&coupons(&node.url(""), &["list", "--json"]).await);
     assert_eq!(listed.as_array().map(Vec::len), Some(502));
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_said_in_one_line() {
+async fn an_absent_server_is_reported_in_one_line() {
     let (node, _api) = Engine::Embedded.node().await;
     let wrong_path = node.url("/elsewhere");
     for server in
@@ -74,7 +74,7 @@ async fn a_server_that_is_not_there_is_said_in_one_line() {
     {
         for arguments in [vec!["list"], vec!["show", "x"], vec!["create", "x", "--total", "1"]] {
             let ended = coupons(server, &arguments).await;
-            // A wrong path is refused by the node; everything else is never asked.
+            // The node refuses a wrong path; all other calls never reach it.
             if server == wrong_path {
                 assert!(ended.one_line(1).starts_with("no_such_route"), "{ended:#?}");
             } else {
@@ -99,7 +99,7 @@ async fn the_token_goes_with_the_call_and_is_not_shown() {
     assert_eq!(run(&create, &with(token)).await.code, Some(0));
 }
 
-/// What each command can be told by the environment.
+/// The environment variables of each command.
 const NODE: [&str; 26] = [
     "OPENRUN_ENGINE",
     "OPENRUN_DATA_DIR",
@@ -157,12 +157,12 @@ async fn the_help_of_every_command_names_its_settings() {
         commands.push((vec!["coupons", call], client.clone()));
     }
     for (command, names) in commands {
-        // A secret that is set is not shown.
+        // The help does not show secrets.
         let secret = [("OPENRUN_ADMIN_TOKEN", "a-secret-of-sufficient-length")];
         let help = run(&[&command[..], &["--help"]].concat(), &secret).await;
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{help:#?}");
         for name in names {
-            // The value of a secret is not shown, nor is then the sign before it.
+            // Without the value of a secret, its equals sign is absent as well.
             let shown = [format!("[env: {name}="), format!("[env: {name}]")];
             assert!(shown.iter().any(|shown| help.stdout.contains(shown)), "{command:?} --help lacks {name}");
         }
@@ -176,14 +176,14 @@ async fn the_help_of_every_command_names_its_settings() {
     }
     let version = run(&["--version"], &[]).await;
     assert_eq!(version.stdout, format!("openrun {}\n", env!("CARGO_PKG_VERSION")));
-    assert_eq!(run(&[], &[]).await.code, Some(2), "nothing to do is a mistake");
+    assert_eq!(run(&[], &[]).await.code, Some(2), "a missing subcommand is a usage error");
     assert_eq!(run(&["server"], &[]).await.code, Some(2));
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_told_in_one_line_that_says_where_the_help_is() {
+async fn a_usage_error_is_one_line_that_names_the_help() {
     let create = ["coupons", "create", "x", "--total", "1"];
-    for (arguments, said, help) in [
+    for (arguments, message, help) in [
         (vec!["serve", "--persisters", "-1"], "'-1'", "`openrun serve --help`"),
         (vec!["serve", "extra"], "'extra'", "`openrun serve --help`"),
         (vec!["serve", "--bind", "127.0.0.1:0", "--bind", "127.0.0.1:0"], "--bind", "`openrun serve --help`"),
@@ -199,13 +199,13 @@ async fn what_cannot_be_understood_is_told_in_one_line_that_says_where_the_help_
         (vec!["serve", "--workers", "many"], "'many'", ""),
     ] {
         let line = run(&arguments, &[]).await.one_line(2);
-        assert!(line.contains(said) && line.contains(help), "{arguments:?}: {line}");
+        assert!(line.contains(message) && line.contains(help), "{arguments:?}: {line}");
     }
 }
 
-/// No header carries it, so nobody could ever give it.
+/// No client could ever send such a token.
 #[tokio::test]
-async fn a_token_that_cannot_be_sent_is_refused_by_the_node_and_by_the_command() {
+async fn a_token_that_no_header_can_carry_is_refused_by_node_and_command() {
     for token in [
         "correct-horse\nbattery-staple",
         "correct-horse-battery\u{7f}",
@@ -222,7 +222,7 @@ async fn a_token_that_cannot_be_sent_is_refused_by_the_node_and_by_the_command()
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_says_so_to_whoever_asks_it_for_coupons() {
+async fn the_error_of_a_node_without_the_api_names_the_role() {
     let stack = crate::support::node::Stack::shared().await;
     let worker = crate::support::node::NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "persister");
     let worker = worker.start().await;

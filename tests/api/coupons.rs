@@ -6,16 +6,16 @@ use crate::arrange::{Engine, on_both_engines};
 use crate::support::shared::coupon_id;
 
 on_both_engines! {
-    a_coupon_shows_what_it_was_created_with,
-    what_is_left_out_has_a_default,
-    creating_the_same_again_is_fine_and_another_is_not,
-    times_are_read_in_any_offset,
-    terms_that_cannot_be_are_refused,
-    pages_hold_every_coupon_once_in_order,
-    a_page_is_asked_for_within_bounds,
+    a_coupon_has_the_fields_of_its_creation,
+    absent_fields_have_defaults,
+    creating_the_same_coupon_again_succeeds_and_a_different_one_conflicts,
+    times_may_have_any_offset,
+    invalid_terms_are_refused,
+    pages_have_every_coupon_once_in_order,
+    the_limit_of_a_page_has_bounds,
 }
 
-async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
+async fn a_coupon_has_the_fields_of_its_creation(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let body = json!({
@@ -24,7 +24,7 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
         "valid_until": "2199-06-01T00:00:00.000Z",
     });
     let created = api.post("/v1/coupons", &body).await.json(201);
-    for (name, value) in body.as_object().expect("it is an object") {
+    for (name, value) in body.as_object().expect("an object") {
         assert_eq!(created[name], *value, "{name}");
     }
     for (name, value) in [
@@ -37,14 +37,14 @@ async fn a_coupon_shows_what_it_was_created_with(engine: Engine) {
         assert_eq!(created[name], value, "{name}");
     }
     assert!(created["created_at"].is_string(), "{created}");
-    let names = created.as_object().expect("it is an object").len();
-    assert_eq!(names, 13, "a field more or less than the contract has: {created}");
+    let names = created.as_object().expect("an object").len();
+    assert_eq!(names, 13, "the number of fields differs from the contract: {created}");
     assert_eq!(api.shown(&id).await, created);
     let listed = api.get("/v1/coupons").await.json(200);
     assert_eq!(listed, json!({ "coupons": [created], "next": null }));
 }
 
-async fn what_is_left_out_has_a_default(engine: Engine) {
+async fn absent_fields_have_defaults(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
     let shown = api.shown(&id).await;
@@ -53,10 +53,10 @@ async fn what_is_left_out_has_a_default(engine: Engine) {
     assert_eq!((&shown["closes_at"], &shown["valid_until"]), (&Value::Null, &Value::Null));
     assert_eq!(shown["state"], "open");
     let (opens, created) = (shown["opens_at"].as_str(), shown["created_at"].as_str());
-    assert!(opens.is_some() && opens <= created, "it opens at once: {shown}");
+    assert!(opens.is_some() && opens <= created, "the coupon opens at once: {shown}");
 }
 
-async fn creating_the_same_again_is_fine_and_another_is_not(engine: Engine) {
+async fn creating_the_same_coupon_again_succeeds_and_a_different_one_conflicts(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let body = json!({ "id": id, "total": 3, "discount": "5%" });
@@ -64,7 +64,7 @@ async fn creating_the_same_again_is_fine_and_another_is_not(engine: Engine) {
     api.ask(&id, "kim").await.json(201);
     let again = api.post("/v1/coupons", &body).await.json(200);
     assert_eq!(again["created_at"], first["created_at"]);
-    assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "its issuances are kept");
+    assert_eq!((&again["issued"], &again["remaining"]), (&json!(1), &json!(2)), "the issuances are kept");
     for (name, value) in [
         ("total", json!(4)),
         ("discount", json!("6%")),
@@ -80,7 +80,7 @@ async fn creating_the_same_again_is_fine_and_another_is_not(engine: Engine) {
     assert_eq!(api.shown(&id).await["total"], 3);
 }
 
-async fn times_are_read_in_any_offset(engine: Engine) {
+async fn times_may_have_any_offset(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let at = |opens_at: &str| json!({ "id": id, "total": 1, "opens_at": opens_at });
@@ -98,7 +98,7 @@ async fn times_are_read_in_any_offset(engine: Engine) {
     }
 }
 
-async fn terms_that_cannot_be_are_refused(engine: Engine) {
+async fn invalid_terms_are_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = coupon_id();
     let wrong: [(u16, Value); 25] = [
@@ -141,7 +141,7 @@ async fn terms_that_cannot_be_are_refused(engine: Engine) {
     assert_eq!(api.get("/v1/coupons").await.json(200)["coupons"], json!([]), "nothing was created");
 }
 
-async fn pages_hold_every_coupon_once_in_order(engine: Engine) {
+async fn pages_have_every_coupon_once_in_order(engine: Engine) {
     let (_node, api) = engine.node().await;
     let mut ids = Vec::new();
     for _ in 0..7 {
@@ -164,7 +164,7 @@ async fn pages_hold_every_coupon_once_in_order(engine: Engine) {
     }
 }
 
-async fn a_page_is_asked_for_within_bounds(engine: Engine) {
+async fn the_limit_of_a_page_has_bounds(engine: Engine) {
     let (_node, api) = engine.node().await;
     for query in [
         "limit=0",

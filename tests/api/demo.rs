@@ -1,4 +1,4 @@
-//! `openrun demo`, small.
+//! Small runs of `openrun demo`.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use crate::program::{Ended, run};
 use crate::support::node::Stack;
 
 on_every_engine! {
-    the_promise_holds_and_the_report_says_so,
-    the_promise_holds_when_only_what_is_persisted_is_told,
+    the_promise_holds_and_the_report_states_it,
+    the_promise_holds_with_the_ack_level_persisted,
 }
 
 const RACE: [&str; 7] = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
 
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory can be made")
+    tempfile::tempdir().expect("a temporary directory")
 }
 
 fn text(path: &Path) -> &str {
@@ -25,11 +25,11 @@ fn text(path: &Path) -> &str {
 }
 
 fn entries(path: &Path) -> Vec<String> {
-    let listed = std::fs::read_dir(path).expect("the folder is there");
+    let listed = std::fs::read_dir(path).expect("the folder exists");
     listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// What a demo on this engine is told.
+/// The settings of a demo on this engine.
 fn of(engine: Engine, stack: &Stack) -> Vec<(&'static str, &str)> {
     let on_postgres = |name| vec![("OPENRUN_ENGINE", name), ("OPENRUN_DATABASE_URL", &*stack.database_url)];
     match engine {
@@ -48,7 +48,7 @@ async fn race(report: &Path, settings: &[(&str, &str)]) -> Ended {
     run(&[&RACE[..], &["--report", text(report)]].concat(), settings).await
 }
 
-async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
+async fn the_promise_holds_and_the_report_states_it(engine: Engine) {
     let (folder, temporary) = (folder(), folder());
     let report = folder.path().join("report.json");
     let stack = Stack::shared().await;
@@ -59,7 +59,7 @@ async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
     assert_eq!(entries(temporary.path()), Vec::<String>::new(), "the temporary folder is removed");
 
     let report: Value =
-        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+        serde_json::from_slice(&std::fs::read(&report).expect("the report exists")).expect("JSON");
     assert_eq!(report["verdict"], "holds", "{report}");
     for (name, value) in [
         ("issued", 40),
@@ -79,8 +79,8 @@ async fn the_promise_holds_and_the_report_says_so(engine: Engine) {
     assert!(ended.stdout.contains("oversold") && ended.stdout.contains("duplicates"), "{}", ended.stdout);
 }
 
-/// Everybody is told of what is in the database already; the verdict is read from it.
-async fn the_promise_holds_when_only_what_is_persisted_is_told(engine: Engine) {
+/// With `persisted` every answer is about an existing row.
+async fn the_promise_holds_with_the_ack_level_persisted(engine: Engine) {
     let (folder, stack) = (folder(), Stack::shared().await);
     let settings = of(engine, &stack);
     let report = folder.path().join("report.json");
@@ -88,24 +88,24 @@ async fn the_promise_holds_when_only_what_is_persisted_is_told(engine: Engine) {
     let ended = run(&arguments, &settings).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let report: Value =
-        serde_json::from_slice(&std::fs::read(&report).expect("it is written")).expect("it is JSON");
+        serde_json::from_slice(&std::fs::read(&report).expect("the report exists")).expect("JSON");
     assert_eq!((&report["verdict"], &report["issued"]), (&"holds".into(), &40.into()), "{report}");
 }
 
 #[tokio::test]
-async fn a_data_directory_that_was_asked_for_is_kept() {
+async fn a_given_data_directory_is_kept() {
     let folder = folder();
     let data = folder.path().join("kept");
     let ended = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(data.join("openrun.sqlite").is_file());
-    // A second race in the same place has a coupon of its own.
+    // A second race in the same directory has its own coupon.
     let again = race(&folder.path().join("report.json"), &[("OPENRUN_DATA_DIR", text(&data))]).await;
     assert_eq!(again.code, Some(0), "{again:#?}");
 }
 
 #[tokio::test]
-async fn a_report_that_cannot_be_written_is_noticed_before_the_race() {
+async fn an_unwritable_report_is_an_error_before_the_race() {
     let folder = folder();
     let ended = race(&folder.path().join("nowhere").join("report.json"), &[]).await;
     assert!(ended.one_line(2).contains("report.json"));

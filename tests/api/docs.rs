@@ -1,4 +1,4 @@
-//! The contract that the node hands out, and the page that shows it without the internet.
+//! The OpenAPI document, and the page that shows it without the internet.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::arrange::{Answer, Api, Engine};
 
-/// Every path of the contract, its methods, and whether the call takes a body, names a coupon, and is an operator's.
+/// Every path of the contract with its methods: whether a call has a body, names a coupon, and is an operator's.
 const CONTRACT: [(&str, &str, bool, bool, bool); 26] = [
     ("post", "/v1/coupons", true, false, true),
     ("get", "/v1/coupons", false, false, false),
@@ -57,13 +57,13 @@ async fn the_document_has_every_route_of_the_contract_and_no_other() {
     assert_eq!(served, contract);
 }
 
-/// The page of the contract, and clients that are made from it, take calls of one id for the same.
+/// The page and generated clients take calls with the same id for one call.
 #[tokio::test]
-async fn every_call_of_the_document_has_an_id_of_its_own() {
+async fn every_call_of_the_document_has_its_own_id() {
     let document = document().await;
     let mut seen = BTreeSet::new();
     for (method, path, ..) in CONTRACT {
-        let id = document["paths"][path][method]["operationId"].as_str().expect("there is an id");
+        let id = document["paths"][path][method]["operationId"].as_str().expect("an operation id");
         assert!(seen.insert(id), "{method} {path} has the id of another call: {id}");
     }
 }
@@ -74,7 +74,7 @@ async fn the_document_names_the_problems_of_every_call() {
     for (method, path, has_body, names_coupon, is_operators) in CONTRACT {
         let responses =
             document["paths"][path][method]["responses"].as_object().expect("there are responses");
-        let said: BTreeSet<&str> = responses.keys().map(String::as_str).collect();
+        let documented: BTreeSet<&str> = responses.keys().map(String::as_str).collect();
         let mut expected = BTreeSet::new();
         if has_body {
             expected.extend(["400", "408", "413", "415", "422"]);
@@ -89,7 +89,7 @@ async fn the_document_names_the_problems_of_every_call() {
         if parameters.into_iter().flatten().any(|parameter| parameter["in"] == "query") {
             expected.insert("400");
         }
-        let missing: Vec<_> = expected.difference(&said).collect();
+        let missing: Vec<_> = expected.difference(&documented).collect();
         assert!(missing.is_empty(), "{method} {path} does not say {missing:?}");
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
             let content = &response["content"]["application/problem+json"]["schema"]["$ref"];
@@ -97,8 +97,8 @@ async fn the_document_names_the_problems_of_every_call() {
         }
         let is_probe = ["/livez", "/readyz", "/metrics"].contains(&path);
         for (status, response) in responses {
-            let told = response["headers"]["traceresponse"].is_object();
-            assert_eq!(told, !is_probe, "{method} {path} {status} and its trace");
+            let has_trace = response["headers"]["traceresponse"].is_object();
+            assert_eq!(has_trace, !is_probe, "{method} {path} {status} and its trace");
         }
         let security = &document["paths"][path][method]["security"];
         assert_eq!(security.is_array(), is_operators, "{method} {path}: {security}");
@@ -106,7 +106,7 @@ async fn the_document_names_the_problems_of_every_call() {
 }
 
 #[tokio::test]
-async fn every_reference_of_the_document_leads_somewhere() {
+async fn every_reference_of_the_document_resolves() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
@@ -128,14 +128,14 @@ async fn every_reference_of_the_document_leads_somewhere() {
 }
 
 #[tokio::test]
-async fn the_page_needs_nothing_from_elsewhere() {
+async fn the_page_needs_no_other_site() {
     let (_node, api) = Engine::Embedded.node().await;
     let moved = api.get("/docs").await;
     assert_eq!((moved.status, moved.header("location")), (307, "/docs/"));
     let page = api.get("/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
-    is_guarded(&page);
+    assert_guarded(&page);
     let html = page.text();
     let parts: Vec<&str> = ["src=\"", "href=\""]
         .iter()
@@ -149,12 +149,12 @@ async fn the_page_needs_nothing_from_elsewhere() {
         let part = part.trim_start_matches("./");
         let answer = api.get(&format!("/docs/{part}")).await;
         assert_eq!(answer.status, 200, "{part}");
-        is_guarded(&answer);
+        assert_guarded(&answer);
     }
     let initializer = initializer(&api).await.text();
     assert!(initializer.contains("/openapi.json"), "{initializer}");
     assert!(!initializer.contains("http://") && !initializer.contains("https://"), "{initializer}");
-    // Unless told not to, the page sends the document's address to a validator on the internet.
+    // By default the page would send the document's address to a validator on the internet.
     let spaceless: String = initializer.split_whitespace().collect();
     assert!(
         spaceless.contains(r#""validatorUrl":"none""#) || spaceless.contains("validatorUrl:null"),
@@ -162,12 +162,12 @@ async fn the_page_needs_nothing_from_elsewhere() {
     );
     let missing = api.get("/docs/nothing-here").await;
     assert_eq!(missing.status, 404);
-    is_guarded(&missing);
+    assert_guarded(&missing);
 }
 
-/// No other site may frame it or feed it, and no script but its own runs.
+/// Panics unless the policy forbids frames, foreign content and foreign scripts.
 #[track_caller]
-fn is_guarded(answer: &Answer) {
+fn assert_guarded(answer: &Answer) {
     let policy = answer.header("content-security-policy");
     for part in ["default-src 'none';", "script-src 'self';", "connect-src 'self';", "frame-ancestors 'none'"]
     {

@@ -1,4 +1,4 @@
-//! SIGTERM: what was accepted is answered, and then the node is gone, whoever still holds a connection.
+//! SIGTERM: accepted requests are answered, and then the node exits in spite of open connections.
 
 use std::time::{Duration, Instant};
 
@@ -7,28 +7,28 @@ use crate::raw::{Raw, head};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::services::PrivateRedis;
 
-/// How long the nodes of this file may take to stop.
+/// The shutdown timeout of the nodes in this file.
 const SHUTDOWN_S: u64 = 12;
-/// For a machine that does several things at once.
+/// Allowance for a busy machine.
 const MARGIN: Duration = Duration::from_secs(8);
 const BODY: &str = r#"{"member_id":"kim"}"#;
 const JSON: &str = "Content-Type: application/json";
 
-on_both_engines! { what_is_under_way_is_answered, idle_connections_do_not_hold_it_up }
+on_both_engines! { requests_in_flight_are_answered, idle_connections_do_not_delay_the_stop }
 
 async fn started(engine: Engine) -> (NodeProcess, Api) {
     crate::arrange::started(engine.builder().await.set("OPENRUN_SHUTDOWN_TIMEOUT", SHUTDOWN_S.to_string()))
         .await
 }
 
-/// Waits for the end of a node that was asked to end at `asked`.
-async fn ends_in_time(node: &mut NodeProcess, asked: Instant) {
+/// Waits for the exit of a node that got its signal at `start`.
+async fn assert_stops_in_time(node: &mut NodeProcess, start: Instant) {
     assert_eq!(node.ended().await, Some(0), "{}", node.log());
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(SHUTDOWN_S) + MARGIN, "it took {took:?}:\n{}", node.log());
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(SHUTDOWN_S) + MARGIN, "the stop took {took:?}:\n{}", node.log());
 }
 
-async fn what_is_under_way_is_answered(engine: Engine) {
+async fn requests_in_flight_are_answered(engine: Engine) {
     let (mut node, api) = started(engine).await;
     let id = api.coupon(2).await;
     let mut raw = Raw::connect(node.address()).await;
@@ -36,24 +36,24 @@ async fn what_is_under_way_is_answered(engine: Engine) {
     let headers = [JSON, length.as_str(), "Expect: 100-continue"];
     let request = head("POST", &issuances(&id), &headers).replace("Connection: close\r\n", "");
     assert!(raw.write(request.as_bytes()).await);
-    raw.told_to_go_on().await;
+    raw.until_continue().await;
     assert!(raw.write(&BODY.as_bytes()[..7]).await);
-    let asked = Instant::now();
+    let start = Instant::now();
     node.ask_to_end();
     let log = || node.log();
-    until("it says so", MARGIN, async || log().contains("SIGTERM")).await;
-    assert!(raw.write(&BODY.as_bytes()[7..]).await, "the connection is still there");
-    // The node closes the connection that the client would have kept.
-    let answer = raw.until_closed().await.expect("it is answered");
+    until("the log line", MARGIN, async || log().contains("SIGTERM")).await;
+    assert!(raw.write(&BODY.as_bytes()[7..]).await, "the connection is still open");
+    // The node closes the connection although the client wants to keep it.
+    let answer = raw.until_closed().await.expect("a response");
     assert_eq!(answer.json(201)["member_id"], "kim");
-    ends_in_time(&mut node, asked).await;
+    assert_stops_in_time(&mut node, start).await;
 
     node.restart().await;
     let api = Api::of(&node);
-    assert_eq!(api.ask(&id, "kim").await.json(200), answer.json(201), "it was told the truth");
+    assert_eq!(api.ask(&id, "kim").await.json(200), answer.json(201), "the answer was true");
 }
 
-async fn idle_connections_do_not_hold_it_up(engine: Engine) {
+async fn idle_connections_do_not_delay_the_stop(engine: Engine) {
     let (mut node, api) = started(engine).await;
     let mut idle = Vec::new();
     for _ in 0..10 {
@@ -61,20 +61,20 @@ async fn idle_connections_do_not_hold_it_up(engine: Engine) {
         raw.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         assert_eq!(raw.one_answer().await.status, 200);
         idle.push(raw);
-        // Who has connected and says nothing is idle as well.
+        // A connection without any request is idle as well.
         idle.push(Raw::connect(node.address()).await);
     }
     assert_eq!(api.get("/livez").await.status, 200);
-    let asked = Instant::now();
+    let start = Instant::now();
     node.ask_to_end();
-    ends_in_time(&mut node, asked).await;
+    assert_stops_in_time(&mut node, start).await;
     for raw in idle {
-        assert!(raw.until_closed().await.is_none(), "nobody asked");
+        assert!(raw.until_closed().await.is_none(), "no request was sent");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_members_who_wait_for_redis_are_answered_when_it_is_back() {
+async fn private_waiting_requests_are_answered_when_redis_is_back() {
     let (redis, mut node, api) = with_redis().await;
     let id = api.coupon(9).await;
     api.ask(&id, "first").await.json(201);
@@ -84,17 +84,18 @@ async fn private_members_who_wait_for_redis_are_answered_when_it_is_back() {
         async move { api.ask(&id, "kim").await }
     });
     let metric = "openrun_waiting_members";
-    until("kim waits", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished()).await;
-    let asked = Instant::now();
+    until("a waiting request", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished())
+        .await;
+    let start = Instant::now();
     node.ask_to_end();
     let log = || node.log();
-    until("it says so", MARGIN, async || log().contains("SIGTERM")).await;
+    until("the log line", MARGIN, async || log().contains("SIGTERM")).await;
     redis.resume();
-    let answer = waiting.await.expect("nobody panics");
+    let answer = waiting.await.expect("no panic");
     if answer.status != 201 {
         answer.problem(503, "outcome_unknown");
     }
-    ends_in_time(&mut node, asked).await;
+    assert_stops_in_time(&mut node, start).await;
     node.restart().await;
     let again = Api::of(&node).ask(&id, "kim").await;
     assert!(matches!(again.status, 200 | 201), "{}", again.text());
@@ -104,7 +105,7 @@ async fn private_members_who_wait_for_redis_are_answered_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_a_frozen_redis_does_not_hold_it_up() {
+async fn private_a_frozen_redis_does_not_delay_the_stop() {
     let (redis, mut node, api) = with_redis().await;
     let id = api.coupon(9).await;
     api.ask(&id, "first").await.json(201);
@@ -114,11 +115,12 @@ async fn private_a_frozen_redis_does_not_hold_it_up() {
         async move { api.ask(&id, "kim").await }
     });
     let metric = "openrun_waiting_members";
-    until("kim waits", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished()).await;
-    let asked = Instant::now();
+    until("a waiting request", MARGIN, async || api.metric(metric).await > 0.5 || waiting.is_finished())
+        .await;
+    let start = Instant::now();
     node.ask_to_end();
-    waiting.await.expect("it is answered").problem(503, "outcome_unknown");
-    ends_in_time(&mut node, asked).await;
+    waiting.await.expect("a response").problem(503, "outcome_unknown");
+    assert_stops_in_time(&mut node, start).await;
     redis.resume();
     node.restart().await;
     let again = Api::of(&node).ask(&id, "kim").await;

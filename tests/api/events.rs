@@ -1,4 +1,4 @@
-//! Watching a node live.
+//! The event stream of a node.
 
 use std::time::Duration;
 
@@ -11,52 +11,54 @@ use crate::support::node::Stack;
 use crate::support::strays::publish_issuance;
 
 on_every_engine! {
-    who_watches_hears_how_everything_stands,
+    a_snapshot_has_the_state_of_the_node,
 }
 
 const AT: &str = "/v1/admin/events";
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Longer than any pause between two events, on a busy machine too.
-const HEARD_WITHIN: Duration = Duration::from_secs(30);
+/// Limit of the pause between two events, for busy machines too.
+const EVENT_INTERVAL_MAX: Duration = Duration::from_secs(30);
 
-/// Somebody who watches.
+/// A client of the event stream.
 struct Watcher {
     response: Response,
-    heard: String,
+    received: String,
 }
 
 impl Watcher {
     async fn of(api: &Api) -> Self {
         let response = api.request(Method::GET, AT).send().await.expect("the node answers");
         assert_eq!(response.status(), 200);
-        Self { response, heard: String::new() }
+        Self { response, received: String::new() }
     }
 
-    /// The next block of the stream; `None` at its end.
+    /// The next block of the stream, or `None` at its end.
     async fn block(&mut self) -> Option<String> {
         loop {
-            if let Some((block, rest)) = self.heard.split_once("\n\n") {
+            if let Some((block, rest)) = self.received.split_once("\n\n") {
                 let block = block.to_owned();
-                self.heard = rest.to_owned();
+                self.received = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(HEARD_WITHIN, self.response.chunk()).await.expect("no silence");
-            self.heard += std::str::from_utf8(&chunk.expect("the stream goes on")?).expect("it is text");
+            let chunk = tokio::time::timeout(EVENT_INTERVAL_MAX, self.response.chunk())
+                .await
+                .expect("an event in time");
+            self.received += std::str::from_utf8(&chunk.expect("an open stream")?).expect("text");
         }
     }
 
     async fn snapshot(&mut self) -> Value {
         loop {
-            let block = self.block().await.expect("the stream goes on");
+            let block = self.block().await.expect("an open stream");
             if let Some(data) = block.strip_prefix("event: snapshot\ndata: ") {
-                return serde_json::from_str(data).expect("it is JSON");
+                return serde_json::from_str(data).expect("JSON");
             }
             assert!(block.starts_with(':'), "{block}");
         }
     }
 
-    /// The first snapshot in which the coupon is and has issued so many.
+    /// The first snapshot in which so many of the coupon are issued, and the coupon in it.
     async fn until_issued(&mut self, coupon: &str, issued: u32) -> (Value, Value) {
         let deadline = tokio::time::Instant::now() + EVENT_BOUND;
         loop {
@@ -72,16 +74,16 @@ impl Watcher {
 
 impl Watcher {
     async fn until_dead(&mut self, letters: u64) {
-        until("the dead are counted", EVENT_BOUND, async || {
+        until("the count of dead letters", EVENT_BOUND, async || {
             self.snapshot().await["pipeline"]["dead_letters"] == letters
         })
         .await;
     }
 }
 
-async fn who_watches_hears_how_everything_stands(engine: Engine) {
+async fn a_snapshot_has_the_state_of_the_node(engine: Engine) {
     let (_node, api) = engine.node().await;
-    // The Redis of the run has coupons of other tests: those that still go come first, and then the ids.
+    // The shared Redis also has coupons of other tests. Active coupons come first, ordered by id.
     let id = format!("A{}", api.coupon(1).await);
     api.post("/v1/coupons", &json!({ "id": id, "name": "Drop", "total": 5 })).await.json(201);
     let mut watcher = Watcher::of(&api).await;
@@ -109,8 +111,8 @@ async fn who_watches_hears_how_everything_stands(engine: Engine) {
         "{snapshot}"
     );
     assert!(snapshot["troubles"].is_array(), "{snapshot}");
-    // What has to be asked for comes a little later.
-    until("everybody has been asked", EVENT_BOUND, async || {
+    // Slow values come a little later.
+    until("the slow values", EVENT_BOUND, async || {
         let snapshot = watcher.snapshot().await;
         let pipeline = &snapshot["pipeline"];
         let is_there = engine.is_on_the_full_stack();
@@ -124,7 +126,7 @@ async fn who_watches_hears_how_everything_stands(engine: Engine) {
 }
 
 #[tokio::test]
-async fn as_many_watch_as_may_and_who_leaves_makes_room() {
+async fn the_number_of_listeners_is_limited_and_a_leaving_one_frees_a_slot() {
     let (mut node, api) = Engine::Embedded.node().await;
     let mut watchers = Vec::new();
     for _ in 0..16 {
@@ -135,7 +137,7 @@ async fn as_many_watch_as_may_and_who_leaves_makes_room() {
     }
     api.get(AT).await.problem(503, "unavailable");
     watchers.pop();
-    until("there is room", EVENT_BOUND, async || {
+    until("a free slot", EVENT_BOUND, async || {
         let response = api.request(Method::GET, AT).send().await.expect("the node answers");
         response.status() == 200
     })
@@ -149,12 +151,12 @@ async fn as_many_watch_as_may_and_who_leaves_makes_room() {
         assert_eq!(last, "event: goodbye\ndata: {}");
     }
     assert_eq!(node.ended().await, Some(0));
-    assert!(!node.log().contains("goes on without waiting"), "nobody had to be waited for");
+    assert!(!node.log().contains("shutdown timeout passed"), "the shutdown waited for no stream");
 }
 
-/// Two more than fit into a snapshot, of which one is over and would be the first by its id.
+/// Two coupons more than a snapshot holds; one has ended and would be the first by its id.
 #[tokio::test]
-async fn of_many_coupons_those_that_still_go_are_shown_and_the_others_counted() {
+async fn of_many_coupons_the_active_ones_are_shown_and_the_others_counted() {
     const SHOWN: usize = 200;
     let (_node, api) = Engine::Embedded.node().await;
     let create = async |id: &str| {
@@ -167,7 +169,7 @@ async fn of_many_coupons_those_that_still_go_are_shown_and_the_others_counted() 
     }
     let expected: Vec<String> = (0..SHOWN).map(|number| format!("drop-{number:03}")).collect();
     let mut watcher = Watcher::of(&api).await;
-    until("the one that is over is left out", EVENT_BOUND, async || {
+    until("a snapshot without the ended coupon", EVENT_BOUND, async || {
         let snapshot = watcher.snapshot().await;
         assert_eq!(snapshot["coupons_left_out"], 2, "{snapshot}");
         let coupons = snapshot["coupons"].as_array().expect("a list");
@@ -178,7 +180,7 @@ async fn of_many_coupons_those_that_still_go_are_shown_and_the_others_counted() 
 }
 
 #[tokio::test]
-async fn only_operators_watch_and_no_page_of_another_site() {
+async fn only_operators_may_listen_and_no_page_of_another_site() {
     let (_open, api) = Engine::Embedded.node().await;
     for site in ["cross-site", "same-site"] {
         let call = api.request(Method::GET, AT).header("sec-fetch-site", site);
@@ -195,18 +197,18 @@ async fn only_operators_watch_and_no_page_of_another_site() {
 }
 
 #[tokio::test]
-async fn who_has_been_asked_is_asked_again() {
+async fn slow_values_are_refreshed() {
     let stack = Stack::shared().await;
     let (_node, api) = started(Engine::RedisLua.over(&stack)).await;
     let mut watcher = Watcher::of(&api).await;
     watcher.until_dead(0).await;
-    // Its coupon is nowhere.
+    // The coupon does not exist.
     publish_issuance(&stack, &issuance("late-coupon", 1)).await;
     watcher.until_dead(1).await;
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_is_watched_as_well() {
+async fn a_node_without_the_api_has_events() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "publisher,persister");
     let (_node, api) = started(builder).await;
     let snapshot = Watcher::of(&api).await.snapshot().await;

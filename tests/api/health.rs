@@ -1,4 +1,4 @@
-//! Whether the node lives, whether it is ready, and what it counts.
+//! Liveness, readiness and metrics of a node.
 
 use serde_json::json;
 
@@ -7,11 +7,11 @@ use crate::support::node::{NodeProcess, Stack};
 use crate::support::services::PrivateRedis;
 
 on_every_engine! {
-    a_node_that_serves_is_alive_and_ready,
+    a_serving_node_is_live_and_ready,
     every_answer_is_counted_under_its_outcome,
 }
 
-async fn a_node_that_serves_is_alive_and_ready(engine: Engine) {
+async fn a_serving_node_is_live_and_ready(engine: Engine) {
     let (mut node, api) = engine.node().await;
     for (path, body) in [("/livez", "ok\n"), ("/readyz", "ready\n")] {
         let answer = api.get(path).await;
@@ -35,7 +35,7 @@ async fn every_answer_is_counted_under_its_outcome(engine: Engine) {
         api.coupon(1).await,
         api.coupon_of(&json!({ "total": 1, "opens_at": "2199-01-01T00:00:00Z" })).await,
     );
-    let held = api.coupon(1).await;
+    let paused = api.coupon(1).await;
     for (coupon, member, outcome) in [
         (&id, "kim", "issued"),
         (&id, "kim", "again"),
@@ -49,16 +49,17 @@ async fn every_answer_is_counted_under_its_outcome(engine: Engine) {
         assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
     }
     for (call, outcome) in [("pause", "paused"), ("close", "closed")] {
-        api.call(&held, call).await.json(200);
+        api.call(&paused, call).await.json(200);
         let before = count(outcome).await;
-        api.ask(&held, "kim").await;
+        api.ask(&paused, "kim").await;
         assert_eq!(count(outcome).await - before, 1.0, "{outcome}");
     }
     assert_eq!(api.metric("openrun_issue_seconds_count").await, 8.0);
     assert!(api.metric("openrun_engine_seconds_count").await >= 2.0);
     api.until_halted(&id).await;
     let remaining = format!("openrun_coupons_remaining{{coupon=\"{later}\"}}");
-    until("what is left is measured", EVENT_BOUND, async || api.metric(&remaining).await > 0.5).await;
+    until("the metric of the remaining stock", EVENT_BOUND, async || api.metric(&remaining).await > 0.5)
+        .await;
     if engine.is_on_the_full_stack() {
         for name in ["openrun_published_total", "openrun_persisted_total"] {
             until(name, EVENT_BOUND, async || api.metric(name).await > 0.5).await;
@@ -76,19 +77,19 @@ async fn private_a_node_is_not_ready_while_redis_is_away() {
 
     redis.pause();
     api.get("/readyz").await.problem(503, "unavailable");
-    assert_eq!(api.get("/livez").await.status, 200, "it lives all the same");
+    assert_eq!(api.get("/livez").await.status, 200, "the node is live without Redis");
     redis.resume();
-    until("it is ready again", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
+    until("readiness", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
 
     redis.stop().await;
     api.get("/readyz").await.problem(503, "unavailable");
     assert_eq!(api.get("/livez").await.status, 200);
     redis.restart().await;
-    until("it is ready again", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
+    until("readiness", EVENT_BOUND, async || api.get("/readyz").await.status == 200).await;
 }
 
 #[tokio::test]
-async fn private_operators_are_told_that_redis_is_away() {
+async fn private_operators_get_unavailable_while_redis_is_away() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
@@ -100,7 +101,7 @@ async fn private_operators_are_told_that_redis_is_away() {
     }
     api.patch(&id, &json!({ "total": 9 })).await.problem(503, "unavailable");
     api.post("/v1/coupons", &json!({ "id": "another", "total": 1 })).await.problem(503, "unavailable");
-    until("nothing fresh is left to show", EVENT_BOUND, async || {
+    until("the end of fresh data", EVENT_BOUND, async || {
         let shown = api.get(&format!("/v1/coupons/{id}")).await;
         if shown.status != 200 {
             shown.problem(503, "unavailable");
@@ -111,10 +112,11 @@ async fn private_operators_are_told_that_redis_is_away() {
     let found = api.get(&format!("/v1/coupons/{id}/issuances/kim")).await;
     found.problem(503, "unavailable");
     redis.restart().await;
-    until("members are served again", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 201).await;
-    // What was answered with 503 may be repeated.
+    until("an issuance after the outage", EVENT_BOUND, async || api.ask(&id, "kim").await.status == 201)
+        .await;
+    // A call that was answered 503 may be repeated.
     let again = api.post("/v1/coupons", &json!({ "id": "another", "total": 1 })).await;
     assert!(matches!(again.status, 200 | 201), "{}", again.text());
-    // Its gate may have been closed for a moment, because the engine had not known it for so long.
-    until("members get it", EVENT_BOUND, async || api.ask("another", "kim").await.status == 201).await;
+    // The gate may have been `recovering` for a moment, because the engine did not know the coupon for so long.
+    until("an issuance", EVENT_BOUND, async || api.ask("another", "kim").await.status == 201).await;
 }

@@ -1,4 +1,4 @@
-//! Asking for a coupon, and asking again.
+//! Issue requests and their repetitions.
 
 use std::collections::HashSet;
 
@@ -9,60 +9,60 @@ use crate::arrange::{Engine, issuance_of, on_every_engine};
 
 on_every_engine! {
     a_member_gets_a_coupon_and_keeps_it,
-    sequences_are_dense_and_in_the_order_of_the_answers,
-    a_member_may_hold_one_of_each_coupon,
-    a_crowd_gets_exactly_what_there_is,
-    what_nobody_holds_is_not_found,
+    sequences_are_dense_and_in_the_order_of_answers,
+    a_member_may_hold_several_coupons,
+    a_crowd_gets_exactly_the_total,
+    an_absent_issuance_is_not_found,
 }
 
 async fn a_member_gets_a_coupon_and_keeps_it(engine: Engine) {
     let (mut node, api) = engine.node().await;
     let id = api.coupon(2).await;
-    let won = api.ask(&id, "kim").await.json(201);
-    let names: HashSet<&str> = won.as_object().expect("an object").keys().map(String::as_str).collect();
+    let issued = api.ask(&id, "kim").await.json(201);
+    let names: HashSet<&str> = issued.as_object().expect("an object").keys().map(String::as_str).collect();
     let expected =
         ["coupon_id", "member_id", "sequence", "code", "status", "issued_at", "ack"].into_iter().collect();
     assert_eq!(names, expected);
-    assert_eq!((&won["coupon_id"], &won["member_id"]), (&json!(id), &json!("kim")));
+    assert_eq!((&issued["coupon_id"], &issued["member_id"]), (&json!(id), &json!("kim")));
     assert_eq!(
-        (&won["sequence"], &won["status"], &won["ack"]),
+        (&issued["sequence"], &issued["status"], &issued["ack"]),
         (&json!(1), &json!("UNUSED"), &json!("granted"))
     );
     assert!(
-        openrun::domain::Timestamp::parse(won["issued_at"].as_str().unwrap_or_default()).is_ok(),
-        "{won}"
+        openrun::domain::Timestamp::parse(issued["issued_at"].as_str().unwrap_or_default()).is_ok(),
+        "{issued}"
     );
-    let groups: Vec<&str> = won["code"].as_str().expect("a text").split('-').collect();
+    let groups: Vec<&str> = issued["code"].as_str().expect("a text").split('-').collect();
     let is_code = |group: &&str| {
         group.len() == 5 && group.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
     };
-    assert!(groups.len() == 4 && groups.iter().all(is_code), "{won}");
+    assert!(groups.len() == 4 && groups.iter().all(is_code), "{issued}");
 
     for _ in 0..3 {
-        assert_eq!(api.ask(&id, "kim").await.json(200), won);
+        assert_eq!(api.ask(&id, "kim").await.json(200), issued);
     }
-    assert_eq!(api.get(&issuance_of(&id, "kim")).await.json(200), won);
+    assert_eq!(api.get(&issuance_of(&id, "kim")).await.json(200), issued);
     let shown = api.shown(&id).await;
     assert_eq!(
         (&shown["issued"], &shown["remaining"]),
         (&json!(1), &json!(1)),
-        "a second click takes nothing"
+        "a repeated request issues nothing"
     );
 
-    // Nor does the node's death change anything of it.
+    // The issuance survives the death of the node.
     node.restart().await;
     let api = crate::arrange::Api::of(&node);
-    assert_eq!(api.ask(&id, "kim").await.json(200), won);
+    assert_eq!(api.ask(&id, "kim").await.json(200), issued);
 }
 
-async fn sequences_are_dense_and_in_the_order_of_the_answers(engine: Engine) {
+async fn sequences_are_dense_and_in_the_order_of_answers(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(5).await;
     let mut codes = HashSet::new();
     for number in 1..=5 {
-        let won = api.ask(&id, &format!("member-{number}")).await.json(201);
-        assert_eq!(won["sequence"], number);
-        codes.insert(won["code"].to_string());
+        let issued = api.ask(&id, &format!("member-{number}")).await.json(201);
+        assert_eq!(issued["sequence"], number);
+        codes.insert(issued["code"].to_string());
         assert_eq!(api.shown(&id).await["remaining"], 5 - number);
     }
     assert_eq!(codes.len(), 5);
@@ -70,29 +70,29 @@ async fn sequences_are_dense_and_in_the_order_of_the_answers(engine: Engine) {
     assert_eq!(api.shown(&id).await["state"], "sold_out");
 }
 
-async fn a_member_may_hold_one_of_each_coupon(engine: Engine) {
+async fn a_member_may_hold_several_coupons(engine: Engine) {
     let (_node, api) = engine.node().await;
     let (one, other) = (api.coupon(1).await, api.coupon(1).await);
     let first = api.ask(&one, "kim").await.json(201);
     let second = api.ask(&other, "kim").await.json(201);
-    assert_ne!(first["code"], second["code"], "each coupon has a secret of its own");
+    assert_ne!(first["code"], second["code"], "each coupon has its own secret");
     api.get(&issuance_of(&one, "lee")).await.problem(404, "not_issued");
 }
 
-async fn a_crowd_gets_exactly_what_there_is(engine: Engine) {
+async fn a_crowd_gets_exactly_the_total(engine: Engine) {
     const MEMBERS: usize = 200;
     const TOTAL: u32 = 40;
     let (_node, api) = engine.node().await;
     let id = api.coupon(TOTAL).await;
     let mut crowd = JoinSet::new();
-    // Everybody clicks twice at once.
+    // Each member sends two requests at once.
     for click in 0..MEMBERS * 2 {
         let (api, id) = (api.clone(), id.clone());
         crowd.spawn(async move { api.ask(&id, &format!("member-{}", click % MEMBERS)).await });
     }
     let (mut first, mut again, mut held) = (0, 0, HashSet::<String>::new());
     while let Some(answer) = crowd.join_next().await {
-        let answer = answer.expect("nobody panics");
+        let answer = answer.expect("no panic");
         match answer.status {
             201 => first += 1,
             200 => again += 1,
@@ -101,19 +101,19 @@ async fn a_crowd_gets_exactly_what_there_is(engine: Engine) {
                 continue;
             }
         }
-        let won: Value = answer.json(answer.status);
-        held.insert(won.to_string());
+        let issued: Value = answer.json(answer.status);
+        held.insert(issued.to_string());
     }
     assert_eq!(
         (first, held.len()),
         (TOTAL, TOTAL as usize),
-        "201 is said once for each, and 200 says the same"
+        "each coupon is answered 201 once, and 200 with the same body"
     );
-    assert_eq!(again, TOTAL, "both clicks of a winner win");
+    assert_eq!(again, TOTAL, "both requests of a holder are answered with the coupon");
     assert_eq!(api.issued(&id).await, u64::from(TOTAL));
 }
 
-async fn what_nobody_holds_is_not_found(engine: Engine) {
+async fn an_absent_issuance_is_not_found(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
     api.get(&issuance_of(&id, "kim")).await.problem(404, "not_issued");

@@ -1,4 +1,4 @@
-//! The HTTP interface and the command line, asked of a real process as a client and an operator ask.
+//! The HTTP interface and the command line of a real process, as clients and operators use them.
 
 #[path = "../support/mod.rs"]
 mod support;

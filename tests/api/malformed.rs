@@ -1,4 +1,4 @@
-//! What is no HTTP at all, or HTTP that two readers could take for two different things.
+//! Invalid HTTP, and HTTP that two readers could understand differently.
 
 use crate::arrange::{Engine, issuances};
 use crate::raw::{Raw, exchange, head};
@@ -6,7 +6,7 @@ use crate::raw::{Raw, exchange, head};
 const BODY: &str = r#"{"member_id":"kim"}"#;
 
 #[tokio::test]
-async fn what_is_no_http_is_refused_and_ends_the_connection() {
+async fn invalid_http_is_refused_and_the_connection_closed() {
     let (node, api) = Engine::Embedded.node().await;
     let many_headers: Vec<String> = (0..200).map(|number| format!("X-{number}: y")).collect();
     let many_headers: Vec<&str> = many_headers.iter().map(String::as_str).collect();
@@ -33,7 +33,7 @@ async fn what_is_no_http_is_refused_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_of_two_lengths_is_refused() {
+async fn a_body_with_two_lengths_is_refused() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     let json = "Content-Type: application/json";
@@ -65,7 +65,7 @@ async fn a_body_of_two_lengths_is_refused() {
 }
 
 #[tokio::test]
-async fn requests_sent_ahead_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     let ask = |member: &str| {
@@ -78,15 +78,15 @@ async fn requests_sent_ahead_are_answered_in_order() {
     };
     let mut raw = Raw::connect(node.address()).await;
     raw.write(format!("{}{}{}", ask("a"), ask("b"), head("GET", "/livez", &[])).as_bytes()).await;
-    let text = raw.until_closed().await.expect("it is answered").text();
+    let text = raw.until_closed().await.expect("a response").text();
     let places = ["\"member_id\":\"a\"", "\"member_id\":\"b\"", "ok\n"].map(|part| text.find(part));
     assert!(places[0].is_some() && places.is_sorted() && places[2].is_some(), "{text}");
     assert_eq!(api.issued(&id).await, 2);
 }
 
-/// Ids from a path must be what was written: what is no text would be read as another member's or coupon's name.
+/// Ids in a path must be text: other bytes could be read as the id of another member or coupon.
 #[tokio::test]
-async fn a_path_that_is_no_text_names_nobody() {
+async fn a_path_that_is_not_text_is_refused() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     api.ask(&id, "\u{fffd}").await.json(201);
@@ -105,16 +105,16 @@ async fn a_path_that_is_no_text_names_nobody() {
             ("POST", format!("/v1/admin/lost-numbers/{name}/write-off")),
         ] {
             let answer = exchange(node.address(), head(method, &path, &[])).await;
-            answer.expect("it is answered").problem(400, "invalid_parameter");
+            answer.expect("a response").problem(400, "invalid_parameter");
         }
     }
-    // Not encoded at all it is no HTTP.
+    // Unencoded bytes are invalid HTTP.
     let mut raw = format!("GET /v1/coupons/{id}/issuances/").into_bytes();
     raw.extend(b"\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     if let Some(answer) = exchange(node.address(), raw).await {
         assert!((400..500).contains(&answer.status), "{answer:?}");
     }
-    // What is text is found, whatever it looks like.
+    // Any text is a valid id.
     for (member, path) in [("\u{fffd}", "%EF%BF%BD"), ("%ff", "%25ff"), ("%ff", "%25%66%66")] {
         let found = api.get(&format!("/v1/coupons/{id}/issuances/{path}")).await.json(200);
         assert_eq!(found["member_id"], member);

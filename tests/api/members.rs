@@ -1,4 +1,4 @@
-//! Which ids members may have, and that an id is never anything but an id.
+//! Valid and invalid member ids. An id is never interpreted.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use crate::arrange::{Engine, issuance_of, issuances, on_both_engines};
 use crate::raw::{exchange, head};
 
 on_both_engines! {
-    hostile_ids_are_just_ids,
-    ids_that_look_alike_are_different_members,
-    ids_nobody_can_read_are_refused,
-    a_path_that_is_no_text_is_refused,
+    hostile_ids_are_ordinary_ids,
+    similar_ids_are_different_members,
+    unreadable_ids_are_refused,
+    a_path_that_is_not_text_is_refused,
 }
 
-async fn hostile_ids_are_just_ids(engine: Engine) {
+async fn hostile_ids_are_ordinary_ids(engine: Engine) {
     let (node, api) = engine.node().await;
     let hostile = [
         "a".to_owned(),
@@ -36,21 +36,25 @@ async fn hostile_ids_are_just_ids(engine: Engine) {
         "x".repeat(128),
         "🎫".repeat(128),
     ];
-    let id = api.coupon(u32::try_from(hostile.len()).expect("it is small")).await;
+    let id = api.coupon(u32::try_from(hostile.len()).expect("a small number")).await;
     for (member, sequence) in hostile.iter().zip(1..) {
         let won = api.ask(&id, member).await.json(201);
         assert_eq!((&won["member_id"], &won["sequence"]), (&json!(member), &json!(sequence)), "{member:?}");
-        // Written without a library, which would make of `%2E%2E` a step upwards.
+        // Sent without an HTTP library, which would resolve `%2E%2E`.
         let request = head("GET", &issuance_of(&id, member), &[]);
-        let found = exchange(node.address(), request).await.expect("it is answered");
+        let found = exchange(node.address(), request).await.expect("a response");
         assert_eq!(found.json(200), won, "{member:?}");
     }
     for member in &hostile {
-        assert_eq!(api.ask(&id, member).await.json(200)["member_id"], *member, "after it was sold out");
+        assert_eq!(
+            api.ask(&id, member).await.json(200)["member_id"],
+            *member,
+            "after the coupon was sold out"
+        );
     }
 }
 
-async fn ids_that_look_alike_are_different_members(engine: Engine) {
+async fn similar_ids_are_different_members(engine: Engine) {
     let (_node, api) = engine.node().await;
     let alike = ["kim", "Kim", "kim ", " kim", "k\u{0069}\u{0301}m", "k\u{00ed}m", "kіm"];
     let id = api.coupon(10).await;
@@ -59,7 +63,7 @@ async fn ids_that_look_alike_are_different_members(engine: Engine) {
     }
 }
 
-async fn ids_nobody_can_read_are_refused(engine: Engine) {
+async fn unreadable_ids_are_refused(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(10).await;
     let unreadable = [
@@ -89,7 +93,7 @@ async fn ids_nobody_can_read_are_refused(engine: Engine) {
     }
 }
 
-async fn a_path_that_is_no_text_is_refused(engine: Engine) {
+async fn a_path_that_is_not_text_is_refused(engine: Engine) {
     let (node, api) = engine.node().await;
     let id = api.coupon(1).await;
     for path in [
@@ -99,9 +103,9 @@ async fn a_path_that_is_no_text_is_refused(engine: Engine) {
         "/v1/coupons/%FF".to_owned(),
         "/v1/coupons/%FF/issuances/kim".to_owned(),
     ] {
-        let answer = exchange(node.address(), head("GET", &path, &[])).await.expect("it is answered");
+        let answer = exchange(node.address(), head("GET", &path, &[])).await.expect("a response");
         let code = answer.code();
-        // What is no text may be taken for the sign that stands for that, and then nobody is found.
+        // Bytes that are not text may become the replacement character, and then no member is found.
         let status = if code == "not_issued" { 404 } else { 400 };
         assert!(matches!(code.as_str(), "invalid_parameter" | "not_issued"), "{path}: {}", answer.text());
         answer.problem(status, &code);

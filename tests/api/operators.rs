@@ -1,4 +1,4 @@
-//! Who may make operators' calls.
+//! Access to operators' calls.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Every call that is for operators only and succeeds.
+/// Successful operators' calls of every kind.
 fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
     let at = |method, call: &str| api.request(method, &format!("/v1/coupons{call}"));
     vec![
@@ -26,7 +26,7 @@ fn calls(api: &Api, coupon: &str) -> Vec<RequestBuilder> {
 }
 
 #[tokio::test]
-async fn with_a_token_operators_must_have_it() {
+async fn with_a_token_operators_calls_need_it() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (mut node, api) = started(builder).await;
     let create = api.request(Method::POST, "/v1/coupons").bearer_auth(TOKEN);
@@ -51,8 +51,12 @@ async fn with_a_token_operators_must_have_it() {
         }
     }
     let shown = api.shown("drop").await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Who is no operator does not learn which letters and contradictions there are.
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
+    // Without the token a call does not reveal which letters and conflicts exist.
     for (method, path) in [
         (Method::GET, "dead-letters/x"),
         (Method::DELETE, "dead-letters/x"),
@@ -64,7 +68,7 @@ async fn with_a_token_operators_must_have_it() {
         Answer::to(call).await.problem(401, "unauthorized");
     }
     api.get("/v1/coupons/made-by-a-stranger").await.problem(404, "no_such_coupon");
-    // Members need none, and a foreign page cannot know the token.
+    // Members need no token, and a page of another site cannot know it.
     api.ask("drop", "kim").await.json(201);
     let foreign = api.request(Method::POST, "/v1/coupons/drop/pause").bearer_auth(TOKEN);
     Answer::to(foreign.header("host", "shop.example").header("origin", "https://shop.example"))
@@ -79,7 +83,7 @@ async fn with_a_token_operators_must_have_it() {
 }
 
 #[tokio::test]
-async fn without_a_token_only_this_machine_is_an_operator() {
+async fn without_a_token_only_this_machine_may_make_operators_calls() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -109,7 +113,7 @@ async fn without_a_token_only_this_machine_is_an_operator() {
             Answer::to(call.header(name, value)).await.problem(403, "forbidden");
         }
     }
-    // What is no text is no word of this machine either, and of several words each counts.
+    // A header that is not text does not name this machine, and of several values each counts.
     for (name, values) in [
         ("origin", &["http://shop.ex\u{e4}mple"][..]),
         ("origin", &["http://localhost:8080", "https://example.com"]),
@@ -124,21 +128,25 @@ async fn without_a_token_only_this_machine_is_an_operator() {
         }
     }
     let shown = api.shown(&id).await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // Members come from anywhere.
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
+    // Members may call from anywhere.
     let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances"));
     let member = member.header("host", "example.com").header("origin", "https://example.com");
     Answer::to(member.json(&json!({ "member_id": "kim" }))).await.json(201);
-    // The page of the node itself is its operator's.
+    // The node's own page may make operators' calls.
     let own = api.request(Method::POST, &format!("/v1/coupons/{id}/pause"));
     Answer::to(own.header("host", "localhost:8080").header("origin", "http://localhost:8080"))
         .await
         .json(200);
 }
 
-/// A proxy on this machine calls over loopback, whoever its client is.
+/// A proxy on this machine calls over loopback for any client.
 #[tokio::test]
-async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
+async fn without_a_token_no_proxied_call_is_an_operators() {
     let (_node, api) = Engine::Embedded.node().await;
     let id = api.coupon(2).await;
     for (name, value) in [
@@ -153,7 +161,7 @@ async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
     ] {
         for call in calls(&api, &id) {
             let problem = Answer::to(call.header(name, value)).await.problem(403, "forbidden");
-            let detail = problem["detail"].as_str().expect("there is a detail");
+            let detail = problem["detail"].as_str().expect("a detail");
             assert!(detail.contains("OPENRUN_ADMIN_TOKEN"), "{name}: {detail}");
         }
         let member = api.request(Method::POST, &format!("/v1/coupons/{id}/issuances")).header(name, value);
@@ -161,8 +169,12 @@ async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
         assert!(matches!(answer.status, 200 | 201), "{name}: {}", answer.text());
     }
     let shown = api.shown(&id).await;
-    assert_eq!((&shown["state"], &shown["total"]), (&json!("open"), &json!(2)), "nothing was done");
-    // With a token it does not matter where they come from.
+    assert_eq!(
+        (&shown["state"], &shown["total"]),
+        (&json!("open"), &json!(2)),
+        "no refused call had an effect"
+    );
+    // With a token the origin does not matter.
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
     let create = || api.request(Method::POST, "/v1/coupons").header("x-forwarded-for", "198.51.100.7");
@@ -177,10 +189,10 @@ async fn without_a_token_nobody_is_an_operator_by_way_of_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_refused_body_is_not_even_read() {
+async fn the_body_of_a_refused_call_is_not_read() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
-    // Who is no operator does not learn which bodies or coupons there are.
+    // Without the token a call does not reveal which bodies are valid or which coupons exist.
     for path in ["/v1/coupons", "/v1/coupons/nothing-here/pause", "/v1/coupons/a%20b/close"] {
         let call = api.request(Method::POST, path).body("not json");
         Answer::to(call).await.problem(401, "unauthorized");

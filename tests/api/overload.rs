@@ -1,4 +1,4 @@
-//! More members at once than may wait: exactly so many wait, the others are told at once, and nobody is told a lie.
+//! More members than the queue limit: exactly the limit waits, the others are shed at once, and every answer is true.
 
 use std::collections::BTreeSet;
 
@@ -12,51 +12,51 @@ const WAIT: usize = 8;
 const MEMBERS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_exactly_as_many_wait_as_may() {
+async fn private_exactly_the_limit_of_members_waits() {
     let redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let builder = NodeProcess::redis_lua(&stack).set("OPENRUN_QUEUE_LIMIT", WAIT.to_string());
     let node = builder.set("OPENRUN_REQUEST_TIMEOUT_MS", "20000").start().await;
     let api = Api::of(&node);
-    let id = api.coupon(u32::try_from(MEMBERS).expect("it is small")).await;
+    let id = api.coupon(u32::try_from(MEMBERS).expect("a small number")).await;
     api.ask(&id, "early").await.json(201);
     api.patch(&id, &serde_json::json!({ "total": MEMBERS + 1 })).await.json(200);
 
     redis.pause();
-    let mut asked = crowd(&api, &id);
+    let mut requests = crowd(&api, &id);
     let mut answers = Vec::new();
     while answers.len() < MEMBERS - WAIT {
-        let (member, answer) = asked.join_next().await.expect("more ask").expect("nobody panics");
+        let (member, answer) = requests.join_next().await.expect("another response").expect("no panic");
         answer.problem(503, "overloaded");
         answers.push((member, answer));
     }
-    assert!(asked.try_join_next().is_none(), "those who may wait do");
+    assert!(requests.try_join_next().is_none(), "the rest of the requests waits");
     redis.resume();
-    while let Some(told) = asked.join_next().await {
-        let (member, answer) = told.expect("nobody panics");
+    while let Some(answered) = requests.join_next().await {
+        let (member, answer) = answered.expect("no panic");
         if answer.status != 201 {
             answer.problem(503, "outcome_unknown");
         }
         answers.push((member, answer));
     }
     assert_eq!(answers.len(), MEMBERS);
-    all_get_the_truth(&api, &id, &answers).await;
-    until("nobody waits any more", EVENT_BOUND, async || api.metric("openrun_waiting_members").await < 0.5)
+    assert_all_get_the_truth(&api, &id, &answers).await;
+    until("the end of the waiting", EVENT_BOUND, async || api.metric("openrun_waiting_members").await < 0.5)
         .await;
 }
 
-/// Every member asks at the same time.
+/// Sends the requests of all members at the same time.
 fn crowd(api: &Api, coupon: &str) -> JoinSet<(usize, Answer)> {
-    let mut asked = JoinSet::new();
+    let mut requests = JoinSet::new();
     for member in 0..MEMBERS {
         let (api, coupon) = (api.clone(), coupon.to_owned());
-        asked.spawn(async move { (member, api.ask(&coupon, &format!("member-{member}")).await) });
+        requests.spawn(async move { (member, api.ask(&coupon, &format!("member-{member}")).await) });
     }
-    asked
+    requests
 }
 
-/// There is one for everybody, so everybody who asks again gets it; who has been told of one gets that one.
-async fn all_get_the_truth(api: &Api, coupon: &str, answers: &[(usize, Answer)]) {
+/// There is a coupon for every member, so a repeated request gets it, and an answered member gets the same one.
+async fn assert_all_get_the_truth(api: &Api, coupon: &str, answers: &[(usize, Answer)]) {
     let mut sequences = BTreeSet::new();
     for (member, first) in answers {
         let mut last = first.clone();
@@ -65,14 +65,14 @@ async fn all_get_the_truth(api: &Api, coupon: &str, answers: &[(usize, Answer)])
             matches!(last.status, 200 | 201)
         })
         .await;
-        let held = last.json(last.status);
+        let issuance = last.json(last.status);
         if first.status == 201 {
-            assert_eq!((last.status, &first.json(201)), (200, &held), "it was told of this one");
+            assert_eq!((last.status, &first.json(201)), (200, &issuance), "the member keeps the coupon");
         }
         if first.code() == "overloaded" {
-            assert_eq!(last.status, 201, "nothing had been decided for member-{member}");
+            assert_eq!(last.status, 201, "member-{member} had no coupon yet");
         }
-        sequences.insert(held["sequence"].as_u64().expect("a number"));
+        sequences.insert(issuance["sequence"].as_u64().expect("a number"));
     }
     assert_eq!(sequences.len(), MEMBERS);
     assert_eq!(api.issued(coupon).await as usize, MEMBERS + 1);

@@ -1,4 +1,4 @@
-//! The pages: the console and the one for members.
+//! The console and the members' page.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::arrange::{Answer, Api, Engine, started};
 const TOKEN: &str = "correct-horse-battery-staple";
 
 #[tokio::test]
-async fn the_pages_hold_no_data_and_let_nothing_in_from_elsewhere() {
+async fn the_pages_contain_no_data_and_allow_no_other_site() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_ADMIN_TOKEN", TOKEN);
     let (_node, api) = started(builder).await;
     let create = api.request(Method::POST, "/v1/coupons").bearer_auth(TOKEN);
@@ -16,7 +16,7 @@ async fn the_pages_hold_no_data_and_let_nothing_in_from_elsewhere() {
     for path in ["/console", "/try/secret-drop", "/try/nothing-here"] {
         let page = api.get(path).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
-        is_guarded(&page);
+        assert_guarded(&page);
         let html = page.text();
         assert!(!html.contains("secret-drop") && !html.contains("nothing-here"), "{html}");
         assert!(!html.contains("://") && !html.contains("<style") && !html.contains(" style="), "{html}");
@@ -25,7 +25,7 @@ async fn the_pages_hold_no_data_and_let_nothing_in_from_elsewhere() {
             html.matches("<script type=\"module\" src=\"/assets/").count()
         );
         for part in html.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            is_kept(&api, part).await;
+            assert_cached(&api, part).await;
         }
     }
     let korean = api.request(Method::GET, "/console").header("accept-language", "ko-KR,ko;q=0.9");
@@ -37,7 +37,7 @@ async fn the_pages_hold_no_data_and_let_nothing_in_from_elsewhere() {
     }
 }
 
-fn is_guarded(answer: &Answer) {
+fn assert_guarded(answer: &Answer) {
     let policy = answer.header("content-security-policy");
     let parts: Vec<_> = policy.split(';').map(str::trim).collect();
     for part in [
@@ -58,23 +58,23 @@ fn is_guarded(answer: &Answer) {
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
 }
 
-/// An asset, and every script that it needs: there, guarded, and not sent twice.
-async fn is_kept(api: &Api, name: &str) {
+/// Panics unless the asset and all its scripts exist, are guarded, and are not sent twice to a caching client.
+async fn assert_cached(api: &Api, name: &str) {
     let path = format!("/assets/{name}");
     let first = api.get(&path).await;
     assert_eq!(first.status, 200, "{name}");
-    is_guarded(&first);
+    assert_guarded(&first);
     let again = api.request(Method::GET, &path).header("if-none-match", first.header("etag"));
     assert_eq!(Answer::to(again).await.status, 304, "{name}");
     let text = first.text();
     let needed = text.split("from \"/assets/").skip(1).filter_map(|rest| rest.split('"').next());
     for needed in needed {
-        Box::pin(is_kept(api, needed)).await;
+        Box::pin(assert_cached(api, needed)).await;
     }
 }
 
 #[tokio::test]
-async fn a_node_without_the_api_has_the_console_alone() {
+async fn a_node_without_the_api_has_only_the_console() {
     let builder = Engine::RedisLua.builder().await.set("OPENRUN_ROLES", "publisher,persister");
     let (_node, api) = started(builder).await;
     assert_eq!(api.get("/console").await.status, 200);

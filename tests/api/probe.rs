@@ -1,4 +1,4 @@
-//! `openrun probe`, by which a container's health is checked.
+//! `openrun probe`, the health check of containers.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,7 @@ use crate::support::ports::free_port;
 use crate::support::services::PrivateRedis;
 
 #[tokio::test]
-async fn a_node_that_is_ready_is_found_by_its_own_environment_or_by_url() {
+async fn a_ready_node_is_found_by_its_environment_or_by_url() {
     let node = NodeProcess::embedded().start().await;
     let bind = format!("0.0.0.0:{}", node.address().port());
     let own = run(&["probe"], &[("OPENRUN_BIND", &bind)]).await;
@@ -17,30 +17,30 @@ async fn a_node_that_is_ready_is_found_by_its_own_environment_or_by_url() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_node_that_is_not_ready_is_told_from_one_that_is_not_there() {
+async fn private_an_unready_node_and_an_absent_node_are_told_apart() {
     let mut redis = PrivateRedis::start().await;
     let node = NodeProcess::redis_lua(&Stack::with_redis(&redis.url()).await).start().await;
     redis.kill();
     let line = run(&["probe", &node.url("/readyz")], &[]).await.one_line(1);
     assert!(line.contains("answers 503") && line.contains("unavailable"), "{line}");
-    assert_eq!(run(&["probe", &node.url("/livez")], &[]).await.code, Some(0), "it lives all the same");
+    assert_eq!(run(&["probe", &node.url("/livez")], &[]).await.code, Some(0), "the node is live");
 
-    let nobody = format!("127.0.0.1:{}", free_port());
-    let line = run(&["probe"], &[("OPENRUN_BIND", &nobody)]).await.one_line(1);
+    let unused_address = format!("127.0.0.1:{}", free_port());
+    let line = run(&["probe"], &[("OPENRUN_BIND", &unused_address)]).await.one_line(1);
     assert!(line.contains("cannot be reached"), "{line}");
 }
 
 #[tokio::test]
-async fn silence_is_not_waited_for() {
-    // Connections are taken, and nobody answers.
+async fn a_silent_server_is_not_waited_for() {
+    // The listener accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let bind = silent.local_addr().expect("it is bound").to_string();
+    let bind = silent.local_addr().expect("an address").to_string();
     let line = run(&["probe", "--bind", &bind, "--timeout-ms", "200"], &[]).await.one_line(1);
     assert!(line.contains("in time"), "{line}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_a_mistake() {
+async fn an_invalid_url_is_a_usage_error() {
     for arguments in [&["probe", "ftp://here"][..], &["probe", "readyz"], &["probe", "--bind", "127.0.0.1:0"]]
     {
         run(arguments, &[]).await.one_line(2);

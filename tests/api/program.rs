@@ -1,4 +1,4 @@
-//! The program run to its end, as somebody at a terminal runs it.
+//! Runs the program to its end, as in a terminal.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::time::timeout;
 pub(crate) use crate::support::ended::Ended;
 use crate::support::node::openrun;
 
-/// How long any command that must end by itself may take.
+/// Limit of the run of a command.
 const END_BOUND: Duration = Duration::from_secs(60);
 
 impl Ended {
-    /// The one line on standard error that is none of the log. The log is written as JSON.
+    /// The only line on standard error that is not a log line. Log lines are JSON.
     #[track_caller]
     pub(crate) fn one_line(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -45,6 +45,6 @@ pub(crate) async fn ended(mut command: Command) -> Ended {
         Command::new("kill").args(["-KILL", &id.to_string()]).status().expect("kill starts");
         panic!("{command:?} still runs after {END_BOUND:?}");
     };
-    let output = output.expect("nothing panics").expect("the program can be waited for");
+    let output = output.expect("no panic").expect("the program can be waited for");
     output.into()
 }

@@ -1,4 +1,4 @@
-//! Limits by address and by member. Buckets get a token an hour, so that no test depends on how fast it runs.
+//! Limits by address and by member. Buckets get one token an hour, so that no test depends on its speed.
 
 use reqwest::Method;
 use serde_json::json;
@@ -11,12 +11,12 @@ const HERE: &str = "198.51.100.7";
 const ELSEWHERE: &str = "198.51.100.8";
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// A node with these limits that believes whoever connects: tests stand where a proxy would.
+/// A node with these limits that trusts all addresses as proxies: the tests act as proxy.
 async fn node(limits: &str) -> (NodeProcess, Api) {
     behind_proxies(limited(limits).await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")).await
 }
 
-/// Behind a proxy a node wants a token, and it is the operator who makes the coupons here.
+/// Trusted proxies require a token, so the client of the test has one.
 async fn behind_proxies(builder: NodeBuilder) -> (NodeProcess, Api) {
     let node = builder.set("OPENRUN_ADMIN_TOKEN", TOKEN).start().await;
     let api = Api::of_operator(&node, TOKEN);
@@ -27,7 +27,7 @@ async fn limited(limits: &str) -> NodeBuilder {
     Engine::Embedded.builder().await.set("OPENRUN_RATE_LIMIT", limits)
 }
 
-/// Asks for a coupon on behalf of somebody at `address`, or at the end of a chain of proxies.
+/// Sends an issue request for a client at `address`, which may be a chain of addresses.
 async fn ask(api: &Api, coupon: &str, member: &str, address: &str) -> Answer {
     let request = api.request(Method::POST, &issuances(coupon)).json(&json!({ "member_id": member }));
     Answer::to(request.header("x-forwarded-for", address)).await
@@ -37,12 +37,12 @@ async fn get(api: &Api, path: &str, address: &str) -> Answer {
     Answer::to(api.request(Method::GET, path).header("x-forwarded-for", address)).await
 }
 
-/// The refusal, which must say all of it.
+/// Panics unless the response is a complete 429 of these policies.
 #[track_caller]
-fn refused(answer: &Answer, by: &str, policies: &str) {
+fn assert_limited(answer: &Answer, by: &str, policies: &str) {
     let problem = answer.problem(429, "rate_limited");
     assert_eq!(problem["title"], "Too many requests");
-    assert_eq!(problem["detail"], "too many requests at once; nothing was decided, ask again");
+    assert_eq!(problem["detail"], "too many requests at once; nothing was decided, try again");
     let wait = answer.header("retry-after");
     assert!((3_000..=3_600).contains(&wait.parse().unwrap_or(0)), "{answer:?}");
     assert_eq!(answer.header("ratelimit"), format!("\"{by}\";r=0;t={wait}"));
@@ -50,13 +50,13 @@ fn refused(answer: &Answer, by: &str, policies: &str) {
 }
 
 #[track_caller]
-fn untold(answer: &Answer) {
+fn assert_no_headers(answer: &Answer) {
     assert!(!answer.headers.contains_key("ratelimit"), "{answer:?}");
     assert!(!answer.headers.contains_key("ratelimit-policy"), "{answer:?}");
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_tokens() {
+async fn an_address_has_a_bucket() {
     let (_node, api) = node("address=1/h:3").await;
     let id = api.coupon(10).await;
     let policies = "\"address\";q=3;w=10800";
@@ -66,16 +66,16 @@ async fn an_address_has_so_many_tokens() {
         assert_eq!(answer.header("ratelimit"), format!("\"address\";r={left}"));
         assert_eq!(answer.header("ratelimit-policy"), policies);
     }
-    refused(&ask(&api, &id, "member-4", HERE).await, "address", policies);
-    assert_eq!(api.issued(&id).await, 3, "nothing was decided");
+    assert_limited(&ask(&api, &id, "member-4", HERE).await, "address", policies);
+    assert_eq!(api.issued(&id).await, 3, "no refused request was decided");
     ask(&api, &id, "member-4", ELSEWHERE).await.json(201);
-    refused(&get(&api, &format!("/v1/coupons/{id}"), HERE).await, "address", policies);
+    assert_limited(&get(&api, &format!("/v1/coupons/{id}"), HERE).await, "address", policies);
     assert!((api.metric("openrun_issue_requests_total{outcome=\"rate_limited\"}").await - 1.0).abs() < 0.1);
     assert!((api.metric("openrun_rate_limited_total{by=\"address\"}").await - 2.0).abs() < 0.1);
 }
 
 #[tokio::test]
-async fn a_member_has_so_many_tokens_and_takes_nobody_elses() {
+async fn a_member_has_a_bucket_and_uses_no_tokens_of_others() {
     let (_node, api) = node("address=1/h:5,member=1/h:2").await;
     let id = api.coupon(10).await;
     let policies = "\"member\";q=2;w=7200, \"address\";q=5;w=18000";
@@ -85,19 +85,19 @@ async fn a_member_has_so_many_tokens_and_takes_nobody_elses() {
     assert_eq!(first.header("ratelimit-policy"), policies);
     get(&api, &issuance_of(&id, "kim"), HERE).await.json(200);
     for _ in 0..20 {
-        refused(&ask(&api, &id, "kim", HERE).await, "member", policies);
+        assert_limited(&ask(&api, &id, "kim", HERE).await, "member", policies);
     }
-    refused(&get(&api, &issuance_of(&id, "kim"), HERE).await, "member", policies);
-    // Hammering has taken nothing from the others at that address, nor from the name elsewhere.
+    assert_limited(&get(&api, &issuance_of(&id, "kim"), HERE).await, "member", policies);
+    // The member used no tokens of others at that address, nor of the same id at another address.
     for member in ["lee", "park", "choi"] {
         ask(&api, &id, member, HERE).await.json(201);
     }
-    refused(&ask(&api, &id, "jung", HERE).await, "address", policies);
+    assert_limited(&ask(&api, &id, "jung", HERE).await, "address", policies);
     ask(&api, &id, "kim", ELSEWHERE).await.json(200);
 }
 
 #[tokio::test]
-async fn what_the_gate_says_by_itself_is_free() {
+async fn answers_of_the_gate_are_free() {
     let (_node, api) = node("address=1/h:3,member=1/h:3").await;
     let id = api.coupon(1).await;
     ask(&api, &id, "kim", HERE).await.json(201);
@@ -105,9 +105,9 @@ async fn what_the_gate_says_by_itself_is_free() {
     for _ in 0..20 {
         let answer = ask(&api, &id, "lee", HERE).await;
         answer.problem(409, "sold_out");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
-    // Who holds a coupon is asked about, which is not.
+    // A possible holder is a question to the engine, which takes a token.
     ask(&api, &id, "kim", HERE).await.json(200);
     ask(&api, &id, "kim", HERE).await.json(200);
     ask(&api, &id, "kim", HERE).await.problem(429, "rate_limited");
@@ -115,31 +115,31 @@ async fn what_the_gate_says_by_itself_is_free() {
 }
 
 #[tokio::test]
-async fn a_coupon_that_nobody_knows_is_not_looked_for_as_often_as_one_likes() {
+async fn searching_for_an_unknown_coupon_takes_a_token() {
     let (_node, api) = node("address=1/h:2").await;
     ask(&api, "none", "kim", HERE).await.problem(404, "no_such_coupon");
     get(&api, "/v1/coupons/none", HERE).await.problem(404, "no_such_coupon");
     ask(&api, "none", "kim", HERE).await.problem(429, "rate_limited");
     get(&api, "/v1/coupons", HERE).await.problem(429, "rate_limited");
-    // What probes and operators need is never refused.
+    // Probes and operators' calls are never limited.
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json"] {
         assert_eq!(get(&api, path, HERE).await.status, 200, "{path}");
     }
 }
 
 #[tokio::test]
-async fn without_limits_nobody_is_refused_or_told_of_any() {
+async fn without_limits_no_request_is_refused_and_no_header_sent() {
     let (_node, api) = node("off").await;
     let id = api.coupon(1).await;
     for _ in 0..50 {
         let answer = ask(&api, &id, "kim", HERE).await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
 }
 
 #[tokio::test]
-async fn by_default_a_member_has_ten_clicks_and_this_machine_as_many_as_it_likes() {
+async fn by_default_a_member_has_ten_requests_and_loopback_is_exempt() {
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "127.0.0.1");
     let (_node, api) = behind_proxies(builder).await;
     let id = api.coupon(2).await;
@@ -150,12 +150,12 @@ async fn by_default_a_member_has_ten_clicks_and_this_machine_as_many_as_it_likes
     for _ in 0..50 {
         let answer = api.ask(&id, "lee").await;
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-        untold(&answer);
+        assert_no_headers(&answer);
     }
 }
 
 #[tokio::test]
-async fn whoever_is_not_trusted_is_not_believed() {
+async fn headers_of_untrusted_clients_are_ignored() {
     let (node, api) = started(limited("address=1/h:3,loopback=limited").await).await;
     let id = api.coupon(10).await;
     for number in 1..=3 {
@@ -163,19 +163,19 @@ async fn whoever_is_not_trusted_is_not_believed() {
         let answer = ask(&api, &id, &format!("member-{number}"), &address).await;
         answer.json(201);
     }
-    assert!(!node.log().contains("OPENRUN_TRUSTED_PROXIES"), "nobody has been refused");
+    assert!(!node.log().contains("OPENRUN_TRUSTED_PROXIES"), "no request was refused");
     for number in 4..=6 {
         let address = format!("198.51.100.{number}");
         ask(&api, &id, "lee", &address).await.problem(429, "rate_limited");
     }
     let forwarded = api.request(Method::GET, "/v1/coupons").header("forwarded", "for=203.0.113.1");
     Answer::to(forwarded).await.problem(429, "rate_limited");
-    assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "it is said once");
+    assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "one warning");
 }
 
-/// Whatever connects from this machine and forwards is a proxy, and its clients are strangers.
+/// A forwarding connection from this machine is an undeclared proxy, and its clients are limited.
 #[tokio::test]
-async fn this_machine_is_limited_when_it_forwards_for_others() {
+async fn loopback_is_limited_when_it_forwards() {
     for (name, value) in [
         ("x-forwarded-for", HERE),
         ("forwarded", "for=198.51.100.7"),
@@ -190,25 +190,25 @@ async fn this_machine_is_limited_when_it_forwards_for_others() {
             Answer::to(request.header(name, value)).await
         };
         ask("kim").await.json(201);
-        refused(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
+        assert_limited(&ask("kim").await, "member", "\"member\";q=1;w=3600, \"address\";q=2;w=7200");
         ask("lee").await.json(201);
         assert!(
             !node.log().contains("OPENRUN_TRUSTED_PROXIES"),
-            "{name}: nobody was refused for another's sake"
+            "{name}: the clients of the proxy share no bucket"
         );
         for member in ["park", "choi"] {
             ask(member).await.problem(429, "rate_limited");
         }
-        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: it is said once");
-        // Whoever asks from this machine for themselves is as free as before.
+        assert_eq!(node.log().matches("OPENRUN_TRUSTED_PROXIES").count(), 1, "{name}: one warning");
+        // Direct requests from this machine stay exempt.
         for _ in 0..5 {
-            untold(&api.ask(&id, "kim").await);
+            assert_no_headers(&api.ask(&id, "kim").await);
         }
     }
 }
 
 #[tokio::test]
-async fn of_a_chain_the_last_stranger_counts() {
+async fn the_last_untrusted_address_of_a_chain_counts() {
     let (_node, api) = node("address=1/h:2").await;
     let id = api.coupon(10).await;
     for (number, forged) in ["1.2.3.4, ", "10.1.1.1, ", "127.0.0.1, ", "nonsense, "].iter().enumerate() {
@@ -221,7 +221,7 @@ async fn of_a_chain_the_last_stranger_counts() {
         .await
         .problem(429, "rate_limited");
     Answer::to(listed("for=198.51.100.9")).await.json(200);
-    // Who passes on both and means different ones is not believed in either, nor taken for this machine.
+    // Two headers that contradict each other are both ignored, and the request is not exempt as loopback.
     let both = || listed("for=198.51.100.20").header("x-forwarded-for", "198.51.100.21");
     Answer::to(both()).await.json(200);
     Answer::to(both()).await.json(200);
@@ -229,7 +229,7 @@ async fn of_a_chain_the_last_stranger_counts() {
 }
 
 #[tokio::test]
-async fn a_network_of_ipv6_is_one_address() {
+async fn an_ipv6_network_counts_as_one_address() {
     let (_node, api) = node("address=1/h:2").await;
     let id = api.coupon(10).await;
     ask(&api, &id, "kim", "2001:db8:1:2::1").await.json(201);
@@ -241,9 +241,9 @@ async fn a_network_of_ipv6_is_one_address() {
     ask(&api, &id, "song", HERE).await.problem(429, "rate_limited");
 }
 
-/// A bucket is only forgotten once it is full again, or for want of a place.
+/// A bucket is dropped only if it is full again or if the table is full.
 #[tokio::test]
-async fn a_flood_of_strangers_gives_nobody_new_tokens() {
+async fn a_flood_of_addresses_gives_no_new_tokens() {
     let (_node, api) = node("address=1000000/s:1000000,member=1/h:1").await;
     let id = api.coupon(1).await;
     ask(&api, &id, "kim", HERE).await.json(201);
@@ -255,7 +255,7 @@ async fn a_flood_of_strangers_gives_nobody_new_tokens() {
 }
 
 #[tokio::test]
-async fn limits_and_proxies_that_are_none_are_refused_in_one_line() {
+async fn invalid_limits_and_proxies_are_refused_in_one_line() {
     for (name, value) in [
         ("OPENRUN_RATE_LIMIT", "on"),
         ("OPENRUN_RATE_LIMIT", "address=0/s"),

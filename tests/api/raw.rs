@@ -1,4 +1,4 @@
-//! A client that may write anything at all, at any pace.
+//! A client that can send any bytes at any pace.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::arrange::Answer;
 
-/// How long the node may take to answer and to close, its own bounds on slow clients included.
+/// Limit for an answer and for closing, above the node's own limits for slow clients.
 const CLOSE_BOUND: Duration = Duration::from_secs(30);
 
 /// One connection.
@@ -23,22 +23,22 @@ impl Raw {
         Self { stream: TcpStream::connect(address).await.expect("the node accepts connections") }
     }
 
-    /// Writes, and says whether the node still takes it.
+    /// Writes the bytes. Returns whether the connection is still open.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok()
     }
 
-    /// Reads until the node closes the connection, which it must do. Gives the answer, if there was one.
+    /// Reads until the node closes the connection. Returns the response, if there is one.
     pub(crate) async fn until_closed(mut self) -> Option<Answer> {
         let mut bytes = Vec::new();
         let end = timeout(CLOSE_BOUND, self.stream.read_to_end(&mut bytes)).await;
-        // A connection that is torn down has ended as well.
+        // A reset closes the connection as well.
         assert!(end.is_ok(), "the node keeps the connection: {:?}", String::from_utf8_lossy(&bytes));
         parse(&bytes)
     }
 
-    /// Reads the interim answer to `Expect: 100-continue`: the node has the head of the request and waits for its body.
-    pub(crate) async fn told_to_go_on(&mut self) {
+    /// Waits for the interim response to `Expect: 100-continue`, which the node sends when it waits for the body.
+    pub(crate) async fn until_continue(&mut self) {
         const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         let mut interim = [0; GO_ON.len()];
         let read = timeout(CLOSE_BOUND, self.stream.read_exact(&mut interim)).await;
@@ -46,7 +46,7 @@ impl Raw {
         assert_eq!(interim, GO_ON, "{:?}", String::from_utf8_lossy(&interim));
     }
 
-    /// Reads one answer of a connection that stays open.
+    /// Reads one response of a connection that stays open.
     pub(crate) async fn one_answer(&mut self) -> Answer {
         let mut bytes = Vec::new();
         let complete = async {
@@ -66,14 +66,14 @@ impl Raw {
     }
 }
 
-/// Sends one request on a connection of its own, which the node closes after its answer.
+/// Sends one request on a new connection, which the node closes after the response.
 pub(crate) async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Option<Answer> {
     let mut raw = Raw::connect(address).await;
     raw.write(request.as_ref()).await;
     raw.until_closed().await
 }
 
-/// The head of a request that closes its connection, up to the empty line.
+/// The head of a request with `Connection: close`, up to the empty line.
 pub(crate) fn head(method: &str, path: &str, headers: &[&str]) -> String {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")

@@ -1,21 +1,21 @@
-//! Paths and methods that nothing is served at.
+//! Unknown paths and methods.
 
 use reqwest::Method;
 
 use crate::arrange::{Answer, Engine, on_both_engines};
 
 on_both_engines! {
-    every_path_refuses_the_methods_it_does_not_take,
+    every_path_refuses_other_methods,
     unknown_paths_are_not_found,
-    a_coupon_id_of_a_wrong_shape_is_refused_everywhere,
+    a_malformed_coupon_id_is_refused_everywhere,
 }
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
+async fn every_path_refuses_other_methods(engine: Engine) {
     let (_node, api) = engine.node().await;
     let id = api.coupon(1).await;
-    for (path, taken) in [
+    for (path, allowed_methods) in [
         ("/v1/coupons".to_owned(), vec!["GET", "POST"]),
         (format!("/v1/coupons/{id}"), vec!["GET", "PATCH"]),
         (format!("/v1/coupons/{id}/pause"), vec!["POST"]),
@@ -42,13 +42,13 @@ async fn every_path_refuses_the_methods_it_does_not_take(engine: Engine) {
         ("/metrics".to_owned(), vec!["GET"]),
         ("/openapi.json".to_owned(), vec!["GET"]),
     ] {
-        for method in METHODS.iter().filter(|method| !taken.contains(method)) {
-            let method = Method::from_bytes(method.as_bytes()).expect("it is a method");
+        for method in METHODS.iter().filter(|method| !allowed_methods.contains(method)) {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
             let answer = Answer::to(api.request(method.clone(), &path)).await;
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text());
             answer.problem(405, "method_not_allowed");
             let allowed: Vec<&str> = answer.header("allow").split(", ").filter(|a| !a.is_empty()).collect();
-            assert_eq!(allowed, taken, "RFC 9110 wants them named: {method} {path}");
+            assert_eq!(allowed, allowed_methods, "RFC 9110 requires the allowed methods: {method} {path}");
         }
     }
     assert_eq!(api.shown(&id).await["state"], "open");
@@ -84,7 +84,7 @@ async fn unknown_paths_are_not_found(engine: Engine) {
     }
 }
 
-async fn a_coupon_id_of_a_wrong_shape_is_refused_everywhere(engine: Engine) {
+async fn a_malformed_coupon_id_is_refused_everywhere(engine: Engine) {
     let (_node, api) = engine.node().await;
     let long = "x".repeat(65);
     for wrong in ["a%20b", "a.b", "%7Ba%7D", "a%2Fb", "a:b", "%EC%BF%A0%ED%8F%B0", "a%00", "*", &long] {

@@ -1,4 +1,4 @@
-//! `openrun serve` with a data directory or an address that it cannot use: one line that says what to do, and code 2.
+//! `openrun serve` with an unusable data directory or address: one line with the remedy, and exit code 2.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::program::{Ended, run};
 const ANYWHERE: (&str, &str) = ("OPENRUN_BIND", "127.0.0.1:0");
 
 fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory can be made")
+    tempfile::tempdir().expect("a temporary directory")
 }
 
 async fn serve_in(data_dir: &Path) -> Ended {
@@ -21,9 +21,9 @@ async fn serve_in(data_dir: &Path) -> Ended {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken() {
-    let (folder, taken) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
-    let address = taken.local_addr().expect("it listens").to_string();
+async fn a_port_in_use() {
+    let (folder, listener) = (folder(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let address = listener.local_addr().expect("an address").to_string();
     let data_dir = folder.path().to_str().expect("the path is text");
     let ended = run(&["serve"], &[("OPENRUN_BIND", &address), ("OPENRUN_DATA_DIR", data_dir)]).await;
     let line = ended.one_line(2);
@@ -31,8 +31,8 @@ async fn a_port_that_is_taken() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_to() {
-    // Not even root makes anything here.
+async fn a_directory_that_is_not_writable() {
+    // Not even root can create files here.
     let line = serve_in(Path::new("/proc/openrun-data")).await.one_line(2);
     assert!(line.contains("/proc/openrun-data") && line.contains("data directory"), "{line}");
 }
@@ -41,33 +41,32 @@ async fn a_directory_that_cannot_be_written_to() {
 async fn a_directory_that_is_a_file() {
     let folder = folder();
     let file = folder.path().join("file");
-    fs::write(&file, "not a directory").expect("it can be written");
+    fs::write(&file, "not a directory").expect("the file can be written");
     for path in [file.clone(), file.join("below")] {
         let line = serve_in(&path).await.one_line(2);
         assert!(line.contains("data directory"), "{line}");
     }
-    assert_eq!(fs::read_to_string(&file).expect("it is there"), "not a directory");
+    assert_eq!(fs::read_to_string(&file).expect("the file exists"), "not a directory");
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database() {
-    for garbage in [b"this is not a database, and long enough to be taken for one".repeat(200), vec![0; 8192]]
-    {
+async fn a_file_that_is_not_a_database() {
+    for garbage in [b"this is not a database, and long enough to look like one".repeat(200), vec![0; 8192]] {
         let folder = folder();
         let file = folder.path().join("openrun.sqlite");
-        fs::write(&file, &garbage).expect("it can be written");
+        fs::write(&file, &garbage).expect("the file can be written");
         let ended = serve_in(folder.path()).await;
         let line = ended.one_line(2);
         assert!(line.contains("openrun.sqlite"), "{line}");
-        assert_eq!(fs::read(&file).expect("it is there"), garbage, "it is left as it was");
+        assert_eq!(fs::read(&file).expect("the file exists"), garbage, "the file is unchanged");
     }
     let folder = folder();
-    fs::create_dir(folder.path().join("openrun.sqlite")).expect("it can be made");
+    fs::create_dir(folder.path().join("openrun.sqlite")).expect("the directory can be created");
     assert!(serve_in(folder.path()).await.one_line(2).contains("openrun.sqlite"));
 }
 
 #[tokio::test]
-async fn a_directory_that_another_node_serves() {
+async fn a_directory_that_another_node_uses() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(1).await;
     let line = serve_in(&node.data_dir()).await.one_line(2);
@@ -76,7 +75,7 @@ async fn a_directory_that_another_node_serves() {
 }
 
 #[tokio::test]
-async fn a_role_that_is_none() {
+async fn an_unknown_role() {
     for roles in ["apii", "", "api,", "API", "api;publisher", "api publisher", "all"] {
         for engine in ["embedded", "redis-lua"] {
             let settings = [ANYWHERE, ("OPENRUN_ROLES", roles), ("OPENRUN_ENGINE", engine)];

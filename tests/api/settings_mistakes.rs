@@ -1,5 +1,5 @@
-//! `openrun serve` and `openrun migrate` with services or settings that they cannot use: one line that says what to
-//! do, code 2, and never a password.
+//! `openrun serve` and `openrun migrate` with unusable services or settings: one line with the remedy, exit code 2, and
+//! never a password.
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
@@ -16,7 +16,7 @@ use crate::support::shared::Database;
 const PASSWORD: &str = "s3cret-pa55word";
 const TOKEN: &str = "correct-horse-battery-staple";
 
-/// Serves with the settings of `stack`, of which some are replaced; an empty value takes one away.
+/// Serves with the settings of `stack`. Some are replaced, or removed by an empty value.
 async fn serve(stack: &Stack, replaced: &[(&str, &str)]) -> Ended {
     let mut settings = vec![("OPENRUN_BIND", "127.0.0.1:0")];
     settings.extend(stack.settings());
@@ -25,13 +25,13 @@ async fn serve(stack: &Stack, replaced: &[(&str, &str)]) -> Ended {
     let ended = run(&["serve"], &settings).await;
     assert!(
         !ended.stderr.contains(PASSWORD) && !ended.stdout.contains(PASSWORD),
-        "a password shows: {ended:#?}"
+        "the output has a password: {ended:#?}"
     );
     ended
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_named() {
+async fn a_missing_url() {
     let stack = Stack::shared().await;
     for name in ["OPENRUN_REDIS_URL", "OPENRUN_AMQP_URL", "OPENRUN_DATABASE_URL"] {
         let line = serve(&stack, &[(name, "")]).await.one_line(2);
@@ -40,7 +40,7 @@ async fn a_service_that_is_not_named() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
+async fn the_error_for_an_invalid_namespace_does_not_name_the_url() {
     let stack = Stack::shared().await;
     for namespace in ["a b", "amq.x", "쿠폰"] {
         let line = serve(&stack, &[("OPENRUN_AMQP_NAMESPACE", namespace)]).await.one_line(2);
@@ -49,7 +49,7 @@ async fn a_namespace_that_is_none_is_not_blamed_on_the_url() {
 }
 
 #[tokio::test]
-async fn traces_that_cannot_be_sent_as_they_are_to_be() {
+async fn invalid_settings_of_traces() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
@@ -70,7 +70,7 @@ async fn traces_that_cannot_be_sent_as_they_are_to_be() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_none_or_lacks_its_database() {
+async fn an_unknown_engine_or_an_engine_without_its_database() {
     let ended = run(&["serve"], &[("OPENRUN_ENGINE", "postgres")]).await;
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     for name in ["embedded", "redis-lua", "redis-lock", "postgres-pessimistic", "postgres-optimistic"] {
@@ -93,15 +93,15 @@ async fn an_engine_that_is_none_or_lacks_its_database() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there() {
+async fn an_absent_service() {
     let stack = Stack::shared().await;
-    let nobody = free_port();
+    let unused_port = free_port();
     for (name, scheme) in
         [("OPENRUN_REDIS_URL", "redis"), ("OPENRUN_AMQP_URL", "amqp"), ("OPENRUN_DATABASE_URL", "postgres")]
     {
         for url in [
-            format!("{scheme}://kim:{PASSWORD}@127.0.0.1:{nobody}/x"),
-            format!("http://kim:{PASSWORD}@127.0.0.1:{nobody}"),
+            format!("{scheme}://kim:{PASSWORD}@127.0.0.1:{unused_port}/x"),
+            format!("http://kim:{PASSWORD}@127.0.0.1:{unused_port}"),
             format!("kim:{PASSWORD}@127.0.0.1"),
             format!("{scheme}://kim:{PASSWORD}@127.0.0.1:notaport"),
         ] {
@@ -111,21 +111,21 @@ async fn a_service_that_is_not_there() {
     }
 }
 
-/// Makes a database user of its own who has `rights`; gives the name, and the URL by which they come.
+/// Creates a database user with `rights`. Returns the name and the URL.
 async fn database_user(stack: &Stack, rights: &str) -> (String, String) {
-    let mut url = url::Url::parse(&stack.database_url).expect("it is a URL");
+    let mut url = url::Url::parse(&stack.database_url).expect("a URL");
     let user = format!("reader_{}", uuid::Uuid::new_v4().simple());
     let statement =
         format!("CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; {}", rights.replace("USER", &user));
     let mut owner = sqlx::PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
-    owner.execute(sqlx::AssertSqlSafe(statement)).await.expect("a role can be made");
-    url.set_username(&user).expect("it can have a user");
-    url.set_password(Some(PASSWORD)).expect("it can have a password");
+    owner.execute(sqlx::AssertSqlSafe(statement)).await.expect("the role is created");
+    url.set_username(&user).expect("a URL with a user");
+    url.set_password(Some(PASSWORD)).expect("a URL with a password");
     (user, url.into())
 }
 
 #[tokio::test]
-async fn a_database_user_who_may_only_read() {
+async fn a_database_user_with_read_rights_only() {
     let stack = Stack::shared().await;
     let (user, url) = database_user(&stack, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO USER").await;
     let line = serve(&stack, &[("OPENRUN_DATABASE_URL", &url)]).await.one_line(2);
@@ -135,7 +135,7 @@ async fn a_database_user_who_may_only_read() {
 }
 
 #[tokio::test]
-async fn a_database_user_who_may_do_nothing() {
+async fn a_database_user_without_rights() {
     let stack = Stack::shared().await;
     let (user, url) = database_user(&stack, "").await;
     let line = serve(&stack, &[("OPENRUN_DATABASE_URL", &url)]).await.one_line(2);
@@ -145,7 +145,7 @@ async fn a_database_user_who_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn a_queue_that_somebody_has_made_otherwise() {
+async fn a_queue_with_other_arguments() {
     let stack = Stack::shared().await;
     let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
     let connection = connection.expect("RabbitMQ accepts connections");
@@ -153,7 +153,7 @@ async fn a_queue_that_somebody_has_made_otherwise() {
     let queue = format!("{}.issuances", stack.amqp_namespace);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
-    declared.expect("it is the first of its name");
+    declared.expect("the name is unused");
     let line = serve(&stack, &[]).await.one_line(2);
     for part in [queue.as_str(), "x-dead-letter-exchange is none", "delete it", "OPENRUN_AMQP_NAMESPACE"] {
         assert!(line.contains(part), "{part}: {line}");
@@ -161,28 +161,28 @@ async fn a_queue_that_somebody_has_made_otherwise() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_wrong() {
+async fn a_wrong_password() {
     let stack = Stack::shared().await;
     for (name, url) in [
         ("OPENRUN_REDIS_URL", &stack.redis_url),
         ("OPENRUN_AMQP_URL", &stack.amqp_url),
         ("OPENRUN_DATABASE_URL", &stack.database_url),
     ] {
-        let mut url = url::Url::parse(url).expect("it is a URL");
-        // The PostgreSQL of the run trusts whoever it knows.
-        url.set_username("nobody").expect("it can have a user");
-        url.set_password(Some(PASSWORD)).expect("it can have a password");
+        let mut url = url::Url::parse(url).expect("a URL");
+        // The shared PostgreSQL trusts all users that it knows.
+        url.set_username("nobody").expect("a URL with a user");
+        url.set_password(Some(PASSWORD)).expect("a URL with a password");
         let line = serve(&stack, &[(name, url.as_str())]).await.one_line(2);
         assert!(line.contains(name) && line.contains("password"), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_schema_that_is_not_there() {
+async fn a_missing_schema() {
     let (stack, empty) = (Stack::shared().await, Database::create().await);
     let line = serve(&stack, &[("OPENRUN_DATABASE_URL", empty.url())]).await.one_line(2);
     assert!(line.contains("openrun migrate"), "{line}");
-    // And what it names helps.
+    // The named command helps.
     for _ in 0..2 {
         let migrated = run(&["migrate"], &[("OPENRUN_DATABASE_URL", empty.url())]).await;
         assert_eq!(migrated.code, Some(0), "{migrated:#?}");
@@ -190,7 +190,7 @@ async fn a_schema_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_migration_of_nothing() {
+async fn a_migration_without_a_database() {
     let url = format!("postgres://kim:{PASSWORD}@127.0.0.1:{}/x", free_port());
     let ended = run(&["migrate"], &[("OPENRUN_DATABASE_URL", &url)]).await;
     assert_eq!(ended.code, Some(2), "{ended:#?}");
@@ -201,7 +201,7 @@ async fn a_migration_of_nothing() {
 }
 
 #[tokio::test]
-async fn private_a_redis_that_forgets() {
+async fn private_a_redis_that_loses_data() {
     for lacking in
         [["--appendonly", "no"], ["--appendfsync", "everysec"], ["--maxmemory-policy", "allkeys-lru"]]
     {
@@ -212,7 +212,7 @@ async fn private_a_redis_that_forgets() {
         for way in ["OPENRUN_ACK=queued", "OPENRUN_ACK=persisted", "OPENRUN_ACCEPT_REDIS_DATA_LOSS=true"] {
             assert!(line.contains(way), "{way}: {line}");
         }
-        // Whoever is told only of what the database holds needs no more of Redis.
+        // The ack level `persisted` does not need a durable Redis.
         for (name, value) in [("OPENRUN_ACCEPT_REDIS_DATA_LOSS", "true"), ("OPENRUN_ACK", "persisted")] {
             let builder = crate::support::node::NodeProcess::redis_lua(&stack);
             let (_node, api) = crate::arrange::started(builder.set(name, value)).await;
@@ -223,8 +223,8 @@ async fn private_a_redis_that_forgets() {
 }
 
 #[tokio::test]
-async fn an_address_that_everybody_reaches_needs_a_token() {
-    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+async fn an_address_beyond_loopback_needs_a_token() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let data_dir = ("OPENRUN_DATA_DIR", folder.path().to_str().expect("the path is text"));
     for open in ["0.0.0.0:0", "[::]:0"] {
         let line = run(&["serve"], &[("OPENRUN_BIND", open), data_dir]).await.one_line(2);
@@ -239,7 +239,11 @@ async fn an_address_that_everybody_reaches_needs_a_token() {
         assert!(ended.one_line(2).contains("16 characters"), "{ended:#?}");
         assert!(!ended.stderr.contains(weak), "{ended:#?}");
     }
-    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing was begun");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("the directory exists").count(),
+        0,
+        "no file was created"
+    );
 
     let builder = Engine::Embedded.builder().await;
     let (_node, api) =
@@ -248,10 +252,10 @@ async fn an_address_that_everybody_reaches_needs_a_token() {
     assert_eq!(api.get("/livez").await.status, 200);
 }
 
-/// A proxy on this machine calls over loopback as the operator would.
+/// A proxy on this machine calls over loopback like an operator.
 #[tokio::test]
-async fn behind_a_proxy_operators_need_a_token() {
-    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+async fn trusted_proxies_require_a_token() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let data_dir = ("OPENRUN_DATA_DIR", folder.path().to_str().expect("the path is text"));
     let bind = ("OPENRUN_BIND", "127.0.0.1:0");
     for proxies in ["127.0.0.1", "10.0.0.0/8, 2001:db8::/32"] {
@@ -259,8 +263,12 @@ async fn behind_a_proxy_operators_need_a_token() {
         let line = run(&["serve"], &settings).await.one_line(2);
         assert!(line.contains("OPENRUN_TRUSTED_PROXIES") && line.contains("OPENRUN_ADMIN_TOKEN"), "{line}");
     }
-    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing was begun");
-    // None named is none there.
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("the directory exists").count(),
+        0,
+        "no file was created"
+    );
+    // An empty value means no proxies.
     let builder = Engine::Embedded.builder().await.set("OPENRUN_TRUSTED_PROXIES", "");
     let (_node, api) = crate::arrange::started(builder).await;
     assert_eq!(api.get("/livez").await.status, 200);

@@ -1,4 +1,4 @@
-//! Clients that take their time: they are given a bound, and then the connection is for others.
+//! Slow clients: a limit passes, and the connection is closed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::raw::Raw;
 const JSON: &str = "Content-Type: application/json\r\n";
 
 #[tokio::test]
-async fn headers_that_do_not_end_end_the_connection() {
+async fn endless_headers_end_the_connection() {
     let (node, api) = Engine::Embedded.node().await;
     let silent = async {
         let raw = Raw::connect(node.address()).await;
@@ -28,14 +28,14 @@ async fn headers_that_do_not_end_end_the_connection() {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("headers may drip for thirty seconds");
+        panic!("the node accepts slow headers for thirty seconds");
     };
     tokio::join!(silent, halting, dripping);
     api.get("/livez").await;
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_refused_and_ends_the_connection() {
+async fn an_endless_body_is_refused_and_ends_the_connection() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     let path = issuances(&id);
@@ -43,7 +43,7 @@ async fn a_body_that_does_not_end_is_refused_and_ends_the_connection() {
         let mut raw = Raw::connect(node.address()).await;
         let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{JSON}{framing}\r\n\r\n{start}");
         raw.write(head.as_bytes()).await;
-        raw.until_closed().await.expect("it is answered").problem(408, "body_too_slow");
+        raw.until_closed().await.expect("a response").problem(408, "body_too_slow");
     };
     let dripping = async {
         let mut raw = Raw::connect(node.address()).await;
@@ -55,7 +55,7 @@ async fn a_body_that_does_not_end_is_refused_and_ends_the_connection() {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("a body may drip for thirty seconds");
+        panic!("the node accepts a slow body for thirty seconds");
     };
     tokio::join!(
         halting("Content-Length: 100", r#"{"member_id":"kim"}"#),
@@ -67,7 +67,7 @@ async fn a_body_that_does_not_end_is_refused_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn clients_who_go_away_leave_the_node_well() {
+async fn aborted_requests_do_no_harm() {
     let (node, api) = Engine::Embedded.node().await;
     let id = api.coupon(5).await;
     for end in [0, 10, 40, 90, 120] {
@@ -78,6 +78,6 @@ async fn clients_who_go_away_leave_the_node_well() {
         let mut raw = Raw::connect(node.address()).await;
         raw.write(&request.as_bytes()[..end.min(request.len())]).await;
     }
-    assert_eq!(api.issued(&id).await, 0, "half a request asks for nothing");
+    assert_eq!(api.issued(&id).await, 0, "an incomplete request issues nothing");
     api.ask(&id, "lee").await.json(201);
 }

@@ -1,18 +1,18 @@
-//! The manifests in deploy/kubernetes: they say nothing to openrun that it does not know, and none is left out.
-//! `scripts/check-kubernetes` holds them against Kubernetes's own schemas.
+//! The manifests in deploy/kubernetes use existing settings only, and every one of them is applied.
+//! `scripts/check-kubernetes` checks them against Kubernetes's own schemas.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What only shows how it is done: secrets are made elsewhere.
+/// Manifests that kustomize does not apply. Secrets are created elsewhere.
 const NOT_APPLIED: [&str; 2] = ["kustomization.yaml", "secret.example.yaml"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The text of every file in a folder, by name.
+/// The names and texts of the files in a folder.
 fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let entries =
         fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it is readable"));
@@ -31,14 +31,14 @@ fn settings(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_setting_of_the_manifests_is_one_of_openrun() {
+fn the_manifests_use_existing_settings_only() {
     let known: BTreeSet<String> = files(&root().join("src/cli/args"), "rs")
         .iter()
         .flat_map(|(_, text)| text.lines().filter(|line| line.contains("env = \"")).flat_map(settings))
         .collect();
     assert!(known.contains("OPENRUN_BIND"), "{known:?}");
     let manifests = files(&root().join("deploy/kubernetes"), "yaml");
-    assert!(manifests.iter().any(|(_, text)| !settings(text).is_empty()), "they set something");
+    assert!(manifests.iter().any(|(_, text)| !settings(text).is_empty()), "some manifest has settings");
     for (name, text) in manifests {
         let unknown: Vec<String> = settings(&text).difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{name}: {unknown:?}");

@@ -1,4 +1,4 @@
-//! The architecture of the code, the manifests that are deployed, and the support that other tests stand on.
+//! The architecture of the code, the deployed manifests, and the support of the other tests.
 
 #[path = "../support/mod.rs"]
 mod support;

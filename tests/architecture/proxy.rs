@@ -1,4 +1,4 @@
-//! Each mode of the proxy, against a server that sends back what it gets.
+//! Each mode of the proxy, in front of an echo server.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::support::proxy::{Mode, Proxy};
 
-/// Longer than a local round trip ever takes, short enough to be waited for in vain.
+/// Longer than any local round trip, and short enough to wait for a reply that must not come.
 const SILENCE: Duration = Duration::from_millis(300);
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -55,7 +55,7 @@ async fn is_silent(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn it_passes_what_comes_in_both_directions() {
+async fn data_passes_in_both_directions() {
     let proxy = Proxy::start(echo().await.port).await;
     let mut stream = connect(&proxy).await;
     stream.write_all(b"hello").await.unwrap();
@@ -67,7 +67,7 @@ async fn it_passes_what_comes_in_both_directions() {
 }
 
 #[tokio::test]
-async fn cut_closes_what_is_open_and_refuses_what_is_new_until_it_passes_again() {
+async fn cut_closes_open_connections_and_refuses_new_ones_until_pass() {
     let proxy = Proxy::start(echo().await.port).await;
     let mut stream = connect(&proxy).await;
     stream.write_all(b"hello").await.unwrap();
@@ -86,7 +86,7 @@ async fn cut_closes_what_is_open_and_refuses_what_is_new_until_it_passes_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_however_short_closes_every_connection() {
+async fn even_a_short_cut_closes_every_connection() {
     let proxy = Proxy::start(echo().await.port).await;
     for _ in 0..50 {
         let mut streams = Vec::new();
@@ -106,16 +106,16 @@ async fn a_cut_however_short_closes_every_connection() {
 }
 
 #[tokio::test]
-async fn new_connections_are_led_to_another_port_and_open_ones_stay() {
+async fn new_connections_go_to_another_port_and_open_ones_stay() {
     let (one, other) = (echo().await, echo().await);
     let proxy = Proxy::start(one.port).await;
     let mut stays = connect(&proxy).await;
     stays.write_all(b"hello").await.unwrap();
     assert_eq!(reply(&mut stays).await, "hello");
-    proxy.lead_to(other.port);
-    let mut led = connect(&proxy).await;
-    led.write_all(b"there").await.unwrap();
-    assert_eq!(reply(&mut led).await, "there");
+    proxy.redirect_to(other.port);
+    let mut redirected = connect(&proxy).await;
+    redirected.write_all(b"there").await.unwrap();
+    assert_eq!(reply(&mut redirected).await, "there");
     stays.write_all(b"again").await.unwrap();
     assert_eq!(reply(&mut stays).await, "again");
     let received = |echo: &Echo| echo.received_bytes.load(Ordering::SeqCst);
@@ -123,7 +123,7 @@ async fn new_connections_are_led_to_another_port_and_open_ones_stay() {
 }
 
 #[tokio::test]
-async fn hold_accepts_and_keeps_everything_until_it_passes_again() {
+async fn hold_accepts_connections_and_keeps_all_data_until_pass() {
     let echo = echo().await;
     let proxy = Proxy::start(echo.port).await;
     proxy.set(Mode::Hold).await;
@@ -137,18 +137,18 @@ async fn hold_accepts_and_keeps_everything_until_it_passes_again() {
 }
 
 #[tokio::test]
-async fn delay_makes_each_direction_later() {
+async fn delay_applies_to_each_direction() {
     let proxy = Proxy::start(echo().await.port).await;
     proxy.set(Mode::Delay(Duration::from_millis(100))).await;
     let mut stream = connect(&proxy).await;
-    let begun = Instant::now();
+    let start = Instant::now();
     stream.write_all(b"hello").await.unwrap();
     assert_eq!(reply(&mut stream).await, "hello");
-    assert!(begun.elapsed() >= Duration::from_millis(200), "took {:?}", begun.elapsed());
+    assert!(start.elapsed() >= Duration::from_millis(200), "took {:?}", start.elapsed());
 }
 
 #[tokio::test]
-async fn swallowing_replies_lets_the_work_be_done_and_tells_nobody() {
+async fn swallowing_replies_passes_requests_and_drops_replies() {
     let echo = echo().await;
     let proxy = Proxy::start(echo.port).await;
     proxy.set(Mode::SwallowReplies).await;

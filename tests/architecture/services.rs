@@ -1,4 +1,4 @@
-//! Private services really start, really die, and come back with what they had promised to keep.
+//! Private services start, die when killed, and restart with their durable data.
 
 use std::process::Command;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn private_redis_keeps_its_data_over_a_kill_and_loses_it_when_wiped() {
     redis_at(&service.url()).await.unwrap().set("kept", "yes").await.unwrap();
 
     service.kill();
-    redis_at(&service.url()).await.expect_err("a killed Redis is not there");
+    redis_at(&service.url()).await.expect_err("a killed Redis refuses connections");
 
     service.restart().await;
     assert_eq!(redis_at(&service.url()).await.unwrap().get("kept").await.unwrap().as_deref(), Some("yes"));
@@ -39,7 +39,7 @@ async fn private_redis_keeps_its_data_over_a_kill_and_loses_it_when_wiped() {
 }
 
 #[tokio::test]
-async fn private_redis_can_be_frozen_and_let_go() {
+async fn private_redis_can_be_frozen_and_resumed() {
     let service = PrivateRedis::start().await;
     let proxy = Proxy::start(service.port()).await;
     let mut connection = redis_at(&service.url_through(proxy.port())).await.unwrap();
@@ -49,33 +49,33 @@ async fn private_redis_can_be_frozen_and_let_go() {
     service.resume();
     assert_eq!(timeout(BOUND, connection.ping()).await.unwrap().unwrap(), "PONG");
 
-    // Done, and nobody was told.
+    // Redis executes the command, and the client gets no reply.
     proxy.set(Mode::SwallowReplies).await;
-    let told = timeout(SILENCE, connection.incr("issued", 1)).await;
-    assert!(!matches!(told, Ok(Ok(_))), "got {told:?}");
+    let reply = timeout(SILENCE, connection.incr("issued", 1)).await;
+    assert!(!matches!(reply, Ok(Ok(_))), "got {reply:?}");
     assert_eq!(redis_at(&service.url()).await.unwrap().get("issued").await.unwrap().as_deref(), Some("1"));
 }
 
 #[tokio::test]
-async fn private_postgres_keeps_what_it_has_committed() {
+async fn private_postgres_keeps_committed_rows() {
     let mut service = PrivatePostgres::start().await;
     let mut connection = PgConnection::connect(&service.url()).await.unwrap();
     connection.execute("CREATE TABLE kept AS SELECT 7 AS number").await.unwrap();
 
     service.pause();
-    assert!(timeout(SILENCE, connection.ping()).await.is_err(), "a frozen PostgreSQL answers nobody");
+    assert!(timeout(SILENCE, connection.ping()).await.is_err(), "a frozen PostgreSQL does not answer");
     service.resume();
     assert!(matches!(timeout(BOUND, PgConnection::connect(&service.url())).await, Ok(Ok(_))));
 
     service.kill();
-    PgConnection::connect(&service.url()).await.expect_err("a killed PostgreSQL is not there");
+    PgConnection::connect(&service.url()).await.expect_err("a killed PostgreSQL refuses connections");
     service.restart().await;
     let mut connection = PgConnection::connect(&service.url()).await.unwrap();
     let kept: i32 = sqlx::query_scalar("SELECT number FROM kept").fetch_one(&mut connection).await.unwrap();
     assert_eq!(kept, 7);
 
-    // In good order too, and although a client is still connected.
-    timeout(BOUND, service.stop()).await.expect("it stops without waiting for its clients");
+    // An orderly stop does not wait for connected clients.
+    timeout(BOUND, service.stop()).await.expect("the server stops");
 }
 
 async fn channel(service: &PrivateRabbitMq) -> (lapin::Connection, Channel) {
@@ -88,12 +88,12 @@ async fn channel(service: &PrivateRabbitMq) -> (lapin::Connection, Channel) {
 }
 
 #[tokio::test]
-async fn private_rabbitmq_keeps_what_it_has_confirmed() {
+async fn private_rabbitmq_keeps_confirmed_messages() {
     let mut service = PrivateRabbitMq::start().await;
     let (connection, writer) = channel(&service).await;
     writer.queue_declare("kept".into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
-    // Declarations reach the disk some time after they are answered (Mnesia buffers its log), and a broker that is
-    // killed before has never heard of the queue nor of the messages it confirmed. A graceful stop writes them.
+    // Declarations reach the disk some time after their reply, because Mnesia buffers its log. A broker that is killed
+    // before then loses the queue with its confirmed messages. A graceful stop writes the log.
     drop((connection, writer));
     service.stop().await;
     service.restart().await;
@@ -117,7 +117,7 @@ async fn private_rabbitmq_keeps_what_it_has_confirmed() {
 }
 
 #[tokio::test]
-async fn private_processes_and_their_directory_go_when_the_test_is_killed() {
+async fn private_processes_and_their_directory_end_with_a_killed_test() {
     let directory = tempfile::tempdir().unwrap();
     let mut watchdog = Watchdog::over(directory.path());
     let mut command = Command::new("sh");

@@ -1,4 +1,4 @@
-//! The services of the run are there, and a database of one's own is gone afterwards.
+//! The services that all tests of a run share, and the lifetime of a test's own database.
 
 use lapin::{Connection, ConnectionProperties};
 use redis::AsyncTypedCommands;
@@ -24,13 +24,13 @@ async fn a_database_lives_as_long_as_its_handle() {
     let durable: String =
         sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut connection).await.unwrap();
     assert_eq!(durable, "on");
-    // A connection that is still open does not keep it.
+    // An open connection does not keep the database alive.
     drop(database);
     PgConnection::connect(&url).await.expect_err("the database is gone");
 }
 
 #[test]
-fn names_are_unlike_each_other() {
+fn generated_names_are_unique() {
     assert_ne!(shared::coupon_id(), shared::coupon_id());
     assert_ne!(shared::amqp_namespace(), shared::amqp_namespace());
 }

@@ -1,4 +1,4 @@
-//! The fault harness: a short run of it, and whether it would notice.
+//! A short run of the fault harness, and the check that it finds planted bugs.
 
 mod short;
 #[cfg(feature = "planted-bugs")]
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use openrun_load::chaos::{self, Config, Report};
 
-/// Runs it against the binary of this build, and prints what it says.
+/// Runs the harness against the binary of this build, and prints its report.
 async fn run(mut config: Config) -> Report {
-    // What is kept of a run that found something is in the way after a test.
+    // A run with violations keeps its data, which a test does not need.
     let folder = tempfile::tempdir().expect("a temporary directory can be made");
     config.keep = Some(folder.path().to_owned());
-    let report = chaos::run(config, |line| eprintln!("{line}")).await.expect("it can be run");
+    let report = chaos::run(config, |line| eprintln!("{line}")).await.expect("the harness can run");
     let mut text = Vec::new();
-    report.write_text(&mut text).expect("memory takes everything");
+    report.write_text(&mut text).expect("writing into memory succeeds");
     eprintln!("{}", String::from_utf8_lossy(&text));
     report
 }

@@ -1,11 +1,11 @@
-//! Part of every change: one fault of most kinds, one after the other, under load.
+//! A run for every change: one fault of most kinds, one after the other, under load.
 
 use openrun_load::chaos::Config;
 
 use crate::{openrun, run};
 
 const SEED: u64 = 20_261_121;
-/// Those that are over soon. `openrun-load chaos` without `--faults` does them all.
+/// The quick faults. `openrun-load chaos` without `--faults` injects all.
 const FAULTS: &[&str] = &[
     "abort-admitted",
     "abort-buried",
@@ -20,9 +20,9 @@ const FAULTS: &[&str] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_handful_of_faults_breaks_no_promise() {
+async fn private_a_short_run_violates_no_invariant() {
     let mut config = Config::new(openrun(), SEED);
-    // How soon all serve again is measured by long runs on a machine that has nothing else to do.
+    // The time to recover is measured by long runs on an idle machine.
     config.recovery_limit = config.patience;
     config.faults = FAULTS.iter().map(|name| (*name).to_owned()).collect();
     let report = run(config).await;
@@ -30,5 +30,5 @@ async fn private_a_handful_of_faults_breaks_no_promise() {
     assert!(report.skipped.is_empty(), "{:?}", report.skipped);
     assert!(report.injected.iter().all(|done| done.trouble.is_none()), "{:?}", report.injected);
     assert_eq!(report.faults.len(), FAULTS.len());
-    assert!(report.rows > 100 && report.unknown > 0, "members asked, and some were left without an answer");
+    assert!(report.rows > 100 && report.unknown > 0, "members got coupons, and some requests got no answer");
 }

@@ -1,13 +1,13 @@
-//! Tests of the tester: each planted bug is found, and what is found is the bug.
+//! Tests of the fault harness: it finds each planted bug by the right violation.
 //!
-//! They take minutes, so they run only when asked for:
+//! They take minutes and run only on request:
 //! `cargo nextest run --features planted-bugs --test chaos --run-ignored all`.
 
 use openrun_load::chaos::{Config, PLANTED_BUGS, PlantedBug, Report};
 
 use crate::{openrun, run};
 
-/// One promise that must be seen broken, for each bug.
+/// For each bug, an invariant that it must violate.
 const FOUND_BY: &[(&str, &str)] = &[
     ("trim-on-confirm", "told_is_in_the_database"),
     ("stock-back-on-timeout", "sequences_are_dense"),
@@ -26,8 +26,8 @@ async fn run_with(name: &str, plant: impl Fn(&PlantedBug, &mut Config)) -> Repor
 async fn is_found(name: &str) {
     let promise = FOUND_BY.iter().find(|(bug, _)| *bug == name).map(|(_, promise)| *promise);
     let report = run_with(name, PlantedBug::plant).await;
-    let broken: Vec<_> = report.judgement.violations.iter().map(|found| found.promise).collect();
-    assert!(promise.is_some_and(|promise| broken.contains(&promise)), "{promise:?} is not in {broken:?}");
+    let violated: Vec<_> = report.judgement.violations.iter().map(|found| found.promise).collect();
+    assert!(promise.is_some_and(|promise| violated.contains(&promise)), "{promise:?} is not in {violated:?}");
     let control = run_with(name, PlantedBug::leave_out).await;
     assert!(control.holds(), "without the bug: {:?}", control.judgement.violations);
 }

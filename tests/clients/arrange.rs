@@ -1,4 +1,4 @@
-//! A node, what an operator does with it, and the three clients as programs.
+//! The three clients as programs, and an operator of a node.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,17 +12,17 @@ use crate::support::ended::Ended;
 use crate::support::node::NodeProcess;
 use crate::support::shared::coupon_id;
 
-/// How long a state that must come by itself is waited for.
+/// Limit of every wait for a state.
 const EVENT_BOUND: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// How long a client goes on; each must be done long before.
+/// Time after which a client gives up. Each must finish long before.
 const PATIENCE_S: &str = "120";
 
-/// The clients, by the program that runs each.
+/// The clients, with the program that runs each.
 pub(crate) const CLIENTS: [(&str, &str); 3] = [("sh", "ask.sh"), ("node", "ask.mjs"), ("python3", "ask.py")];
 
 impl Ended {
-    /// What it printed, which must be one JSON document.
+    /// The output, which must be one JSON document.
     #[track_caller]
     pub(crate) fn json(&self, code: i32) -> Value {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -30,13 +30,13 @@ impl Ended {
     }
 }
 
-/// Starts a client, which asks `server` on behalf of `member`.
-pub(crate) fn begin(client: (&str, &str), server: &str, coupon: &str, member: &str) -> JoinHandle<Ended> {
-    begin_with(client, server, coupon, member, PATIENCE_S)
+/// Starts a client that requests the coupon for `member` at `server`.
+pub(crate) fn start(client: (&str, &str), server: &str, coupon: &str, member: &str) -> JoinHandle<Ended> {
+    start_with(client, server, coupon, member, PATIENCE_S)
 }
 
-/// As `begin`, with another patience.
-pub(crate) fn begin_with(
+/// `start` with another patience.
+pub(crate) fn start_with(
     (program, file): (&str, &str),
     server: &str,
     coupon: &str,
@@ -46,7 +46,7 @@ pub(crate) fn begin_with(
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clients").join(file);
     let mut command = Command::new(program);
     command.arg(file).args([server, coupon, member]).env("ASK_PATIENCE_S", patience_s).stdin(Stdio::null());
-    // A proxy of whoever runs the tests has nothing to do with it.
+    // The proxy settings of the test's environment must not apply.
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }
@@ -57,8 +57,8 @@ pub(crate) fn begin_with(
 }
 
 /// Runs a client to its end.
-pub(crate) async fn ask(client: (&str, &str), server: &str, coupon: &str, member: &str) -> Ended {
-    begin(client, server, coupon, member).await.expect("nothing panics")
+pub(crate) async fn request_coupon(client: (&str, &str), server: &str, coupon: &str, member: &str) -> Ended {
+    start(client, server, coupon, member).await.expect("the client runs")
 }
 
 /// The operator of one node.
@@ -69,9 +69,10 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub(crate) fn of(node: &NodeProcess) -> Self {
-        // reqwest is built without a provider of its own; a second call finds the first.
+        // reqwest has no crypto provider of its own. Only the first installation succeeds.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let client = Client::builder().no_proxy().timeout(EVENT_BOUND).build().expect("a client can be made");
+        let client =
+            Client::builder().no_proxy().timeout(EVENT_BOUND).build().expect("a client can be built");
         Self { client, base: node.url("") }
     }
 
@@ -79,10 +80,10 @@ impl Operator {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let request = if let Some(body) = body { request.json(body) } else { request };
         let response = request.send().await.expect("the node answers");
-        (response.status().as_u16(), response.text().await.expect("the answer comes to its end"))
+        (response.status().as_u16(), response.text().await.expect("a whole response"))
     }
 
-    /// Creates a coupon of a fresh id with these fields.
+    /// Creates a coupon with a fresh id and these fields.
     pub(crate) async fn coupon(&self, fields: Value) -> String {
         let id = coupon_id();
         let mut body = fields;
@@ -98,7 +99,7 @@ impl Operator {
         assert_eq!(status, 200, "{text}");
     }
 
-    /// Waits until as many members as this were answered so.
+    /// Waits until so many requests have had this outcome.
     pub(crate) async fn until_answered(&self, outcome: &str, times: u64) {
         let line = format!("openrun_issue_requests_total{{outcome=\"{outcome}\"}} ");
         let deadline = Instant::now() + EVENT_BOUND;
@@ -108,7 +109,7 @@ impl Operator {
             if count.is_some_and(|count| count >= times) {
                 return;
             }
-            assert!(Instant::now() < deadline, "nobody was answered {outcome} in {EVENT_BOUND:?}");
+            assert!(Instant::now() < deadline, "no request had the outcome {outcome} in {EVENT_BOUND:?}");
             tokio::time::sleep(POLL).await;
         }
     }

@@ -5,4 +5,4 @@ mod support;
 
 mod answers;
 mod arrange;
-mod asking_again;
+mod retries;

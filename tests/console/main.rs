@@ -1,4 +1,4 @@
-//! The operators' console and the page for members, in a headless Chromium, against a real node.
+//! The operators' console and the members' page, in a headless Chromium with a real node.
 
 #[path = "../support/mod.rs"]
 mod support;

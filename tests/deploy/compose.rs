@@ -1,4 +1,4 @@
-//! docker-compose.yml, and the settings that go with it.
+//! docker-compose.yml and its settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::rules::broken;
+use crate::rules::violations;
 use crate::support::node::openrun;
 
 const COMMANDS: [&[&str]; 5] = [&["serve"], &["migrate"], &["coupons"], &["verify"], &["probe"]];
@@ -20,7 +20,7 @@ pub(crate) fn parse(yaml: &str) -> Value {
     serde_saphyr::from_str(yaml).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every setting that somebody reads: openrun by the word of its own help, the race and the gateway by their scripts.
+/// The settings that openrun's help names, and those of the scripts of the race and the gateway.
 pub(crate) fn known_settings() -> BTreeSet<String> {
     let mut texts = vec![read("deploy/race.sh"), read("deploy/gateway/run.sh")];
     for command in COMMANDS {
@@ -30,7 +30,7 @@ pub(crate) fn known_settings() -> BTreeSet<String> {
     texts.iter().flat_map(|text| words(text)).collect()
 }
 
-/// The words in capitals that begin as settings do.
+/// The words of a text that begin with a prefix of settings.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let split = |letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
     let is_setting =
@@ -40,7 +40,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn every_service_keeps_the_rules() {
-    assert_eq!(broken(&parse(&read("docker-compose.yml")), &known_settings()), Vec::<String>::new());
+    assert_eq!(violations(&parse(&read("docker-compose.yml")), &known_settings()), Vec::<String>::new());
 }
 
 /// Every `${NAME:-default}` of the file.
@@ -55,22 +55,22 @@ fn variables(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn the_example_of_an_environment_has_every_variable_with_the_value_that_it_has_without_one() {
+fn the_example_environment_has_every_variable_with_its_default() {
     let used = variables(&read("docker-compose.yml"));
     let example = read(".env.example");
-    let told: BTreeMap<String, BTreeSet<String>> = example
+    let documented: BTreeMap<String, BTreeSet<String>> = example
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.to_owned(), BTreeSet::from([value.to_owned()])))
         .collect();
-    assert_eq!(told, used);
-    // Less than this, and a node that listens outside of loopback does not start.
+    assert_eq!(documented, used);
+    // A node that listens beyond loopback refuses a shorter token.
     assert!(used["OPENRUN_ADMIN_TOKEN"].iter().all(|token| token.len() >= 16));
 }
 
 #[test]
-fn what_watches_names_services_that_there_are() {
+fn the_monitoring_names_existing_services() {
     let services = parse(&read("docker-compose.yml"));
     let is_service = |host: &str| services["services"].get(host).is_some() || host == "localhost";
     let mut hosts = BTreeSet::new();
@@ -89,7 +89,7 @@ fn what_watches_names_services_that_there_are() {
     let collector = parse(&read("otel/collector.yaml"));
     let jaeger = collector["exporters"]["otlp/jaeger"]["endpoint"].as_str().expect("an endpoint");
     hosts.insert(jaeger.split(':').next().unwrap_or("").to_owned());
-    let nowhere: Vec<_> = hosts.iter().filter(|host| !is_service(host)).collect();
-    assert!(nowhere.is_empty(), "{nowhere:?}");
+    let unknown: Vec<_> = hosts.iter().filter(|host| !is_service(host)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
     assert!(hosts.len() >= 6, "{hosts:?}");
 }

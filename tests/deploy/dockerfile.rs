@@ -1,12 +1,11 @@
-//! The images that are built, and the stand-ins for those that are not.
-
+//! The images that the repository builds, and the stand-ins for published images.
 use crate::compose::{parse, read};
 use crate::rules::is_pinned;
 
-/// For which there is no stand-in: `scripts/compose-check` says so.
-const NOT_STOOD_IN: [&str; 4] = ["busybox:", "otel/", "jaegertracing/", "grafana/"];
+/// Published images without a stand-in. `scripts/compose-check` does not run them.
+const WITHOUT_STAND_IN: [&str; 4] = ["busybox:", "otel/", "jaegertracing/", "grafana/"];
 
-/// The images from outside that a Dockerfile begins with.
+/// The published images that a Dockerfile is based on.
 fn bases(dockerfile: &str) -> Vec<String> {
     let mut stages = Vec::new();
     let mut found = Vec::new();
@@ -23,7 +22,7 @@ fn bases(dockerfile: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_image_begins_with_a_pinned_one() {
+fn every_base_image_is_pinned() {
     for file in ["Dockerfile", "deploy/collector/Dockerfile"] {
         let bases = bases(&read(file));
         assert_eq!(bases.len(), 2, "{file}: {bases:?}");
@@ -32,7 +31,7 @@ fn every_image_begins_with_a_pinned_one() {
 }
 
 #[test]
-fn the_image_that_is_shipped_is_the_last_stage_and_runs_as_nobody_of_consequence() {
+fn the_last_stage_is_the_service_and_runs_unprivileged() {
     let file = read("Dockerfile");
     let last = file.rsplit("\nFROM ").next().expect("there is a stage");
     for line in ["HEALTHCHECK ", "STOPSIGNAL SIGTERM", "ENTRYPOINT [\"openrun\"]", "CMD [\"serve\"]"] {
@@ -40,7 +39,7 @@ fn the_image_that_is_shipped_is_the_last_stage_and_runs_as_nobody_of_consequence
     }
     let base = file.split("\nFROM ").find(|stage| stage.contains("AS base")).expect("there is a base");
     assert!(base.contains("\nUSER 10001:10001\n"), "{base}");
-    // Kubernetes can tell that it is not root by a number only.
+    // Kubernetes can check only a numeric id for not being root.
     assert!(!last.contains("\nUSER "), "{last}");
 }
 
@@ -54,10 +53,10 @@ fn every_image_that_the_check_runs_has_a_stand_in() {
         .filter_map(|service| service["image"].as_str().map(str::to_owned))
         .collect();
     images.extend(bases(&read("Dockerfile")));
-    images.retain(|image| !NOT_STOOD_IN.iter().any(|name| image.starts_with(name)));
-    let told = read("deploy/stand-ins/README.md");
-    let lacking: Vec<_> = images.iter().filter(|image| !told.contains(&format!("`{image}`"))).collect();
-    assert!(lacking.is_empty() && images.len() >= 7, "{lacking:?} of {images:?}");
+    images.retain(|image| !WITHOUT_STAND_IN.iter().any(|name| image.starts_with(name)));
+    let readme = read("deploy/stand-ins/README.md");
+    let missing: Vec<_> = images.iter().filter(|image| !readme.contains(&format!("`{image}`"))).collect();
+    assert!(missing.is_empty() && images.len() >= 7, "{missing:?} of {images:?}");
     let debian = read("scripts/lib/stand_ins.sh");
     assert!(debian.contains(&format!("DEBIAN_IMAGE={}", bases(&read("Dockerfile"))[1])), "the two differ");
 }

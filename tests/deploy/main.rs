@@ -1,4 +1,4 @@
-//! What is deployed, as far as it can be judged without deploying it. `scripts/compose-check` runs it.
+//! Checks of the deployment files that need no deployment. `scripts/compose-check` runs the containers.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,10 +1,10 @@
-//! What must hold of every service of a Compose file.
+//! Rules for every service of a Compose file.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Names that a service may be given beside those of openrun: what the SDK of OpenTelemetry reads.
+/// The settings of OpenTelemetry's SDK that services may use.
 const OTEL: [&str; 5] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -13,8 +13,8 @@ const OTEL: [&str; 5] = [
     "OTEL_TRACES_SAMPLER_ARG",
 ];
 
-/// Everything that breaks a rule, a sentence each. `known` are the settings that openrun, the race and the gateway read.
-pub(crate) fn broken(compose: &Value, known: &BTreeSet<String>) -> Vec<String> {
+/// All violations, as sentences. `known` are the settings of openrun, the race and the gateway.
+pub(crate) fn violations(compose: &Value, known: &BTreeSet<String>) -> Vec<String> {
     let services = compose["services"].as_object().expect("there are services");
     let mut found = Vec::new();
     for (name, service) in services {
@@ -33,7 +33,7 @@ pub(crate) fn broken(compose: &Value, known: &BTreeSet<String>) -> Vec<String> {
     found
 }
 
-/// An image is pinned if its tag names a version to its last number, or if it is built here.
+/// Whether the tag of the image is a version.
 pub(crate) fn is_pinned(image: &str) -> bool {
     image.split_once(':').is_some_and(|(_, tag)| tag.matches('.').count() >= 1 && tag != "latest")
 }
@@ -42,7 +42,7 @@ fn is_ours(service: &Value) -> bool {
     text(&service["image"]).starts_with("openrun:") || text(&service["image"]).starts_with("openrun-load:")
 }
 
-fn ends_by_itself(service: &Value) -> bool {
+fn runs_once(service: &Value) -> bool {
     service["restart"] == "no"
 }
 
@@ -68,7 +68,7 @@ fn limits(service: &Value) -> Vec<String> {
 
 fn health(service: &Value) -> Vec<String> {
     let check = &service["healthcheck"];
-    if ends_by_itself(service) {
+    if runs_once(service) {
         let inherited = check["disable"] != true;
         return inherited
             .then(|| "it ends by itself, but its image's health check is on".to_owned())
@@ -80,7 +80,7 @@ fn health(service: &Value) -> Vec<String> {
     let mut found: Vec<String> =
         keys.iter().filter(lacks).map(|key| format!("its health check has no {key}")).collect();
     if service["restart"] != "unless-stopped" {
-        found.push("nobody starts it again".to_owned());
+        found.push("Docker does not restart it".to_owned());
     }
     found
 }
@@ -89,23 +89,23 @@ fn ports(service: &Value) -> Vec<String> {
     let open = |port: &&str| !port.starts_with("127.0.0.1:");
     items(&service["ports"])
         .filter(open)
-        .map(|port| format!("the port {port} is open to everybody"))
+        .map(|port| format!("the port {port} is open beyond loopback"))
         .collect()
 }
 
-/// Whoever is waited for is well, or done.
+/// A service waits until the services that it needs are healthy or have finished.
 fn order(service: &Value, services: &Map<String, Value>) -> Vec<String> {
     let Some(needs) = service.get("depends_on") else { return Vec::new() };
     let Some(needs) = needs.as_object() else {
-        return vec!["it does not say in which state others must be".to_owned()];
+        return vec!["its depends_on has no conditions".to_owned()];
     };
     let mut found = Vec::new();
     for (name, need) in needs {
         let Some(other) = services.get(name) else {
-            found.push(format!("it waits for {name}, which there is not"));
+            found.push(format!("it waits for {name}, which does not exist"));
             continue;
         };
-        let must = if ends_by_itself(other) { "service_completed_successfully" } else { "service_healthy" };
+        let must = if runs_once(other) { "service_completed_successfully" } else { "service_healthy" };
         if need["condition"] != must {
             found.push(format!("it must wait for {name} until {must}"));
         }
@@ -119,10 +119,10 @@ fn settings(service: &Value, known: &BTreeSet<String>) -> Vec<String> {
         ["OPENRUN_", "OTEL_", "RACE_", "GATEWAY_"].iter().any(|prefix| name.starts_with(prefix))
     };
     let unknown = |name: &&String| !known.contains(*name) && !OTEL.contains(&name.as_str());
-    environment.keys().filter(ours).filter(unknown).map(|name| format!("nobody reads {name}")).collect()
+    environment.keys().filter(ours).filter(unknown).map(|name| format!("{name} is no setting")).collect()
 }
 
-/// What listens to members is held to more.
+/// Services that members reach have stricter rules.
 fn hardened(service: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if !items(&service["security_opt"]).any(|option| option == "no-new-privileges:true") {
@@ -130,7 +130,7 @@ fn hardened(service: &Value) -> Vec<String> {
     }
     if is_ours(service) || service["ports"].to_string().contains("GATEWAY") {
         if service["read_only"] != true {
-            found.push("its root can be written to".to_owned());
+            found.push("its root is writable".to_owned());
         }
         if !items(&service["cap_drop"]).any(|capability| capability == "ALL") {
             found.push("it has capabilities".to_owned());
@@ -142,7 +142,7 @@ fn hardened(service: &Value) -> Vec<String> {
     found
 }
 
-/// What is mounted is there, and what is of this repository is not written to.
+/// Mounted files exist, and those of this repository are read-only.
 fn volumes(service: &Value, compose: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for volume in items(&service["volumes"]) {
@@ -150,7 +150,7 @@ fn volumes(service: &Value, compose: &Value) -> Vec<String> {
         if let Some(path) = source.strip_prefix("./") {
             let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
             if !root.join(path).exists() {
-                found.push(format!("it mounts {source}, which is not there"));
+                found.push(format!("it mounts {source}, which does not exist"));
             }
             if !volume.ends_with(":ro") {
                 found.push(format!("it may write to {source}"));

@@ -23,7 +23,7 @@ async fn open(directory: &Path) -> SqliteDatabase {
 }
 
 struct Embedded {
-    // Before the directory: fields go in this order, and the files should not vanish under an open database.
+    // Fields are dropped in this order: the database must be closed before its files vanish.
     database: SqliteDatabase,
     directory: TempDir,
 }
@@ -39,7 +39,7 @@ impl Fixture for Embedded {
         self.engine().load(coupon).await.expect("a created coupon is loaded");
     }
 
-    /// A crash leaves the files as they are at that moment, so that is what is copied and opened.
+    /// Opens a copy of the files, which is the state that a crash leaves.
     async fn reopen(&mut self) {
         let after = tempfile::tempdir().expect("a temporary directory");
         for name in ["openrun.sqlite", "openrun.sqlite-wal"] {

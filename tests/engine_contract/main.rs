@@ -1,4 +1,4 @@
-//! The one contract of every `AdmissionEngine`, run against each of them.
+//! The contract of every `AdmissionEngine`, run against each of them.
 //!
 //! To add an engine, write a file such as `embedded.rs`: a fixture and one `engine_contract!` line.
 
@@ -8,7 +8,7 @@ mod suite;
 mod support;
 
 #[path = "../support/mod.rs"]
-mod house;
+mod services_support;
 
 mod embedded;
 mod embedded_only;

@@ -1,10 +1,10 @@
-//! The contract in plain memory: what any engine must do, without a clock, a disk or a second thread.
+//! A model of the contract in memory: the required behaviour without a clock, a disk or a second thread.
 
 use std::collections::HashMap;
 
 use openrun::domain::{Lifecycle, Rejection, Sequence};
 
-/// Where a window lies from now; far enough for no test to reach its edge.
+/// The position of a sale period relative to now; its edges are out of reach of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
     Now,
@@ -12,7 +12,7 @@ pub(crate) enum Span {
     Over,
 }
 
-/// What the model says of one member.
+/// The model's verdict on one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     Issued(Sequence),
@@ -20,7 +20,6 @@ pub(crate) enum Expected {
     Rejected(Rejection),
 }
 
-/// A step anybody may take.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Admit(Vec<u8>),
@@ -31,7 +30,7 @@ pub(crate) enum Step {
     Lifecycle(Lifecycle),
 }
 
-/// One coupon, by the book.
+/// The state of one coupon.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) total: u32,
@@ -51,8 +50,8 @@ impl Model {
     }
 
     pub(crate) fn held(&self, member: u8) -> Option<Sequence> {
-        let places: HashMap<u8, Sequence> = self.holders.iter().copied().zip(1..).collect();
-        places.get(&member).copied()
+        let sequences: HashMap<u8, Sequence> = self.holders.iter().copied().zip(1..).collect();
+        sequences.get(&member).copied()
     }
 
     pub(crate) fn admit(&mut self, member: u8) -> Expected {
@@ -75,8 +74,8 @@ impl Model {
         Expected::Issued(self.issued())
     }
 
-    /// Whether an operator's change is allowed; it is applied then.
-    pub(crate) fn allows(&mut self, step: &Step) -> bool {
+    /// Applies an operator's change if it is allowed, and gives whether it was.
+    pub(crate) fn apply(&mut self, step: &Step) -> bool {
         let closed = self.lifecycle == Lifecycle::Closed;
         match step {
             Step::Total(total) if !closed && *total >= self.issued().max(1) => self.total = *total,

@@ -1,5 +1,5 @@
-//! The contract against the engines in PostgreSQL, in a database of each test's own; what a server that is killed keeps,
-//! on a server of each test's own.
+//! The contract against the engines in PostgreSQL, with a database per test, and the cases of a crash with a server per
+//! test.
 
 use std::sync::Arc;
 
@@ -11,27 +11,27 @@ use openrun::persistence::postgres::{
 use openrun::ports::{AdmissionEngine, CouponCatalog};
 use sqlx::{Connection, PgConnection};
 
-use crate::house::services::PrivatePostgres;
-use crate::house::shared;
+use crate::services_support::services::PrivatePostgres;
+use crate::services_support::shared;
 use crate::suite::{Fixture, engine_contract};
 
 engine_contract!(pessimistic, crate::postgres::pessimistic_nodes);
 engine_contract!(optimistic, crate::postgres::optimistic_nodes);
 
-/// Whoever changes the setting need not stop every node at once.
+/// Nodes of both engines run side by side while an operator changes the setting.
 mod mixed {
     crate::suite::contract_cases! { crate::postgres::mixed_nodes;
         concurrency: [
             ten_thousand_members_at_once_get_a_thousand_coupons,
             one_member_on_many_nodes_at_once_gets_one_coupon,
         ],
-        property: [any_sequence_of_steps_does_what_the_model_does],
+        property: [any_sequence_of_steps_agrees_with_the_model],
     }
 }
 
 mod private_server {
-    crate::suite::contract_cases! { crate::postgres::nodes_on_a_server_that_dies;
-        crash: [what_was_answered_survives, issuing_goes_on_where_it_was, changes_of_operators_survive],
+    crate::suite::contract_cases! { crate::postgres::nodes_on_a_private_server;
+        crash: [answers_survive_a_crash, issuing_continues_after_a_crash, changes_of_operators_survive_a_crash],
     }
 }
 
@@ -47,46 +47,45 @@ async fn mixed_nodes() -> impl Fixture {
     Nodes::in_a_database([Locking::Pessimistic, Locking::Optimistic]).await
 }
 
-async fn nodes_on_a_server_that_dies() -> impl Fixture {
+async fn nodes_on_a_private_server() -> impl Fixture {
     let server = PrivatePostgres::start().await;
     let url = server.url();
     Nodes::at(url, [Locking::Pessimistic, Locking::Optimistic], Home::Server(Box::new(server))).await
 }
 
 enum Home {
-    /// In the PostgreSQL of the run.
+    /// In the PostgreSQL that all tests of the run share.
     Database { _kept: shared::Database },
-    /// Which the test may kill.
+    /// A server that the test may kill.
     Server(Box<PrivatePostgres>),
 }
 
-/// Two nodes with connections of their own.
+/// Two nodes, each with its own connections.
 pub(crate) struct Nodes {
     pub(crate) url: String,
-    turns: [Locking; 2],
+    locking: [Locking; 2],
     nodes: [Database; 2],
     home: Home,
 }
 
 impl Nodes {
-    pub(crate) async fn in_a_database(turns: [Locking; 2]) -> Self {
+    pub(crate) async fn in_a_database(locking: [Locking; 2]) -> Self {
         let database = shared::Database::create().await;
-        Self::at(database.url().to_owned(), turns, Home::Database { _kept: database }).await
+        Self::at(database.url().to_owned(), locking, Home::Database { _kept: database }).await
     }
 
-    async fn at(url: String, turns: [Locking; 2], home: Home) -> Self {
+    async fn at(url: String, locking: [Locking; 2], home: Home) -> Self {
         let nodes = [open(&url).await, open(&url).await];
         migrate(&nodes[0]).await.expect("an empty database can be migrated");
-        Self { url, turns, nodes, home }
+        Self { url, locking, nodes, home }
     }
 
-    /// What keeps coupons of the first node.
     pub(crate) fn catalog(&self) -> PostgresCatalog {
         PostgresCatalog::new(self.nodes[0].clone())
     }
 
     fn node(&self, number: usize) -> Arc<dyn AdmissionEngine> {
-        Arc::new(PostgresEngine::new(self.nodes[number].clone(), self.turns[number]))
+        Arc::new(PostgresEngine::new(self.nodes[number].clone(), self.locking[number]))
     }
 }
 
@@ -97,8 +96,8 @@ async fn open(url: &str) -> Database {
     Database::connect(&settings).await.expect("PostgreSQL is there")
 }
 
-/// Throws everybody out in the middle of whatever they do.
-async fn throw_out(url: &str) {
+/// Ends all other connections, also in the middle of a statement.
+async fn end_connections(url: &str) {
     let mut connection = PgConnection::connect(url).await.expect("PostgreSQL is there");
     sqlx::query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -119,7 +118,8 @@ impl Fixture for Nodes {
         self.node(1)
     }
 
-    /// Whoever raises a total tells the catalogue first. Here nobody does, so it expects the most there may be.
+    /// The service raises a total in the catalogue before the engine. The cases raise it in the engine only, so the
+    /// catalogue begins with the maximum.
     async fn introduce(&self, coupon: &Coupon) {
         let inventory = Inventory::new(MAX_TOTAL).expect("it is the largest");
         let listed = Coupon { inventory, ..coupon.clone() };
@@ -129,7 +129,7 @@ impl Fixture for Nodes {
 
     async fn reopen(&mut self) {
         match &mut self.home {
-            Home::Database { .. } => throw_out(&self.url).await,
+            Home::Database { .. } => end_connections(&self.url).await,
             Home::Server(server) => {
                 server.kill();
                 server.restart().await;
@@ -139,7 +139,7 @@ impl Fixture for Nodes {
     }
 }
 
-/// A fixture, for tests that only these engines have.
-pub(crate) async fn both(turns: Locking) -> Nodes {
-    Nodes::in_a_database([turns, turns]).await
+/// Two nodes of the same engine.
+pub(crate) async fn both(locking: Locking) -> Nodes {
+    Nodes::in_a_database([locking, locking]).await
 }

@@ -1,4 +1,4 @@
-//! The contract against the engine that decides under a lock in Redis, on a server of each test's own.
+//! The contract against the engine that decides under a lock in Redis, with a server per test.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use openrun::domain::Coupon;
 use openrun::persistence::redis::{RedisConnection, RedisLockEngine, RedisLuaEngine};
 use openrun::ports::{AdmissionEngine, EngineRecovery, HighWatermark};
 
-use crate::house::services::PrivateRedis;
+use crate::services_support::services::PrivateRedis;
 use crate::suite::{Fixture, engine_contract};
 
 engine_contract!(contract, crate::redis_lock::fixture);
 
-/// Whoever changes the setting need not stop every node at once.
+/// Nodes of both engines run side by side while an operator changes the setting.
 mod beside_redis_lua {
     crate::suite::contract_cases! { crate::redis_lock::mixed;
         concurrency: [
             ten_thousand_members_at_once_get_a_thousand_coupons,
             one_member_on_many_nodes_at_once_gets_one_coupon,
-            raising_the_total_during_the_rush_strands_nothing,
+            a_total_raised_under_load_is_issued_completely,
         ],
-        property: [any_sequence_of_steps_does_what_the_model_does],
+        property: [any_sequence_of_steps_agrees_with_the_model],
     }
 }
 
@@ -34,7 +34,7 @@ async fn mixed() -> impl Fixture {
     RedisLock { first: node(&redis).await, second: node(&redis).await, second_locks: false, redis }
 }
 
-/// A node has one connection, a memory and a queue of its own.
+/// A node has its own connection, memory and local locks.
 struct Node {
     lua: RedisLuaEngine,
     lock: Arc<RedisLockEngine>,
@@ -49,7 +49,7 @@ async fn node(redis: &PrivateRedis) -> Node {
 struct RedisLock {
     first: Node,
     second: Node,
-    /// Whether the second node decides under the lock, too, and not by script.
+    /// Whether the second node runs `redis-lock`, not `redis-lua`.
     second_locks: bool,
     redis: PrivateRedis,
 }
@@ -64,7 +64,7 @@ impl Fixture for RedisLock {
         if self.second_locks { self.second.lock.clone() } else { Arc::new(self.second.lua.clone()) }
     }
 
-    /// The server is killed. The first node dies with it; the second one lives on, and remembers.
+    /// Kills the server and the first node; the second node survives with its memory.
     async fn reopen(&mut self) {
         self.redis.restart().await;
         self.first = node(&self.redis).await;

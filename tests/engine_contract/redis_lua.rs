@@ -1,4 +1,4 @@
-//! The contract against the Redis engine, on a server of each test's own.
+//! The contract against the Redis engine, with a server per test.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use openrun::domain::Coupon;
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
 use openrun::ports::{AdmissionEngine, EngineRecovery, HighWatermark};
 
-use crate::house::services::PrivateRedis;
+use crate::services_support::services::PrivateRedis;
 use crate::suite::{Fixture, engine_contract};
 
 engine_contract!(contract, crate::redis_lua::fixture);
@@ -17,7 +17,7 @@ pub(crate) async fn fixture() -> impl Fixture {
     RedisLua { first: node(&redis).await, second: node(&redis).await, redis }
 }
 
-/// A node has one connection and a memory of its own.
+/// A node has its own connection and memory.
 async fn node(redis: &PrivateRedis) -> Arc<RedisLuaEngine> {
     let connection = RedisConnection::connect(&redis.url().into()).await.expect("Redis answers");
     Arc::new(RedisLuaEngine::new(connection))
@@ -39,7 +39,7 @@ impl Fixture for RedisLua {
         self.second.clone()
     }
 
-    /// The server is killed. The first node dies with it; the second one lives on, and remembers.
+    /// Kills the server and the first node; the second node survives with its memory.
     async fn reopen(&mut self) {
         self.redis.restart().await;
         self.first = node(&self.redis).await;

@@ -1,21 +1,17 @@
-//! What the cases are written with: coupons, members, asking, and looking at the whole truth.
+//! Helpers of the cases: coupons, members, requests, and checks of the complete state.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use openrun::domain::{
     AdmissionRequest, AmendmentError, CodeSalt, Coupon, CouponId, Grant, Inventory, Lifecycle, MemberId,
-    NewCoupon, Reconfiguration, Rejection, SalePeriod, Sequence, Standing, Terms, Timestamp, Verdict,
+    NewCoupon, Reconfiguration, Rejection, SalePeriod, Sequence, Standing, Terms, Verdict,
 };
 use openrun::ports::{AdmissionEngine, BatchAnswer, EngineError, MAX_BATCH};
 
-/// A minute, which no test waits for.
+/// Longer than any test runs.
 pub(crate) const MINUTE_MS: i64 = 60_000;
 
-pub(crate) fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    Timestamp::from_ms(i64::try_from(since_1970.as_millis()).expect("before the year 9999"))
-}
+pub(crate) use openrun::clock::now;
 
 pub(crate) fn id(text: &str) -> CouponId {
     CouponId::parse(text).expect("a coupon id")
@@ -30,12 +26,12 @@ pub(crate) fn members(range: std::ops::Range<u32>) -> Vec<MemberId> {
     range.map(|n| member(&format!("member-{n}"))).collect()
 }
 
-/// A window that began a minute ago and does not end.
+/// A sale period that began a minute ago and does not end.
 pub(crate) fn open_window() -> SalePeriod {
     window(-MINUTE_MS, None)
 }
 
-/// A window given in milliseconds from now.
+/// A sale period in milliseconds from now.
 pub(crate) fn window(opens_in_ms: i64, closes_in_ms: Option<i64>) -> SalePeriod {
     let closes = closes_in_ms.map(|ms| now().plus_ms(ms));
     SalePeriod::new(now().plus_ms(opens_in_ms), closes).expect("a window")
@@ -57,47 +53,46 @@ pub(crate) fn coupon_in(name: &str, total: u32, window: SalePeriod) -> Coupon {
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), now()).expect("a coupon")
 }
 
-/// Asks for a batch as it is, whose answer must have one verdict each.
-pub(crate) async fn ask_batch(
+/// Sends one batch, and checks that its answer has one verdict per request.
+pub(crate) async fn admit_batch(
     engine: &dyn AdmissionEngine,
     coupon: &CouponId,
-    who: &[MemberId],
+    ids: &[MemberId],
 ) -> BatchAnswer {
     let batch: Vec<_> =
-        who.iter().map(|member| AdmissionRequest { member: member.clone(), traceparent: None }).collect();
+        ids.iter().map(|member| AdmissionRequest { member: member.clone(), traceparent: None }).collect();
     let answer = engine.admit(coupon, &batch).await.expect("an answer");
-    assert_eq!(answer.verdicts.len(), who.len(), "one verdict a request");
+    assert_eq!(answer.verdicts.len(), ids.len(), "one verdict per request");
     answer
 }
 
-/// Asks for one member.
-pub(crate) async fn ask(engine: &dyn AdmissionEngine, coupon: &CouponId, who: &MemberId) -> Verdict {
-    ask_batch(engine, coupon, std::slice::from_ref(who)).await.verdicts[0]
+pub(crate) async fn admit_one(engine: &dyn AdmissionEngine, coupon: &CouponId, member: &MemberId) -> Verdict {
+    admit_batch(engine, coupon, std::slice::from_ref(member)).await.verdicts[0]
 }
 
-/// Asks for any number of members, in the largest batches there are.
-pub(crate) async fn ask_all(
+/// Sends any number of requests in the largest batches.
+pub(crate) async fn admit_all(
     engine: &dyn AdmissionEngine,
     coupon: &CouponId,
-    who: &[MemberId],
+    ids: &[MemberId],
 ) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for batch in who.chunks(MAX_BATCH) {
-        verdicts.extend(ask_batch(engine, coupon, batch).await.verdicts);
+    for batch in ids.chunks(MAX_BATCH) {
+        verdicts.extend(admit_batch(engine, coupon, batch).await.verdicts);
     }
     verdicts
 }
 
-/// The grant of a coupon that was issued just now.
-pub(crate) fn issued(verdict: Verdict) -> Grant {
+/// Panics unless the request led to a new issuance.
+pub(crate) fn expect_issued(verdict: Verdict) -> Grant {
     match verdict {
         Verdict::Issued(grant) => grant,
         other => panic!("expected a coupon to be issued, not {other:?}"),
     }
 }
 
-/// What the member holds after this verdict.
-pub(crate) fn held(verdict: Verdict) -> Option<Grant> {
+/// The issuance that the member has after this verdict.
+pub(crate) fn grant_of(verdict: Verdict) -> Option<Grant> {
     match verdict {
         Verdict::Issued(grant) | Verdict::Again(grant) => Some(grant),
         Verdict::Rejected(_) => None,
@@ -116,11 +111,11 @@ pub(crate) fn lifecycle(lifecycle: Lifecycle) -> Reconfiguration {
     Reconfiguration { lifecycle: Some(lifecycle), ..Reconfiguration::default() }
 }
 
-pub(crate) fn moved(window: SalePeriod) -> Reconfiguration {
+pub(crate) fn window_change(window: SalePeriod) -> Reconfiguration {
     Reconfiguration { window: Some(window), ..Reconfiguration::default() }
 }
 
-/// Applies a change that the rules allow.
+/// Applies an allowed change.
 pub(crate) async fn change(
     engine: &dyn AdmissionEngine,
     coupon: &CouponId,
@@ -129,8 +124,8 @@ pub(crate) async fn change(
     engine.reconfigure(coupon, change).await.expect("an answer").expect("an allowed change")
 }
 
-/// Applies a change that must be refused, and checks that nothing has changed.
-pub(crate) async fn refused(
+/// Checks that a change is refused and has no effect.
+pub(crate) async fn expect_refusal(
     engine: &dyn AdmissionEngine,
     coupon: &CouponId,
     change: Reconfiguration,
@@ -140,18 +135,18 @@ pub(crate) async fn refused(
     let refusal = engine.reconfigure(coupon, change).await.expect("an answer").expect_err("a refusal");
     let after =
         (engine.standing(coupon).await.expect("a standing"), engine.revision().await.expect("a number"));
-    assert_eq!(what_decides(before.0), what_decides(after.0), "a refused change changes nothing");
+    assert_eq!(rules_of(before.0), rules_of(after.0), "a refused change changes nothing");
     assert_eq!(before.1, after.1, "a refused change is no new revision");
     refusal
 }
 
-/// A standing without its moment.
-pub(crate) fn what_decides(standing: Standing) -> (Inventory, SalePeriod, Lifecycle) {
+/// A standing without its time.
+pub(crate) fn rules_of(standing: Standing) -> (Inventory, SalePeriod, Lifecycle) {
     (standing.inventory, standing.window, standing.lifecycle)
 }
 
-/// Every winner, page by page, each as often as it comes.
-pub(crate) async fn all_winners(engine: &dyn AdmissionEngine, coupon: &CouponId) -> Vec<MemberId> {
+/// The holders of all pages, including repetitions.
+pub(crate) async fn all_holders(engine: &dyn AdmissionEngine, coupon: &CouponId) -> Vec<MemberId> {
     const PAGES_MAX: usize = 100_000;
     let (mut cursor, mut found) = (0, Vec::new());
     for _ in 0..PAGES_MAX {
@@ -162,28 +157,28 @@ pub(crate) async fn all_winners(engine: &dyn AdmissionEngine, coupon: &CouponId)
             None => return found,
         }
     }
-    panic!("the pages of winners do not end");
+    panic!("the pages of holders do not end");
 }
 
-/// Who holds which coupon as the engine tells it now, having checked that exactly `count` are issued, to as many
-/// members, with the sequences 1 to `count`.
-pub(crate) async fn truth(
+/// All issuances of the engine. Checks that exactly `count` are issued, to `count` members, with the sequences 1 to
+/// `count`.
+pub(crate) async fn checked_holders(
     engine: &dyn AdmissionEngine,
     coupon: &CouponId,
     count: u32,
 ) -> BTreeMap<Sequence, (MemberId, Grant)> {
-    let winners: std::collections::HashSet<_> = all_winners(engine, coupon).await.into_iter().collect();
+    let holders: std::collections::HashSet<_> = all_holders(engine, coupon).await.into_iter().collect();
     let mut held = BTreeMap::new();
-    for member in winners {
-        let grant = engine.find(coupon, &member).await.expect("an answer").expect("a winner holds a coupon");
+    for member in holders {
+        let grant = engine.find(coupon, &member).await.expect("an answer").expect("a holder has an issuance");
         let before = held.insert(grant.sequence, (member, grant));
         assert_eq!(before, None, "sequence {} is held twice", grant.sequence);
     }
     let sequences: Vec<Sequence> = held.keys().copied().collect();
     let dense: Vec<Sequence> = (1..=count).collect();
-    assert_eq!(sequences, dense, "sequences are dense from 1 to what is issued");
+    assert_eq!(sequences, dense, "sequences are dense from 1 to the number of issuances");
     let standing = engine.standing(coupon).await.expect("a standing");
-    assert_eq!(standing.inventory.issued(), count, "the count agrees with those who hold one");
+    assert_eq!(standing.inventory.issued(), count, "the count agrees with the holders");
     held
 }
 
@@ -192,7 +187,7 @@ pub(crate) fn assert_unknown<T: std::fmt::Debug>(question: &str, result: &Result
     assert!(matches!(result, Err(EngineError::UnknownCoupon)), "{question}: {result:?}");
 }
 
-/// Mixes `items` in an order that is the same in every run.
+/// Shuffles `items` in the same way in every run.
 pub(crate) fn shuffle<T>(items: &mut [T]) {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for end in (1..items.len()).rev() {
@@ -200,7 +195,7 @@ pub(crate) fn shuffle<T>(items: &mut [T]) {
     }
 }
 
-/// Numbers that look random and are the same in every run (xorshift64, Marsaglia 2003).
+/// A pseudo-random generator with the same numbers in every run (xorshift64, Marsaglia 2003).
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! A gateway of a test's own, and what it answers.
+//! A gateway for one test, and its responses.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::support::ports::free_port;
 use crate::support::process::{Process, Watchdog};
 use crate::support::races::{http, until};
 
-/// Everything that is waited for comes within this, or never.
+/// Limit of every wait.
 const BOUND: Duration = Duration::from_secs(60);
-/// As good as no limit.
-const PLENTY: [(&str, &str); 3] = [
+/// Practically no limits.
+const NO_LIMITS: [(&str, &str); 3] = [
     ("GATEWAY_CLIENT_RATE", "100000r/s"),
     ("GATEWAY_CLIENT_BURST", "100000"),
     ("GATEWAY_CLIENT_CONNECTIONS", "10000"),
@@ -37,12 +37,12 @@ impl GatewayBuilder {
         self
     }
 
-    /// Whose word of addresses and members is believed.
+    /// Trusts the proxies of this range.
     pub(crate) fn trusting(self, range: &str) -> Self {
         self.set("GATEWAY_TRUSTED_PROXIES", range)
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts the gateway and waits until it answers.
     pub(crate) async fn start(mut self) -> Gateway {
         let (public, inner) = (free_port(), free_port());
         for (name, port) in [("GATEWAY_PUBLIC_PORT", public), ("GATEWAY_INNER_PORT", inner)] {
@@ -57,17 +57,17 @@ impl GatewayBuilder {
             Gateway { process, _watchdog: watchdog, folder, public: at(public), inner: at(inner) };
         let livez = format!("http://{}/gateway/livez", gateway.inner);
         until("a gateway", async || {
-            assert!(gateway.process.is_running(), "it ended:\n{}", gateway.process.log_tail());
+            assert!(gateway.process.is_running(), "the gateway exited:\n{}", gateway.process.log_tail());
             http().get(&livez).send().await.ok().filter(|answer| answer.status() == 200)
         })
         .await;
         gateway
     }
 
-    /// What starts it, in a folder that nginx's workers reach into.
+    /// The command that starts the gateway, and its folder, which nginx's workers can enter.
     pub(crate) fn command(&self) -> (TempDir, Command) {
         let folder = tempfile::Builder::new().prefix("openrun-gateway-").tempdir().expect("a directory");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
         let mut command = Command::new("sh");
         command
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/gateway/run.sh"))
@@ -90,14 +90,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Before these nodes, without limits unless told otherwise.
+    /// A gateway before these nodes, by default without limits.
     pub(crate) fn before(nodes: &[SocketAddr]) -> GatewayBuilder {
         let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-        let settings = PLENTY.map(|(name, value)| (name, value.to_owned()));
+        let settings = NO_LIMITS.map(|(name, value)| (name, value.to_owned()));
         GatewayBuilder { settings: settings.into() }.set("GATEWAY_NODES", &nodes.join(" "))
     }
 
-    /// The address of a path at the public door.
+    /// The URL of a path on the public port.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.public)
     }
@@ -106,13 +106,13 @@ impl Gateway {
         answer(http().get(self.url(path))).await
     }
 
-    /// A member's click at the public door.
+    /// Sends an issue request to the public port.
     pub(crate) async fn click(&self, coupon: &str, member: &str) -> Answer {
         let url = self.url(&format!("/v1/coupons/{coupon}/issuances"));
         answer(http().post(url).json(&serde_json::json!({ "member_id": member }))).await
     }
 
-    /// An operator's call at the inner door.
+    /// Sends an operator's call to the inner port.
     pub(crate) async fn operate(&self, method: Method, path: &str) -> Answer {
         answer(http().request(method, format!("http://{}{path}", self.inner))).await
     }
@@ -121,11 +121,11 @@ impl Gateway {
         self.folder.path().join("access.log")
     }
 
-    /// The requests that it has logged, once `enough` holds of them. It writes them down a second later.
+    /// Waits until the access log meets `enough`. The gateway writes it with a delay of up to one second.
     pub(crate) async fn logged(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         until("the access log", async || {
             let text = fs::read_to_string(self.access_log()).ok()?;
-            // The last line may not be whole yet.
+            // The last line may be incomplete.
             let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             enough(&lines).then_some(lines)
         })
@@ -133,7 +133,7 @@ impl Gateway {
     }
 }
 
-/// An answer, read to its end.
+/// A response with its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -146,7 +146,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
-    /// Panics unless it is a problem with this status and code, in the form of the service.
+    /// Panics unless the response is a problem with this status and code, in the form of the service.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -170,7 +170,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
 }
 
-/// A client that calls from another address of this machine.
+/// A client with another source address on this machine.
 pub(crate) fn client_at(address: &str) -> Client {
     let address: IpAddr = address.parse().expect("an address");
     let client = Client::builder().timeout(BOUND).no_proxy().local_address(address).build();

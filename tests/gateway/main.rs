@@ -1,12 +1,12 @@
-//! The gateway in front of the service: a real nginx with the configuration of `deploy/gateway`, run as its image does.
+//! The gateway: a real nginx with the configuration of `deploy/gateway`, started as in its container.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod doors;
 mod gateway;
 mod limits;
 mod nodes;
+mod ports;
 mod problems;
 mod slow;
 mod upstream;

@@ -1,21 +1,21 @@
-//! The nodes behind it: several, of which one may die.
+//! Several nodes behind the gateway, one of which dies.
 
 use crate::gateway::Gateway;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{self, assert_promise_kept, assert_rows, until_issued, until_persisted};
 use crate::support::shared::coupon_id;
-use crate::upstream::{Manner, Upstream};
+use crate::upstream::{Behavior, Upstream};
 
 use reqwest::Method;
 
 const TOTAL: u32 = 1_000;
 const MEMBERS: u64 = 3_000;
 const CLIENTS: usize = 64;
-/// What a client may be told in a race. 499 is logged where a client hung up.
-const TRUE_ANSWERS: [u64; 6] = [200, 201, 409, 429, 499, 503];
+/// Statuses that are allowed in a race. nginx logs 499 for a client that hung up.
+const ALLOWED_STATUSES: [u64; 6] = [200, 201, 409, 429, 499, 503];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_node_killed_under_load_loses_nothing_and_clients_hear_problems_only() {
+async fn private_a_node_killed_under_load_loses_nothing_and_clients_get_problems_only() {
     let stack = Stack::shared().await;
     let (one, mut other) =
         tokio::join!(NodeProcess::redis_lua(&stack).start(), NodeProcess::redis_lua(&stack).start());
@@ -31,33 +31,35 @@ async fn private_a_node_killed_under_load_loses_nothing_and_clients_hear_problem
     assert_eq!(report.unexpected, 0, "{:?}", report.unexpected_examples);
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 
-    let asks =
+    let is_issue_request =
         |line: &&serde_json::Value| line["path"].as_str().is_some_and(|path| path.ends_with("/issuances"));
-    let lines = gateway.logged(|lines| lines.iter().filter(asks).count() as u64 >= report.requests).await;
-    let asked: Vec<_> = lines.iter().filter(asks).collect();
-    for line in &asked {
+    let lines =
+        gateway.logged(|lines| lines.iter().filter(is_issue_request).count() as u64 >= report.requests).await;
+    let issue_requests: Vec<_> = lines.iter().filter(is_issue_request).collect();
+    for line in &issue_requests {
         let status = line["status"].as_u64().expect("a status");
-        assert!(TRUE_ANSWERS.contains(&status), "{line}");
+        assert!(ALLOWED_STATUSES.contains(&status), "{line}");
     }
     for node in [one.address(), other.address()] {
-        let led =
+        let went_there =
             |line: &&&serde_json::Value| line["node"].as_str().is_some_and(|n| n.contains(&node.to_string()));
-        assert!(asked.iter().filter(led).count() > 0, "{node} was never asked");
+        assert!(issue_requests.iter().filter(went_there).count() > 0, "{node} got no request");
     }
 }
 
-/// A node that hung up may have carried it out: only what can be repeated goes to another one.
+/// A node that hung up may have executed the request, so only repeatable requests go to another node.
 #[tokio::test]
-async fn a_click_goes_to_another_node_when_one_hangs_up_and_an_operators_call_does_not() {
-    let (dying, well) = (Upstream::start(Manner::HangUp).await, Upstream::start(Manner::Answer).await);
-    let gateway = Gateway::before(&[dying.address, well.address]).start().await;
+async fn only_issue_requests_go_to_another_node_after_one_hangs_up() {
+    let dying = Upstream::start(Behavior::HangUp).await;
+    let healthy = Upstream::start(Behavior::Answer).await;
+    let gateway = Gateway::before(&[dying.address, healthy.address]).start().await;
     for member in 0..4 {
         assert_eq!(gateway.click("c", &format!("m{member}")).await.status, 201);
     }
-    assert!(!dying.asked().is_empty(), "it was never asked, so nothing was shown");
+    assert!(!dying.requests().is_empty(), "the dying node got no request, so this shows nothing");
 
-    let gateway = Gateway::before(&[dying.address, well.address]).start().await;
-    let before = well.asked().len();
+    let gateway = Gateway::before(&[dying.address, healthy.address]).start().await;
+    let before = healthy.requests().len();
     let mut failed = 0;
     for _ in 0..4 {
         let call = gateway.operate(Method::POST, "/v1/coupons/c/pause").await;
@@ -66,17 +68,17 @@ async fn a_click_goes_to_another_node_when_one_hangs_up_and_an_operators_call_do
             failed += 1;
         }
     }
-    assert!(failed > 0, "the dying node was never asked");
-    assert_eq!(well.asked().len() - before, 4 - failed, "nothing was carried out twice");
+    assert!(failed > 0, "the dying node got no request");
+    assert_eq!(healthy.requests().len() - before, 4 - failed, "no call was executed twice");
 }
 
 #[tokio::test]
-async fn connections_to_nodes_are_kept() {
-    let node = Upstream::start(Manner::Answer).await;
+async fn connections_to_nodes_are_reused() {
+    let node = Upstream::start(Behavior::Answer).await;
     let gateway = Gateway::before(&[node.address]).start().await;
     for _ in 0..20 {
         assert_eq!(gateway.get("/v1/coupons").await.status, 201);
     }
-    // One would do; a client may have lost its own connection to nginx and come to another worker.
+    // More than one connection is possible: a client may reconnect to nginx and reach another worker.
     assert!(node.connections() < 10, "{} connections for 20 requests", node.connections());
 }

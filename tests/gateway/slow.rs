@@ -1,4 +1,4 @@
-//! Clients that take their time on purpose, to keep places from others.
+//! Clients that are slow on purpose, to use up connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,42 +8,42 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::gateway::Gateway;
-use crate::upstream::{Manner, Upstream};
+use crate::upstream::{Behavior, Upstream};
 
-/// The gateway waits five seconds; a machine that is busy may be late.
+/// The gateway waits five seconds; on a busy machine it may take longer.
 const BOUND: Duration = Duration::from_secs(60);
 const SLOW_CLIENTS: usize = 50;
 
-/// Sends this, and gives all that comes until the other side hangs up. Panics if it does not.
+/// Sends the request and reads until the other side closes the connection. Panics if it stays open.
 pub(crate) async fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("somebody listens");
-    stream.write_all(request.as_bytes()).await.expect("it can be sent");
-    let mut told = Vec::new();
-    // Whoever was cut off may find the connection reset.
-    let read = timeout(BOUND, stream.read_to_end(&mut told)).await;
-    assert!(read.is_ok(), "nobody hung up after {request:?}");
-    String::from_utf8_lossy(&told).into_owned()
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request.as_bytes()).await.expect("the request can be sent");
+    let mut response = Vec::new();
+    // The read may also end with a reset of the connection.
+    let read = timeout(BOUND, stream.read_to_end(&mut response)).await;
+    assert!(read.is_ok(), "the connection stays open after {request:?}");
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[tokio::test]
-async fn whoever_does_not_get_on_is_cut_off_and_others_are_served_meanwhile() {
-    let node = Upstream::start(Manner::Answer).await;
+async fn slow_clients_are_cut_off_and_others_are_served_meanwhile() {
+    let node = Upstream::start(Behavior::Answer).await;
     let gateway = Gateway::before(&[node.address]).start().await;
-    let begun = [
+    let incomplete = [
         // Half of the headers, and half of a body.
         "POST /v1/coupons/c/issuances HTTP/1.1\r\nhost: g\r\ncontent-le",
         "POST /v1/coupons/c/issuances HTTP/1.1\r\nhost: g\r\ncontent-length: 18\r\n\r\n{\"member_id\"",
     ];
     let slow: Vec<_> = (0..SLOW_CLIENTS)
         .map(|n| {
-            let (public, request) = (gateway.public, begun[n % begun.len()]);
+            let (public, request) = (gateway.public, incomplete[n % incomplete.len()]);
             tokio::spawn(async move { exchange(public, request).await })
         })
         .collect();
     assert_eq!(gateway.click("c", "kim").await.status, 201);
     for client in slow {
-        let told = client.await.expect("it is cut off");
-        assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
+        let response = client.await.expect("the client is cut off");
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 408"), "{response}");
     }
-    assert_eq!(node.asked().len(), 1, "no node ever heard of them");
+    assert_eq!(node.requests().len(), 1, "no slow request reaches the node");
 }

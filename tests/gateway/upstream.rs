@@ -1,4 +1,4 @@
-//! A node that does what no real one would do at will: hold, hang up, or tell what it was asked.
+//! A fake node that can hold requests, hang up, and record the requests.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,20 +9,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What it does with a request that has come whole.
+/// The reaction to a complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum Behavior {
     /// Answers 201.
     Answer,
-    /// Hangs up without a word.
+    /// Closes the connection without a response.
     HangUp,
-    /// Answers when it is released.
+    /// Answers 201 after the release.
     Hold,
-    /// Begins a stream of events, and sends the next one when it is released.
+    /// Begins a stream of events, and sends the next event after the release.
     Stream,
 }
 
-/// A listener that keeps what it was asked.
+/// A listener that records its requests.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -32,34 +32,34 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn start(manner: Manner) -> Self {
+    pub(crate) async fn start(behavior: Behavior) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (release, released) = watch::channel(false);
-        let kept = Arc::clone(&requests);
+        let recorded = Arc::clone(&requests);
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
         let listener = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, manner, Arc::clone(&kept), released.clone()));
+                tokio::spawn(serve(stream, behavior, Arc::clone(&recorded), released.clone()));
             }
         });
         Self { address, requests, connections, release, listener }
     }
 
-    /// Everything it was asked so far, headers in lower case.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.requests.lock().expect("nobody panics with it").clone()
+    /// The headers of all requests so far, in lower case.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("a lock that is not poisoned").clone()
     }
 
-    /// How many connections were made to it.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Lets everything go on that is held.
+    /// Releases all held requests and streams.
     pub(crate) fn release(&self) {
         self.release.send_replace(true);
     }
@@ -73,20 +73,20 @@ impl Drop for Upstream {
 
 async fn serve(
     mut stream: TcpStream,
-    manner: Manner,
-    kept: Arc<Mutex<Vec<String>>>,
+    behavior: Behavior,
+    recorded: Arc<Mutex<Vec<String>>>,
     mut released: watch::Receiver<bool>,
 ) {
     while let Some(request) = read(&mut stream).await {
-        kept.lock().expect("nobody panics with it").push(request);
-        let written = match manner {
-            Manner::HangUp => return,
-            Manner::Answer => answer(&mut stream).await,
-            Manner::Hold => {
+        recorded.lock().expect("a lock that is not poisoned").push(request);
+        let written = match behavior {
+            Behavior::HangUp => return,
+            Behavior::Answer => answer(&mut stream).await,
+            Behavior::Hold => {
                 released.wait_for(|released| *released).await.ok();
                 answer(&mut stream).await
             }
-            Manner::Stream => {
+            Behavior::Stream => {
                 let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: first\n\n";
                 stream.write_all(head).await.ok();
                 released.wait_for(|released| *released).await.ok();
@@ -106,7 +106,7 @@ async fn answer(stream: &mut TcpStream) -> std::io::Result<()> {
         .await
 }
 
-/// The next request of a connection, headers in lower case; nothing at its end.
+/// The headers of the next request of a connection, in lower case; `None` at its end.
 async fn read(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {

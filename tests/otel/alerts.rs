@@ -1,5 +1,5 @@
-//! The four main alerts on a stack that really runs: what they warn of is brought about, they fire, it is put right as the
-//! run-book says, and they clear.
+//! The four main alerts on a running stack: each test causes the fault, waits for the alert, repairs the fault as the
+//! run-book says, and waits until the alert clears.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::support::races::{ask, create_coupon, http, metric, until};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::coupon_id;
 
-/// More than anybody asks for.
+/// More than the test can issue.
 const TOTAL: u32 = 1_000_000;
-/// Between two members, so that each issuance is a message of its own.
+/// Pause between two members, so that each issuance becomes its own message.
 const PAUSE: Duration = Duration::from_millis(40);
-/// Above the threshold of the alert.
+/// Queue depth above the threshold of the alert.
 const DEEP: f64 = 110.0;
 
-/// Nobody writes: the queue grows, the outbox grows old. Then a persister comes.
+/// Without a persister the queue grows and the outbox becomes old. Then a persister starts.
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_there_is_one() {
+async fn private_queue_and_outbox_alerts_fire_until_a_persister_starts() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "api,publisher").start().await;
     let prometheus = Prometheus::watching(&[node.address()]).await;
@@ -53,7 +53,7 @@ async fn private_a_missing_persister_raises_queue_and_outbox_alerts_until_there_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_dead_letter_raises_an_alert_until_it_is_dealt_with() {
+async fn private_a_dead_letter_raises_an_alert_until_it_is_discarded() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let prometheus = Prometheus::watching(&[node.address()]).await;
@@ -70,7 +70,7 @@ async fn private_a_dead_letter_raises_an_alert_until_it_is_dealt_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_a_redis_that_is_away_raises_an_alert_until_it_is_back() {
+async fn private_an_absent_redis_raises_an_alert_until_it_is_back() {
     let mut redis = PrivateRedis::start().await;
     let stack = Stack::with_redis(&redis.url()).await;
     let node = NodeProcess::redis_lua(&stack).start().await;
@@ -82,7 +82,7 @@ async fn private_a_redis_that_is_away_raises_an_alert_until_it_is_back() {
     redis.restart().await;
     prometheus.until_it_is_clear("OpenrunRedisDown").await;
 
-    // One that hangs is as bad as one that is gone.
+    // A hanging Redis raises the alert as well.
     redis.pause();
     prometheus.until_it_fires("OpenrunRedisDown").await;
     redis.resume();
@@ -102,6 +102,6 @@ async fn publish(stack: &Stack, payload: &[u8]) {
     let (options, properties) =
         (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
     let sent = channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
-    sent.await.expect("the channel is open").await.expect("it was sent");
+    sent.await.expect("the channel is open").await.expect("the message is sent");
     connection.close(200, "done".into()).await.ok();
 }

@@ -1,4 +1,4 @@
-//! What rules and dashboards ask for is what a node that really runs exports.
+//! A running node exports every metric that rules and dashboards query.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,21 +12,21 @@ use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{ask, create_coupon, http, metric, until, until_persisted};
 use crate::support::shared::coupon_id;
 
-/// A node on the full stack that has issued, written and compared; and what it exports.
-async fn scraped() -> (NodeProcess, String, String) {
+/// A node on the full stack after an issuance and a comparison, its coupon, and its metrics.
+async fn scrape() -> (NodeProcess, String, String) {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     let coupon = coupon_id();
     create_coupon(node.address(), &coupon, 3).await;
     assert_eq!(ask(node.address(), &coupon, "kim").await.0, 201);
     until_persisted(&stack.database_url, &coupon, 1).await;
-    // A comparison while something is in flight is none.
-    until("everything was compared", async || {
+    // A comparison fails while issuances are in flight.
+    until("a complete comparison", async || {
         let compared = http().post(node.url("/v1/admin/reconcile")).send().await.ok()?;
         (compared.status() == 200).then_some(())
     })
     .await;
-    until("everything was looked at", async || {
+    until("a complete sample", async || {
         let label = format!("coupon=\"{coupon}\"");
         let issued = metric(node.address(), "openrun_coupons_issued", &label).await > 0.5;
         let services = metric(node.address(), "openrun_service_up", "").await > 2.5;
@@ -44,12 +44,12 @@ async fn text(node: SocketAddr) -> String {
     answer.text().await.expect("metrics are text")
 }
 
-/// The names that are exported, and of which type each is.
+/// The exported metrics with their types.
 fn types(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
 }
 
-/// Whether a query can ask for `name`.
+/// Whether a query can use `name`.
 fn is_exported(name: &str, types: &BTreeMap<&str, &str>) -> bool {
     let part = |suffix| name.strip_suffix(suffix).and_then(|whole| types.get(whole));
     types.get(name).is_some_and(|kind| *kind != "histogram")
@@ -57,15 +57,14 @@ fn is_exported(name: &str, types: &BTreeMap<&str, &str>) -> bool {
 }
 
 #[tokio::test]
-async fn every_metric_that_is_asked_for_is_exported_by_a_running_node() {
-    let (_node, coupon, text) = scraped().await;
+async fn a_running_node_exports_every_queried_metric() {
+    let (_node, coupon, text) = scrape().await;
     let types = types(&text);
-    let asked = rules().into_iter().chain(dashboards());
-    for (path, file) in asked {
-        let named = metrics_named(&file);
-        assert!(!named.is_empty(), "{} asks for nothing", path.display());
-        for name in named {
-            assert!(is_exported(&name, &types), "{} asks for {name}, which is not exported", path.display());
+    for (path, file) in rules().into_iter().chain(dashboards()) {
+        let names = metrics_named(&file);
+        assert!(!names.is_empty(), "{} queries nothing", path.display());
+        for name in names {
+            assert!(is_exported(&name, &types), "{} queries {name}, which is not exported", path.display());
         }
     }
     for line in [
@@ -92,23 +91,23 @@ async fn every_metric_that_is_asked_for_is_exported_by_a_running_node() {
 }
 
 #[tokio::test]
-async fn the_metrics_are_named_as_prometheus_wants_them() {
-    let (_node, _coupon, text) = scraped().await;
+async fn promtool_accepts_the_metrics() {
+    let (_node, _coupon, text) = scrape().await;
     let mut promtool = Command::new("promtool");
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = promtool.spawn().expect("promtool starts; ./scripts/test installs it");
-    let mut input = promtool.stdin.take().expect("it has one");
-    input.write_all(text.as_bytes()).expect("it reads");
+    let mut input = promtool.stdin.take().expect("a pipe");
+    input.write_all(text.as_bytes()).expect("promtool reads");
     drop(input);
-    let output = promtool.wait_with_output().expect("it ends");
-    let said =
-        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(output.status.success(), "{said}");
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "{text}");
 }
 
-/// A panel without a query, or one that asks somewhere else, would stay empty.
+/// A panel without a query, or with another data source, would stay empty.
 #[test]
-fn every_panel_of_every_dashboard_asks_prometheus_something() {
+fn every_panel_of_every_dashboard_queries_prometheus() {
     for (path, text) in dashboards() {
         let dashboard: Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -119,14 +118,14 @@ fn every_panel_of_every_dashboard_asks_prometheus_something() {
             let title = &panel["title"];
             assert_eq!(panel["datasource"]["uid"], "prometheus", "{title} in {}", path.display());
             let queries = panel["targets"].as_array().expect("there are queries");
-            assert!(!queries.is_empty(), "{title} asks nothing");
+            assert!(!queries.is_empty(), "{title} has no query");
             for query in queries {
                 let expression = query["expr"].as_str().unwrap_or_default();
                 assert!(!metrics_named(expression).is_empty(), "{title}: {expression}");
             }
             assert!(
                 panel["description"].as_str().is_some_and(|text| !text.is_empty()),
-                "{title} explains itself"
+                "{title} has no description"
             );
         }
     }

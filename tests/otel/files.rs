@@ -1,42 +1,38 @@
-//! The rules and dashboards as they are in the repository.
+//! The rules and dashboards of the repository.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of `folder` whose names end in `ending`, with their texts, in order.
-pub(crate) fn files(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
+/// The sorted paths and texts of the files in `folder` with this extension.
+pub(crate) fn files(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(root().join(folder)).expect("the folder can be read");
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
     let mut paths: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     paths.sort();
-    assert!(!paths.is_empty(), "there is no .{ending} in {folder}");
+    assert!(!paths.is_empty(), "there is no .{extension} in {folder}");
     let read = |path: PathBuf| (path.clone(), fs::read_to_string(&path).expect("it is text"));
     paths.into_iter().map(read).collect()
 }
 
-/// The files of rules.
 pub(crate) fn rules() -> Vec<(PathBuf, String)> {
     files("otel/rules", "yml")
 }
 
-/// The files of their tests.
 pub(crate) fn rule_tests() -> Vec<(PathBuf, String)> {
     files("otel/rules/tests", "yml")
 }
 
-/// The dashboards.
 pub(crate) fn dashboards() -> Vec<(PathBuf, String)> {
     files("otel/grafana/dashboards", "json")
 }
 
-/// Every alert there is.
+/// The names of all alerts.
 pub(crate) fn alerts() -> BTreeSet<String> {
     let texts = rules().into_iter().map(|(_, text)| text);
     let named = |text: String| -> Vec<String> {
@@ -50,7 +46,7 @@ pub(crate) fn alerts() -> BTreeSet<String> {
     alerts
 }
 
-/// Every metric of openrun that `text` names.
+/// The metrics of openrun in `text`.
 pub(crate) fn metrics_named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c| !is_part(c));

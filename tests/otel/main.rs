@@ -1,4 +1,4 @@
-//! What operators see of openrun: that alerts fire and clear, and that rules and dashboards name what a node exports.
+//! Monitoring: alerts fire and clear, rules and dashboards use exported metrics, and the run-book is complete.
 
 #[path = "../support/mod.rs"]
 mod support;

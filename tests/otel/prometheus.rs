@@ -1,4 +1,4 @@
-//! A Prometheus of a test's own, on the rules of the repository, which fire at once.
+//! A private Prometheus with the rules of the repository, changed to fire without delay.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::support::races::{http, until};
 const START_BOUND: Duration = Duration::from_secs(60);
 const READY: &str = "Server is ready to receive web requests";
 
-/// It is gone when the value is dropped.
+/// Runs until it is dropped.
 pub(crate) struct Prometheus {
     // Fields are dropped in this order: the process before the directory it writes to.
     _process: Process,
@@ -32,7 +32,7 @@ impl Prometheus {
         let mut watchdog = Watchdog::over(folder.path());
         for (path, text) in rules() {
             let name = path.file_name().expect("a name");
-            fs::write(folder.path().join(name), at_once(&text)).expect("it can be written");
+            fs::write(folder.path().join(name), without_delay(&text)).expect("the file can be written");
         }
         let targets = nodes.iter().map(|node| format!("'{node}'")).collect::<Vec<_>>().join(", ");
         let config = format!(
@@ -42,7 +42,7 @@ impl Prometheus {
             folder.path().display()
         );
         let settings = folder.path().join("prometheus.yaml");
-        fs::write(&settings, config).expect("it can be written");
+        fs::write(&settings, config).expect("the file can be written");
         let port = free_port();
         let mut command = Command::new("prometheus");
         command
@@ -55,31 +55,29 @@ impl Prometheus {
         Self { _process: process, _watchdog: watchdog, _folder: folder, port }
     }
 
-    /// The alerts that fire now.
+    /// The names of the firing alerts.
     pub(crate) async fn firing(&self) -> Vec<String> {
         let url = format!("http://127.0.0.1:{}/api/v1/alerts", self.port);
         let answer = http().get(url).send().await.expect("Prometheus answers");
-        let said: Value = answer.json().await.expect("it says so in JSON");
-        let alerts = said["data"]["alerts"].as_array().expect("a list").iter();
+        let body: Value = answer.json().await.expect("JSON");
+        let alerts = body["data"]["alerts"].as_array().expect("a list").iter();
         let firing = alerts.filter(|alert| alert["state"] == "firing");
         firing.map(|alert| alert["labels"]["alertname"].as_str().expect("a name").to_owned()).collect()
     }
 
-    /// Waits until `alert` fires.
     pub(crate) async fn until_it_fires(&self, alert: &str) {
         let fires = async || self.firing().await.iter().any(|name| name == alert).then_some(());
         until(&format!("{alert} fires"), fires).await;
     }
 
-    /// Waits until `alert` does not fire.
     pub(crate) async fn until_it_is_clear(&self, alert: &str) {
         let clear = async || (!self.firing().await.iter().any(|name| name == alert)).then_some(());
         until(&format!("{alert} is clear"), clear).await;
     }
 }
 
-/// The same rules, which do not wait before they fire.
-fn at_once(rules: &str) -> String {
+/// The same rules without a waiting time.
+fn without_delay(rules: &str) -> String {
     let line = |line: &str| match line.split_once("for: ") {
         Some((indentation, _)) if indentation.trim().is_empty() => format!("{indentation}for: 0s\n"),
         _ => format!("{line}\n"),

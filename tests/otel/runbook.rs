@@ -1,5 +1,5 @@
-//! The run-book has a section for every alert and no other, names existing metrics and commands, and the reference of
-//! settings is complete.
+//! The run-book has exactly one section for each alert and names existing metrics and commands. The reference of settings
+//! is complete.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn runbook() -> String {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_run_book_and_says_what_to_do() {
+fn every_alert_has_a_complete_section_in_the_run_book() {
     let text = runbook();
     let sections: Vec<&str> =
         text.split("\n### ").skip(1).filter(|part| part.starts_with("Openrun")).collect();
@@ -26,34 +26,34 @@ fn every_alert_has_its_section_in_the_run_book_and_says_what_to_do() {
     }
 }
 
-/// The commands of the code blocks, as far as they are openrun's.
+/// The openrun commands of the code blocks.
 fn commands(text: &str) -> Vec<String> {
     let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let lines = blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("openrun "));
     lines.map(|line| line.split(" #").next().unwrap_or(line).trim().to_owned()).collect()
 }
 
-/// As a shell takes it apart: what stands between quotes is one word.
+/// Splits a command into words like a shell: quoted text is one word.
 fn words(command: &str) -> Vec<&str> {
     let parts = command.split('"').enumerate();
-    let taken = parts.flat_map(|(number, part)| match number % 2 {
+    let words = parts.flat_map(|(number, part)| match number % 2 {
         0 => part.split_whitespace().collect(),
         _ => vec![part],
     });
-    taken.collect()
+    words.collect()
 }
 
 #[test]
-fn every_command_of_the_run_book_is_one() {
+fn every_command_of_the_run_book_exists() {
     let commands = commands(&runbook());
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {
         let words = words(&command);
-        // Asked for its help, clap looks at all that comes before.
-        let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("it starts");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "openrun {command}: {said}");
-        assert!(said.is_empty(), "openrun {command}: {said}");
+        // With --help at the end, clap parses all words before it and executes nothing.
+        let output = openrun(&[&words[..], &["--help"]].concat()).output().expect("openrun starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "openrun {command}: {stderr}");
+        assert!(stderr.is_empty(), "openrun {command}: {stderr}");
     }
 }
 
@@ -74,7 +74,7 @@ fn the_reference_explains_every_setting_of_serve() {
 
 #[test]
 fn the_metrics_of_the_run_book_are_in_the_source() {
-    let source: String = ["metrics", "coupons", "persisting", "services"]
+    let source: String = ["metrics", "coupons", "pipeline"]
         .map(|file| fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("it is there"))
         .concat();
     for name in metrics_named(&runbook()) {

@@ -1,5 +1,5 @@
-//! Actors that die too often: they stay down, everybody is told, the rest of the node goes on, and an operator brings them
-//! back.
+//! Actors that die too often stay down: readiness, metrics and answers say so, the rest of the node goes on, and an
+//! operator restarts them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use openrun::bootstrap::{Node, Settings};
 use openrun::fault_injection::panics;
 use serde_json::Value;
 
-use crate::operators::{bring_back, readiness, until_down};
+use crate::operators::{readiness, restart_failed, until_failed};
 use crate::stage::{embedded, full_stack, in_system, redis_lua};
 use crate::support::races::{
     self, ask, assert_promise_kept, assert_rows, create_coupon, metric, sqlite_rows, until, until_persisted,
 };
 
-/// More deaths than are forgiven: the first, and one after each restart.
+/// The first death, and one after each of the five allowed restarts.
 const TOO_MANY: u32 = 6;
 const TOTAL: u32 = 64;
-/// So long that a member who is left to wait for it fails the test by its client's own bound.
+/// Above the timeout of the test's client, so that a request which waits for it fails the test.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
 async fn ask_all(node: SocketAddr, coupon: &str) -> Vec<(u16, Value)> {
@@ -42,24 +42,24 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
             assert!(status == 503 && ["recovering", "outcome_unknown"].contains(&code), "{problem}");
         }
         assert_eq!(panics::left("coupon-event.handler"), 0);
-        until_down(at, "coupon-event/drop").await;
+        until_failed(at, "coupon-event/drop").await;
         assert!((metric(at, "openrun_actors_failed", "kind=\"coupon-event\"").await - 1.0).abs() < 0.5);
 
-        // Whoever comes now is told at once that nothing was decided, and the other coupon is served as ever.
+        // New requests are answered at once with "recovering", and the other coupon is served as before.
         let racing = races::spawn(races::config(at, "other", 1_000, 32));
         for (status, problem) in ask_all(at, "drop").await {
             assert_eq!((status, problem["code"].as_str()), (503, Some("recovering")), "{problem}");
         }
         let report = racing.await.expect("the race does not panic");
         assert_promise_kept(&report, 500);
-        assert_eq!(races::winners(&report.issued_answers), 500);
+        assert_eq!(races::count_holders(&report.issued_answers), 500);
 
-        bring_back(at, "coupon-event/drop").await;
+        restart_failed(at, "coupon-event/drop").await;
         assert!(metric(at, "openrun_actors_failed", "kind=\"coupon-event\"").await.abs() < 0.5);
-        // It has all its tries back.
+        // All its restarts are allowed again.
         panics::arm("coupon-event.handler", TOO_MANY - 1);
-        let told = ask_all(at, "drop").await;
-        assert!(told.iter().all(|(status, _)| *status == 201), "{told:?}");
+        let answers = ask_all(at, "drop").await;
+        assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:?}");
         assert_eq!(readiness(at).await.0, 200);
         node.stop().await;
     });
@@ -68,46 +68,50 @@ fn a_coupon_event_that_dies_too_often_stays_down_and_no_other_coupon_suffers() {
     });
 }
 
-/// On the full stack: panics at `places` bring `name` down; what was issued meanwhile is in PostgreSQL once it is back.
-fn fails_and_returns(name: &'static str, places: &'static [(&'static str, u32)]) {
+/// On the full stack: panics at `points` make `name` stay down. After its restart PostgreSQL has every issuance.
+fn fails_and_returns(name: &'static str, points: &'static [(&'static str, u32)]) {
     in_system(async move {
         let (_database, stack, coupon) = full_stack().await;
         let url = stack.database.clone();
         let node =
             Node::start(Settings { persisters: 1, ..redis_lua(stack) }).await.expect("the node starts");
         create_coupon(node.address, &coupon, 2 * TOTAL).await;
-        for (place, times) in places {
-            panics::arm(place, *times);
+        for (point, times) in points {
+            panics::arm(point, *times);
         }
         let racing = races::spawn(races::config(node.address, &coupon, u64::from(TOTAL), 8));
-        until_down(node.address, name).await;
+        until_failed(node.address, name).await;
         let report = racing.await.expect("the race does not panic");
         assert_promise_kept(&report, 2 * TOTAL);
-        assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "members are served all the same");
-        bring_back(node.address, name).await;
+        assert_eq!(
+            races::count_holders(&report.issued_answers),
+            TOTAL as usize,
+            "members are served meanwhile"
+        );
+        restart_failed(node.address, name).await;
         let url = secrecy::ExposeSecret::expose_secret(&url).to_owned();
         assert_rows(&until_persisted(&url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
-        until("nothing is down", async || (readiness(node.address).await.0 == 200).then_some(())).await;
+        until("the node is ready", async || (readiness(node.address).await.0 == 200).then_some(())).await;
         node.stop().await;
     });
 }
 
 #[test]
-fn a_gate_keeper_that_stays_down_is_brought_back() {
+fn a_gate_keeper_that_stays_down_can_be_restarted() {
     fails_and_returns("gate-keeper", &[("gate-keeper.round", TOO_MANY)]);
 }
 
 #[test]
-fn a_sweep_that_stays_down_is_brought_back() {
+fn a_sweep_that_stays_down_can_be_restarted() {
     fails_and_returns("outbox", &[("outbox.round", TOO_MANY)]);
 }
 
 #[test]
-fn a_publisher_that_stays_down_is_brought_back_and_everything_is_published() {
+fn a_publisher_that_stays_down_can_be_restarted_and_publishes_everything() {
     fails_and_returns("publisher", &[("publisher.handler", 1), ("publisher.started", TOO_MANY - 1)]);
 }
 
 #[test]
-fn a_persister_that_stays_down_is_brought_back_and_everything_is_written() {
+fn a_persister_that_stays_down_can_be_restarted_and_writes_everything() {
     fails_and_returns("persister/1", &[("persister.delivery", TOO_MANY)]);
 }

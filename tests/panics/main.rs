@@ -1,6 +1,6 @@
-//! Actors that panic on purpose in the middle of a race, in a node inside the test's own process.
+//! Actors that panic on purpose during a race, in a node inside the test's own process.
 //!
-//! Where they panic is process-wide, so each test needs a process of its own, which cargo-nextest gives it.
+//! The armed panic points are process-wide, so each test needs a process of its own, which cargo-nextest provides.
 #![cfg(feature = "test-panics")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Actors that an operator has made anew in the middle of a race: members notice nothing.
+//! Actors that an operator restarts during a race: members notice nothing.
 
 use openrun::bootstrap::{Node, Settings};
 use serde_json::json;
@@ -7,11 +7,11 @@ use crate::operators::{actors, restart};
 use crate::stage::{TOTAL, full_stack, in_system, redis_lua};
 use crate::support::races::{self, assert_promise_kept, assert_rows, create_coupon, until_persisted};
 
-/// How often each actor is made anew.
+/// Restarts of each actor.
 const TIMES: u64 = 8;
 
 #[test]
-fn every_actor_of_a_node_can_be_made_anew_in_the_middle_of_a_race() {
+fn every_actor_of_a_node_can_be_restarted_during_a_race() {
     in_system(async {
         let (_database, stack, coupon) = full_stack().await;
         let url = secrecy::ExposeSecret::expose_secret(&stack.database).to_owned();
@@ -32,14 +32,14 @@ fn every_actor_of_a_node_can_be_made_anew_in_the_middle_of_a_race() {
             for name in &names {
                 let view = restart(node.address, name).await;
                 assert_eq!((&view["state"], &view["restarts"]), (&json!("running"), &json!(time)), "{view}");
-                assert_eq!(view["last_failure"], json!(null), "being told to end is no failure: {view}");
+                assert_eq!(view["last_failure"], json!(null), "a stop signal is no failure: {view}");
             }
         }
         let report = racing.await.expect("the race does not panic");
         eprintln!("{}", races::figures(&report));
         assert_promise_kept(&report, TOTAL);
         assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
-        assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+        assert_eq!(races::count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
         assert_rows(&until_persisted(&url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
         node.stop().await;
     });

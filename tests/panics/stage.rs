@@ -1,4 +1,4 @@
-//! A node inside this process, and a race in whose middle something panics.
+//! A node inside this process, and a race during which actors panic.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use openrun_load::RaceReport;
 use crate::support::races::{self, until, until_issued};
 use crate::support::shared::{Database, amqp_namespace, amqp_url, coupon_id, redis_url};
 
-/// Members of one race, twice as many as there are coupons.
+/// Members of one race: two for each coupon.
 const MEMBERS: u64 = 2 * TOTAL as u64;
-/// Coupons of one race: enough for it to last a few seconds.
+/// Coupons of one race: enough to make it last a few seconds.
 pub(crate) const TOTAL: u32 = 1_200;
 const CLIENTS: usize = 64;
-/// How long a member waits at most, which is far longer than an actor needs to come back.
+/// Far longer than the restart of an actor takes.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Runs `body` in an actix system over a multi-threaded runtime, as the binary does.
@@ -59,7 +59,7 @@ pub(crate) fn redis_lua(stack: StackUrls) -> Settings {
     Settings { engine: EngineKind::RedisLua, stack: Some(stack), ..embedded(Path::new("unused")) }
 }
 
-/// A migrated database and a namespace of one's own on the services of the run, and a coupon id that nobody else uses.
+/// A migrated database and a namespace on the services of the run, and a coupon id, all of them unique to the test.
 pub(crate) async fn full_stack() -> (Database, StackUrls, String) {
     let database = Database::create().await;
     migrate(&Migration::Postgres(database.url().into())).await.expect("an empty database can be migrated");
@@ -72,28 +72,28 @@ pub(crate) async fn full_stack() -> (Database, StackUrls, String) {
     (database, stack, coupon_id())
 }
 
-/// Lets members race for `coupon`, and makes each of `places` panic that often when a quarter is issued. Panics unless
-/// every one of them did, and every member had a true answer all the same, without having to ask again.
-pub(crate) async fn race_with_panics(node: &Node, coupon: &str, places: &[(&str, u32)]) -> RaceReport {
+/// Lets members race for `coupon`, and makes each of `points` panic as often as given once a quarter is issued. Asserts that
+/// every panic happened, and that every member got a true answer to the first request.
+pub(crate) async fn race_with_panics(node: &Node, coupon: &str, points: &[(&str, u32)]) -> RaceReport {
     races::create_coupon(node.address, coupon, TOTAL).await;
     let racing = races::spawn(races::config(node.address, coupon, MEMBERS, CLIENTS));
     let issued = until_issued(node.address, coupon, TOTAL / 4).await;
     assert!(issued < TOTAL, "the race was over before anything panicked");
-    for (place, times) in places {
-        panics::arm(place, *times);
+    for (point, times) in points {
+        panics::arm(point, *times);
     }
-    for (place, _) in places {
-        until(&format!("the panics of {place}"), async || (panics::left(place) == 0).then_some(())).await;
+    for (point, _) in points {
+        until(&format!("the panics of {point}"), async || (panics::left(point) == 0).then_some(())).await;
     }
     let report = racing.await.expect("the race does not panic");
-    eprintln!("{places:?}: {}", races::figures(&report));
+    eprintln!("{points:?}: {}", races::figures(&report));
     races::assert_promise_kept(&report, TOTAL);
     assert_eq!((report.shed, report.unknown), (0, 0), "an answer was late: {}", races::figures(&report));
-    assert_eq!(races::winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(races::count_holders(&report.issued_answers), TOTAL as usize, "none is stranded");
     report
 }
 
-/// Panics unless actors of `kind` were started again, and panicked, at least so often.
+/// Asserts that the metrics count at least so many restarts and panics of actors of `kind`.
 pub(crate) async fn assert_counted(node: &Node, kind: &str, restarts: u32, panics: u32) {
     let label = format!("kind=\"{kind}\"");
     until(&format!("{restarts} restarts and {panics} panics of {kind}"), async || {

@@ -1,4 +1,4 @@
-//! The supervisor, over an actor whose panics nothing contains.
+//! The supervisor, over an actor without a panic boundary.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +7,15 @@ use actix::prelude::*;
 use openrun::actors::runtime::{
     ActorState, Arbiters, Child, ExitNotice, FailedActors, Observe, Supervise, SupervisorActor,
 };
+use openrun::sync::Locked;
 use openrun::telemetry::Metrics;
 
 use crate::stage::in_system;
 use crate::support::races::until;
 
-/// An actor that says nothing when it dies, if so told.
+/// An actor that panics on command, with or without an exit notice.
 struct Fragile {
-    note: Option<ExitNotice>,
+    exit: Option<ExitNotice>,
 }
 
 impl Actor for Fragile {
@@ -32,27 +33,30 @@ impl Handler<Break> for Fragile {
 
     fn handle(&mut self, Break { silently }: Break, _ctx: &mut Context<Self>) {
         if silently {
-            // Never dropped, so that the supervisor is not told.
-            if let Some(note) = self.note.take() {
-                std::mem::forget(note);
+            // Never dropped, so it does not notify the supervisor.
+            if let Some(exit) = self.exit.take() {
+                std::mem::forget(exit);
             }
         }
-        panic!("on purpose, and past every containment");
+        panic!("on purpose, without a boundary");
     }
 }
 
-/// Makes them, one after the other.
 #[derive(Clone)]
 struct FragileChild {
     arbiter: ArbiterHandle,
-    address: Arc<std::sync::Mutex<Option<Addr<Fragile>>>>,
-    /// Whether making one fails as well.
-    barren: Arc<AtomicBool>,
+    address: Arc<Locked<Option<Addr<Fragile>>>>,
+    /// Whether the next start panics.
+    fails_to_start: Arc<AtomicBool>,
 }
 
 impl FragileChild {
     fn address(&self) -> Addr<Fragile> {
-        self.address.lock().expect("nobody panics with it").clone().expect("it was started")
+        self.address.lock().clone().expect("the actor was started")
+    }
+
+    fn break_now(&self, silently: bool) {
+        self.address().try_send(Break { silently }).expect("the actor lives, and its mailbox is empty");
     }
 }
 
@@ -65,14 +69,14 @@ impl Child for FragileChild {
         "fragile"
     }
 
-    fn start(&self, note: ExitNotice) {
-        assert!(!self.barren.swap(false, Ordering::SeqCst), "on purpose, when it was to be made");
-        let address = Fragile::start_in_arbiter(&self.arbiter, |_| Fragile { note: Some(note) });
-        *self.address.lock().expect("nobody panics with it") = Some(address);
+    fn start(&self, exit: ExitNotice) {
+        assert!(!self.fails_to_start.swap(false, Ordering::SeqCst), "on purpose, at the start");
+        let address = Fragile::start_in_arbiter(&self.arbiter, |_| Fragile { exit: Some(exit) });
+        *self.address.lock() = Some(address);
     }
 
     fn is_alive(&self) -> bool {
-        self.address.lock().expect("nobody panics with it").as_ref().is_some_and(Addr::connected)
+        self.address.lock().as_ref().is_some_and(Addr::connected)
     }
 
     fn waiting(&self) -> usize {
@@ -80,8 +84,8 @@ impl Child for FragileChild {
     }
 }
 
-/// Breaks a supervised actor by `break_it` so many times, and sees that there is a new one each time.
-fn is_replaced(times: u64, break_it: impl Fn(&FragileChild)) {
+/// Breaks a supervised actor by `break_it` so many times, and checks that it is restarted each time.
+fn is_restarted(times: u64, break_it: impl Fn(&FragileChild)) {
     in_system(async move {
         let arbiters = Arbiters::start(2);
         let supervisor = SupervisorActor::start_on(
@@ -89,16 +93,20 @@ fn is_replaced(times: u64, break_it: impl Fn(&FragileChild)) {
             Arc::new(Metrics::new()),
             FailedActors::default(),
         );
-        let (address, barren) = (Arc::default(), Arc::default());
-        let child = FragileChild { arbiter: arbiters.of("fragile"), address, barren };
+        let child = FragileChild {
+            arbiter: arbiters.of("fragile"),
+            address: Arc::default(),
+            fails_to_start: Arc::default(),
+        };
         supervisor.send(Supervise(Box::new(child.clone()))).await.expect("the supervisor lives");
         for time in 1..=times {
             break_it(&child);
-            until(&format!("life number {}", time + 1), async || {
+            until(&format!("incarnation {}", time + 1), async || {
                 let views = supervisor.send(Observe).await.expect("the supervisor lives");
-                let view = views.into_iter().find(|view| view.name == "fragile/1").expect("it is known");
-                let lives = view.state == ActorState::Running && view.restarts >= time && child.is_alive();
-                (lives && view.last_failure.is_some()).then_some(())
+                let view = views.into_iter().find(|view| view.name == "fragile/1").expect("it is listed");
+                let is_running =
+                    view.state == ActorState::Running && view.restarts >= time && child.is_alive();
+                (is_running && view.last_failure.is_some()).then_some(())
             })
             .await;
         }
@@ -107,31 +115,20 @@ fn is_replaced(times: u64, break_it: impl Fn(&FragileChild)) {
 }
 
 #[test]
-fn a_panic_that_nothing_contains_is_told_by_the_death_note() {
-    is_replaced(4, |child| child.address().do_send_now(false));
+fn the_exit_notice_reports_a_panic_without_a_boundary() {
+    is_restarted(4, |child| child.break_now(false));
 }
 
 #[test]
-fn a_death_that_nobody_tells_is_noticed_by_the_round() {
-    is_replaced(4, |child| child.address().do_send_now(true));
+fn the_round_notices_a_death_without_an_exit_notice() {
+    is_restarted(4, |child| child.break_now(true));
 }
 
 #[test]
-fn an_actor_that_cannot_be_made_is_made_later() {
-    // Two deaths each time, of which five are forgiven.
-    is_replaced(2, |child| {
-        child.barren.store(true, Ordering::SeqCst);
-        child.address().do_send_now(false);
+fn an_actor_that_fails_to_start_is_started_later() {
+    // Two deaths each time; five restarts are allowed.
+    is_restarted(2, |child| {
+        child.fails_to_start.store(true, Ordering::SeqCst);
+        child.break_now(false);
     });
-}
-
-/// Sends without waiting for an answer that never comes.
-trait SendNow {
-    fn do_send_now(&self, silently: bool);
-}
-
-impl SendNow for Addr<Fragile> {
-    fn do_send_now(&self, silently: bool) {
-        self.try_send(Break { silently }).expect("it lives, and its mailbox is empty");
-    }
 }

@@ -1,4 +1,4 @@
-//! The catalogue keeps coupons as they are.
+//! The catalogue of coupons.
 
 use openrun::domain::{Coupon, Inventory, Lifecycle, SalePeriod, Terms, Timestamp};
 use openrun::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, IssuanceStore, TotalChange};
@@ -6,7 +6,7 @@ use openrun::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, Is
 use crate::fixtures::{Stage, coupon, id, issuances};
 
 #[tokio::test]
-async fn a_coupon_comes_back_as_it_was_to_the_millisecond() {
+async fn a_coupon_is_read_as_it_was_created_to_the_millisecond() {
     let stage = Stage::new(10).await;
     let mut other = coupon("other", 3);
     other.window = SalePeriod::new(Timestamp::from_ms(0), None).unwrap();
@@ -18,7 +18,7 @@ async fn a_coupon_comes_back_as_it_was_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn an_id_is_taken_once_and_a_missing_one_is_missing() {
+async fn a_duplicate_id_is_refused_and_an_unknown_one_is_missing() {
     let stage = Stage::new(10).await;
     assert!(matches!(stage.catalog.create(&coupon("drop", 5)).await, Err(CatalogError::Exists)));
     assert_eq!(stage.catalog.find(&id("drop")).await.unwrap().inventory.total(), 10);
@@ -28,7 +28,7 @@ async fn an_id_is_taken_once_and_a_missing_one_is_missing() {
 }
 
 #[tokio::test]
-async fn a_change_replaces_what_it_names_and_nothing_else() {
+async fn a_change_replaces_only_the_named_fields() {
     let stage = Stage::new(10).await;
     let before = coupon("drop", 10);
     stage.catalog.change(&id("drop"), &CatalogChange::default()).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_change_replaces_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_total_never_sinks_below_what_another_node_has_made_it() {
+async fn a_stale_change_does_not_lower_the_total_of_another_node() {
     let stage = Stage::new(10).await;
     let change = async |total| {
         let change = CatalogChange { total: Some(total), ..CatalogChange::default() };
@@ -68,7 +68,7 @@ async fn a_total_never_sinks_below_what_another_node_has_made_it() {
     };
     assert_eq!(change(TotalChange::AtLeast(50)).await, 50);
     assert_eq!(change(TotalChange::AtLeast(20)).await, 50);
-    // Somebody read 10, and has been overtaken.
+    // The change is based on 10, which is outdated.
     assert_eq!(change(TotalChange::Replace { old: 10, new: 5 }).await, 50);
     assert_eq!(change(TotalChange::Replace { old: 50, new: 5 }).await, 5);
 }
@@ -101,14 +101,14 @@ fn names(page: &CatalogPage) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_coupon_that_cannot_be_read_keeps_nobody_from_the_others() {
+async fn an_unreadable_coupon_does_not_fail_its_page() {
     let stage = Stage::new(10).await;
     for name in ["a", "b", "c"] {
         stage.catalog.create(&coupon(name, 1)).await.unwrap();
     }
     let damaged = "ALTER TABLE coupons DROP CONSTRAINT coupons_lifecycle_check;
         UPDATE coupons SET lifecycle = 'bogus' WHERE id IN ('a', 'b')";
-    stage.by_hand(damaged).await.unwrap();
+    stage.execute(damaged).await.unwrap();
     let first = stage.catalog.list(None, 2).await.unwrap();
     assert_eq!((names(&first), first.next.as_deref()), (vec![], Some("b")), "there are more after these");
     let [a, _] = &first.unreadable[..] else { panic!("{first:?}") };

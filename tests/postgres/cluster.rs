@@ -1,4 +1,4 @@
-//! Nodes meet in PostgreSQL: rights of one at a time, and what they know of a coupon that is doubted.
+//! The cluster in PostgreSQL: leases, heartbeats and the node reports of recoveries.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use crate::fixtures::{Stage, id};
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Two nodes and where they meet.
 async fn nodes() -> (Stage, PostgresCluster, NodeId, NodeId) {
     let stage = Stage::new(10).await;
     let cluster = PostgresCluster::new(stage.database.clone());
@@ -22,14 +21,14 @@ fn evidence(epoch: u64, issued: u32) -> HighWatermark {
 }
 
 #[tokio::test]
-async fn a_right_is_had_by_one_until_it_ends_or_is_given_back() {
+async fn a_lease_has_one_holder_until_it_ends_or_is_released() {
     let (_stage, cluster, one, other) = nodes().await;
     assert!(cluster.lease("sweep", &one, LONG).await.unwrap());
-    assert!(cluster.lease("sweep", &one, LONG).await.unwrap(), "it is kept by asking again");
+    assert!(cluster.lease("sweep", &one, LONG).await.unwrap(), "the holder may renew it");
     assert!(!cluster.lease("sweep", &other, LONG).await.unwrap());
-    assert!(cluster.lease("reconcile", &other, LONG).await.unwrap(), "another right is another");
+    assert!(cluster.lease("reconcile", &other, LONG).await.unwrap(), "leases are independent");
     cluster.release("sweep", &other).await.unwrap();
-    assert!(!cluster.lease("sweep", &other, LONG).await.unwrap(), "only its owner gives it back");
+    assert!(!cluster.lease("sweep", &other, LONG).await.unwrap(), "only its holder releases it");
     cluster.release("sweep", &one).await.unwrap();
     assert!(cluster.lease("sweep", &other, SHORT).await.unwrap());
     tokio::time::sleep(SHORT * 2).await;
@@ -37,20 +36,20 @@ async fn a_right_is_had_by_one_until_it_ends_or_is_given_back() {
 }
 
 #[tokio::test]
-async fn of_many_who_ask_at_once_one_has_the_right() {
+async fn of_many_concurrent_nodes_one_gets_the_lease() {
     let (_stage, cluster, ..) = nodes().await;
     let nodes: Vec<_> = (0..8).map(|_| NodeId::random()).collect();
-    let asked = nodes.iter().map(|node| cluster.lease("sweep", node, LONG));
-    let held = futures_util::future::join_all(asked).await;
+    let calls = nodes.iter().map(|node| cluster.lease("sweep", node, LONG));
+    let held = futures_util::future::join_all(calls).await;
     assert_eq!(held.into_iter().filter(|held| *held.as_ref().unwrap()).count(), 1);
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_to_every_beat_until_it_ends_and_the_next_one_is_another() {
+async fn every_heartbeat_reports_an_open_recovery_until_it_ends() {
     let (_stage, cluster, one, other) = nodes().await;
     assert_eq!(cluster.heartbeat(&one, None, None).await.unwrap().open, []);
     let round = cluster.open_recovery(&id("drop")).await.unwrap();
-    assert_eq!(cluster.open_recovery(&id("drop")).await.unwrap(), round, "one at a time");
+    assert_eq!(cluster.open_recovery(&id("drop")).await.unwrap(), round, "one recovery at a time");
     let open = OpenRecovery { coupon: id("drop"), round };
     for node in [&one, &other, &one] {
         assert_eq!(cluster.heartbeat(node, None, None).await.unwrap().open, std::slice::from_ref(&open));
@@ -63,22 +62,22 @@ async fn a_recovery_is_told_to_every_beat_until_it_ends_and_the_next_one_is_anot
 }
 
 #[tokio::test]
-async fn everybody_who_lives_is_waited_for_and_the_most_that_was_said_counts() {
+async fn every_living_node_must_report_and_the_highest_report_counts() {
     let (_stage, cluster, one, other) = nodes().await;
     cluster.heartbeat(&one, None, None).await.unwrap();
     cluster.heartbeat(&other, None, None).await.unwrap();
     let open = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 2);
-    cluster.halt_and_report(&open, &one, evidence(5, 9)).await.unwrap();
-    cluster.halt_and_report(&open, &one, evidence(4, 3)).await.unwrap();
+    cluster.report(&open, &one, evidence(5, 9)).await.unwrap();
+    cluster.report(&open, &one, evidence(4, 3)).await.unwrap();
     assert_eq!(cluster.node_reports(&open, LONG).await.unwrap().missing, 1);
-    cluster.halt_and_report(&open, &other, evidence(6, 2)).await.unwrap();
-    let said = cluster.node_reports(&open, LONG).await.unwrap();
-    assert_eq!((said.missing, said.evidence), (0, evidence(6, 9)));
+    cluster.report(&open, &other, evidence(6, 2)).await.unwrap();
+    let reports = cluster.node_reports(&open, LONG).await.unwrap();
+    assert_eq!((reports.missing, reports.evidence), (0, evidence(6, 9)));
 }
 
 #[tokio::test]
-async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
+async fn a_node_that_left_or_is_presumed_dead_need_not_report() {
     let (_stage, cluster, one, other) = nodes().await;
     cluster.heartbeat(&one, None, None).await.unwrap();
     cluster.heartbeat(&other, None, None).await.unwrap();
@@ -92,28 +91,28 @@ async fn who_left_or_was_silent_for_too_long_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_life_after_a_recovery_is_remembered_and_what_was_said_in_it_is_not() {
+async fn a_new_recovery_keeps_the_epoch_of_the_last_one_but_not_its_reports() {
     let (_stage, cluster, one, _) = nodes().await;
     let first = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
-    cluster.halt_and_report(&first, &one, evidence(3, 9)).await.unwrap();
+    cluster.report(&first, &one, evidence(3, 9)).await.unwrap();
     cluster.end_recovery(&first, 8).await.unwrap();
     let next = OpenRecovery { coupon: id("drop"), round: cluster.open_recovery(&id("drop")).await.unwrap() };
     assert_eq!(cluster.node_reports(&next, LONG).await.unwrap().evidence, evidence(8, 0));
-    // Whoever ends the old one late ends nothing.
+    // Ending an earlier recovery late has no effect.
     cluster.end_recovery(&first, 9).await.unwrap();
     assert!(cluster.is_open(&next).await.unwrap());
 }
 
 #[tokio::test]
-async fn who_lives_and_has_not_read_the_catalogue_since_is_unaware() {
+async fn a_living_node_that_has_not_read_the_catalogue_since_is_lagging() {
     let (_stage, cluster, one, other) = nodes().await;
     let before = cluster.heartbeat(&one, None, None).await.unwrap().now;
     cluster.heartbeat(&other, None, None).await.unwrap();
     let raised = cluster.now().await.unwrap();
-    assert!(before < raised, "one clock, which goes on");
+    assert!(before < raised, "the clock of the database advances");
     assert_eq!(cluster.count_lagging(raised, LONG).await.unwrap(), 2);
     cluster.heartbeat(&one, Some(before), None).await.unwrap();
-    assert_eq!(cluster.count_lagging(raised, LONG).await.unwrap(), 2, "it has read too early");
+    assert_eq!(cluster.count_lagging(raised, LONG).await.unwrap(), 2, "the reading was too early");
     let after = cluster.heartbeat(&one, Some(before), None).await.unwrap().now;
     cluster.heartbeat(&one, Some(after), None).await.unwrap();
     assert_eq!(cluster.count_lagging(raised, LONG).await.unwrap(), 1);
@@ -122,23 +121,23 @@ async fn who_lives_and_has_not_read_the_catalogue_since_is_unaware() {
 }
 
 #[tokio::test]
-async fn who_lives_and_has_not_said_lately_that_its_hands_are_free_is_busy() {
+async fn a_living_node_without_a_recent_report_of_idleness_is_busy() {
     let (stage, cluster, one, other) = nodes().await;
     let early = cluster.heartbeat(&one, None, None).await.unwrap().now;
     cluster.heartbeat(&other, None, None).await.unwrap();
     let empty = cluster.now().await.unwrap();
     assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 2);
     cluster.heartbeat(&one, None, Some(early)).await.unwrap();
-    assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 2, "that was before");
-    // Ahead of the clock, so that it stays lately however slow the test is.
+    assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 2, "the report was too early");
+    // Ahead of the clock, so that the report stays recent in a slow test.
     let now = ClusterTime(empty.0 + 60_000_000);
     cluster.heartbeat(&one, None, Some(now)).await.unwrap();
     assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 1);
     cluster.heartbeat(&one, None, None).await.unwrap();
-    assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 2, "it has been held up since");
+    assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 2, "the node has become busy again");
     cluster.heartbeat(&one, None, Some(now)).await.unwrap();
     cluster.leave(&other).await.unwrap();
     assert_eq!(cluster.count_busy(empty, LONG).await.unwrap(), 0);
-    stage.by_hand("UPDATE nodes SET hands_free = hands_free - 70000000").await.unwrap();
-    assert_eq!(cluster.count_busy(ClusterTime(0), LONG).await.unwrap(), 1, "it was said long ago");
+    stage.execute("UPDATE nodes SET hands_free = hands_free - 70000000").await.unwrap();
+    assert_eq!(cluster.count_busy(ClusterTime(0), LONG).await.unwrap(), 1, "the report is too old");
 }

@@ -1,4 +1,4 @@
-//! Coupons and issuances to store, and a database to store them in.
+//! Databases, coupons and issuances of the tests.
 
 use openrun::domain::{
     CodeSalt, Coupon, CouponId, Inventory, IssuanceStatus, IssuedCoupon, MemberId, NewCoupon, SalePeriod,
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::shared;
 
-/// A migrated database of one's own with the coupon `drop`.
+/// A migrated database with the coupon `drop`, used by one test.
 pub(crate) struct Stage {
     pub(crate) database: Database,
     pub(crate) store: PostgresStore,
@@ -19,7 +19,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// With room for `total` issuances.
+    /// `total` is that of `drop`.
     pub(crate) async fn new(total: u32) -> Self {
         let home = shared::Database::create().await;
         let database = connect(home.url()).await;
@@ -29,35 +29,32 @@ impl Stage {
         Self { database, store, catalog, home }
     }
 
-    /// Runs `statement` as an operator would by hand.
-    pub(crate) async fn by_hand(&self, statement: &str) -> sqlx::Result<u64> {
-        by_hand(self.home.url(), statement).await
+    /// Runs `statement` outside openrun.
+    pub(crate) async fn execute(&self, statement: &str) -> sqlx::Result<u64> {
+        execute(self.home.url(), statement).await
     }
 
-    /// Where the database is.
     pub(crate) fn url(&self) -> &str {
         self.home.url()
     }
 
-    /// Takes everything back that was issued.
-    pub(crate) async fn clear(&self) {
-        self.by_hand("DELETE FROM coupon_issuances").await.expect("rows can be deleted");
+    pub(crate) async fn delete_issuances(&self) {
+        self.execute("DELETE FROM coupon_issuances").await.expect("rows can be deleted");
     }
 
-    /// The number that `query` gives.
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         let mut connection = PgConnection::connect(self.home.url()).await.expect("the database is there");
         sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("it is a query for one number")
     }
 }
 
-/// What contradicts `drop`, and is settled or not.
+/// The conflicts of `drop`, either settled or open ones.
 pub(crate) async fn conflicts(stage: &Stage, are_settled: bool) -> Vec<KeptConflict> {
     let which = WhichConflicts { coupon: Some(id("drop")), are_settled, after: 0, limit: 10 };
     stage.store.conflicts(&which).await.expect("the database answers")
 }
 
-pub(crate) async fn by_hand(url: &str, statement: &str) -> sqlx::Result<u64> {
+pub(crate) async fn execute(url: &str, statement: &str) -> sqlx::Result<u64> {
     let mut connection = PgConnection::connect(url).await?;
     let done = connection.execute(AssertSqlSafe(statement.to_owned())).await?;
     connection.close().await?;
@@ -88,7 +85,7 @@ pub(crate) fn coupon(name: &str, total: u32) -> Coupon {
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), Timestamp::from_ms(123)).expect("it is valid")
 }
 
-/// The issuance of `drop` that `member` holds.
+/// An issuance of `drop`.
 pub(crate) fn issuance(member: &str, sequence: Sequence) -> IssuedCoupon {
     let (coupon_id, member_id) = (id("drop"), MemberId::parse(member).expect("it is valid"));
     let code = CodeSalt::from_bytes([7; 32]).code(&coupon_id, &member_id);
@@ -96,7 +93,7 @@ pub(crate) fn issuance(member: &str, sequence: Sequence) -> IssuedCoupon {
     IssuedCoupon { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
 }
 
-/// The issuances with these sequences, each to a member of its own.
+/// Issuances of `drop`, each to another member.
 pub(crate) fn issuances(sequences: impl IntoIterator<Item = Sequence>) -> Vec<IssuedCoupon> {
     sequences.into_iter().map(|sequence| issuance(&format!("member-{sequence}"), sequence)).collect()
 }

@@ -1,4 +1,4 @@
-//! Whose rows the database holds, asked by sequence.
+//! The holders of given sequences.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ async fn holders(stage: &Stage, coupon: &str, sequences: &[Sequence]) -> BTreeMa
 }
 
 #[tokio::test]
-async fn a_gap_hides_nobody_behind_it() {
+async fn holders_above_a_gap_are_found() {
     let stage = Stage::new(100).await;
     stage.store.insert(&issuances([1, 2, 4, 9])).await.unwrap();
     let found = holders(&stage, "drop", &[9, 2, 3, 4, 10]).await;
     let expected: BTreeMap<_, _> = [2, 4, 9].map(|sequence| (sequence, format!("member-{sequence}"))).into();
     assert_eq!(found, expected);
-    assert!(holders(&stage, "other", &[1, 2]).await.is_empty(), "another coupon's rows say nothing");
+    assert!(holders(&stage, "other", &[1, 2]).await.is_empty(), "rows of other coupons do not count");
     assert!(holders(&stage, "drop", &[]).await.is_empty());
-    // Beyond what the column holds is nothing, and no reason to fail.
+    // A sequence beyond the range of the column finds nothing and does not fail.
     assert!(holders(&stage, "drop", &[Sequence::MAX]).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_contradiction_is_told_as_whose_row_it_is() {
+async fn the_holder_of_a_conflicting_sequence_is_that_of_the_row() {
     let stage = Stage::new(10).await;
     stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
     let report = stage.store.insert(&[issuance("eve", 1)]).await.unwrap();
@@ -35,11 +35,11 @@ async fn a_contradiction_is_told_as_whose_row_it_is() {
 }
 
 #[tokio::test]
-async fn as_many_as_there_are_can_be_asked_about_at_once() {
+async fn thousands_of_sequences_are_looked_up_at_once() {
     let stage = Stage::new(5_000).await;
     stage.store.insert(&issuances((1..=5_000).filter(|sequence| sequence % 7 != 0))).await.unwrap();
-    let asked: Vec<Sequence> = (1..=5_000).collect();
-    let found = holders(&stage, "drop", &asked).await;
+    let sequences: Vec<Sequence> = (1..=5_000).collect();
+    let found = holders(&stage, "drop", &sequences).await;
     assert_eq!(found.len(), 5_000 - 5_000 / 7);
     assert!(found.keys().all(|sequence| sequence % 7 != 0));
 }

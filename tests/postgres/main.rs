@@ -1,5 +1,4 @@
-//! The catalogue and the store on a real PostgreSQL: what its constraints forbid, what is repeated, and what happens
-//! when it is away.
+//! The adapters of PostgreSQL against a real server: constraints, repetitions and outages.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,11 +1,11 @@
-//! A database that is away: an answer within the bound, and work again when it is back.
+//! Outages of the database: an error within the bound, and success when the database is back.
 
 use std::time::{Duration, Instant};
 
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore, migrate};
 use openrun::ports::{CatalogError, CouponCatalog, IssuanceStore, StoreError};
 
-use crate::fixtures::{by_hand, coupon, id, issuances, settings};
+use crate::fixtures::{coupon, execute, id, issuances, settings};
 use crate::support::services::PrivatePostgres;
 
 async fn stage(url: &str) -> (PostgresStore, PostgresCatalog) {
@@ -22,61 +22,61 @@ async fn stage(url: &str) -> (PostgresStore, PostgresCatalog) {
     (PostgresStore::new(database), catalog)
 }
 
-/// Until it works, for at most ten seconds; nothing but [`StoreError::Unavailable`] may come before.
-async fn inserts_again(store: &PostgresStore, sequence: u32) {
-    let begun = Instant::now();
+/// Repeats an insertion until it succeeds, for at most ten seconds. Only [`StoreError::Unavailable`] may come before.
+async fn insert_eventually(store: &PostgresStore, sequence: u32) {
+    let started = Instant::now();
     while let Err(error) = store.insert(&issuances([sequence])).await {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(10), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{error}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn private_stopped_killed_and_frozen() {
+async fn private_a_stopped_killed_or_frozen_server_is_unavailable_until_it_is_back() {
     let mut server = PrivatePostgres::start().await;
     let (store, catalog) = stage(&server.url()).await;
     store.insert(&issuances([1])).await.unwrap();
 
     server.stop().await;
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(matches!(store.insert(&issuances([2])).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(catalog.find(&id("drop")).await, Err(CatalogError::Unavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     server.restart().await;
-    inserts_again(&store, 2).await;
+    insert_eventually(&store, 2).await;
 
     server.kill();
     assert!(matches!(store.insert(&issuances([3])).await, Err(StoreError::Unavailable(_))));
     server.restart().await;
-    inserts_again(&store, 3).await;
+    insert_eventually(&store, 3).await;
 
     server.pause();
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(matches!(store.insert(&issuances([4])).await, Err(StoreError::Unavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     server.resume();
-    inserts_again(&store, 4).await;
+    insert_eventually(&store, 4).await;
     assert_eq!(store.watermark(&id("drop"), 0).await.unwrap(), 4);
 }
 
 #[tokio::test]
-async fn private_a_locked_table_and_a_read_only_server_are_not_the_batchs_fault() {
+async fn private_a_locked_table_and_a_read_only_server_do_not_reject_the_batch() {
     let server = PrivatePostgres::start().await;
     let (store, _) = stage(&server.url()).await;
     let lock = "BEGIN; LOCK TABLE coupon_issuances; SELECT pg_sleep(3); COMMIT";
     let url = server.url();
-    let locked = tokio::spawn(async move { by_hand(&url, lock).await });
+    let locked = tokio::spawn(async move { execute(&url, lock).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(matches!(store.insert(&issuances([1])).await, Err(StoreError::Unavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     locked.await.unwrap().unwrap();
-    inserts_again(&store, 1).await;
+    insert_eventually(&store, 1).await;
 
-    by_hand(&server.url(), "ALTER DATABASE postgres SET default_transaction_read_only = on").await.unwrap();
+    execute(&server.url(), "ALTER DATABASE postgres SET default_transaction_read_only = on").await.unwrap();
     // Open connections keep their setting.
-    by_hand(
+    execute(
         &server.url(),
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'openrun'",
     )

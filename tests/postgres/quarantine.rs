@@ -1,9 +1,9 @@
-//! What contradicts a row is kept for good, and is news until an operator has settled it.
+//! Conflicts are kept for good, and raise alarms until an operator settles them.
 
 use openrun::domain::Note;
 use openrun::ports::{IssuanceStore, Quarantine, WhichConflicts};
 
-use crate::fixtures::{Stage, by_hand, conflicts, id, issuance};
+use crate::fixtures::{Stage, conflicts, execute, id, issuance};
 use crate::support::shared;
 
 fn note(text: &str) -> Note {
@@ -11,7 +11,7 @@ fn note(text: &str) -> Note {
 }
 
 #[tokio::test]
-async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
+async fn a_settled_conflict_stays_and_raises_no_alarm_when_it_is_redelivered() {
     let stage = Stage::new(10).await;
     stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
     let (first, second) = (issuance("lee", 1), issuance("kim", 2));
@@ -32,7 +32,7 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
     assert_eq!(stage.store.count_settled(&id("drop")).await.unwrap(), 1);
     assert_eq!(stage.store.count_settled(&id("other")).await.unwrap(), 0);
 
-    // In whatever company: the first is known, the second is as much an alarm as before.
+    // In any batch: the first is settled and raises no alarm, the second still does.
     for batch in [vec![first.clone()], vec![second.clone(), first.clone(), issuance("max", 3)]] {
         let report = stage.store.insert(&batch).await.unwrap();
         let alarms: Vec<_> = report.alarms().map(|conflict| conflict.arrived.clone()).collect();
@@ -43,48 +43,48 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
         );
     }
     assert_eq!(stage.number("SELECT count(*) FROM issuance_conflicts").await, 2);
-    // The first word stays.
+    // The first settlement stays.
     let again = stage.store.settle(of_first.id, &note("something else")).await.unwrap();
     assert_eq!(again, Some(settled));
-    assert_eq!(stage.store.settle(-1, &note("nobody")).await.unwrap(), None);
+    assert_eq!(stage.store.settle(-1, &note("unknown id")).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn contradictions_come_page_by_page_in_the_order_in_which_they_were_noticed() {
+async fn conflicts_are_listed_page_by_page_in_order_of_arrival() {
     let stage = Stage::new(10).await;
     stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
-    let rivals = ["max", "lee", "eve"].map(|member| issuance(member, 1));
-    for rival in &rivals {
-        stage.store.insert(std::slice::from_ref(rival)).await.unwrap();
+    let conflicting = ["max", "lee", "eve"].map(|member| issuance(member, 1));
+    for issuance in &conflicting {
+        stage.store.insert(std::slice::from_ref(issuance)).await.unwrap();
     }
-    let (mut after, mut seen) = (0, Vec::new());
+    let (mut after, mut listed) = (0, Vec::new());
     loop {
         let which = WhichConflicts { coupon: None, are_settled: false, after, limit: 2 };
         let page = stage.store.conflicts(&which).await.unwrap();
         let Some(last) = page.last() else { break };
-        assert!(page.len() <= 2, "no more than asked for");
+        assert!(page.len() <= 2, "at most the limit");
         after = last.id;
-        seen.extend(page.into_iter().map(|kept| kept.conflict.arrived));
+        listed.extend(page.into_iter().map(|kept| kept.conflict.arrived));
     }
-    assert_eq!(seen, rivals);
+    assert_eq!(listed, conflicting);
     let other = WhichConflicts { coupon: Some(id("other")), are_settled: false, after: 0, limit: 10 };
     assert_eq!(stage.store.conflicts(&other).await.unwrap(), []);
 }
 
-/// What an earlier version has kept is numbered and not settled.
+/// The migration numbers the conflicts of an earlier version and leaves them open.
 #[tokio::test]
-async fn what_was_there_before_can_be_settled_too() {
+async fn conflicts_from_before_the_migration_can_be_settled() {
     const BEFORE: &str = include_str!("../../migrations/postgres/0001_coupons.sql");
     const AFTER: &str = include_str!("../../migrations/postgres/0003_settled_conflicts.sql");
     let home = shared::Database::create().await;
-    by_hand(home.url(), BEFORE).await.unwrap();
+    execute(home.url(), BEFORE).await.unwrap();
     let old = "INSERT INTO issuance_conflicts (coupon_id, sequence, member_id, code, issued_at, held)
         SELECT 'drop', n, 'kim', '00000-00000-00000-00000', now(), 'lee' FROM generate_series(1, 3) AS n";
-    assert_eq!(by_hand(home.url(), old).await.unwrap(), 3);
-    by_hand(home.url(), AFTER).await.unwrap();
+    assert_eq!(execute(home.url(), old).await.unwrap(), 3);
+    execute(home.url(), AFTER).await.unwrap();
     let numbered =
         "UPDATE issuance_conflicts SET settled_note = 'x', settled_at = now() WHERE id BETWEEN 1 AND 3";
-    assert_eq!(by_hand(home.url(), numbered).await.unwrap(), 3);
+    assert_eq!(execute(home.url(), numbered).await.unwrap(), 3);
     let half = "UPDATE issuance_conflicts SET settled_at = NULL WHERE id = 1";
-    assert!(by_hand(home.url(), half).await.is_err(), "a note without a time");
+    assert!(execute(home.url(), half).await.is_err(), "a note without a time");
 }

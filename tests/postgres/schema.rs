@@ -1,4 +1,4 @@
-//! A schema is taken only if it is exactly the one the program was built for.
+//! A schema is accepted only if it is exactly that of the program's migrations.
 
 use openrun::persistence::postgres::{SchemaError, check, migrate};
 
@@ -6,7 +6,7 @@ use crate::fixtures::{Stage, connect};
 use crate::support::shared;
 
 #[tokio::test]
-async fn migrating_twice_and_side_by_side_is_the_same_as_once() {
+async fn repeated_and_concurrent_migrations_are_idempotent() {
     let home = shared::Database::create().await;
     let database = connect(home.url()).await;
     let both = futures_util::future::join(migrate(&database), migrate(&database)).await;
@@ -22,7 +22,7 @@ async fn an_empty_database_is_refused_and_left_empty() {
     let error = check(&database).await.unwrap_err();
     assert!(matches!(error, SchemaError::Missing), "{error}");
     assert!(error.to_string().contains("`openrun migrate`"), "{error}");
-    // Asking has created nothing.
+    // The check has created nothing.
     assert!(matches!(check(&database).await, Err(SchemaError::Missing)));
 }
 
@@ -30,7 +30,7 @@ async fn an_empty_database_is_refused_and_left_empty() {
 async fn a_schema_of_a_newer_program_is_refused_by_check_and_migrate() {
     let stage = Stage::new(10).await;
     stage
-        .by_hand(
+        .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (999, 'of the future', true, '\\x00', 0)",
         )
@@ -43,7 +43,7 @@ async fn a_schema_of_a_newer_program_is_refused_by_check_and_migrate() {
 #[tokio::test]
 async fn a_changed_migration_is_refused() {
     let stage = Stage::new(10).await;
-    stage.by_hand("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1").await.unwrap();
+    stage.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1").await.unwrap();
     assert!(matches!(check(&stage.database).await, Err(SchemaError::Tampered(1))));
     assert!(matches!(migrate(&stage.database).await, Err(SchemaError::Tampered(1))));
 }
@@ -51,6 +51,6 @@ async fn a_changed_migration_is_refused() {
 #[tokio::test]
 async fn a_half_done_migration_is_refused() {
     let stage = Stage::new(10).await;
-    stage.by_hand("UPDATE _sqlx_migrations SET success = false WHERE version = 1").await.unwrap();
+    stage.execute("UPDATE _sqlx_migrations SET success = false WHERE version = 1").await.unwrap();
     assert!(matches!(check(&stage.database).await, Err(SchemaError::Dirty(1))));
 }

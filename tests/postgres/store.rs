@@ -1,4 +1,4 @@
-//! What becomes of a batch: written, there already, or a contradiction.
+//! Inserting a batch: new rows, repetitions and conflicts.
 
 use openrun::domain::{IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresStore};
@@ -20,13 +20,13 @@ async fn a_batch_may_be_repeated_any_number_of_times() {
 }
 
 #[tokio::test]
-async fn an_empty_batch_is_no_question() {
+async fn an_empty_batch_gives_an_empty_report() {
     let stage = Stage::new(1).await;
     assert_eq!(stage.store.insert(&[]).await.unwrap(), InsertReport::default());
 }
 
 #[tokio::test]
-async fn duplicates_within_a_batch_count_as_there_already() {
+async fn duplicates_within_a_batch_count_as_same() {
     let stage = Stage::new(10).await;
     let batch = [issuance("kim", 1), issuance("lee", 2), issuance("kim", 1)];
     let report = stage.store.insert(&batch).await.unwrap();
@@ -34,10 +34,10 @@ async fn duplicates_within_a_batch_count_as_there_already() {
 }
 
 #[tokio::test]
-async fn a_status_that_has_moved_on_is_the_same_issuance_and_stays() {
+async fn an_issuance_with_a_changed_status_is_the_same_and_keeps_it() {
     let stage = Stage::new(10).await;
     stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
-    stage.by_hand("UPDATE coupon_issuances SET status = 'USED'").await.unwrap();
+    stage.execute("UPDATE coupon_issuances SET status = 'USED'").await.unwrap();
     let report = stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
     assert_eq!(report, InsertReport { same: 1, ..InsertReport::default() });
     let held = stage.store.list(&id("drop"), 0, 10).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_status_that_has_moved_on_is_the_same_issuance_and_stays() {
 }
 
 #[tokio::test]
-async fn every_kind_of_contradiction_is_reported_and_quarantined_once() {
+async fn every_kind_of_conflict_is_reported_and_quarantined_once() {
     let stage = Stage::new(10).await;
     let held = issuance("kim", 1);
     stage.store.insert(std::slice::from_ref(&held)).await.unwrap();
@@ -71,7 +71,7 @@ async fn every_kind_of_contradiction_is_reported_and_quarantined_once() {
 }
 
 #[tokio::test]
-async fn two_that_contradict_each_other_in_one_batch_are_one_row_and_one_conflict() {
+async fn two_contradicting_issuances_in_one_batch_are_one_row_and_one_conflict() {
     let stage = Stage::new(10).await;
     let report = stage.store.insert(&[issuance("kim", 1), issuance("lee", 1)]).await.unwrap();
     assert_eq!((report.inserted, report.same, report.conflicts.len()), (1, 0, 1));
@@ -116,13 +116,13 @@ async fn hostile_members_and_the_edges_of_time_survive() {
 }
 
 #[tokio::test]
-async fn a_caller_who_stops_waiting_does_not_spoil_the_connection() {
+async fn a_cancelled_caller_does_not_spoil_the_connection() {
     let stage = Stage::new(5_000).await;
     let batch = issuances(1..=2_000);
     for _ in 0..20 {
-        let waited =
+        let result =
             tokio::time::timeout(std::time::Duration::from_micros(500), stage.store.insert(&batch)).await;
-        assert!(waited.is_err() || waited.is_ok_and(|done| done.is_ok()));
+        assert!(result.is_err() || result.is_ok_and(|inserted| inserted.is_ok()));
         stage.store.highest(&id("drop")).await.unwrap();
     }
     let report = stage.store.insert(&batch).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_caller_who_stops_waiting_does_not_spoil_the_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_reads_only_cannot_write() {
+async fn a_read_only_connection_cannot_write() {
     let stage = Stage::new(10).await;
     stage.store.insert(&[issuance("kim", 1)]).await.unwrap();
     let settings = DatabaseSettings { read_only: true, ..settings(stage.url()) };

@@ -1,4 +1,4 @@
-//! Two persisters with the same messages in their hands, as happens whenever the queue redelivers.
+//! Two persisters with overlapping batches, as after a redelivery.
 
 use openrun::domain::IssuedCoupon;
 use openrun::ports::{InsertReport, IssuanceStore};
@@ -9,7 +9,7 @@ use crate::fixtures::{Stage, id, issuances};
 const ROUNDS: u32 = 50;
 const BATCH: u32 = 100;
 
-/// In an order of its own, another each time.
+/// In a random order.
 fn shuffled(mut batch: Vec<IssuedCoupon>) -> Vec<IssuedCoupon> {
     batch.sort_by_cached_key(|_| Uuid::new_v4());
     batch

@@ -1,4 +1,4 @@
-//! Up to where the database holds everything.
+//! The watermark of a coupon.
 
 use openrun::ports::IssuanceStore;
 use proptest::collection::btree_set;
@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use crate::fixtures::{Stage, id, issuances};
 
 #[tokio::test]
-async fn it_stops_before_the_first_gap_and_goes_on_when_it_is_filled() {
+async fn it_stops_before_the_first_gap_and_continues_when_the_gap_is_filled() {
     let stage = Stage::new(100).await;
     let coupon = id("drop");
     assert_eq!(stage.store.watermark(&coupon, 0).await.unwrap(), 0);
@@ -21,7 +21,7 @@ async fn it_stops_before_the_first_gap_and_goes_on_when_it_is_filled() {
     stage.store.insert(&issuances([5])).await.unwrap();
     assert_eq!(stage.store.watermark(&coupon, 4).await.unwrap(), 6);
     assert_eq!(stage.store.highest(&coupon).await.unwrap(), 9);
-    // Another coupon's rows say nothing.
+    // Rows of other coupons do not count.
     assert_eq!(stage.store.watermark(&id("other"), 0).await.unwrap(), 0);
 }
 
@@ -32,7 +32,7 @@ async fn it_reads_further_than_one_page() {
         SELECT 'drop', n, 'm' || n, regexp_replace(lpad(n::text, 20, '0'), '(.{5})(.{5})(.{5})(.{5})', '\\1-\\2-\\3-\\4'),
             'UNUSED', now()
         FROM generate_series(1, 45000) AS n WHERE n <> 40001";
-    stage.by_hand(statement).await.unwrap();
+    stage.execute(statement).await.unwrap();
     assert_eq!(stage.store.watermark(&id("drop"), 0).await.unwrap(), 40_000);
     assert_eq!(stage.store.watermark(&id("drop"), 30_000).await.unwrap(), 40_000);
 }
@@ -43,7 +43,7 @@ async fn it_agrees_with_counting_for_any_gaps() {
     let stage = Stage::new(100).await;
     for _ in 0..30 {
         let present = btree_set(1u32..25, 0..25).new_tree(&mut runner).unwrap().current();
-        stage.clear().await;
+        stage.delete_issuances().await;
         stage.store.insert(&issuances(present.iter().copied())).await.unwrap();
         let expected = (1..).take_while(|sequence| present.contains(sequence)).last().unwrap_or(0);
         for known in 0..=expected {

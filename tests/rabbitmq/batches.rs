@@ -1,4 +1,4 @@
-//! Several issuances in one message: handed out one by one, acknowledged together, and each judged alone.
+//! Several issuances in one message: delivered one by one, acknowledged together, and each rejected alone.
 
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
@@ -7,9 +7,9 @@ use openrun::messaging::rabbitmq::{
 };
 use openrun::ports::{DeadLetters, Delivery, EventStream, LetterEventKind, Settled};
 
-use crate::fixtures::{Hand, Stage, event, next, nothing, window};
+use crate::fixtures::{Hand, Stage, event, events, next, nothing};
 
-/// Publishes a batch as it is, as a node would.
+/// Publishes a batch unchanged, with the properties that a node would set.
 async fn publish_batch(hand: &Hand, stage: &Stage, payload: &[u8]) {
     let properties = BasicProperties::default()
         .with_content_type(BATCH_CONTENT_TYPE.into())
@@ -17,13 +17,13 @@ async fn publish_batch(hand: &Hand, stage: &Stage, payload: &[u8]) {
     let (exchange, options) = (stage.names.issuances(), BasicPublishOptions::default());
     let sent =
         hand.channel.basic_publish(exchange.into(), "coupon.issued".into(), options, payload, properties);
-    sent.await.expect("it is sent").await.expect("it is taken");
+    sent.await.expect("it is sent").await.expect("it is confirmed");
 }
 
-/// A batch of the issuances 1 to `count`, on the queue.
+/// Publishes the issuances 1 to `count` as one batch.
 async fn batch_of(stage: &Stage, count: u32) -> Hand {
     stage.ready_bus().await;
-    let (events, hand) = (window(1..=count), stage.hand().await);
+    let (events, hand) = (events(1..=count), stage.hand().await);
     let [(_, payload)] = encode_batches(&events).try_into().expect("it is one");
     publish_batch(&hand, stage, &payload).await;
     hand
@@ -45,29 +45,29 @@ fn sequences(deliveries: &[Delivery]) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn a_message_comes_again_as_a_whole_until_all_of_it_is_acknowledged() {
+async fn a_message_is_redelivered_as_a_whole_until_all_of_it_is_acknowledged() {
     let stage = Stage::shared();
     let hand = batch_of(&stage, 5).await;
     let mut stream = stage.stream(1).await;
-    let parts = take(&mut stream, 5).await;
-    assert_eq!(sequences(&parts), [1, 2, 3, 4, 5]);
+    let deliveries = take(&mut stream, 5).await;
+    assert_eq!(sequences(&deliveries), [1, 2, 3, 4, 5]);
     nothing(&mut stream).await;
     // All but the last, and all but the first.
     for answered in [0..4, 1..5] {
         drop(stream);
         hand.until_ready(&stage.names.issuances(), 1).await;
         stream = stage.stream(1).await;
-        let parts = take(&mut stream, 5).await;
-        assert_eq!(sequences(&parts), [1, 2, 3, 4, 5]);
-        let tags: Vec<_> = parts[answered].iter().map(|part| part.tag).collect();
+        let deliveries = take(&mut stream, 5).await;
+        assert_eq!(sequences(&deliveries), [1, 2, 3, 4, 5]);
+        let tags: Vec<_> = deliveries[answered].iter().map(|delivery| delivery.tag).collect();
         stream.ack(&tags).await.unwrap();
         nothing(&mut stream).await;
     }
     drop(stream);
     let mut stream = stage.stream(1).await;
-    for part in take(&mut stream, 5).await {
-        stream.ack(&[part.tag]).await.unwrap();
-        stream.ack(&[part.tag]).await.unwrap();
+    for delivery in take(&mut stream, 5).await {
+        stream.ack(&[delivery.tag]).await.unwrap();
+        stream.ack(&[delivery.tag]).await.unwrap();
     }
     nothing(&mut stream).await;
     drop(stream);
@@ -75,7 +75,7 @@ async fn a_message_comes_again_as_a_whole_until_all_of_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn poison_in_the_middle_is_set_aside_alone_in_its_own_words() {
+async fn a_poison_event_is_dead_lettered_alone_and_unchanged() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let hand = stage.hand().await;
@@ -84,17 +84,17 @@ async fn poison_in_the_middle_is_set_aside_alone_in_its_own_words() {
     publish_batch(&hand, &stage, &payload).await;
 
     let mut stream = stage.stream(10).await;
-    let parts = take(&mut stream, 4).await;
-    for bad in &parts[1..=2] {
+    let deliveries = take(&mut stream, 4).await;
+    for bad in &deliveries[1..=2] {
         let reason = bad.event.as_ref().unwrap_err().clone();
         assert!(stream.reject(bad.tag, &reason).await.unwrap().is_some());
-        assert_eq!(stream.reject(bad.tag, "once more").await.unwrap(), None);
+        assert_eq!(stream.reject(bad.tag, "a second time").await.unwrap(), None);
     }
-    assert_eq!(parts[3].event, Ok(event(2)), "its neighbours are whole");
-    // Readable, but rejected all the same.
-    stream.reject(parts[3].tag, "its coupon is not known").await.unwrap();
+    assert_eq!(deliveries[3].event, Ok(event(2)), "the next event is readable");
+    // A readable event can be rejected too.
+    stream.reject(deliveries[3].tag, "its coupon is not known").await.unwrap();
     nothing(&mut stream).await;
-    stream.ack(&[parts[0].tag]).await.unwrap();
+    stream.ack(&[deliveries[0].tag]).await.unwrap();
     nothing(&mut stream).await;
     drop(stream);
 
@@ -121,14 +121,14 @@ async fn poison_in_the_middle_is_set_aside_alone_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn a_batch_that_cannot_be_read_is_set_aside_as_it_came() {
+async fn an_unreadable_batch_is_dead_lettered_unchanged() {
     let stage = Stage::shared();
     stage.ready_bus().await;
     let hand = stage.hand().await;
     let many = format!("[{}0]", "0,".repeat(BATCH_READ_EVENTS_MAX));
-    let odd = [b"[".to_vec(), b"[]".to_vec(), b"\xff".to_vec(), many.into_bytes()];
+    let unreadable = [b"[".to_vec(), b"[]".to_vec(), b"\xff".to_vec(), many.into_bytes()];
     let mut stream = stage.stream(10).await;
-    for payload in &odd {
+    for payload in &unreadable {
         publish_batch(&hand, &stage, payload).await;
         let whole = next(&mut stream).await;
         stream.reject(whole.tag, &whole.event.unwrap_err()).await.unwrap();
@@ -141,41 +141,45 @@ async fn a_batch_that_cannot_be_read_is_set_aside_as_it_came() {
     hand.until_ready(&stage.names.issuances(), 0).await;
 }
 
-/// A reader that dies of it is no reason to lose its neighbours: an operator sees how many, and sends all on their way again.
+/// A batch that kills its consumer keeps its healthy events: the operator sees their count and replays all of them.
 #[tokio::test]
-async fn a_batch_that_came_back_too_often_is_one_letter_and_is_replayed_as_it_is() {
+async fn a_batch_that_was_redelivered_too_often_is_one_letter_and_is_replayed_unchanged() {
     let stage = Stage::shared();
     let hand = batch_of(&stage, 3).await;
     let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
-    hand.give_back_until_given_up(&queue, &dead).await;
+    hand.requeue_until_dead(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let letters = RabbitLetters::new(stage.settings.clone());
     let [letter] = letters.list(10).await.unwrap().try_into().unwrap();
-    assert!(letter.reason.starts_with("a batch of 3 issuances: it came back too often"), "{letter:?}");
-    assert!(letter.id.starts_with("body-"), "its first issuance is not all of it: {letter:?}");
+    assert!(letter.reason.starts_with("a batch of 3 issuances: it was redelivered too often"), "{letter:?}");
+    assert!(letter.id.starts_with("body-"), "the id is not the code of one issuance: {letter:?}");
     assert_eq!((letter.sequence, letter.history[0].what), (None, LetterEventKind::GivenUp));
     assert_eq!(letters.find(&letter.id).await.unwrap().as_ref(), Some(&letter));
     assert_eq!(letters.find(event(1).issuance.code.as_str()).await.unwrap(), None);
 
     assert_eq!(letters.replay(&letter.id).await.unwrap(), Some(Settled { done: 1, left: 0 }));
     let mut stream = stage.stream(10).await;
-    let parts = take(&mut stream, 3).await;
-    assert_eq!(sequences(&parts), [1, 2, 3]);
+    let deliveries = take(&mut stream, 3).await;
+    assert_eq!(sequences(&deliveries), [1, 2, 3]);
     hand.until_ready(&dead, 0).await;
-    stream.reject(parts[1].tag, "for the test").await.unwrap();
+    stream.reject(deliveries[1].tag, "for the test").await.unwrap();
     hand.until_ready(&dead, 1).await;
-    stream.ack(&[parts[0].tag, parts[2].tag]).await.unwrap();
+    stream.ack(&[deliveries[0].tag, deliveries[2].tag]).await.unwrap();
     let [one] = letters.list(10).await.unwrap().try_into().unwrap();
     assert_eq!((one.id.as_str(), one.sequence), (event(2).issuance.code.as_str(), Some(2)));
     let what: Vec<_> = one.history.iter().map(|event| event.what).collect();
     let [given_up, replayed] = [LetterEventKind::GivenUp, LetterEventKind::Replayed];
-    assert_eq!(what, [given_up, replayed, LetterEventKind::Rejected], "it has what happened to all of them");
+    assert_eq!(
+        what,
+        [given_up, replayed, LetterEventKind::Rejected],
+        "the letter has the history of its batch"
+    );
 
     assert!(letters.discard(&one.id).await.unwrap().is_some());
     hand.until_ready(&dead, 0).await;
     drop(stream);
     publish_batch(&hand, &stage, b"[1,2]").await;
-    hand.give_back_until_given_up(&queue, &dead).await;
+    hand.requeue_until_dead(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let [letter] = letters.list(10).await.unwrap().try_into().unwrap();
     assert!(letters.discard(&letter.id).await.unwrap().is_some());

@@ -1,16 +1,16 @@
-//! Deliveries come in order, no more of them than asked for, and come back unless they are acknowledged.
+//! Deliveries arrive in order, at most the prefetch, and are redelivered unless they are acknowledged.
 
 use std::time::Duration;
 
 use lapin::options::QueueDeleteOptions;
 use openrun::ports::{DeliveryTag, EventBus, EventStream};
 
-use crate::fixtures::{Stage, event, next, nothing, publish_each, window};
+use crate::fixtures::{Stage, event, events, next, nothing, publish_each};
 
 #[tokio::test]
 async fn events_come_as_they_were_published() {
     let stage = Stage::shared();
-    stage.bus().publish(&window(1..=50)).await.unwrap();
+    stage.bus().publish(&events(1..=50)).await.unwrap();
     let mut stream = stage.stream(100).await;
     for sequence in 1..=50 {
         assert_eq!(next(&mut stream).await.event, Ok(event(sequence)));
@@ -18,7 +18,7 @@ async fn events_come_as_they_were_published() {
 }
 
 #[tokio::test]
-async fn no_more_messages_are_in_our_hands_than_asked_for() {
+async fn no_more_messages_are_in_flight_than_the_prefetch() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     publish_each(&bus, 1..=10).await;
@@ -32,7 +32,7 @@ async fn no_more_messages_are_in_our_hands_than_asked_for() {
 }
 
 #[tokio::test]
-async fn only_what_was_acknowledged_is_gone_when_the_stream_is_dropped() {
+async fn only_acknowledged_deliveries_are_gone_when_the_stream_is_dropped() {
     let stage = Stage::shared();
     publish_each(&stage.bus(), 1..=10).await;
     let mut stream = stage.stream(10).await;
@@ -40,12 +40,12 @@ async fn only_what_was_acknowledged_is_gone_when_the_stream_is_dropped() {
     for _ in 1..=8 {
         tags.push(next(&mut stream).await.tag);
     }
-    // 1 to 3 in one frame, 6 in another; two wait in the client, unread.
-    let acknowledged: Vec<DeliveryTag> = [5, 1, 0, 2].map(|place| tags[place]).into();
+    // 1 to 3 in one frame, 6 in another; two are buffered in the client.
+    let acknowledged: Vec<DeliveryTag> = [5, 1, 0, 2].map(|index| tags[index]).into();
     stream.ack(&acknowledged).await.unwrap();
-    // What is answered already is left alone.
+    // Acknowledging or rejecting them again has no effect.
     stream.ack(&acknowledged).await.unwrap();
-    stream.reject(tags[0], "answered already").await.unwrap();
+    stream.reject(tags[0], "acknowledged already").await.unwrap();
     drop(stream);
     let mut stream = stage.stream(10).await;
     let mut back = Vec::new();
@@ -58,14 +58,14 @@ async fn only_what_was_acknowledged_is_gone_when_the_stream_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_loses_nothing() {
+async fn a_cancelled_call_loses_nothing() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let mut stream = stage.stream(100).await;
     let mut found = Vec::new();
     for sequence in 1..=20 {
         let hurried = tokio::time::timeout(Duration::from_micros(400), stream.next());
-        let published = window([sequence]);
+        let published = events([sequence]);
         let (published, delivered) = tokio::join!(bus.publish(&published), hurried);
         published.unwrap();
         found.extend(delivered.ok().map(Result::unwrap));
@@ -86,7 +86,7 @@ async fn a_stream_whose_queue_is_deleted_ends_with_an_error() {
     hand.channel.queue_delete(stage.names.issuances().into(), QueueDeleteOptions::default()).await.unwrap();
     let error = stream.next().await.unwrap_err();
     assert!(error.to_string().contains("cancelled the consumer"), "{error}");
-    // Opening another one declares the queue anew.
-    stage.bus().publish(&window([1])).await.unwrap();
+    // Opening another stream declares the queue again.
+    stage.bus().publish(&events([1])).await.unwrap();
     assert_eq!(next(&mut stage.stream(10).await).await.event, Ok(event(1)));
 }

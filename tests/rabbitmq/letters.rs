@@ -1,4 +1,4 @@
-//! Dead letters: looking at them loses nothing, and they leave only when they were replayed or discarded.
+//! Dead letters: reading them loses nothing, and they leave only when they are replayed or discarded.
 
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
@@ -8,20 +8,20 @@ use openrun::ports::{
     CouponIssued, DeadLetter, DeadLetters, EventBus, EventStream, LetterEventKind, Settled,
 };
 
-use crate::fixtures::{Stage, event, next, nothing, window};
+use crate::fixtures::{Stage, event, events, next, nothing};
 
 fn letters(stage: &Stage) -> RabbitLetters {
     RabbitLetters::new(stage.settings.clone())
 }
 
-/// Lets events with these sequences die of `reason`.
-async fn bury(stage: &Stage, sequences: std::ops::RangeInclusive<u32>, reason: &str) {
+/// Publishes and rejects events with these sequences.
+async fn reject_all(stage: &Stage, sequences: std::ops::RangeInclusive<u32>, reason: &str) {
     let count = sequences.clone().count();
-    stage.bus().publish(&window(sequences)).await.expect("it is confirmed");
+    stage.bus().publish(&events(sequences)).await.expect("it is confirmed");
     let mut stream = stage.stream(100).await;
     for _ in 0..count {
         let delivery = next(&mut stream).await;
-        let letter = stream.reject(delivery.tag, reason).await.expect("it is buried");
+        let letter = stream.reject(delivery.tag, reason).await.expect("it is dead-lettered");
         assert_eq!(letter.as_deref(), delivery.event.as_ref().ok().map(|event| event.issuance.code.as_str()));
     }
 }
@@ -35,16 +35,16 @@ fn ids(letters: &[DeadLetter]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_letter_says_what_it_is_and_why_it_died() {
+async fn a_letter_has_its_content_and_the_reason() {
     let stage = Stage::shared();
     let letters = letters(&stage);
     assert_eq!(letters.list(100).await.unwrap(), []);
-    bury(&stage, 7..=7, "its coupon is not known").await;
+    reject_all(&stage, 7..=7, "its coupon is not known").await;
     let hand = stage.hand().await;
     hand.publish(&stage.names.dead_letters(), b"\xff not ours").await;
 
     let found = letters.list(100).await.unwrap();
-    let [letter, stranger] = found.as_slice() else { panic!("{found:?}") };
+    let [letter, foreign] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(letter.id, code(7));
     assert_eq!(letter.coupon_id.as_ref().map(ToString::to_string).as_deref(), Some("drop"));
     assert_eq!(letter.member_id.as_ref().map(MemberId::as_str), Some("member-7"));
@@ -55,20 +55,20 @@ async fn a_letter_says_what_it_is_and_why_it_died() {
     assert_eq!((died.what, died.at), (LetterEventKind::Rejected, letter.died_at));
     assert!(died.at.is_some_and(|at| at.as_ms() > 1_795_000_000_000), "{died:?}");
 
-    assert!(stranger.id.starts_with("body-") && stranger.payload.is_none(), "{stranger:?}");
-    assert_eq!((&stranger.coupon_id, stranger.died_at, stranger.payload_bytes), (&None, None, 10));
-    assert_eq!(letters.find(&stranger.id).await.unwrap().as_ref(), Some(stranger));
+    assert!(foreign.id.starts_with("body-") && foreign.payload.is_none(), "{foreign:?}");
+    assert_eq!((&foreign.coupon_id, foreign.died_at, foreign.payload_bytes), (&None, None, 10));
+    assert_eq!(letters.find(&foreign.id).await.unwrap().as_ref(), Some(foreign));
     assert_eq!(letters.find("nobody").await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn what_the_broker_sets_aside_by_itself_says_why_too() {
+async fn a_letter_of_the_broker_has_a_reason_too() {
     let stage = Stage::shared();
-    stage.bus().publish(&window([1])).await.unwrap();
+    stage.bus().publish(&events([1])).await.unwrap();
     let hand = stage.hand().await;
-    // Whoever takes it lets it go again, until it has come back too often.
+    // Requeued until the delivery limit.
     let (queue, dead) = (stage.names.issuances(), stage.names.dead_letters());
-    hand.give_back_until_given_up(&queue, &dead).await;
+    hand.requeue_until_dead(&queue, &dead).await;
     hand.until_ready(&dead, 1).await;
     let found = letters(&stage).list(100).await.unwrap();
     assert_eq!(ids(&found), [code(1)]);
@@ -79,13 +79,13 @@ async fn what_the_broker_sets_aside_by_itself_says_why_too() {
 }
 
 #[tokio::test]
-async fn looking_two_hundred_times_loses_nothing_and_keeps_the_order() {
+async fn listing_two_hundred_times_loses_nothing_and_keeps_the_order() {
     let stage = Stage::shared();
-    bury(&stage, 1..=12, "for the test").await;
+    reject_all(&stage, 1..=12, "for the test").await;
     let letters = letters(&stage);
     let all: Vec<String> = (1..=12).map(code).collect();
     for round in 0..200 {
-        // A part of them, all of them, or one.
+        // Some of them, all of them by a larger limit, or exactly all.
         let limit = [5, 100, 12][round % 3];
         let found = letters.list(limit).await.unwrap();
         assert_eq!(ids(&found), all[..limit.min(12)], "round {round}");
@@ -95,13 +95,13 @@ async fn looking_two_hundred_times_loses_nothing_and_keeps_the_order() {
 }
 
 #[tokio::test]
-async fn a_replayed_letter_goes_back_and_comes_again_with_a_longer_history() {
+async fn a_replayed_letter_is_delivered_and_returns_with_a_longer_history() {
     let stage = Stage::shared();
-    bury(&stage, 1..=3, "the first time").await;
+    reject_all(&stage, 1..=3, "the first time").await;
     let letters = letters(&stage);
     assert_eq!(letters.replay("nobody").await.unwrap(), None);
     assert_eq!(letters.replay(&code(2)).await.unwrap(), Some(Settled { done: 1, left: 2 }));
-    assert_eq!(letters.replay(&code(2)).await.unwrap(), None, "it is on its way");
+    assert_eq!(letters.replay(&code(2)).await.unwrap(), None, "it has left the dead letters");
     assert_eq!(ids(&letters.list(100).await.unwrap()), [code(1), code(3)]);
 
     let mut stream = stage.stream(10).await;
@@ -111,12 +111,12 @@ async fn a_replayed_letter_goes_back_and_comes_again_with_a_longer_history() {
     nothing(&mut stream).await;
     let letter = letters.find(&code(2)).await.unwrap().expect("it is dead again");
     let what: Vec<_> = letter.history.iter().map(|event| (event.what, event.reason.as_str())).collect();
-    let replayed = (LetterEventKind::Replayed, "an operator sent it on its way again");
+    let replayed = (LetterEventKind::Replayed, "an operator replayed it");
     let (first, second) = (LetterEventKind::Rejected, LetterEventKind::Rejected);
     assert_eq!(what, [(first, "the first time"), replayed, (second, "the second time")]);
     assert_eq!((letter.reason.as_str(), letter.died_at), ("the second time", letter.history[0].at));
 
-    // All of them, the oldest first, in as many calls as it takes.
+    // All of them, the oldest first, two at a time.
     assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 2, left: 1 });
     assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 1, left: 0 });
     assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 0, left: 0 });
@@ -128,11 +128,11 @@ async fn a_replayed_letter_goes_back_and_comes_again_with_a_longer_history() {
 }
 
 #[tokio::test]
-async fn a_discarded_letter_is_gone_with_its_copies_but_no_other_of_its_id() {
+async fn a_discarded_letter_is_gone_with_its_copies_but_not_another_of_its_id() {
     let stage = Stage::shared();
-    bury(&stage, 1..=2, "for the test").await;
-    bury(&stage, 1..=1, "delivered twice").await;
-    // Of the same id, but something else.
+    reject_all(&stage, 1..=2, "for the test").await;
+    reject_all(&stage, 1..=1, "delivered twice").await;
+    // Same id, other content.
     let hand = stage.hand().await;
     let properties = BasicProperties::default().with_message_id(code(1).as_str().into());
     let dead = stage.names.dead_letters();
@@ -156,11 +156,11 @@ async fn a_discarded_letter_is_gone_with_its_copies_but_no_other_of_its_id() {
 }
 
 #[tokio::test]
-async fn a_letter_with_copies_is_one_letter_which_is_replayed_once_and_leaves_whole() {
+async fn a_letter_with_copies_is_replayed_once_and_removed_whole() {
     let stage = Stage::shared();
-    bury(&stage, 1..=3, "for the test").await;
-    bury(&stage, 1..=2, "once more").await;
-    // Published by the sweep, which knows no trace.
+    reject_all(&stage, 1..=3, "for the test").await;
+    reject_all(&stage, 1..=2, "once more").await;
+    // The sweep publishes without a trace.
     let untraced = CouponIssued { traceparent: None, ..event(1) };
     stage.bus().publish(&[untraced]).await.unwrap();
     let mut stream = stage.stream(10).await;
@@ -187,19 +187,19 @@ async fn a_letter_with_copies_is_one_letter_which_is_replayed_once_and_leaves_wh
     assert_eq!(ids(&letters.list(100).await.unwrap()), [code(3)]);
 }
 
-/// Eight operators at once, each on a node of their own: nobody misses a letter, and each leaves once.
+/// Calls from eight nodes at once: none misses a letter, and each letter leaves once.
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_at_the_same_time_lose_nothing_and_do_nothing_twice() {
+async fn concurrent_operators_lose_nothing_and_do_nothing_twice() {
     let stage = Stage::shared();
-    bury(&stage, 1..=8, "for the test").await;
-    let looks = (0..4).map(|_| {
+    reject_all(&stage, 1..=8, "for the test").await;
+    let lookups = (0..4).map(|_| {
         let letters = letters(&stage);
         tokio::spawn(async move { letters.find(&code(8)).await.unwrap().map(|letter| letter.id) })
     });
-    for look in futures_util::future::join_all(looks).await {
-        assert_eq!(look.unwrap(), Some(code(8)), "a letter that somebody looks at is not gone");
+    for lookup in futures_util::future::join_all(lookups).await {
+        assert_eq!(lookup.unwrap(), Some(code(8)), "a letter that another call holds is found all the same");
     }
-    // Two want the same one gone, others other ones replayed.
+    // Two calls discard the same letter, others replay other ones.
     let discards = [1, 1, 2, 2].map(|n| (letters(&stage), n));
     let discards =
         discards.map(async |(letters, n)| letters.discard(&code(n)).await.unwrap().map(|(_, s)| s.done));

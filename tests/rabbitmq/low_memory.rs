@@ -1,4 +1,4 @@
-//! A broker that has no memory left blocks whoever publishes, without a word to the publisher's code.
+//! A broker short of memory blocks publishers, and its client gets no error.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use openrun::ports::{BusError, EventBus};
 
-use crate::fixtures::{Stage, next, publishes_again, window};
+use crate::fixtures::{Stage, events, next, publishes_again};
 use crate::support::process::Signal;
 use crate::support::services::{Kind, Private, RabbitMq};
 
-/// A RabbitMQ that begins short of memory, or with enough, as the test says.
+/// A RabbitMQ that starts with too little memory, or with enough, as the test sets it.
 struct Short {
     broker: RabbitMq,
     of_memory: Arc<AtomicBool>,
@@ -37,8 +37,8 @@ impl Kind for Short {
             let file = data.join("rabbitmq.conf");
             let settings = std::fs::read_to_string(&file).expect("the broker's settings were just written");
             let short = settings.replace("watermark.absolute = 1GB", "watermark.absolute = 1MB");
-            assert_ne!(short, settings, "the settings say how much memory there is");
-            std::fs::write(&file, short).expect("the broker's settings are ours");
+            assert_ne!(short, settings, "the settings have the memory watermark");
+            std::fs::write(&file, short).expect("the settings file can be written");
         }
         command
     }
@@ -49,7 +49,7 @@ impl Kind for Short {
 }
 
 #[tokio::test]
-async fn private_a_blocked_publisher_is_told_in_time_and_goes_on_later() {
+async fn private_a_blocked_publish_times_out_and_succeeds_later() {
     let of_memory = Arc::new(AtomicBool::new(true));
     let kind = Short { broker: RabbitMq::default(), of_memory: Arc::clone(&of_memory) };
     let mut broker = Private::start_as(kind).await;
@@ -57,13 +57,13 @@ async fn private_a_blocked_publisher_is_told_in_time_and_goes_on_later() {
     stage.settings.reply_timeout_ms = 1_000;
     let bus = stage.ready_bus().await;
     for _ in 0..3 {
-        let begun = Instant::now();
-        let blocked = bus.publish(&window(1..=64)).await;
+        let started = Instant::now();
+        let blocked = bus.publish(&events(1..=64)).await;
         assert!(matches!(blocked, Err(BusError::Unavailable(_))), "{blocked:?}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
     of_memory.store(false, Ordering::SeqCst);
     broker.restart().await;
-    publishes_again(&bus, &window(1..=64)).await;
+    publishes_again(&bus, &events(1..=64)).await;
     assert!(next(&mut stage.stream(1).await).await.event.is_ok());
 }

@@ -1,5 +1,5 @@
-//! The bus and the source on a real RabbitMQ: what is confirmed stays, what cannot be read is set aside alone, and a
-//! lost connection comes back.
+//! The bus and the source on a real RabbitMQ: confirmed messages survive, unreadable ones are dead-lettered alone, and
+//! a lost connection is reopened.
 
 #[path = "../support/mod.rs"]
 mod support;

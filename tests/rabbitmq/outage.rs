@@ -1,4 +1,4 @@
-//! A broker that dies or freezes: an answer within the bound, nothing lost that was confirmed, and work again by itself.
+//! A broker that dies or freezes: errors within the bound, no confirmed message lost, and recovery without help.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use openrun::ports::{BusError, EventBus, EventStream};
 
-use crate::fixtures::{Stage, next, nothing, publishes_again, window};
+use crate::fixtures::{Stage, events, next, nothing, publishes_again};
 use crate::support::services::PrivateRabbitMq;
 
 /// Connect and reply timeout of the stage, and room for a slow machine.
 const BOUND: Duration = Duration::from_secs(8);
 
-/// A broker whose queues are not brand new. RabbitMQ 3.10 writes the register of its quorum queues down only every three
-/// minutes and when it stops: a queue that is younger when the broker is killed comes back empty and without a leader.
-async fn settled() -> (PrivateRabbitMq, Stage) {
+/// A broker whose queues survive a kill. RabbitMQ 3.10 writes the register of its quorum queues only every three
+/// minutes and when it stops: a younger queue comes back from a kill empty and without a leader.
+async fn durable() -> (PrivateRabbitMq, Stage) {
     let mut broker = PrivateRabbitMq::start().await;
     let stage = Stage::on(&broker.url());
     stage.ready_bus().await.close().await;
@@ -24,10 +24,10 @@ async fn settled() -> (PrivateRabbitMq, Stage) {
 }
 
 #[tokio::test]
-async fn private_what_was_confirmed_survives_kill_9() {
-    let (mut broker, stage) = settled().await;
+async fn private_confirmed_messages_survive_kill_9() {
+    let (mut broker, stage) = durable().await;
     let bus = stage.ready_bus().await;
-    bus.publish(&window(1..=500)).await.unwrap();
+    bus.publish(&events(1..=500)).await.unwrap();
     broker.kill();
     broker.restart().await;
     let mut stream = stage.stream(1_000).await;
@@ -40,18 +40,18 @@ async fn private_what_was_confirmed_survives_kill_9() {
 }
 
 #[tokio::test]
-async fn private_killed_in_the_middle_of_windows() {
-    let (mut broker, stage) = settled().await;
+async fn private_killed_while_publishing() {
+    let (mut broker, stage) = durable().await;
     let bus = Arc::new(stage.ready_bus().await);
     let mut stream = stage.stream(10).await;
     let publisher = Arc::clone(&bus);
     let publishing = tokio::spawn(async move {
         let mut confirmed = 0;
         loop {
-            let begun = Instant::now();
-            if let Err(error) = publisher.publish(&window(confirmed * 512 + 1..=confirmed * 512 + 512)).await
+            let started = Instant::now();
+            if let Err(error) = publisher.publish(&events(confirmed * 512 + 1..=confirmed * 512 + 512)).await
             {
-                return (confirmed, error, begun.elapsed());
+                return (confirmed, error, started.elapsed());
             }
             confirmed += 1;
         }
@@ -60,14 +60,14 @@ async fn private_killed_in_the_middle_of_windows() {
     broker.kill();
     let (confirmed, error, took) = publishing.await.unwrap();
     assert!(matches!(error, BusError::Unavailable(_)), "{error}");
-    assert!(confirmed > 0 && took < BOUND, "{confirmed} windows, {took:?}");
-    // The stream has learned of it as well, once what it had received before is read.
+    assert!(confirmed > 0 && took < BOUND, "{confirmed} batches, {took:?}");
+    // The stream fails as well, after the deliveries that it has buffered.
     let ended = async { while stream.next().await.is_ok() {} };
     tokio::time::timeout(BOUND, ended).await.expect("the stream ends");
-    assert!(matches!(bus.publish(&window([1])).await, Err(BusError::Unavailable(_))));
+    assert!(matches!(bus.publish(&events([1])).await, Err(BusError::Unavailable(_))));
 
     broker.restart().await;
-    publishes_again(&bus, &window(confirmed * 512 + 1..=confirmed * 512 + 512)).await;
+    publishes_again(&bus, &events(confirmed * 512 + 1..=confirmed * 512 + 512)).await;
     let mut stream = stage.stream(1_000).await;
     let mut found = BTreeSet::new();
     while found.len() < (confirmed as usize + 1) * 512 {
@@ -83,14 +83,14 @@ async fn private_frozen_and_thawed() {
     let broker = PrivateRabbitMq::start().await;
     let stage = Stage::on(&broker.url());
     let bus = stage.ready_bus().await;
-    bus.publish(&window([1])).await.unwrap();
+    bus.publish(&events([1])).await.unwrap();
     broker.pause();
     for _ in 0..4 {
-        let begun = Instant::now();
-        let frozen = bus.publish(&window([2])).await;
+        let started = Instant::now();
+        let frozen = bus.publish(&events([2])).await;
         assert!(matches!(frozen, Err(BusError::Unavailable(_))), "{frozen:?}");
-        assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
+        assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
     }
     broker.resume();
-    publishes_again(&bus, &window([2])).await;
+    publishes_again(&bus, &events([2])).await;
 }

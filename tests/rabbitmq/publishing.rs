@@ -1,4 +1,4 @@
-//! A window is on the broker when `publish` says so, and otherwise it says so.
+//! `publish` succeeds only for a batch that the broker has confirmed.
 
 use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, QueueDeleteOptions};
@@ -6,12 +6,12 @@ use lapin::types::FieldTable;
 use openrun::messaging::rabbitmq::{BATCH_CONTENT_TYPE, CONTENT_TYPE, encode};
 use openrun::ports::{BusError, EventBus, EventStream};
 
-use crate::fixtures::{Hand, Stage, TRACE, event, next, nothing, publishes_again, window};
+use crate::fixtures::{Hand, Stage, TRACE, event, events, next, nothing, publishes_again};
 
 #[tokio::test]
-async fn a_message_carries_what_the_contract_says() {
+async fn a_message_has_the_properties_of_the_contract() {
     let stage = Stage::shared();
-    stage.bus().publish(&window([1])).await.unwrap();
+    stage.bus().publish(&events([1])).await.unwrap();
     let message = stage.hand().await.take(&stage.names.issuances()).await.unwrap();
     let properties = &message.properties;
     assert_eq!(message.data, encode(&event(1)));
@@ -24,9 +24,9 @@ async fn a_message_carries_what_the_contract_says() {
 }
 
 #[tokio::test]
-async fn several_events_are_a_batch_named_by_its_first() {
+async fn several_events_are_a_batch_named_by_the_first() {
     let stage = Stage::shared();
-    let events = window(1..=3);
+    let events = events(1..=3);
     stage.bus().publish(&events).await.unwrap();
     let message = stage.hand().await.take(&stage.names.issuances()).await.unwrap();
     let alone: Vec<Vec<u8>> = events.iter().map(encode).collect();
@@ -38,14 +38,14 @@ async fn several_events_are_a_batch_named_by_its_first() {
 }
 
 #[tokio::test]
-async fn windows_keep_their_order_in_few_messages_which_are_counted() {
+async fn batches_keep_their_order_in_few_messages_which_the_backlog_counts() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     assert_eq!(bus.backlog().await.unwrap(), 0);
     bus.publish(&[]).await.unwrap();
-    bus.publish(&window(1..=300)).await.unwrap();
-    bus.publish(&window(301..=303)).await.unwrap();
-    bus.publish(&window(304..=304)).await.unwrap();
+    bus.publish(&events(1..=300)).await.unwrap();
+    bus.publish(&events(301..=303)).await.unwrap();
+    bus.publish(&events(304..=304)).await.unwrap();
     let hand = stage.hand().await;
     hand.until_ready(&stage.names.issuances(), 5).await;
     assert_eq!(bus.backlog().await.unwrap(), 5);
@@ -66,18 +66,18 @@ async fn unbind(hand: &Hand, queue: &str, exchange: &str, key: &str) {
 }
 
 #[tokio::test]
-async fn a_queue_that_somebody_unbound_is_reached_by_the_alternate_exchange() {
+async fn an_unbound_queue_is_reached_by_the_alternate_exchange() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let (hand, name) = (stage.hand().await, stage.names.issuances());
     unbind(&hand, &name, &name, "coupon.issued").await;
-    bus.publish(&window(1..=20)).await.unwrap();
+    bus.publish(&events(1..=20)).await.unwrap();
     hand.until_ready(&name, 1).await;
-    // As does what somebody else publishes, without `mandatory` and by a key that leads nowhere.
+    // So is a foreign message, published without `mandatory` and with an unbound key.
     let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
     let sent = hand.channel.basic_publish(
         name.as_str().into(),
-        "a.key.of.somebody".into(),
+        "a.foreign.key".into(),
         options,
         b"anything",
         properties,
@@ -87,30 +87,30 @@ async fn a_queue_that_somebody_unbound_is_reached_by_the_alternate_exchange() {
 }
 
 #[tokio::test]
-async fn what_nobody_would_receive_fails_the_window_and_is_repaired() {
+async fn an_unroutable_batch_fails_and_the_binding_is_repaired() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let (hand, name) = (stage.hand().await, stage.names.issuances());
     unbind(&hand, &name, &name, "coupon.issued").await;
     unbind(&hand, &name, &stage.names.unrouted(), "").await;
-    let returned = bus.publish(&window(1..=300)).await;
+    let returned = bus.publish(&events(1..=300)).await;
     assert!(matches!(returned, Err(BusError::Returned(3))), "{returned:?}");
-    // The next connection declares the binding anew.
-    publishes_again(&bus, &window(1..=300)).await;
+    // The next connection declares the binding again.
+    publishes_again(&bus, &events(1..=300)).await;
     hand.until_ready(&name, 3).await;
 }
 
-/// A returned message is attached to whichever confirm comes next; windows side by side must not take each other's.
+/// The client attaches a returned message to the next confirm; concurrent batches must not get each other's returns.
 #[tokio::test]
-async fn windows_side_by_side_all_learn_of_their_own_returns() {
+async fn concurrent_batches_get_their_own_returns() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let (hand, name) = (stage.hand().await, stage.names.issuances());
     hand.channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
-    let windows: Vec<_> = (0..8).map(|n| window(n * 400 + 1..=n * 400 + 400)).collect();
-    let published = futures_util::future::join_all(windows.iter().map(|window| bus.publish(window))).await;
+    let batches: Vec<_> = (0..8).map(|n| events(n * 400 + 1..=n * 400 + 400)).collect();
+    let published = futures_util::future::join_all(batches.iter().map(|batch| bus.publish(batch))).await;
     assert!(published.iter().all(Result::is_err), "{published:?}");
-    // The first to fail cuts the connection, which may be before the others have heard their returns.
+    // The first failure cuts the connection, perhaps before the other batches have got their returns.
     assert!(published.iter().any(|done| matches!(done, Err(BusError::Returned(4)))), "{published:?}");
 }
 
@@ -118,21 +118,21 @@ async fn windows_side_by_side_all_learn_of_their_own_returns() {
 async fn a_closed_bus_publishes_no_more() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
-    bus.publish(&window([1])).await.unwrap();
+    bus.publish(&events([1])).await.unwrap();
     bus.close().await;
-    let refused = bus.publish(&window([2])).await.unwrap_err();
+    let refused = bus.publish(&events([2])).await.unwrap_err();
     assert!(refused.to_string().contains("closed"), "{refused}");
     bus.close().await;
 }
 
 #[tokio::test]
-async fn a_publish_that_nobody_waits_for_spoils_nothing() {
+async fn a_cancelled_publish_disturbs_no_other() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
-    let many = window(1..=200);
+    let many = events(1..=200);
     for _ in 0..10 {
         let waited = tokio::time::timeout(std::time::Duration::from_micros(700), bus.publish(&many)).await;
         assert!(waited.is_err() || waited.is_ok_and(|done| done.is_ok()));
-        bus.publish(&window([1])).await.unwrap();
+        bus.publish(&events([1])).await.unwrap();
     }
 }

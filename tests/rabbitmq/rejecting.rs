@@ -1,17 +1,17 @@
-//! What cannot be kept is set aside alone.
+//! A rejected message is dead-lettered without the others.
 
 use openrun::ports::{EventBus, EventStream};
 
-use crate::fixtures::{Stage, event, next, nothing, publish_each, window};
+use crate::fixtures::{Stage, event, events, next, nothing, publish_each};
 
 #[tokio::test]
-async fn a_poison_message_is_read_as_a_reason_and_dead_lettered_alone() {
+async fn an_unreadable_message_becomes_a_reason_and_is_dead_lettered_alone() {
     let stage = Stage::shared();
     let bus = stage.ready_bus().await;
     let hand = stage.hand().await;
-    bus.publish(&window([1])).await.unwrap();
+    bus.publish(&events([1])).await.unwrap();
     hand.publish(&stage.names.issuances(), b"\xff not an event").await;
-    bus.publish(&window([2])).await.unwrap();
+    bus.publish(&events([2])).await.unwrap();
 
     let mut stream = stage.stream(10).await;
     let (first, poison, second) = (next(&mut stream).await, next(&mut stream).await, next(&mut stream).await);
@@ -32,7 +32,7 @@ async fn a_poison_message_is_read_as_a_reason_and_dead_lettered_alone() {
 }
 
 #[tokio::test]
-async fn rejecting_one_of_many_leaves_the_others_in_our_hands() {
+async fn rejecting_one_delivery_leaves_the_others_in_flight() {
     let stage = Stage::shared();
     publish_each(&stage.bus(), 1..=5).await;
     let mut stream = stage.stream(5).await;
@@ -43,7 +43,7 @@ async fn rejecting_one_of_many_leaves_the_others_in_our_hands() {
     stream.reject(tags[2], "for the test").await.unwrap();
     let hand = stage.hand().await;
     hand.until_ready(&stage.names.dead_letters(), 1).await;
-    // One frame over the gap that the rejected one left.
+    // Acknowledged in one frame, across the gap of the rejected one.
     stream.ack(&[tags[0], tags[1], tags[3], tags[4]]).await.unwrap();
     nothing(&mut stream).await;
     drop(stream);

@@ -1,4 +1,4 @@
-//! The topology is declared by code, and what differs from it is not worked around.
+//! The declared topology, and the refusal of a differing one.
 
 use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
@@ -20,13 +20,13 @@ async fn queues_are_replicated_and_dead_letters_arrive_before_they_leave() {
     let stage = Stage::shared();
     stage.ready_bus().await;
     let expected = arguments(&stage);
-    // The broker takes a declaration of what exists only if it is the same.
+    // The broker accepts the declaration of an existing queue only with equal arguments.
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let hand = stage.hand().await;
     hand.channel.queue_declare(stage.names.issuances().into(), options, expected).await.unwrap();
 }
 
-/// What openrun declares the queue of issuances with.
+/// The arguments of openrun's queue of issuances.
 fn arguments(stage: &Stage) -> FieldTable {
     let mut arguments = FieldTable::default();
     for (key, value) in [
@@ -49,24 +49,27 @@ fn without(arguments: &FieldTable, key: &str) -> FieldTable {
     left
 }
 
-/// Declares the queue otherwise; what is said of it.
-async fn said_of(stage: &Stage, queue: &str, arguments: FieldTable) -> String {
+/// Declares the queue with other arguments, and returns the error of openrun's declaration.
+async fn refusal(stage: &Stage, queue: &str, arguments: FieldTable) -> String {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let hand = stage.hand().await;
     let declared = hand.channel.queue_declare(queue.into(), options, arguments).await;
-    declared.expect("it is the first of its name");
-    let error = stage.bus().connect().await.expect_err("it differs");
+    declared.expect("the name is new");
+    let error = stage.bus().connect().await.expect_err("the arguments differ");
     assert!(matches!(error, BrokerError::Differs { .. }), "{error}");
-    let said = error.to_string();
+    let message = error.to_string();
     let begins =
         format!("the queue {queue} exists on the broker and differs from what openrun declares (its ");
-    assert!(said.starts_with(&begins), "{said}");
-    assert!(said.contains("delete it") && said.contains("OPENRUN_AMQP_NAMESPACE"), "what to do: {said}");
-    said
+    assert!(message.starts_with(&begins), "{message}");
+    assert!(
+        message.contains("delete it") && message.contains("OPENRUN_AMQP_NAMESPACE"),
+        "the remedy: {message}"
+    );
+    message
 }
 
 #[tokio::test]
-async fn a_queue_that_differs_is_named_with_what_is_different() {
+async fn a_differing_queue_is_named_with_the_difference() {
     let text = |value: &str| AMQPValue::LongString(value.into());
     let cases: [(&str, Option<AMQPValue>, &str); 4] = [
         ("x-delivery-limit", Some(AMQPValue::LongLongInt(20)), "is 20, and should be 50"),
@@ -84,53 +87,53 @@ async fn a_queue_that_differs_is_named_with_what_is_different() {
         if let Some(value) = value {
             declared.insert(key.into(), value);
         }
-        let said = said_of(&stage, &stage.names.issuances(), declared).await;
-        assert!(said.contains(&format!("its {key} {difference}")), "{said}");
+        let message = refusal(&stage, &stage.names.issuances(), declared).await;
+        assert!(message.contains(&format!("its {key} {difference}")), "{message}");
     }
 }
 
 #[tokio::test]
 async fn a_classic_queue_is_named() {
     let stage = Stage::shared();
-    said_of(&stage, &stage.names.issuances(), FieldTable::default()).await;
+    refusal(&stage, &stage.names.issuances(), FieldTable::default()).await;
     let stage = Stage::shared();
     let mut classic = arguments(&stage);
-    for quorums in ["x-queue-type", "x-dead-letter-strategy", "x-delivery-limit"] {
-        classic = without(&classic, quorums);
+    for key in ["x-queue-type", "x-dead-letter-strategy", "x-delivery-limit"] {
+        classic = without(&classic, key);
     }
-    let said = said_of(&stage, &stage.names.issuances(), classic).await;
-    assert!(said.contains("its x-"), "{said}");
+    let message = refusal(&stage, &stage.names.issuances(), classic).await;
+    assert!(message.contains("its x-"), "{message}");
     let stage = Stage::shared();
-    let said = said_of(&stage, &stage.names.dead_letters(), FieldTable::default()).await;
-    assert!(said.contains("its x-queue-type is "), "{said}");
+    let message = refusal(&stage, &stage.names.dead_letters(), FieldTable::default()).await;
+    assert!(message.contains("its x-queue-type is "), "{message}");
 }
 
 #[tokio::test]
-async fn a_queue_that_would_drop_letters_which_are_looked_at_is_named() {
+async fn a_letter_queue_with_a_delivery_limit_is_named() {
     let stage = Stage::shared();
     let mut limited = FieldTable::default();
     limited.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     limited.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(20));
-    let said = said_of(&stage, &stage.names.dead_letters(), limited).await;
-    assert!(said.contains("its x-delivery-limit is 20"), "{said}");
+    let message = refusal(&stage, &stage.names.dead_letters(), limited).await;
+    assert!(message.contains("its x-delivery-limit is 20"), "{message}");
 }
 
 #[tokio::test]
-async fn an_exchange_without_its_second_way_is_named() {
+async fn an_exchange_without_its_alternate_exchange_is_named() {
     let stage = Stage::shared();
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let (hand, name) = (stage.hand().await, stage.names.issuances());
     let (kind, none) = (ExchangeKind::Direct, FieldTable::default());
     hand.channel.exchange_declare(name.as_str().into(), kind, options, none).await.unwrap();
-    let said = stage.bus().connect().await.unwrap_err().to_string();
+    let message = stage.bus().connect().await.unwrap_err().to_string();
     let expected = format!(
         "the exchange {name} exists on the broker and differs from what openrun declares (its alternate-exchange is none"
     );
-    assert!(said.starts_with(&expected), "{said}");
+    assert!(message.starts_with(&expected), "{message}");
 }
 
 #[tokio::test]
-async fn an_exchange_that_differs_is_named() {
+async fn a_differing_exchange_is_named() {
     let stage = Stage::shared();
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let (hand, name) = (stage.hand().await, stage.names.issuances());

@@ -1,4 +1,4 @@
-//! A coupon on the full stack whose issuances have all arrived, and the hands of somebody who tampers with them.
+//! A coupon on the full stack, functions that tamper with its data, and the output of the commands.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) fn open_coupon(id: &str, total: u32) -> Coupon {
     Coupon::create(new, CodeSalt::from_bytes([7; 32]), opens_at).expect("a coupon")
 }
 
-/// Lets `m1` to `m<count>` ask; gives what they hold.
+/// Issues the coupon to `m1` to `m<count>`.
 pub(crate) async fn issue(engine: &dyn AdmissionEngine, coupon: &Coupon, count: u32) -> Vec<IssuedCoupon> {
     let request = |number| AdmissionRequest { member: member(number), traceparent: None };
     let batch: Vec<_> = (1..=count).map(request).collect();
@@ -60,7 +60,7 @@ pub(crate) async fn issue(engine: &dyn AdmissionEngine, coupon: &Coupon, count: 
     issued
 }
 
-/// The full stack, at rest.
+/// The full stack without a node, and one coupon.
 pub(crate) struct Stage {
     pub(crate) stack: Arc<Stack>,
     pub(crate) coupon: Coupon,
@@ -71,34 +71,34 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A coupon of `total`, of which `issued` are issued and the first `arrived` of these are in the database.
+    /// A coupon with `issued` issuances, the first `arrived` of which are in the database.
     pub(crate) async fn with(total: u32, issued: u32, arrived: u32) -> Self {
         let stack = Stack::shared().await;
         let database = Database::connect(&DatabaseSettings::new(stack.database_url.clone().into())).await;
         let database = database.expect("PostgreSQL is there");
         let store = PostgresStore::new(database.clone());
         let coupon = open_coupon(&coupon_id(), total);
-        PostgresCatalog::new(database).create(&coupon).await.expect("it is new");
+        PostgresCatalog::new(database).create(&coupon).await.expect("a new coupon");
         let connection = RedisConnection::connect(&stack.redis_url.clone().into()).await;
         let engine = RedisLuaEngine::new(connection.expect("Redis is there"));
-        engine.load(&coupon).await.expect("it is loaded");
+        engine.load(&coupon).await.expect("the engine loads it");
         let issued = issue(&engine, &coupon, issued).await;
         let rows = &issued[..arrived as usize];
         if arrived > 0 {
-            store.insert(rows).await.expect("they can be written");
-            engine.outbox().trim(&coupon.id, arrived).await.expect("they are in the database");
+            store.insert(rows).await.expect("the rows can be written");
+            engine.outbox().trim(&coupon.id, arrived).await.expect("the outbox can be trimmed");
         }
         let redis = connect_redis(&stack.redis_url).await;
         Self { stack, coupon, engine, store, issued, redis }
     }
 
-    /// A coupon of 10, of which 5 are issued and have arrived.
-    pub(crate) async fn settled() -> Self {
+    /// A coupon of 10 with 5 issuances, all in the database.
+    pub(crate) async fn consistent() -> Self {
         Self::with(10, 5, 5).await
     }
 
-    /// Puts a row there that the engine knows nothing of: sequence 7, held by eve.
-    pub(crate) async fn insert_a_strangers_row(&self) {
+    /// Inserts a row that the engine does not know: sequence 7, member eve.
+    pub(crate) async fn insert_extra_row(&self) {
         self.sql(
             "INSERT INTO coupon_issuances VALUES
         (:coupon, 7, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
@@ -106,75 +106,74 @@ impl Stage {
         .await;
     }
 
-    /// Runs statements as somebody who may do anything, also what triggers forbid.
+    /// Runs statements without the protection of triggers.
     pub(crate) async fn sql(&self, statements: &str) {
         let mut connection =
             PgConnection::connect(&self.stack.database_url).await.expect("PostgreSQL is there");
         let statements = format!("SET session_replication_role = replica; {statements}");
         let statements = statements.replace(":coupon", &format!("'{}'", self.coupon.id));
-        connection.execute(AssertSqlSafe(statements)).await.expect("it can be done");
+        connection.execute(AssertSqlSafe(statements)).await.expect("the command succeeds");
     }
 
     /// Runs one command on a key of the coupon: `stage.redis("HDEL", "participants", &["m1"])`.
     pub(crate) async fn redis(&self, command: &str, part: &str, arguments: &[&str]) {
         let mut command = redis::cmd(command);
         command.arg(format!("coupon:{{{}}}:{part}", self.coupon.id)).arg(arguments);
-        command.query_async::<redis::Value>(&mut self.redis.clone()).await.expect("it can be done");
+        command.query_async::<redis::Value>(&mut self.redis.clone()).await.expect("the command succeeds");
     }
 
-    /// What the participants hash holds for the one of this sequence.
-    pub(crate) fn holding(&self, sequence: Sequence) -> String {
-        format!("{sequence} {}", self.at(sequence).issued_at.as_ms())
+    /// The value of the participants hash for this sequence.
+    pub(crate) fn participant_value(&self, sequence: Sequence) -> String {
+        format!("{sequence} {}", self.issuance(sequence).issued_at.as_ms())
     }
 
-    pub(crate) fn at(&self, sequence: Sequence) -> &IssuedCoupon {
+    pub(crate) fn issuance(&self, sequence: Sequence) -> &IssuedCoupon {
         &self.issued[sequence as usize - 1]
     }
 
     pub(crate) async fn rows(&self) -> Vec<IssuedCoupon> {
-        self.store.list(&self.coupon.id, 0, 10_000).await.expect("they can be read")
+        self.store.list(&self.coupon.id, 0, 10_000).await.expect("rows can be read")
     }
 
-    /// What contradicts a row and nobody has settled.
-    pub(crate) async fn contradictions(&self) -> Vec<KeptConflict> {
+    /// The unsettled conflicts.
+    pub(crate) async fn conflicts(&self) -> Vec<KeptConflict> {
         let coupon = Some(self.coupon.id.clone());
         let which = WhichConflicts { coupon, are_settled: false, after: 0, limit: 10 };
-        self.store.conflicts(&which).await.expect("they can be read")
+        self.store.conflicts(&which).await.expect("rows can be read")
     }
 
-    /// Settles all of it.
-    pub(crate) async fn settle_contradictions(&self) {
+    /// Settles all conflicts.
+    pub(crate) async fn settle_conflicts(&self) {
         let note = Note::parse("seen").expect("a note");
-        for kept in self.contradictions().await {
-            self.store.settle(kept.id, &note).await.expect("an answer").expect("it is there");
+        for kept in self.conflicts().await {
+            self.store.settle(kept.id, &note).await.expect("an answer").expect("the conflict exists");
         }
     }
 
-    /// Waits until nothing counts as in flight any more.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn until_nothing_in_flight(&self) {
         until("nothing in flight", async || {
-            let told = self.reconcile(&["--dry-run"]).await;
-            (told.coupon()["in_flight"] == 0).then_some(())
+            let output = self.reconcile(&["--dry-run"]).await;
+            (output.coupon()["in_flight"] == 0).then_some(())
         })
         .await;
     }
 
-    pub(crate) async fn reconcile(&self, flags: &[&str]) -> Told {
+    pub(crate) async fn reconcile(&self, flags: &[&str]) -> CommandOutput {
         self.run("reconcile", &[&["--json"], flags].concat()).await
     }
 
-    pub(crate) async fn verify(&self, flags: &[&str]) -> Told {
+    pub(crate) async fn verify(&self, flags: &[&str]) -> CommandOutput {
         self.run("verify", &[&["--json"], flags].concat()).await
     }
 
-    pub(crate) async fn run(&self, command: &str, flags: &[&str]) -> Told {
-        Told::by(&[&[command], flags].concat(), &self.stack.settings()).await
+    pub(crate) async fn run(&self, command: &str, flags: &[&str]) -> CommandOutput {
+        CommandOutput::of(&[&[command], flags].concat(), &self.stack.settings()).await
     }
 }
 
-/// A finding as it is told.
+/// A finding in the JSON output.
 #[derive(Debug, serde::Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct Finding {
     pub(crate) kind: String,
     pub(crate) sequence: Option<u64>,
     pub(crate) member_id: Option<String>,
@@ -183,24 +182,24 @@ pub(crate) struct Named {
     pub(crate) detail: String,
 }
 
-/// What a command said at its end.
+/// The exit code and output of a command.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Told {
-    /// Runs `openrun` to its end.
-    pub(crate) async fn by(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+impl CommandOutput {
+    /// Runs `openrun` with these arguments to its end.
+    pub(crate) async fn of(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command: Command = openrun(arguments);
         command.envs(settings.iter().copied()).stdin(Stdio::null());
         let output = tokio::task::spawn_blocking(move || command.output());
-        let output = tokio::time::timeout(BOUND, output).await.expect("it ends");
-        let output = output.expect("no panic").expect("it starts");
+        let output = tokio::time::timeout(BOUND, output).await.expect("the command ends");
+        let output = output.expect("no panic").expect("the command starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = output.status.code().expect("it ends by itself");
+        let code = output.status.code().expect("an exit code");
         Self { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
@@ -208,7 +207,7 @@ impl Told {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// The only coupon.
+    /// The result of the only coupon.
     pub(crate) fn coupon(&self) -> Value {
         let json = self.json();
         let coupons = json["coupons"].as_array().unwrap_or_else(|| panic!("no coupons: {self:#?}"));
@@ -216,20 +215,19 @@ impl Told {
         coupons[0].clone()
     }
 
-    /// Every finding.
-    pub(crate) fn findings(&self) -> Vec<Named> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         serde_json::from_value(self.coupon()["findings"].clone()).expect("findings")
     }
 
-    /// Panics unless these are the findings, as kind, sequence and member, and the exit code fits.
+    /// Panics unless these are the findings (kind, sequence, member) and the exit code agrees with them.
     #[track_caller]
     pub(crate) fn assert_findings(&self, expected: &[(&str, Option<u64>, Option<&str>)]) {
         let findings = self.findings();
-        let named = |found: &Named| (found.kind.clone(), found.sequence, found.member_id.clone());
-        let found: Vec<_> = findings.iter().map(named).collect();
+        let key = |finding: &Finding| (finding.kind.clone(), finding.sequence, finding.member_id.clone());
+        let found: Vec<_> = findings.iter().map(key).collect();
         let expected: Vec<_> = expected
             .iter()
-            .map(|(kind, at, member)| ((*kind).to_owned(), *at, member.map(str::to_owned)))
+            .map(|(kind, sequence, member)| ((*kind).to_owned(), *sequence, member.map(str::to_owned)))
             .collect();
         assert_eq!(found, expected, "{self:#?}");
         let json = self.json();
@@ -239,8 +237,8 @@ impl Told {
         assert_eq!(self.code, i32::from(repaired < expected.len()), "{self:#?}");
     }
 
-    /// The names of the promises that are broken, and those who break them.
-    pub(crate) fn broken(&self) -> Vec<(String, Vec<String>)> {
+    /// The names of the broken promises, and their offenders.
+    pub(crate) fn broken_promises(&self) -> Vec<(String, Vec<String>)> {
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let coupon = self.coupon();
         let promises = coupon["promises"].as_array().expect("a list");

@@ -1,4 +1,4 @@
-//! The same on the embedded engine, whose issuances and rows are one table.
+//! Reconcile and verify on the embedded engine: its issuances are the rows.
 
 use std::path::Path;
 
@@ -8,93 +8,93 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::arrange::{Told, issue, open_coupon};
+use crate::arrange::{CommandOutput, issue, open_coupon};
 use crate::support::node::NodeProcess;
 use crate::support::races::{ask, create_coupon, http};
 
-/// A data directory with a coupon of 10, of which 5 are issued.
-async fn settled() -> TempDir {
+/// A data directory with a coupon of 10 and 5 issuances.
+async fn consistent() -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let database = SqliteDatabase::open(directory.path()).await.expect("it can be made");
+    let database = SqliteDatabase::open(directory.path()).await.expect("a new database");
     let coupon = open_coupon("drop", 10);
-    SqliteCatalog::new(database.clone()).create(&coupon).await.expect("it is new");
+    SqliteCatalog::new(database.clone()).create(&coupon).await.expect("a new coupon");
     issue(&EmbeddedEngine::new(database.clone()), &coupon, 5).await;
     database.close().await;
     directory
 }
 
-/// Runs statements as somebody who may do anything, also what triggers forbid.
+/// Runs statements without the protection of triggers.
 async fn sql(directory: &Path, statements: &str) {
     let url = format!("sqlite://{}", directory.join("openrun.sqlite").display());
-    let mut file = SqliteConnection::connect(&url).await.expect("it can be opened");
+    let mut file = SqliteConnection::connect(&url).await.expect("the database opens");
     let statements = format!(
         "DROP TRIGGER issuance_is_final; DROP TRIGGER issuance_above_total; DROP TRIGGER coupon_total_below_issued; \
          {statements}"
     );
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut file).await.expect("it can be done");
-    file.close().await.expect("it can be closed");
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut file).await.expect("the statements succeed");
+    file.close().await.expect("the database closes");
 }
 
-async fn run(command: &str, directory: &Path) -> Told {
+async fn run(command: &str, directory: &Path) -> CommandOutput {
     let directory = directory.to_str().expect("text");
-    Told::by(&[command, "--json"], &[("OPENRUN_DATA_DIR", directory)]).await
+    CommandOutput::of(&[command, "--json"], &[("OPENRUN_DATA_DIR", directory)]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_agrees_is_found_to_agree_and_every_promise_is_held() {
-    let directory = settled().await;
-    let told = run("reconcile", directory.path()).await;
-    told.assert_findings(&[]);
-    assert_eq!((&told.coupon()["rows"], &told.coupon()["participants"]), (&5.into(), &5.into()));
-    let proven = run("verify", directory.path()).await;
-    assert_eq!((proven.code, proven.broken()), (0, vec![]), "{proven:#?}");
+async fn consistent_data_agrees_and_breaks_no_promise() {
+    let directory = consistent().await;
+    let output = run("reconcile", directory.path()).await;
+    output.assert_findings(&[]);
+    assert_eq!((&output.coupon()["rows"], &output.coupon()["participants"]), (&5.into(), &5.into()));
+    let verification = run("verify", directory.path()).await;
+    assert_eq!((verification.code, verification.broken_promises()), (0, vec![]), "{verification:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_is_gone_leaves_a_gap_that_nobody_can_fill() {
-    let directory = settled().await;
+async fn a_deleted_row_leaves_a_gap_that_cannot_be_filled() {
+    let directory = consistent().await;
     sql(directory.path(), "DELETE FROM coupon_issuances WHERE sequence = 3").await;
     run("reconcile", directory.path()).await.assert_findings(&[("gap", Some(3), None)]);
     let broken = run("verify", directory.path()).await;
-    let names: Vec<_> = broken.broken().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = broken.broken_promises().into_iter().map(|(name, _)| name).collect();
     assert_eq!((broken.code, names), (1, vec!["dense".to_owned(), "told_is_stored".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_the_engine_did_not_count_or_that_were_changed_are_told() {
-    let directory = settled().await;
+async fn uncounted_and_changed_rows_are_reported() {
+    let directory = consistent().await;
     sql(
         directory.path(),
         "INSERT INTO coupon_issuances VALUES ('drop', 12, 'eve', '00000-00000-00000-00000', 'UNUSED', 5);
          UPDATE coupon_issuances SET code = '00000-00000-00000-00001' WHERE sequence = 2",
     )
     .await;
-    let told = run("reconcile", directory.path()).await;
-    told.assert_findings(&[
+    let output = run("reconcile", directory.path()).await;
+    output.assert_findings(&[
         ("conflicting", Some(2), Some("m2")),
         ("counts", Some(12), None),
         ("conflicting", Some(12), Some("eve")),
     ]);
     let broken: Vec<_> =
-        run("verify", directory.path()).await.broken().into_iter().map(|(name, _)| name).collect();
+        run("verify", directory.path()).await.broken_promises().into_iter().map(|(name, _)| name).collect();
     assert_eq!(broken, ["dense", "within_total", "codes", "in_order", "told_is_stored", "counts_agree"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_is_being_served_is_read_beside_the_server() {
+async fn a_directory_in_use_is_read_beside_the_node() {
     let node = NodeProcess::embedded().start().await;
     create_coupon(node.address(), "drop", 10).await;
     for number in 0..3 {
         assert_eq!(ask(node.address(), "drop", &format!("m{number}")).await.0, 201);
     }
     run("reconcile", &node.data_dir()).await.assert_findings(&[]);
-    let proven = run("verify", &node.data_dir()).await;
-    assert_eq!((proven.code, &proven.coupon()["rows"]), (0, &3.into()), "{proven:#?}");
-    assert_eq!(ask(node.address(), "drop", "m9").await.0, 201, "the server goes on");
+    let verification = run("verify", &node.data_dir()).await;
+    assert_eq!((verification.code, &verification.coupon()["rows"]), (0, &3.into()), "{verification:#?}");
+    assert_eq!(ask(node.address(), "drop", "m9").await.0, 201, "the node continues to serve");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coupon_that_cannot_be_read_takes_no_other_down_and_is_never_said_not_to_exist() {
+async fn an_unreadable_coupon_affects_no_other_and_is_never_reported_as_unknown() {
     let mut node = NodeProcess::embedded().start().await;
     for coupon in ["bad", "good"] {
         create_coupon(node.address(), coupon, 3).await;
@@ -112,12 +112,12 @@ async fn a_coupon_that_cannot_be_read_takes_no_other_down_and_is_never_said_not_
     let listed = http().get(node.url("/v1/coupons")).send().await.expect("an answer");
     let listed: Value = listed.json().await.expect("a page");
     assert_eq!(listed["coupons"].as_array().map(Vec::len), Some(1), "{listed}");
-    let said =
+    let warnings =
         node.log().lines().filter(|line| line.contains("cannot be read") && line.contains("bad")).count();
-    assert_eq!(said, 1, "once, by its name: {}", node.log());
+    assert_eq!(warnings, 1, "one warning names the coupon: {}", node.log());
     assert_eq!(node.terminate().await, Some(0));
     for command in ["reconcile", "verify"] {
-        let told = run(command, &node.data_dir()).await;
-        assert!(told.code == 1 && told.stdout.contains("it cannot be read"), "{told:#?}");
+        let output = run(command, &node.data_dir()).await;
+        assert!(output.code == 1 && output.stdout.contains("it cannot be read"), "{output:#?}");
     }
 }

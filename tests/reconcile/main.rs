@@ -1,4 +1,4 @@
-//! `openrun reconcile` and `openrun verify` on data that somebody has tampered with, and on data that nobody has.
+//! `openrun reconcile` and `openrun verify` on consistent data and on tampered data.
 
 #[path = "../support/mod.rs"]
 mod support;

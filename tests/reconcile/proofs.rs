@@ -1,11 +1,11 @@
-//! `openrun verify`: it finds what is broken, and writes nothing.
+//! `openrun verify` finds broken promises and writes nothing.
 
 use openrun::ports::IssuanceStore;
 use sqlx::{Connection, PgConnection};
 
-use crate::arrange::{Stage, Told};
+use crate::arrange::{CommandOutput, Stage};
 
-/// Everything that could have been written, as it is now.
+/// A digest of all data that the command could write.
 async fn fingerprint(stage: &Stage) -> Vec<String> {
     let mut connection = PgConnection::connect(&stage.stack.database_url).await.expect("PostgreSQL is there");
     let tables = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM (
@@ -21,36 +21,37 @@ async fn fingerprint(stage: &Stage) -> Vec<String> {
     found
 }
 
-/// Panics unless exactly these promises are broken, by somebody whom `named` names; and nothing has changed.
-async fn breaks(stage: &Stage, expected: &[&str], named: &str) {
+/// Panics unless `verify` reports exactly these broken promises, an offender contains `named`, and no data changed.
+async fn assert_broken(stage: &Stage, expected: &[&str], named: &str) {
     let before = fingerprint(stage).await;
-    let told = stage.verify(&[]).await;
+    let output = stage.verify(&[]).await;
     assert_eq!(fingerprint(stage).await, before, "verify has written something");
-    let broken = told.broken();
+    let broken = output.broken_promises();
     let names: Vec<&str> = broken.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, expected, "{told:#?}");
+    assert_eq!(names, expected, "{output:#?}");
     assert_eq!(
-        (told.code, &told.json()["broken"]),
+        (output.code, &output.json()["broken"]),
         (i32::from(!expected.is_empty()), &expected.len().into())
     );
     assert!(
-        expected.is_empty() || broken.iter().any(|(_, who)| who.iter().any(|who| who.contains(named))),
-        "{told:#?}"
+        expected.is_empty()
+            || broken.iter().any(|(_, offenders)| offenders.iter().any(|text| text.contains(named))),
+        "{output:#?}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn data_that_nobody_has_touched_breaks_nothing() {
-    let stage = Stage::settled().await;
-    breaks(&stage, &[], "").await;
+async fn untouched_data_breaks_no_promise() {
+    let stage = Stage::consistent().await;
+    assert_broken(&stage, &[], "").await;
     let text = stage.run("verify", &[]).await;
     assert!(text.code == 0 && text.stdout.contains("Every promise is held."), "{text:#?}");
-    // Nobody has asked for this one yet.
-    breaks(&Stage::with(10, 0, 0).await, &[], "").await;
+    // A coupon without issuances.
+    assert_broken(&Stage::with(10, 0, 0).await, &[], "").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_were_tampered_with() {
+async fn tampered_rows_break_promises() {
     for (statements, expected, named) in [
         (
             "DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 2",
@@ -84,51 +85,51 @@ async fn rows_that_were_tampered_with() {
             "eve",
         ),
     ] {
-        let stage = Stage::settled().await;
+        let stage = Stage::consistent().await;
         stage.sql(statements).await;
-        breaks(&stage, expected, named).await;
+        assert_broken(&stage, expected, named).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_with_two_rows() {
-    let stage = Stage::settled().await;
+async fn a_member_with_two_rows_breaks_promises() {
+    let stage = Stage::consistent().await;
     stage
         .sql(
             "ALTER TABLE coupon_issuances DROP CONSTRAINT coupon_issuances_one_a_member;
         UPDATE coupon_issuances SET member_id = 'm1' WHERE coupon_id = :coupon AND sequence = 4",
         )
         .await;
-    breaks(&stage, &["one_a_member", "codes", "told_is_stored"], "m1").await;
+    assert_broken(&stage, &["one_a_member", "codes", "told_is_stored"], "m1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_was_tampered_with() {
-    let stage = Stage::settled().await;
+async fn tampered_data_of_the_engine_breaks_promises() {
+    let stage = Stage::consistent().await;
     stage.redis("HDEL", "participants", &["m3"]).await;
-    breaks(&stage, &["told_is_stored", "counts_agree"], "m3").await;
+    assert_broken(&stage, &["told_is_stored", "counts_agree"], "m3").await;
     let stage = Stage::with(10, 5, 3).await;
-    breaks(&stage, &["told_is_stored"], "m4").await;
+    assert_broken(&stage, &["told_is_stored"], "m4").await;
     let meta = format!("coupon:{{{}}}:meta", stage.coupon.id);
     let epoch: String = redis::cmd("HGET")
         .arg(meta)
         .arg("epoch")
         .query_async(&mut stage.redis.clone())
         .await
-        .expect("it is there");
-    stage.store.insert(&stage.issued).await.expect("they can be written");
+        .expect("the key exists");
+    stage.store.insert(&stage.issued).await.expect("the rows can be written");
     stage.redis("DEL", "outbox", &[]).await;
     stage.redis("XADD", "outbox", &[&format!("{epoch}-3"), "m", "eve", "t", "1700000000000"]).await;
-    breaks(&stage, &["outbox_is_true"], "eve").await;
+    assert_broken(&stage, &["outbox_is_true"], "eve").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_told_where_there_is_a_queue() {
-    let stage = Stage::settled().await;
-    assert!(stage.verify(&[]).await.json()["dead_letters"].is_null(), "nobody has declared a queue");
+async fn dead_letters_are_counted_if_the_queue_exists() {
+    let stage = Stage::consistent().await;
+    assert!(stage.verify(&[]).await.json()["dead_letters"].is_null(), "no queue is declared");
     let node = crate::support::node::NodeProcess::redis_lua(&stage.stack).start().await;
-    let told = stage.verify(&[]).await;
-    assert_eq!((told.code, &told.json()["dead_letters"]), (0, &0.into()), "{told:#?}");
+    let output = stage.verify(&[]).await;
+    assert_eq!((output.code, &output.json()["dead_letters"]), (0, &0.into()), "{output:#?}");
     drop(node);
 }
 
@@ -137,12 +138,12 @@ async fn a_finished_demo_keeps_every_promise() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let settings = [("OPENRUN_DATA_DIR", directory.path().to_str().expect("text"))];
     let race = ["demo", "--members", "300", "--stock", "40", "--clients", "16"];
-    let raced = Told::by(&race, &settings).await;
+    let raced = CommandOutput::of(&race, &settings).await;
     assert_eq!(raced.code, 0, "{raced:#?}");
-    let proven = Told::by(&["verify", "--json"], &settings).await;
+    let verification = CommandOutput::of(&["verify", "--json"], &settings).await;
     assert_eq!(
-        (proven.code, proven.broken(), &proven.coupon()["rows"]),
+        (verification.code, verification.broken_promises(), &verification.coupon()["rows"]),
         (0, vec![], &40.into()),
-        "{proven:#?}"
+        "{verification:#?}"
     );
 }

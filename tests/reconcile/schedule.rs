@@ -1,4 +1,4 @@
-//! The reconciler of a running node, on its schedule and by an operator's call.
+//! The reconciler of a running node, scheduled and by an operator's call.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::support::races::{http, metric, until, until_persisted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_repairs_and_reports_by_itself() {
-    let stage = Stage::settled().await;
+    let stage = Stage::consistent().await;
     stage
         .sql(
             "DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 2;
@@ -16,7 +16,7 @@ async fn a_node_repairs_and_reports_by_itself() {
             (:coupon, 8, 'eve', '00000-00000-00000-00000', 'UNUSED', now() - interval '1 minute')",
         )
         .await;
-    // Without a publisher, so that nobody else could bring it.
+    // Without a publisher, so that no sweep can repair the row.
     let node = NodeProcess::redis_lua(&stage.stack)
         .set("OPENRUN_RECONCILE_INTERVAL", "1")
         .set("OPENRUN_ROLES", "reconciler")
@@ -36,10 +36,10 @@ async fn a_node_repairs_and_reports_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_asks_any_node_whatever_its_roles() {
-    let stage = Stage::settled().await;
+async fn an_operators_call_reconciles_with_the_schedule_off() {
+    let stage = Stage::consistent().await;
     stage.sql("DELETE FROM coupon_issuances WHERE coupon_id = :coupon AND sequence = 2").await;
-    stage.settle().await;
+    stage.until_nothing_in_flight().await;
     let node = NodeProcess::redis_lua(&stage.stack)
         .set("OPENRUN_RECONCILE_INTERVAL", "off")
         .set("OPENRUN_ROLES", "persister,reconciler")
@@ -47,25 +47,25 @@ async fn an_operator_asks_any_node_whatever_its_roles() {
         .await;
     let call = async |query: &str| {
         let answer = http().post(node.url(&format!("/v1/admin/reconcile{query}"))).send().await;
-        let answer = answer.expect("it answers");
+        let answer = answer.expect("the node answers");
         (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
     };
     let (status, dry) = call("?dry_run=true").await;
     assert_eq!((status, &dry["unrepaired"], &dry["repaired"]), (200, &1.into(), &0.into()), "{dry}");
-    assert_eq!(stage.rows().await.len(), 4, "off means off, and dry means dry");
+    assert_eq!(stage.rows().await.len(), 4, "neither the schedule nor a dry run repairs");
     let (status, report) = call(&format!("?coupon_id={}", stage.coupon.id)).await;
     assert_eq!((status, &report["unrepaired"], &report["repaired"]), (200, &0.into(), &1.into()), "{report}");
     let finding = &report["coupons"][0]["findings"][0];
     assert_eq!((&finding["kind"], &finding["member_id"]), (&"missing".into(), &"m2".into()), "{report}");
     assert_eq!(stage.rows().await, stage.issued);
-    // The same fields as the command line gives.
-    let told = stage.reconcile(&[]).await.json();
-    assert_eq!(told["coupons"], call("").await.1["coupons"]);
+    // The API returns the same fields as the command.
+    let output = stage.reconcile(&[]).await.json();
+    assert_eq!(output["coupons"], call("").await.1["coupons"]);
     for (query, status, code) in [
         ("?coupon_id=not%20an%20id", 400, "invalid_parameter"),
         ("?dry_run=perhaps", 400, "invalid_parameter"),
         ("?something=else", 400, "invalid_parameter"),
-        ("?coupon_id=nobody-knows-it", 404, "no_such_coupon"),
+        ("?coupon_id=unknown-coupon", 404, "no_such_coupon"),
     ] {
         let (answered, problem) = call(query).await;
         assert_eq!((answered, &problem["code"]), (status, &code.into()), "{query}: {problem}");
@@ -73,8 +73,8 @@ async fn an_operator_asks_any_node_whatever_its_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_node_runs_and_another_does_so_after_its_death() {
-    let stage = Stage::settled().await;
+async fn one_node_reconciles_and_another_takes_over_after_its_death() {
+    let stage = Stage::consistent().await;
     let node = || {
         let builder = NodeProcess::redis_lua(&stage.stack).set("OPENRUN_RECONCILE_INTERVAL", "1");
         builder.set("OPENRUN_ROLES", "reconciler").start()
@@ -92,9 +92,9 @@ async fn one_node_runs_and_another_does_so_after_its_death() {
     if first.1 > 0.5 {
         std::mem::swap(&mut one, &mut other);
     }
-    let begun = last_run(&one).await;
-    until("some more runs", async || (last_run(&one).await > begun + 2.5).then_some(())).await;
-    assert!(last_run(&other).await < 0.5, "both of them run");
+    let start = last_run(&one).await;
+    until("some more runs", async || (last_run(&one).await > start + 2.5).then_some(())).await;
+    assert!(last_run(&other).await < 0.5, "both nodes reconcile");
     one.kill();
     until("a run of the other", async || (last_run(&other).await > 0.5).then_some(())).await;
 }

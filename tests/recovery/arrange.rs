@@ -1,4 +1,4 @@
-//! What the tests of this crate begin with, beyond a node and a race.
+//! Helpers of this crate's tests, beyond a node and a race.
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
@@ -11,19 +11,18 @@ use crate::support::ports::free_port;
 use crate::support::races::{self, until};
 use crate::support::shared::connect_redis;
 
-/// Starts a node on a port that it has again after each restart, as clients expect.
-pub(crate) async fn start_at_home(node: NodeBuilder) -> NodeProcess {
+/// Starts a node on a port that it keeps after each restart, as clients expect.
+pub(crate) async fn start_on_fixed_port(node: NodeBuilder) -> NodeProcess {
     node.set("OPENRUN_BIND", format!("127.0.0.1:{}", free_port())).start().await
 }
 
-/// Kills the node when at least `count` are issued; gives how many were at that moment or a little earlier.
+/// Kills the node when at least `count` coupons are issued; gives the count at that moment or a little earlier.
 pub(crate) async fn kill_at(node: &mut NodeProcess, coupon: &str, count: u32) -> u32 {
     let issued = races::until_issued(node.address(), coupon, count).await;
     node.kill();
     issued
 }
 
-/// A connection to the broker at `url`, and a channel on it.
 pub(crate) async fn channel(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await;
     let connection = connection.expect("RabbitMQ accepts connections");
@@ -31,7 +30,7 @@ pub(crate) async fn channel(url: &str) -> (Connection, Channel) {
     (connection, channel)
 }
 
-/// How many messages wait in a queue that exists.
+/// The number of ready messages in an existing queue.
 pub(crate) async fn messages(amqp_url: &str, queue: &str) -> u32 {
     let (connection, channel) = channel(amqp_url).await;
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -41,18 +40,16 @@ pub(crate) async fn messages(amqp_url: &str, queue: &str) -> u32 {
     count
 }
 
-/// How many entries the coupon's outbox has.
 pub(crate) async fn outbox_depth(redis_url: &str, coupon: &str) -> usize {
     let mut redis = connect_redis(redis_url).await;
     redis.xlen(format!("coupon:{{{coupon}}}:outbox")).await.expect("it is a stream, or not there")
 }
 
-/// Waits until nothing is left in the coupon's outbox.
 pub(crate) async fn until_trimmed(redis_url: &str, coupon: &str) {
     until("an empty outbox", async || (outbox_depth(redis_url, coupon).await == 0).then_some(())).await;
 }
 
-/// Calls a route of `node` about lost numbers; gives status and body.
+/// Calls a lost-numbers route of `node`; gives status and body.
 pub(crate) async fn lost_numbers(node: &NodeProcess, path: &str, body: Option<Value>) -> (u16, Value) {
     let url = format!("http://{}/v1/admin/lost-numbers{path}", node.address());
     let request = match body {
@@ -60,5 +57,5 @@ pub(crate) async fn lost_numbers(node: &NodeProcess, path: &str, body: Option<Va
         None => races::http().get(url),
     };
     let answer = request.send().await.expect("the node answers");
-    (answer.status().as_u16(), answer.json().await.expect("an operator is answered in JSON"))
+    (answer.status().as_u16(), answer.json().await.expect("the answer is JSON"))
 }

@@ -1,5 +1,5 @@
-//! A node that dies between publishing a dead letter, or an ordinary message made of one, and acknowledging what it was made
-//! of: nothing is lost, and what lies there twice is one letter.
+//! A node dies after publishing a dead letter, or a replayed message, and before acknowledging the original: nothing is
+//! lost, and two copies count as one letter.
 #![cfg(feature = "test-panics")]
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::messages::{TOTAL, dead_letters, message, publish};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{create_coupon, http, until, until_persisted};
 
-/// What a node lists of the dead letters once there are so many messages of them.
+/// The dead letters that a node lists once the queue has this many messages.
 async fn letters(node: &NodeProcess, stack: &Stack, copies: u32) -> Vec<Value> {
     let queue = format!("{}.dead-letters", stack.amqp_namespace);
     until("the copies are dead", async || (messages(&stack.amqp_url, &queue).await == copies).then_some(()))
@@ -18,9 +18,9 @@ async fn letters(node: &NodeProcess, stack: &Stack, copies: u32) -> Vec<Value> {
     listed.json().await.expect("a list")
 }
 
-/// It does not know that it has buried the message, so another node buries it again.
+/// RabbitMQ redelivers the message, and another node moves it to the dead letters again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_dies_between_burying_and_acknowledging_leaves_one_letter() {
+async fn a_node_that_dies_between_dead_lettering_and_acknowledging_leaves_one_letter() {
     let stack = Stack::shared().await;
     let mut dying = NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "buried:1").start().await;
     let (_connection, channel) = channel(&stack.amqp_url).await;
@@ -33,10 +33,10 @@ async fn a_node_that_dies_between_burying_and_acknowledging_leaves_one_letter() 
     let id = letters[0]["id"].as_str().expect("an id");
     let gone = http().delete(node.url(&format!("/v1/admin/dead-letters/{id}"))).send().await;
     assert_eq!(gone.expect("the node answers").status(), 200);
-    assert_eq!(dead_letters(&channel, &stack, 0).await, Vec::<Vec<u8>>::new(), "it leaves whole");
+    assert_eq!(dead_letters(&channel, &stack, 0).await, Vec::<Vec<u8>>::new(), "both copies are deleted");
 }
 
-/// The letter is on its way, and still with the dead ones.
+/// The letter is replayed, and still in the dead-letter queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_dies_between_replaying_and_acknowledging_loses_nothing_and_leaves_one_letter() {
     let stack = Stack::shared().await;
@@ -46,12 +46,12 @@ async fn a_node_that_dies_between_replaying_and_acknowledging_loses_nothing_and_
     assert_eq!(letters(&node, &stack, 1).await.len(), 1);
     let mut dying = NodeProcess::redis_lua(&stack).set("OPENRUN_TEST_ABORT", "replayed:1").start().await;
     let replay = |node: &NodeProcess| http().post(node.url("/v1/admin/dead-letters/replay")).send();
-    assert!(replay(&dying).await.is_err(), "nobody hears of it");
+    assert!(replay(&dying).await.is_err(), "the node dies before it answers");
     assert_eq!(dying.ended().await, None, "it dies by a signal");
     let found = letters(&node, &stack, 2).await;
     assert_eq!((found.len(), &found[0]["copies"]), (1, &2.into()), "{found:?}");
     let what: Vec<_> = found[0]["history"].as_array().expect("a list").iter().map(|e| &e["what"]).collect();
-    assert_eq!(what, ["rejected", "replayed", "rejected"], "the copy to which most has happened: {found:?}");
+    assert_eq!(what, ["rejected", "replayed", "rejected"], "the copy with the longest history: {found:?}");
 
     create_coupon(node.address(), "late-coupon", TOTAL).await;
     assert_eq!(replay(&node).await.expect("the node answers").status(), 200);

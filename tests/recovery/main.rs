@@ -1,11 +1,11 @@
-//! What holds after a node, a service or the network has died in the middle.
+//! Invariants after a crash of a node, an outage of a service, or a loss of the network.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod acks;
 mod arrange;
-mod in_hand;
+mod in_flight;
 mod letters;
 mod lifecycle;
 #[cfg(feature = "test-panics")]

@@ -1,4 +1,4 @@
-//! What arrives at the queue is not always what was sent: poison, repetitions and contradictions.
+//! Messages other than those of a correct publisher: unwritable, repeated and conflicting ones.
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel};
@@ -14,7 +14,7 @@ use crate::support::strays::{message_of, stray};
 
 pub(crate) const TOTAL: u32 = 100;
 
-/// The message of an issuance that nobody has decided.
+/// The message of an issuance that the engine did not decide.
 pub(crate) fn message(coupon: &str, sequence: Sequence, member: &str) -> Vec<u8> {
     message_of(&stray(coupon, sequence, member))
 }
@@ -31,7 +31,7 @@ async fn publish_as(channel: &Channel, stack: &Stack, content_type: &str, payloa
     sent.await.expect("the channel is open").await.expect("it was sent");
 }
 
-/// What the dead-letter queue holds, in its order.
+/// The messages of the dead-letter queue, in its order.
 pub(crate) async fn dead_letters(channel: &Channel, stack: &Stack, count: usize) -> Vec<Vec<u8>> {
     let queue = format!("{}.dead-letters", stack.amqp_namespace);
     let mut found = Vec::new();
@@ -43,65 +43,65 @@ pub(crate) async fn dead_letters(channel: &Channel, stack: &Stack, count: usize)
         (found.len() >= count).then_some(())
     })
     .await;
-    assert_eq!(messages(&stack.amqp_url, &queue).await, 0, "more letters are dead than should be");
+    assert_eq!(messages(&stack.amqp_url, &queue).await, 0, "there are further dead letters");
     found
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_goes_alone_to_the_dead_letters_and_its_neighbours_are_written() {
+async fn only_the_unwritable_message_is_dead_lettered_and_its_neighbours_are_written() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     create_coupon(node.address(), "drop", TOTAL).await;
     let (_connection, channel) = channel(&stack.amqp_url).await;
-    let mut poison = vec![
+    let mut unwritable = vec![
         b"not even JSON".to_vec(),
-        // Readable, but the database will never take them.
+        // Readable, but the database will never accept them.
         message("drop", TOTAL + 1, "beyond"),
         message("nobody-knows-it", 1, "lost"),
     ];
     for sequence in 1..=TOTAL {
         publish(&channel, &stack, &message("drop", sequence, &format!("m{sequence}"))).await;
         if let Some(index) = [20, 21, 60].iter().position(|at| *at == sequence) {
-            publish(&channel, &stack, &poison[index]).await;
+            publish(&channel, &stack, &unwritable[index]).await;
         }
     }
     let rows = until_persisted(&stack.database_url, "drop", TOTAL).await;
     assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=TOTAL).collect::<Vec<_>>());
-    let mut dead = dead_letters(&channel, &stack, poison.len()).await;
+    let mut dead = dead_letters(&channel, &stack, unwritable.len()).await;
     dead.sort();
-    poison.sort();
-    assert_eq!(dead, poison);
+    unwritable.sort();
+    assert_eq!(dead, unwritable);
     assert!(metric(node.address(), "openrun_dead_lettered_total", "").await >= 3.0);
 }
 
-/// The same in one message, of which the poison is a part.
+/// The same with unwritable events inside one message.
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_within_a_message_goes_alone_and_its_neighbours_are_written() {
+async fn only_the_unwritable_event_of_a_message_is_dead_lettered_and_its_neighbours_are_written() {
     let stack = Stack::shared().await;
     let node = NodeProcess::redis_lua(&stack).start().await;
     create_coupon(node.address(), "drop", TOTAL).await;
     let (_connection, channel) = channel(&stack.amqp_url).await;
-    let mut poison = vec![
+    let mut unwritable = vec![
         b"\"no event\"".to_vec(),
         message("drop", TOTAL + 1, "beyond"),
         message("nobody-knows-it", 1, "lost"),
     ];
     let mut parts: Vec<_> = (1..=TOTAL).map(|n| message("drop", n, &format!("m{n}"))).collect();
-    parts.splice(50..50, poison.iter().cloned());
+    parts.splice(50..50, unwritable.iter().cloned());
     let batch = [b"[", &*parts.join(&b','), b"]"].concat();
     publish_as(&channel, &stack, BATCH_CONTENT_TYPE, &batch).await;
-    // What is no batch goes as a whole, and nobody waits for it.
+    // An unreadable batch is dead-lettered as a whole.
     publish_as(&channel, &stack, BATCH_CONTENT_TYPE, b"[{},").await;
-    poison.push(b"[{},".to_vec());
+    unwritable.push(b"[{},".to_vec());
     let rows = until_persisted(&stack.database_url, "drop", TOTAL).await;
     assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), (1..=TOTAL).collect::<Vec<_>>());
-    let mut dead = dead_letters(&channel, &stack, poison.len()).await;
+    let mut dead = dead_letters(&channel, &stack, unwritable.len()).await;
     dead.sort();
-    poison.sort();
-    assert_eq!(dead, poison);
+    unwritable.sort();
+    assert_eq!(dead, unwritable);
 }
 
-/// The catalogue may lag behind the engine for a moment; what is issued meanwhile is no poison.
+/// The catalogue may lag behind the engine for a moment, so an issuance above its total is not dead-lettered at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuance_above_the_total_waits_a_little_for_the_total_to_be_raised() {
     let stack = Stack::shared().await;
@@ -141,7 +141,7 @@ async fn the_same_issuance_twice_is_one_row_and_a_contradiction_raises_an_alarm(
     until_persisted(&stack.database_url, "drop", 2).await;
     let rows = postgres_rows(&stack.database_url, "drop").await;
     let held: Vec<_> = rows.iter().map(|row| (row.0, row.1.as_str())).collect();
-    assert_eq!(held, [(1, "kim"), (3, "max")], "the first word stays");
+    assert_eq!(held, [(1, "kim"), (3, "max")], "the first row stays");
     let mut database = PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
     let query = "SELECT sequence, member_id FROM issuance_conflicts ORDER BY 1, 2";
     let conflicts: Vec<(i32, String)> =

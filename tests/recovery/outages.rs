@@ -1,4 +1,4 @@
-//! RabbitMQ or PostgreSQL is away while members are served: they do not notice, and everything arrives in the end.
+//! An outage of RabbitMQ or PostgreSQL while members are served: they do not notice, and every issuance arrives afterwards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,32 +7,33 @@ use std::time::{Duration, Instant};
 use openrun_load::IssuedAnswer;
 use sqlx::{Connection, PgConnection};
 
-use crate::arrange::{messages, outbox_depth, start_at_home, until_trimmed};
+use crate::arrange::{messages, outbox_depth, start_on_fixed_port, until_trimmed};
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, assert_promise_kept, assert_rows, issued, postgres_rows, until_issued, until_persisted, winners,
+    self, assert_promise_kept, assert_rows, count_holders, issued, postgres_rows, until_issued,
+    until_persisted,
 };
 use crate::support::services::{PrivatePostgres, PrivateRabbitMq};
 use crate::support::shared::{Database, amqp_url, coupon_id, own_redis_url};
 
-/// More than anybody asks for.
+/// Above the number of all requests.
 const TOTAL: u32 = 1_000_000;
-/// The race in which the service is killed.
+/// Members of the race in which the service is killed.
 const MEMBERS: u64 = 1_500;
 const CLIENTS: usize = 64;
-/// Members in each of the races that follow one another for as long as the outage lasts.
+/// Members of each small race during the outage.
 const MEMBERS_OF_A_ROUND: u64 = 100;
-/// Between two of those.
+/// Between two small races.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a service stays away: a few seconds, or `OPENRUN_TEST_OUTAGE_SECONDS`.
+/// The length of an outage: a few seconds, or `OPENRUN_TEST_OUTAGE_SECONDS`.
 fn outage() -> Duration {
     let seconds = std::env::var("OPENRUN_TEST_OUTAGE_SECONDS").ok();
     Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("it is a number of seconds")))
 }
 
-/// Lets members race, and has `kill` happen in the middle; then serves small races until the outage has lasted long
-/// enough. Nobody may notice any of it. Gives what they were told.
+/// Runs a race with `kill` in the middle, then small races until the end of the outage. No member may notice it. Gives the
+/// members' answers.
 async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<IssuedAnswer> {
     races::create_coupon(node, coupon, TOTAL).await;
     let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
@@ -55,48 +56,52 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
     reports.into_iter().flat_map(|report| report.issued_answers).collect()
 }
 
-/// RabbitMQ 3.10 writes down which queues there are only every few minutes or when it ends in good order: a quorum queue
-/// declared shortly before a kill comes back without a leader, which nobody can mend but by deleting it.
-async fn let_it_settle(rabbitmq: &mut PrivateRabbitMq) {
+/// RabbitMQ 3.10 stores the list of its queues only every few minutes and on an orderly stop. A quorum queue declared shortly
+/// before a kill has no leader after the restart, and can only be deleted then.
+async fn store_queue_list(rabbitmq: &mut PrivateRabbitMq) {
     rabbitmq.stop().await;
     rabbitmq.restart().await;
 }
 
-/// Waits until everything that was told is in the database, nothing is left in the outbox, and no letter is dead.
-async fn everything_arrives(stack: &Stack, node: SocketAddr, coupon: &str, told: &[IssuedAnswer]) {
+/// Waits until every answer is in the database and the outbox is empty; then there must be no dead letter.
+async fn assert_all_delivered(stack: &Stack, node: SocketAddr, coupon: &str, answers: &[IssuedAnswer]) {
     let issued = issued(node, coupon).await.expect("the node answers");
-    assert_eq!(issued as usize, winners(told), "everybody who holds one was told");
-    assert_rows(&until_persisted(&stack.database_url, coupon, issued).await, told, issued);
+    assert_eq!(issued as usize, count_holders(answers), "every holder got an answer");
+    assert_rows(&until_persisted(&stack.database_url, coupon, issued).await, answers, issued);
     until_trimmed(&stack.redis_url, coupon).await;
     let dead_letters = format!("{}.dead-letters", stack.amqp_namespace);
-    assert_eq!(messages(&stack.amqp_url, &dead_letters).await, 0, "an outage burns no delivery");
+    assert_eq!(messages(&stack.amqp_url, &dead_letters).await, 0, "an outage uses up no delivery attempt");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_are_served_while_rabbitmq_is_away_and_everything_arrives() {
+async fn members_are_served_while_rabbitmq_is_away_and_assert_all_delivered() {
     let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
     let stack = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
     let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
-    let_it_settle(&mut rabbitmq).await;
-    let told = serve_through(node.address(), &coupon, || rabbitmq.kill()).await;
+    store_queue_list(&mut rabbitmq).await;
+    let answers = serve_through(node.address(), &coupon, || rabbitmq.kill()).await;
     rabbitmq.restart().await;
-    everything_arrives(&stack, node.address(), &coupon, &told).await;
+    assert_all_delivered(&stack, node.address(), &coupon, &answers).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
+async fn members_are_served_while_postgresql_is_away_and_assert_all_delivered() {
     let mut postgres = PrivatePostgres::start().await;
     let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
     let (node, coupon) = (NodeProcess::redis_lua(&stack).start().await, coupon_id());
-    let told = serve_through(node.address(), &coupon, || postgres.kill()).await;
+    let answers = serve_through(node.address(), &coupon, || postgres.kill()).await;
     let kept = outbox_depth(&stack.redis_url, &coupon).await;
     postgres.restart().await;
-    // The broker has confirmed all of it long ago, but only the database may let it leave the outbox.
-    assert!(kept >= winners(&told) / 2, "the outbox held {kept} of {} while nobody wrote", winners(&told));
-    everything_arrives(&stack, node.address(), &coupon, &told).await;
-    races::until("a silence that is over", async || {
-        let said = |words: &str| node.log().matches(words).count();
-        let (begun, ended) = (said("the database does not answer"), said("the database answers again"));
+    // The broker has confirmed every event, but only a row may trim the outbox.
+    assert!(
+        kept >= count_holders(&answers) / 2,
+        "the outbox held {kept} of {} without a database",
+        count_holders(&answers)
+    );
+    assert_all_delivered(&stack, node.address(), &coupon, &answers).await;
+    races::until("the end of the outage in the log", async || {
+        let count = |words: &str| node.log().matches(words).count();
+        let (begun, ended) = (count("the database does not answer"), count("the database answers again"));
         (begun > 0 && begun == ended).then_some(())
     })
     .await;
@@ -106,21 +111,21 @@ async fn members_are_served_while_postgresql_is_away_and_everything_arrives() {
 async fn a_node_killed_while_rabbitmq_is_away_leaves_everything_in_the_outbox() {
     let (mut rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
     let stack: Arc<Stack> = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
-    let (mut node, coupon) = (start_at_home(NodeProcess::redis_lua(&stack)).await, coupon_id());
+    let (mut node, coupon) = (start_on_fixed_port(NodeProcess::redis_lua(&stack)).await, coupon_id());
     races::create_coupon(node.address(), &coupon, TOTAL).await;
-    let_it_settle(&mut rabbitmq).await;
+    store_queue_list(&mut rabbitmq).await;
     rabbitmq.kill();
     let report = races::run(races::config(node.address(), &coupon, MEMBERS, CLIENTS)).await;
     assert_promise_kept(&report, TOTAL);
     node.kill();
     assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "there was no way to the database");
-    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, winners(&report.issued_answers));
+    assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, count_holders(&report.issued_answers));
     rabbitmq.restart().await;
     node.restart().await;
-    everything_arrives(&stack, node.address(), &coupon, &report.issued_answers).await;
+    assert_all_delivered(&stack, node.address(), &coupon, &report.issued_answers).await;
 }
 
-/// The emergency brake needs nothing but the engine, and is not forgotten because the catalogue did not hear of it.
+/// A pause needs only the engine, and the gate keeper writes it into the catalogue later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
     let mut postgres = PrivatePostgres::start().await;
@@ -131,11 +136,11 @@ async fn a_pause_acts_while_postgresql_is_away_and_gets_there_in_the_end() {
     postgres.stop().await;
     let pause = format!("http://{}/v1/coupons/{coupon}/pause", node.address());
     let answer = races::http().post(pause).send().await.expect("an answer");
-    assert_eq!(answer.status(), 503, "nobody can say that it is written down");
+    assert_eq!(answer.status(), 503, "the catalogue does not have the pause yet");
     let (status, problem) = races::ask(node.address(), &coupon, "kim").await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("paused")), "{problem}");
     postgres.restart().await;
-    races::until("a catalogue that knows of it", async || {
+    races::until("a paused catalogue", async || {
         let mut connection = PgConnection::connect(&postgres.url()).await.ok()?;
         let lifecycle: String = sqlx::query_scalar("SELECT lifecycle FROM coupons WHERE id = $1")
             .bind(&coupon)

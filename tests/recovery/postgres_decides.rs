@@ -1,11 +1,11 @@
-//! The engines that decide in PostgreSQL, when PostgreSQL or a node in the middle of a step goes away.
+//! The engines that decide in PostgreSQL, after a crash of PostgreSQL or of a node in the middle of a step.
 
 use sqlx::{Connection, PgConnection};
 
-use crate::arrange::start_at_home;
+use crate::arrange::start_on_fixed_port;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, postgres_rows, until, until_issued, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, postgres_rows, until, until_issued,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::coupon_id;
@@ -13,12 +13,12 @@ use crate::support::shared::coupon_id;
 const TOTAL: u32 = 1_000;
 const CLIENTS: usize = 64;
 
-/// Commits that were under way when the server was killed are answered by nobody; who asks again hears the truth.
+/// A commit during the kill of the server has no answer; a repeated request gets the true one.
 async fn a_server_that_is_killed_in_a_race_loses_nothing(engine: &str) {
     let mut server = PrivatePostgres::start().await;
-    // Neither Redis nor RabbitMQ is there to be asked.
+    // There is neither Redis nor RabbitMQ.
     let stack = Stack::private("", "", &server.url());
-    let node = start_at_home(NodeProcess::postgres(engine, &stack)).await;
+    let node = start_on_fixed_port(NodeProcess::postgres(engine, &stack)).await;
     let coupon = coupon_id();
     races::create_coupon(node.address(), &coupon, TOTAL).await;
     let racing = races::spawn(races::config(node.address(), &coupon, u64::from(2 * TOTAL), CLIENTS));
@@ -29,7 +29,7 @@ async fn a_server_that_is_killed_in_a_race_loses_nothing(engine: &str) {
     let report = racing.await.expect("the race does not panic");
     eprintln!("{engine}, server killed: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "every coupon has a holder");
     assert_rows(&postgres_rows(&server.url(), &coupon).await, &report.issued_answers, TOTAL);
 }
 
@@ -43,9 +43,9 @@ async fn a_server_that_is_killed_in_a_race_loses_nothing_optimistic() {
     a_server_that_is_killed_in_a_race_loses_nothing("postgres-optimistic").await;
 }
 
-/// Its connections stay open, and it may hold the lock on the counter.
+/// The frozen node's connections stay open, and it may hold the lock on the counter.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_freezes_in_a_race_does_not_hold_up_the_other() {
+async fn a_frozen_node_does_not_block_the_other_one() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let builder = NodeProcess::postgres("postgres-pessimistic", &stack);
     let (frozen, other) = tokio::join!(builder.clone().start(), builder.start());
@@ -54,7 +54,7 @@ async fn a_node_that_freezes_in_a_race_does_not_hold_up_the_other() {
     until_issued(other.address(), &coupon, TOTAL / 10).await;
     frozen.freeze();
     until("a coupon from the other node", async || {
-        let (status, _) = ask(other.address(), &coupon, "somebody-else").await;
+        let (status, _) = ask(other.address(), &coupon, "another").await;
         (status == 201).then_some(())
     })
     .await;
@@ -65,7 +65,7 @@ async fn a_node_that_freezes_in_a_race_does_not_hold_up_the_other() {
     assert_rows(&rows, &report.issued_answers, TOTAL);
 }
 
-/// Whoever needs more later takes the coupons along: Redis is rebuilt from the rows.
+/// Redis is rebuilt from the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_that_moves_to_the_full_stack_keeps_its_coupons() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
@@ -85,7 +85,7 @@ async fn a_deployment_that_moves_to_the_full_stack_keeps_its_coupons() {
     assert_eq!((status, &second["sequence"]), (201, &2.into()), "{second}");
 }
 
-/// The other way, what Redis has decided may not all be in the database.
+/// In the other direction, some decisions of Redis may not be in the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_that_redis_has_issued_is_not_issued_anew() {
     let (stack, coupon, new) = (Stack::shared().await, coupon_id(), coupon_id());
@@ -108,21 +108,21 @@ async fn a_coupon_that_redis_has_issued_is_not_issued_anew() {
 async fn a_coupon_whose_creator_died_half_way_is_served_all_the_same() {
     let stack = Stack::shared().await;
     let (one, coupon) = (NodeProcess::postgres("postgres-optimistic", &stack).start().await, coupon_id());
-    let mut hand = PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
+    let mut database = PgConnection::connect(&stack.database_url).await.expect("PostgreSQL is there");
     sqlx::query(
         "INSERT INTO coupons VALUES ($1, 'n', 'd', 'x', 2, now() - interval '1 hour', NULL, NULL, 'active',
             decode(repeat('07', 32), 'hex'), now())",
     )
     .bind(&coupon)
-    .execute(&mut hand)
+    .execute(&mut database)
     .await
     .expect("it can be written");
-    let won = until("the first coupon", async || {
+    let first = until("the first coupon", async || {
         let (status, answer) = ask(one.address(), &coupon, "kim").await;
-        // Nobody has told this node of it, so that it may take a round of its keeper to be known at all.
+        // The node learns of the coupon in the next full round of its gate keeper.
         assert!(matches!(status, 201 | 404 | 503), "{answer}");
         (status == 201).then_some(answer)
     })
     .await;
-    assert_eq!(won["sequence"], 1);
+    assert_eq!(first["sequence"], 1);
 }

@@ -1,16 +1,18 @@
-//! The race that everything is made for: ten thousand members, who all click twice, and a thousand coupons.
+//! A large race: ten thousand members with two requests each, and a thousand coupons.
 
 use std::net::SocketAddr;
 
 use openrun_load::RaceReport;
 
 use crate::support::node::{NodeProcess, Stack};
-use crate::support::races::{self, assert_promise_kept, assert_rows, sqlite_rows, until_persisted, winners};
+use crate::support::races::{
+    self, assert_promise_kept, assert_rows, count_holders, sqlite_rows, until_persisted,
+};
 use crate::support::shared::coupon_id;
 
 const MEMBERS: u64 = 10_000;
 const TOTAL: u32 = 1_000;
-/// How many of the members are there in the same moment, each with two connections.
+/// Members at the same time, each with two connections.
 const CLIENTS: usize = 1_500;
 
 async fn race(name: &str, node: SocketAddr, coupon: &str) -> RaceReport {
@@ -19,10 +21,10 @@ async fn race(name: &str, node: SocketAddr, coupon: &str) -> RaceReport {
     eprintln!("{name}: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
     assert_eq!(report.members, MEMBERS);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize);
-    // Both clicks of a winner are told the same coupon, and both clicks of all others that there is none.
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize);
+    // Both requests of a holder get the same coupon, and both requests of each other member get "sold out".
     assert_eq!(report.issued_answers.len(), 2 * TOTAL as usize);
-    assert_eq!(report.issued_first, u64::from(TOTAL), "one click of each winner is the one that got it");
+    assert_eq!(report.issued_first, u64::from(TOTAL), "one request of each holder issued the coupon");
     assert_eq!(report.sold_out, 2 * (MEMBERS - u64::from(TOTAL)));
     assert_eq!((report.not_open, report.closed), (0, 0));
     report

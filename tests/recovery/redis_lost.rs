@@ -1,13 +1,13 @@
-//! Redis is killed, wiped, or put back as it was earlier: the nodes verify or rebuild it together, and nobody who was told
-//! "issued" loses it.
+//! Redis is killed, wiped, or restored to an earlier state: the nodes verify or rebuild it together, and every reported
+//! issuance stays valid.
 
 use openrun_load::RaceReport;
 use redis::AsyncTypedCommands;
 
-use crate::arrange::start_at_home;
+use crate::arrange::start_on_fixed_port;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, until, until_issued, until_persisted, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, until, until_issued, until_persisted,
 };
 use crate::support::services::PrivateRedis;
 use crate::support::shared::connect_redis;
@@ -29,14 +29,14 @@ impl Pair {
         let redis = PrivateRedis::start().await;
         let stack = Stack::with_redis(&redis.url()).await;
         let (one, other) = tokio::join!(
-            start_at_home(NodeProcess::redis_lua(&stack)),
-            start_at_home(NodeProcess::redis_lua(&stack))
+            start_on_fixed_port(NodeProcess::redis_lua(&stack)),
+            start_on_fixed_port(NodeProcess::redis_lua(&stack))
         );
         races::create_coupon(one.address(), "drop", TOTAL).await;
         Self { redis, stack, one, other }
     }
 
-    /// Races on both nodes while `fault` happens to Redis once a third is issued; gives what both told.
+    /// Races on both nodes, with `fault` on Redis after a third is issued; gives both reports.
     async fn race(&mut self, fault: impl AsyncFnOnce(&mut PrivateRedis)) -> [RaceReport; 2] {
         let race = |node: &NodeProcess| races::spawn(races::config(node.address(), "drop", MEMBERS, CLIENTS));
         let (here, there) = (race(&self.one), race(&self.other));
@@ -51,11 +51,11 @@ impl Pair {
         reports
     }
 
-    /// Panics unless what both told is exactly what the database holds, and all of the stock is gone.
-    async fn assert_kept(&self, reports: &[RaceReport; 2]) {
+    /// Panics unless both nodes' answers equal the rows of the database and all coupons are issued.
+    async fn assert_nothing_lost(&self, reports: &[RaceReport; 2]) {
         for report in reports {
             assert_promise_kept(report, TOTAL);
-            assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+            assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "every coupon has a holder");
         }
         let rows = until_persisted(&self.stack.database_url, "drop", TOTAL).await;
         for report in reports {
@@ -69,7 +69,7 @@ impl Pair {
 }
 
 pub(crate) async fn flush(url: &str) {
-    connect_redis(url).await.flushall().await.expect("it is ours");
+    connect_redis(url).await.flushall().await.expect("Redis answers");
 }
 
 async fn set_epoch(url: &str, epoch: &str) {
@@ -85,22 +85,22 @@ async fn redis_killed_in_a_race_is_verified_and_goes_on() {
             redis.restart().await;
         })
         .await;
-    assert!(reports.iter().any(|report| report.shed > 0), "nobody was sent away while Redis was killed");
-    pair.assert_kept(&reports).await;
-    assert!(pair.logs().contains("verified"), "it was accepted without a look");
-    assert!(!pair.logs().contains("rebuilt"), "it had lost nothing");
+    assert!(reports.iter().any(|report| report.shed > 0), "no request was shed while Redis was down");
+    pair.assert_nothing_lost(&reports).await;
+    assert!(pair.logs().contains("verified"), "Redis was used without verification");
+    assert!(!pair.logs().contains("rebuilt"), "Redis had lost nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_wiped_in_a_race_is_rebuilt_and_goes_on() {
     let mut pair = Pair::start().await;
     let reports = pair.race(async |redis| flush(&redis.url()).await).await;
-    pair.assert_kept(&reports).await;
-    assert!(pair.logs().contains("rebuilt"), "where should the members have come from?");
+    pair.assert_nothing_lost(&reports).await;
+    assert!(pair.logs().contains("rebuilt"), "Redis was not rebuilt");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
+async fn a_redis_restored_to_an_earlier_state_is_rebuilt_and_goes_on() {
     let mut pair = Pair::start().await;
     for member in 0..20 {
         assert_eq!(ask(pair.one.address(), "drop", &format!("early-{member}")).await.0, 201);
@@ -109,23 +109,23 @@ async fn a_redis_put_back_as_it_was_earlier_is_rebuilt_and_goes_on() {
     let reports = pair
         .race(async move |redis| {
             redis.kill();
-            redis.put_back(&earlier);
+            redis.restore(&earlier);
             redis.restart().await;
         })
         .await;
     for report in &reports {
         assert_promise_kept(report, TOTAL);
-        assert_eq!(winners(&report.issued_answers), TOTAL as usize - 20, "none is stranded");
+        assert_eq!(count_holders(&report.issued_answers), TOTAL as usize - 20, "every coupon has a holder");
     }
     let rows = until_persisted(&pair.stack.database_url, "drop", TOTAL).await;
     assert_rows(&rows, &reports[0].issued_answers, TOTAL);
     assert_rows(&rows, &reports[1].issued_answers, TOTAL);
-    assert!(pair.logs().contains("rebuilt"), "it was an older copy");
+    assert!(pair.logs().contains("rebuilt"), "an older copy was not rebuilt");
 }
 
-/// Somebody writes by hand what no clock gives. It is neither adopted nor counted up from.
+/// An epoch written by hand that no clock gives: nodes neither adopt it nor count up from it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absurd_epoch_is_not_believed_and_everybody_keeps_what_they_were_told() {
+async fn an_absurd_epoch_is_not_adopted_and_holders_keep_their_coupons() {
     let mut pair = Pair::start().await;
     let mut next = 1;
     for absurd in ["9007199254740993", "9223372036854775807", "99999999999999999999"] {
@@ -149,7 +149,7 @@ async fn an_absurd_epoch_is_not_believed_and_everybody_keeps_what_they_were_told
         }
         next += 2;
     }
-    // A node that has no memory of its own believes it no more than they do.
+    // A node without a memory of its own does not adopt it either.
     let held = until_persisted(&pair.stack.database_url, "drop", next - 1).await;
     pair.one.kill();
     pair.other.kill();
@@ -163,7 +163,7 @@ async fn an_absurd_epoch_is_not_believed_and_everybody_keeps_what_they_were_told
     assert_eq!(first["sequence"], 1);
 }
 
-/// Nobody remembers anything but the database.
+/// Only the database has the issuances.
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_start_on_a_wiped_redis_rebuild_it_first() {
     const ISSUED: u32 = 50;
@@ -181,8 +181,8 @@ async fn nodes_that_start_on_a_wiped_redis_rebuild_it_first() {
     })
     .await;
     assert_eq!(first["sequence"], ISSUED + 1);
-    for told in &report.issued_answers {
-        let (status, again) = ask(pair.one.address(), "drop", &told.member_id).await;
-        assert_eq!((status, again["sequence"].as_u64()), (200, Some(told.sequence.into())));
+    for answer in &report.issued_answers {
+        let (status, again) = ask(pair.one.address(), "drop", &answer.member_id).await;
+        assert_eq!((status, again["sequence"].as_u64()), (200, Some(answer.sequence.into())));
     }
 }

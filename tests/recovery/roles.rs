@@ -1,4 +1,4 @@
-//! Nodes that do a part of the work each, and what becomes of it when one of them is away or never comes back.
+//! Nodes with a part of the roles each, and a node that dies or never starts.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use serde_json::Value;
 
-use crate::arrange::{channel, outbox_depth, start_at_home, until_trimmed};
+use crate::arrange::{channel, outbox_depth, start_on_fixed_port, until_trimmed};
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, http, postgres_rows, until, until_issued, until_persisted,
-    winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, http, postgres_rows, until, until_issued,
+    until_persisted,
 };
 use crate::support::shared::coupon_id;
 
@@ -43,26 +43,26 @@ async fn a_node_for_each_role_and_everything_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_node_that_is_killed_leaves_nothing_behind_that_the_others_do_not_bring() {
+async fn the_issuances_of_a_killed_api_node_are_delivered_by_the_others() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let _worker = node(&stack, "publisher,persister").start().await;
-    let mut api = start_at_home(node(&stack, "api")).await;
+    let mut api = start_on_fixed_port(node(&stack, "api")).await;
     races::create_coupon(api.address(), &coupon, TOTAL).await;
     let racing = races::spawn(races::config(api.address(), &coupon, MEMBERS, CLIENTS));
     let issued = until_issued(api.address(), &coupon, TOTAL / 3).await;
     api.kill();
-    // It is not there to do anything about it.
+    // The node is down meanwhile.
     until_persisted(&stack.database_url, &coupon, issued).await;
     until_trimmed(&stack.redis_url, &coupon).await;
     api.restart().await;
     let report = racing.await.expect("the race does not panic");
     assert_promise_kept(&report, TOTAL);
-    assert_eq!(winners(&report.issued_answers), TOTAL as usize, "none is stranded");
+    assert_eq!(count_holders(&report.issued_answers), TOTAL as usize, "every coupon has a holder");
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_api_node_could_never_publish_is_published_by_another_after_its_death() {
+async fn issuances_that_a_dead_api_node_never_published_are_published_by_another() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let mut amqp = url::Url::parse(&stack.amqp_url).expect("a URL");
     let proxy = Proxy::start(amqp.port().expect("it has a port")).await;
@@ -71,7 +71,11 @@ async fn what_an_api_node_could_never_publish_is_published_by_another_after_its_
     races::create_coupon(api.address(), &coupon, 20).await;
     proxy.set(Mode::Hold).await;
     for number in 1..=20 {
-        assert_eq!(ask(api.address(), &coupon, &format!("m{number}")).await.0, 201, "it needs no broker");
+        assert_eq!(
+            ask(api.address(), &coupon, &format!("m{number}")).await.0,
+            201,
+            "issuing needs no broker"
+        );
     }
     api.kill();
     assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, 20);
@@ -82,7 +86,7 @@ async fn what_an_api_node_could_never_publish_is_published_by_another_after_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_node_alone_fills_the_outbox_and_says_so() {
+async fn an_api_node_alone_fills_the_outbox_and_logs_a_warning() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let api = node(&stack, "api").start().await;
     let log = api.log();
@@ -94,15 +98,15 @@ async fn an_api_node_alone_fills_the_outbox_and_says_so() {
     let report = races::run(races::config(api.address(), &coupon, MEMBERS, CLIENTS)).await;
     assert_promise_kept(&report, TOTAL);
     assert_eq!(outbox_depth(&stack.redis_url, &coupon).await, TOTAL as usize);
-    assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "nobody could have written it");
+    assert!(postgres_rows(&stack.database_url, &coupon).await.is_empty(), "there is no persister");
     let worker = node(&stack, "publisher,persister").start().await;
-    assert!(!worker.log().contains("only with nodes that have these roles"), "it issues nothing");
+    assert!(!worker.log().contains("only with nodes that have these roles"), "the worker issues nothing");
     assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &report.issued_answers, TOTAL);
     until_trimmed(&stack.redis_url, &coupon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_without_the_api_answers_probes_and_operators_and_nobody_else() {
+async fn a_node_without_the_api_answers_only_probes_and_operators() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
     let worker = node(&stack, "persister").start().await;
     for (path, status) in [
@@ -125,7 +129,7 @@ async fn a_node_without_the_api_answers_probes_and_operators_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_persisters_run_as_were_asked_for_and_none_without_the_role() {
+async fn the_configured_number_of_persisters_runs_and_none_without_the_role() {
     let stack = Stack::shared().await;
     let consumers = async || {
         let (connection, channel) = channel(&stack.amqp_url).await;

@@ -1,11 +1,11 @@
-//! Two nodes on one stack: whoever asks both gets the same coupon from both.
+//! Two nodes on one stack: a member gets the same coupon from both.
 
 use std::collections::BTreeMap;
 
 use crate::support::node::{NodeBuilder, NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::races::{
-    self, ask, assert_promise_kept, assert_rows, http, until, until_persisted, winners,
+    self, ask, assert_promise_kept, assert_rows, count_holders, http, until, until_persisted,
 };
 use crate::support::services::PrivatePostgres;
 use crate::support::shared::{amqp_url, coupon_id, own_redis_url};
@@ -15,39 +15,39 @@ const TOTAL: u32 = 1_000;
 const CLIENTS: usize = 128;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_who_click_on_two_nodes_at_once_hold_one_coupon() {
+async fn members_of_two_nodes_hold_one_coupon_on_redis_lua() {
     let stack = Stack::shared().await;
-    clicks_on_two_nodes(&stack, [NodeProcess::redis_lua(&stack), NodeProcess::redis_lua(&stack)]).await;
+    race_on_two_nodes(&stack, [NodeProcess::redis_lua(&stack), NodeProcess::redis_lua(&stack)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_they_do_on_redis_lock() {
+async fn members_of_two_nodes_hold_one_coupon_on_redis_lock() {
     let stack = Stack::shared().await;
-    clicks_on_two_nodes(&stack, [NodeProcess::redis_lock(&stack), NodeProcess::redis_lock(&stack)]).await;
+    race_on_two_nodes(&stack, [NodeProcess::redis_lock(&stack), NodeProcess::redis_lock(&stack)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_they_do_on_postgres_pessimistic() {
+async fn members_of_two_nodes_hold_one_coupon_on_postgres_pessimistic() {
     let stack = Stack::shared().await;
-    clicks_on_two_nodes(&stack, ["postgres-pessimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
+    race_on_two_nodes(&stack, ["postgres-pessimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_they_do_on_postgres_optimistic() {
+async fn members_of_two_nodes_hold_one_coupon_on_postgres_optimistic() {
     let stack = Stack::shared().await;
-    clicks_on_two_nodes(&stack, ["postgres-optimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
+    race_on_two_nodes(&stack, ["postgres-optimistic"; 2].map(|name| NodeProcess::postgres(name, &stack)))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_they_do_on_both_engines_of_postgres_at_once() {
+async fn members_of_two_nodes_hold_one_coupon_on_both_engines_of_postgres_at_once() {
     let stack = Stack::shared().await;
     let names = ["postgres-pessimistic", "postgres-optimistic"];
-    clicks_on_two_nodes(&stack, names.map(|name| NodeProcess::postgres(name, &stack))).await;
+    race_on_two_nodes(&stack, names.map(|name| NodeProcess::postgres(name, &stack))).await;
 }
 
-async fn clicks_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
+async fn race_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
     let coupon = coupon_id();
     let (one, other) = tokio::join!(one.start(), other.start());
     races::create_coupon(one.address(), &coupon, TOTAL).await;
@@ -57,21 +57,21 @@ async fn clicks_on_two_nodes(stack: &Stack, [one, other]: [NodeBuilder; 2]) {
     for report in [&here, &there] {
         eprintln!("one of two nodes: {}", races::figures(report));
         assert_promise_kept(report, TOTAL);
-        // Each winner asked both nodes, so each node told every one of them.
-        assert_eq!(winners(&report.issued_answers), TOTAL as usize);
+        // Each holder requested from both nodes, so each node answered every holder.
+        assert_eq!(count_holders(&report.issued_answers), TOTAL as usize);
     }
     assert_eq!(here.issued_first + there.issued_first, u64::from(TOTAL), "each is new on one node only");
     let codes: BTreeMap<_, _> =
-        here.issued_answers.iter().map(|told| (&told.member_id, &told.code)).collect();
-    for told in &there.issued_answers {
-        assert_eq!(codes.get(&told.member_id), Some(&&told.code), "{} has two codes", told.member_id);
+        here.issued_answers.iter().map(|answer| (&answer.member_id, &answer.code)).collect();
+    for answer in &there.issued_answers {
+        assert_eq!(codes.get(&answer.member_id), Some(&&answer.code), "{} has two codes", answer.member_id);
     }
-    let told: Vec<_> = here.issued_answers.iter().chain(&there.issued_answers).cloned().collect();
-    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &told, TOTAL);
+    let answers: Vec<_> = here.issued_answers.iter().chain(&there.issued_answers).cloned().collect();
+    assert_rows(&until_persisted(&stack.database_url, &coupon, TOTAL).await, &answers, TOTAL);
 }
 
-/// A change of one node must not be undone by what another node read before it: the database would refuse what the
-/// engine goes on to issue.
+/// A node must not undo another node's change with an older read of the catalogue: the database would refuse issuances
+/// above the lower total.
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than_the_engine() {
     const ROUNDS: u32 = 12;
@@ -90,7 +90,7 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
         assert_eq!(raised.expect("it answers").status(), 200);
         assert_eq!(resumed.expect("it answers").status(), 200);
         let report = races::run(races::config(one.address(), &coupon, RAISED.into(), 8)).await;
-        assert_eq!(winners(&report.issued_answers), RAISED as usize, "{}", races::figures(&report));
+        assert_eq!(count_holders(&report.issued_answers), RAISED as usize, "{}", races::figures(&report));
         assert_rows(
             &until_persisted(&stack.database_url, &coupon, RAISED).await,
             &report.issued_answers,
@@ -99,12 +99,12 @@ async fn operators_on_two_nodes_never_leave_the_database_with_fewer_coupons_than
     }
     let dead = races::metric(one.address(), "openrun_dead_lettered_total", "").await
         + races::metric(other.address(), "openrun_dead_lettered_total", "").await;
-    assert!(dead < 1.0, "{dead} issuances were taken for poison");
+    assert!(dead < 1.0, "{dead} issuances were dead-lettered");
 }
 
 /// While the catalogue cannot be read, a coupon that another node has created may exist.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coupon_that_may_exist_is_never_said_not_to() {
+async fn a_coupon_that_may_exist_is_never_reported_as_missing() {
     let postgres = PrivatePostgres::start().await;
     let proxy = Proxy::start(postgres.port()).await;
     let stack = Stack::private(&own_redis_url().await, &amqp_url(), &postgres.url());
@@ -122,5 +122,5 @@ async fn a_coupon_that_may_exist_is_never_said_not_to() {
     until("the true answer", async || (ask(other.address(), &coupon, "kim").await.0 < 300).then_some(()))
         .await;
     let nothing = ask(other.address(), &coupon_id(), "kim").await;
-    assert_eq!(nothing.0, 404, "what does not exist does not exist: {}", nothing.1);
+    assert_eq!(nothing.0, 404, "an unknown coupon is missing: {}", nothing.1);
 }

@@ -1,4 +1,4 @@
-//! What the tests of this crate begin with: a node, a coupon, members.
+//! Fixtures of this crate: nodes, coupons, requests.
 
 use openrun::domain::{
     AdmissionRequest, CodeSalt, Coupon, CouponId, Inventory, MemberId, NewCoupon, SalePeriod, Terms,
@@ -10,10 +10,10 @@ use redis::{Cmd, FromRedisValue};
 
 use crate::support::shared::{connect_redis, coupon_id};
 
-/// A trace that one of the members brings along.
+/// The traceparent of the member `traced`.
 pub(crate) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// A node with its own engine and, as no other, a way to look past it.
+/// A node with its own engine, and with raw access to Redis.
 pub(crate) struct Node {
     pub(crate) engine: RedisLuaEngine,
     url: String,
@@ -25,7 +25,7 @@ impl Node {
         Self { engine: RedisLuaEngine::new(connection), url: url.to_owned() }
     }
 
-    /// Runs a command as an operator would, past the engine.
+    /// Runs a command outside the engine.
     pub(crate) async fn raw<T: FromRedisValue>(&self, command: &[&str]) -> T {
         let mut connection = connect_redis(&self.url).await;
         let mut cmd = Cmd::new();
@@ -33,7 +33,7 @@ impl Node {
         cmd.query_async(&mut connection).await.expect("the command is good")
     }
 
-    /// Everything that is stored of a coupon, byte for byte.
+    /// The serialized keys of a coupon.
     pub(crate) async fn dump(&self, coupon: &CouponId) -> Vec<Option<Vec<u8>>> {
         let mut all = Vec::new();
         for part in ["meta", "stock", "participants", "outbox"] {
@@ -42,12 +42,11 @@ impl Node {
         all
     }
 
-    /// One key, byte for byte.
     pub(crate) async fn dump_key(&self, key: &str) -> Vec<u8> {
         self.raw(&["DUMP", key]).await
     }
 
-    /// Puts a key back as it was dumped.
+    /// Restores a dumped key.
     pub(crate) async fn restore(&self, key: &str, copy: &[u8]) {
         let mut connection = connect_redis(&self.url).await;
         let mut cmd = Cmd::new();
@@ -55,7 +54,7 @@ impl Node {
         cmd.query_async::<()>(&mut connection).await.expect("it is a dump");
     }
 
-    /// Asks for these members in one batch.
+    /// Sends one batch of requests.
     pub(crate) async fn admit(
         &self,
         coupon: &CouponId,
@@ -64,14 +63,14 @@ impl Node {
         self.engine.admit(coupon, &requests(members)).await
     }
 
-    /// Verifies the engine, as the nodes together do, by what this one and the database know, and goes on.
+    /// Verifies the engine against this node's report and the database's `rows`, and resumes.
     pub(crate) async fn verify(&self, coupon: &Coupon, rows: u32) -> Result<(), EngineError> {
-        let told = self.engine.halt_and_report(&coupon.id).issued;
-        self.engine.verify(coupon, HighWatermark { epoch: 0, issued: rows.max(told) }).await?;
+        let reported = self.engine.halt_and_report(&coupon.id).issued;
+        self.engine.verify(coupon, HighWatermark { epoch: 0, issued: rows.max(reported) }).await?;
         self.engine.resume(&coupon.id).await
     }
 
-    /// Loads a coupon of `total` that is open.
+    /// Loads an open coupon.
     pub(crate) async fn open_coupon(&self, total: u32) -> Coupon {
         let coupon = coupon(total, 0);
         self.engine.load(&coupon).await.expect("it loads");
@@ -79,7 +78,7 @@ impl Node {
     }
 }
 
-/// A coupon of which the database knows `issued`.
+/// An open coupon of which the database has `issued` issuances.
 pub(crate) fn coupon(total: u32, issued: u32) -> Coupon {
     let new = NewCoupon {
         id: CouponId::parse(&coupon_id()).expect("it is an id"),
@@ -95,13 +94,13 @@ pub(crate) fn member(id: &str) -> MemberId {
     MemberId::parse(id).expect("it is an id")
 }
 
-/// Requests without a trace, but for the member `traced`.
+/// Only the request of the member `traced` has a trace.
 pub(crate) fn requests(members: &[&str]) -> Vec<AdmissionRequest> {
     let trace = |id: &str| (id == "traced").then(|| Traceparent::parse(TRACE).expect("it is a trace"));
     members.iter().map(|id| AdmissionRequest { member: member(id), traceparent: trace(id) }).collect()
 }
 
-/// The sequences of a batch's answer; 0 for whoever got none.
+/// The sequences of a batch's answer; 0 for a rejection.
 pub(crate) fn sequences(answer: &BatchAnswer) -> Vec<u32> {
     let sequence = |verdict: &Verdict| match verdict {
         Verdict::Issued(grant) | Verdict::Again(grant) => grant.sequence,
@@ -110,12 +109,12 @@ pub(crate) fn sequences(answer: &BatchAnswer) -> Vec<u32> {
     answer.verdicts.iter().map(sequence).collect()
 }
 
-/// The name of one of a coupon's keys.
+/// One of a coupon's keys.
 pub(crate) fn key(coupon: &CouponId, part: &str) -> String {
     format!("coupon:{{{coupon}}}:{part}")
 }
 
-/// Panics unless the engine is fenced for a reason with these words.
+/// Panics unless the engine is fenced with a reason that contains `words`.
 #[track_caller]
 pub(crate) fn assert_fenced<T: std::fmt::Debug>(answer: Result<T, EngineError>, words: &str) {
     match answer {

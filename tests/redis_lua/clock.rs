@@ -1,4 +1,4 @@
-//! A clock of Redis that is set back: a later sequence never has an earlier moment.
+//! A clock of Redis that is set back: a later sequence never has an earlier time.
 
 use openrun::domain::{Coupon, CouponId, Timestamp, Verdict};
 use openrun::persistence::redis::RedisLockEngine;
@@ -8,17 +8,17 @@ use crate::arrange::{Node, key, member, requests};
 use crate::rebuild::{Rows, row};
 use crate::support::shared::redis_url;
 
-/// Ahead of every clock. What was issued then and what the clock says now are what a clock set back leaves.
+/// Ahead of every clock. An issuance at this time has the effect of a clock that was set back afterwards.
 const AHEAD_MS: i64 = 4_000_000_000_000;
 
 async fn latest_ms(node: &Node, id: &CouponId) -> i64 {
     node.raw(&["HGET", &key(id, "meta"), "latest_ms"]).await
 }
 
-/// The sequence and the moment of what each of `members` is issued by `engine`.
+/// Issues to `members` and gives sequence and time of each issuance.
 async fn issue(engine: &dyn AdmissionEngine, coupon: &Coupon, members: &[&str]) -> Vec<(u32, i64)> {
-    let answer = engine.admit(&coupon.id, &requests(members)).await.expect("it decides");
-    assert!(answer.standing.now.as_ms() < AHEAD_MS, "the window goes by the clock itself");
+    let answer = engine.admit(&coupon.id, &requests(members)).await.expect("an answer");
+    assert!(answer.standing.now.as_ms() < AHEAD_MS, "the sale period follows the clock itself");
     let issued = answer.verdicts.iter().map(|verdict| match verdict {
         Verdict::Issued(grant) => (grant.sequence, grant.issued_at.as_ms()),
         other => panic!("not issued: {other:?}"),
@@ -27,7 +27,7 @@ async fn issue(engine: &dyn AdmissionEngine, coupon: &Coupon, members: &[&str]) 
 }
 
 #[tokio::test]
-async fn what_is_issued_after_a_clock_was_set_back_is_not_issued_before_the_last() {
+async fn a_clock_that_is_set_back_does_not_set_issued_at_back() {
     let node = Node::at(&redis_url()).await;
     let lock = RedisLockEngine::new(node.engine.clone());
     for engine in [&node.engine as &dyn AdmissionEngine, &lock] {
@@ -40,16 +40,20 @@ async fn what_is_issued_after_a_clock_was_set_back_is_not_issued_before_the_last
         let later = issue(engine, &coupon, &["b", "c"]).await;
         assert_eq!(later, [(2, AHEAD_MS), (3, AHEAD_MS)], "{}", engine.name());
         let held = engine.find(id, &member("c")).await.unwrap().expect("it was issued");
-        assert_eq!((held.sequence, held.issued_at.as_ms()), (3, AHEAD_MS), "it holds what it was told");
+        assert_eq!(
+            (held.sequence, held.issued_at.as_ms()),
+            (3, AHEAD_MS),
+            "the stored time is the answered one"
+        );
         let outbox = node.engine.outbox().pending(id, 0, 9).await.unwrap();
-        assert_eq!(outbox[2].grant, held, "and so does the database");
-        node.verify(&coupon, 3).await.expect("it is whole");
+        assert_eq!(outbox[2].grant, held, "the outbox has the same time");
+        node.verify(&coupon, 3).await.expect("the coupon is consistent");
         assert_eq!(issue(engine, &coupon, &["d"]).await, [(4, AHEAD_MS)], "{}", engine.name());
     }
 }
 
 #[tokio::test]
-async fn a_rebuilt_coupon_knows_when_the_last_was_issued() {
+async fn a_rebuilt_coupon_keeps_the_time_of_its_last_issuance() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let ahead = |sequence| {
@@ -63,9 +67,9 @@ async fn a_rebuilt_coupon_knows_when_the_last_was_issued() {
     assert_eq!(issue(&node.engine, &coupon, &["m3"]).await, [(3, AHEAD_MS + 2)]);
 }
 
-/// A row may say what no clock gives. The coupon is not kept from being used by it.
+/// A row with an impossible time must not make the coupon unusable.
 #[tokio::test]
-async fn a_moment_that_no_clock_gave_is_not_taken_from_the_rows() {
+async fn an_impossible_time_of_a_row_is_ignored() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let absurd = openrun::domain::IssuedCoupon {

@@ -1,4 +1,4 @@
-//! Connecting, what is said when that fails, and what the server promises to keep.
+//! Connecting, its errors, and the durability of the server.
 
 use openrun::persistence::redis::{ConnectError, Durability, RedisConnection, RedisLuaEngine, ServerReport};
 use openrun::ports::{AdmissionEngine, EngineError};
@@ -8,8 +8,8 @@ use crate::support::ports::free_port;
 use crate::support::services::PrivateRedis;
 use crate::support::shared::redis_url;
 
-async fn refusal(url: String) -> ConnectError {
-    RedisConnection::connect(&url.into()).await.expect_err("it must not connect")
+async fn connect_error(url: String) -> ConnectError {
+    RedisConnection::connect(&url.into()).await.expect_err("the connection must fail")
 }
 
 async fn report(url: String) -> ServerReport {
@@ -18,9 +18,9 @@ async fn report(url: String) -> ServerReport {
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_with_the_address() {
+async fn an_unreachable_server_is_named_with_its_address() {
     let port = free_port();
-    let error = refusal(format!("redis://:hunter2@127.0.0.1:{port}")).await;
+    let error = connect_error(format!("redis://:hunter2@127.0.0.1:{port}")).await;
     assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(&format!("Redis at 127.0.0.1:{port} cannot be reached")), "{text}");
@@ -28,13 +28,13 @@ async fn nobody_there_is_told_with_the_address() {
 }
 
 #[tokio::test]
-async fn no_url_is_told_as_such() {
-    let error = refusal("127.0.0.1:6379".to_owned()).await;
+async fn a_malformed_url_is_reported() {
+    let error = connect_error("127.0.0.1:6379".to_owned()).await;
     assert!(matches!(error, ConnectError::WrongUrl(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_never_shown() {
+async fn a_wrong_password_is_reported_and_never_shown() {
     let redis = PrivateRedis::start().await;
     let open = redis.url();
     let connection = RedisConnection::connect(&open.clone().into()).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_wrong_password_is_told_and_never_shown() {
 
     let with = |password: &str| open.replace("redis://", &format!("redis://:{password}@"));
     for url in [with("hunter2"), open.clone()] {
-        let error = refusal(url).await;
+        let error = connect_error(url).await;
         assert!(matches!(error, ConnectError::WrongPassword { .. }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
@@ -54,7 +54,7 @@ async fn a_wrong_password_is_told_and_never_shown() {
     let shown = format!("{authorised:?} {engine:?} {:?}", engine.outbox());
     assert!(!shown.contains("correct"), "{shown}");
 
-    // Who was connected when the password changed is thrown out, comes back without it, and is told.
+    // After its connection was killed, a client without the new password reconnects and gets an error.
     redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").query_async::<()>(&mut raw).await.unwrap();
     let error = RedisLuaEngine::new(connection).load(&coupon(1, 0)).await.unwrap_err();
     assert!(matches!(&error, EngineError::Unavailable(_)), "{error:?}");
@@ -69,7 +69,7 @@ async fn the_redis_of_the_tests_is_as_durable_as_production_must_be() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_in_words() {
+async fn each_missing_setting_is_named() {
     let redis = PrivateRedis::start().await;
     let client = redis::Client::open(redis.url()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();
@@ -85,7 +85,7 @@ async fn what_is_missing_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn settings_that_may_not_be_read_are_unknown() {
+async fn unreadable_settings_are_unknown() {
     let redis = PrivateRedis::start().await;
     let client = redis::Client::open(redis.url()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();

@@ -1,4 +1,4 @@
-//! A Redis that restarted, lost something or began anew decides nothing until it has been verified.
+//! A Redis that restarted or lost data decides nothing until it has been verified.
 
 use openrun::domain::Reconfiguration;
 use openrun::ports::{AdmissionEngine, EngineError, Outbox};
@@ -8,7 +8,7 @@ use crate::support::services::PrivateRedis;
 use crate::support::shared::redis_url;
 
 #[tokio::test]
-async fn a_restarted_redis_is_fenced_until_verified_and_has_lost_nothing() {
+async fn a_restarted_redis_is_fenced_until_it_is_verified() {
     let mut redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -30,7 +30,7 @@ async fn a_restarted_redis_is_fenced_until_verified_and_has_lost_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_database_has_and_redis_has_not_keeps_the_fence_up() {
+async fn a_redis_with_fewer_issuances_than_the_database_stays_fenced() {
     let mut redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -43,14 +43,14 @@ async fn what_the_database_has_and_redis_has_not_keeps_the_fence_up() {
 }
 
 #[tokio::test]
-async fn what_this_node_has_told_members_counts_as_much_as_the_database() {
+async fn issuances_that_this_node_has_answered_count_like_rows() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(5).await;
     let id = &coupon.id;
     let early = node.dump(id).await;
     node.admit(id, &["a"]).await.unwrap();
     assert!(early[2].is_none());
-    // As if an old snapshot had been put back.
+    // The state that restoring an old snapshot leaves.
     node.raw::<()>(&["SET", &key(id, "stock"), "5"]).await;
     node.raw::<()>(&["DEL", &key(id, "participants"), &key(id, "outbox")]).await;
 
@@ -59,7 +59,7 @@ async fn what_this_node_has_told_members_counts_as_much_as_the_database() {
 }
 
 #[tokio::test]
-async fn a_flushed_redis_knows_nothing_and_is_not_loaded_over_what_was_issued() {
+async fn a_flushed_redis_does_not_load_a_coupon_with_issuances() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -71,21 +71,21 @@ async fn a_flushed_redis_knows_nothing_and_is_not_loaded_over_what_was_issued() 
     assert!(matches!(node.engine.standing(id).await, Err(EngineError::UnknownCoupon)));
     assert!(matches!(node.engine.find(id, &member("a")).await, Err(EngineError::UnknownCoupon)));
     assert!(matches!(node.engine.outbox().depth(id).await, Err(EngineError::UnknownCoupon)));
-    // The database may not have it yet, but this node has told a member.
+    // The database may lack the issuance, but this node has answered a member with it.
     assert_fenced(node.engine.load(&coupon).await, "has lost the coupon");
     assert!(matches!(node.verify(&coupon, 0).await, Err(EngineError::UnknownCoupon)));
 }
 
 #[tokio::test]
-async fn a_coupon_that_the_database_says_was_issued_is_not_loaded_as_new() {
+async fn a_coupon_with_rows_is_not_loaded_as_new() {
     let node = Node::at(&redis_url()).await;
     let coupon = coupon(5, 1);
-    assert_fenced(node.engine.load(&coupon).await, "of which 1 are known to be issued");
+    assert_fenced(node.engine.load(&coupon).await, "known issuances: 1");
     assert!(matches!(node.engine.standing(&coupon.id).await, Err(EngineError::UnknownCoupon)));
 }
 
 #[tokio::test]
-async fn a_coupon_loaded_anew_by_another_node_fences_who_knew_the_old_one() {
+async fn a_coupon_loaded_again_by_another_node_fences_nodes_of_the_earlier_epoch() {
     let redis = PrivateRedis::start().await;
     let (old, new) = (Node::at(&redis.url()).await, Node::at(&redis.url()).await);
     let coupon = old.open_coupon(5).await;
@@ -93,8 +93,8 @@ async fn a_coupon_loaded_anew_by_another_node_fences_who_knew_the_old_one() {
     new.raw::<()>(&["FLUSHALL"]).await;
     new.engine.load(&coupon).await.unwrap();
 
-    assert_fenced(old.admit(id, &["a"]).await, "loaded anew");
-    assert_fenced(old.engine.load(&coupon).await, "loaded anew");
+    assert_fenced(old.admit(id, &["a"]).await, "loaded again");
+    assert_fenced(old.engine.load(&coupon).await, "loaded again");
     assert_eq!(sequences(&new.admit(id, &["b"]).await.unwrap()), [1]);
     old.verify(&coupon, 1).await.unwrap();
     assert_eq!(sequences(&old.admit(id, &["a", "b"]).await.unwrap()), [2, 1]);
@@ -120,5 +120,5 @@ async fn a_stock_that_disagrees_with_the_participants_is_not_accepted() {
     let coupon = node.open_coupon(5).await;
     node.admit(&coupon.id, &["a"]).await.unwrap();
     node.raw::<()>(&["INCR", &key(&coupon.id, "stock")]).await;
-    assert_fenced(node.verify(&coupon, 0).await, "participants are not as many");
+    assert_fenced(node.verify(&coupon, 0).await, "number of participants");
 }

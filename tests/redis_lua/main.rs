@@ -1,4 +1,4 @@
-//! What only the Redis engine owes: fences, scripts that write all or nothing, its outbox, its connection.
+//! Duties of the Redis engines alone: fences, scripts that write all or nothing, the outbox, the connection.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What Redis may forget without harm, and what nodes tell one another through it.
+//! Losses of Redis that do no harm, and state that nodes share through Redis.
 
 use openrun::domain::{Inventory, Lifecycle, Reconfiguration};
 use openrun::ports::AdmissionEngine;
@@ -8,7 +8,7 @@ use crate::support::services::PrivateRedis;
 use crate::support::shared::redis_url;
 
 #[tokio::test]
-async fn forgotten_scripts_are_sent_again() {
+async fn flushed_scripts_are_sent_again() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -18,7 +18,7 @@ async fn forgotten_scripts_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_cut_comes_back_within_the_call() {
+async fn a_killed_connection_is_replaced_within_the_call() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -37,7 +37,7 @@ async fn a_node_that_never_loaded_a_coupon_may_serve_it() {
 }
 
 #[tokio::test]
-async fn the_revision_grows_with_what_changes_and_rests_otherwise() {
+async fn only_changes_raise_the_revision() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     assert_eq!(node.engine.revision().await.unwrap(), 0);
@@ -69,7 +69,7 @@ async fn a_change_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn many_winners_come_on_many_pages() {
+async fn many_holders_span_several_pages() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(5_000).await;
     let members: Vec<String> = (0..5_000).map(|i| format!("m{i}")).collect();
@@ -77,8 +77,8 @@ async fn many_winners_come_on_many_pages() {
         node.admit(&coupon.id, &batch.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
     }
     let (mut found, mut cursor, mut pages) = (std::collections::HashSet::new(), Some(0), 0);
-    while let Some(at) = cursor {
-        let page = node.engine.holders(&coupon.id, at).await.unwrap();
+    while let Some(from) = cursor {
+        let page = node.engine.holders(&coupon.id, from).await.unwrap();
         found.extend(page.holders.into_iter().map(|(member, _)| member.to_string()));
         (cursor, pages) = (page.next, pages + 1);
     }

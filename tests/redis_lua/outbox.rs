@@ -1,4 +1,4 @@
-//! The outbox holds exactly what was issued, in order, until the database holds it.
+//! The outbox holds exactly the issuances, in order, until the database holds them.
 
 use openrun::domain::Traceparent;
 use openrun::ports::{AdmissionEngine, Outbox};
@@ -9,7 +9,7 @@ use crate::support::services::PrivateRedis;
 use crate::support::shared::redis_url;
 
 #[tokio::test]
-async fn it_holds_the_issued_ones_and_nobody_else_in_order() {
+async fn it_holds_exactly_the_issuances_in_order() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(3).await;
     let id = &coupon.id;
@@ -33,7 +33,7 @@ async fn it_holds_the_issued_ones_and_nobody_else_in_order() {
 }
 
 #[tokio::test]
-async fn it_survives_a_restart_and_loading_again_and_is_read_before_it_is_verified() {
+async fn it_survives_a_restart_and_is_readable_before_verification() {
     let mut redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -44,7 +44,7 @@ async fn it_survives_a_restart_and_loading_again_and_is_read_before_it_is_verifi
     let entries = fresh.engine.outbox().pending(&coupon.id, 0, 100).await.unwrap();
     assert_eq!(entries.len(), 2);
     assert_eq!((&entries[1].member, entries[1].grant.sequence), (&member("b"), 2));
-    // A memory of what was trimmed must come back from the disk as well.
+    // The last id of a trimmed stream must survive a rewrite of the AOF, too.
     fresh.engine.outbox().trim(&coupon.id, 2).await.unwrap();
     fresh.raw::<()>(&["BGREWRITEAOF"]).await;
     while fresh.raw::<String>(&["INFO", "persistence"]).await.contains("aof_rewrite_in_progress:1") {
@@ -83,14 +83,14 @@ async fn trimming_drops_up_to_and_including_and_nothing_else() {
         let first = outbox.pending(id, 0, 1).await.unwrap().first().map(|entry| entry.grant.sequence);
         assert_eq!(first, (left > 0).then(|| 201 - u32::try_from(left).unwrap()), "through {through}");
     }
-    // The next one continues the numbering, and what was trimmed is still whole.
+    // The next issuance continues the sequences, and a trimmed outbox still passes verification.
     node.admit(id, &["next"]).await.unwrap();
     assert_eq!(outbox.pending(id, 0, 9).await.unwrap()[0].grant.sequence, 201);
     node.verify(&coupon, 200).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_coupon_loaded_anew_keeps_its_outbox_from_who_knew_the_old_one() {
+async fn a_node_of_an_earlier_epoch_can_neither_read_nor_trim_the_outbox() {
     let redis = PrivateRedis::start().await;
     let (old, new) = (Node::at(&redis.url()).await, Node::at(&redis.url()).await);
     let coupon = old.open_coupon(5).await;

@@ -1,4 +1,4 @@
-//! Lua does not roll back. Whatever a script meets, it writes all or nothing.
+//! Redis does not roll back a script, so each one must write all or nothing.
 
 use openrun::domain::{CouponId, Reconfiguration};
 use openrun::ports::{AdmissionEngine, EngineError, EngineRecovery};
@@ -7,12 +7,12 @@ use crate::arrange::{Node, coupon, key, sequences};
 use crate::support::services::PrivateRedis;
 use crate::support::shared::redis_url;
 
-/// Asks for old and new members in one batch, and panics unless that is refused as nonsense and changes nothing.
-async fn assert_corrupt_and_unchanged(node: &Node, id: &CouponId, what: &str) {
+/// Sends a batch of old and new members, and panics unless the answer is `Corrupt` and nothing changes.
+async fn assert_corrupt_and_unchanged(node: &Node, id: &CouponId, case: &str) {
     let before = node.dump(id).await;
     let answer = node.admit(id, &["a", "new", "newer"]).await;
-    assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{what}: {answer:?}");
-    assert!(node.dump(id).await == before, "{what}: something has been written");
+    assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{case}: {answer:?}");
+    assert!(node.dump(id).await == before, "{case}: something has been written");
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_missing_key_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_none_changes_nothing() {
+async fn a_malformed_number_changes_nothing() {
     let node = Node::at(&redis_url()).await;
     for stock in ["", "-1", "1e1", "0x2", " 4", "4.0", "6", "nan"] {
         let coupon = node.open_coupon(5).await;
@@ -56,9 +56,9 @@ async fn a_number_that_is_none_changes_nothing() {
     }
 }
 
-/// Not even who knows no other epoch takes it up, and the next rebuilding is above every one that can be.
+/// A node without a memory of the coupon refuses it, too, and a report never contains it.
 #[tokio::test]
-async fn an_epoch_that_no_clock_gave_is_none() {
+async fn an_impossible_epoch_is_corrupt() {
     let node = Node::at(&redis_url()).await;
     let (beyond, max, too_long) = ("9007199254740992", "9223372036854775807", "99999999999999999999");
     for epoch in [beyond, max, too_long, "18446744073709551615", "0", "01700000000000", "-1", "1e12", ""] {
@@ -69,10 +69,10 @@ async fn an_epoch_that_no_clock_gave_is_none() {
         assert_corrupt_and_unchanged(&node, id, epoch).await;
         let answer = Node::at(&redis_url()).await.admit(id, &["a"]).await;
         assert!(matches!(answer, Err(EngineError::Corrupt(_))), "{epoch}: {answer:?}");
-        let told = node.engine.halt_and_report(id).epoch;
+        let reported = node.engine.halt_and_report(id).epoch;
         assert!(node.engine.resume(id).await.is_err(), "{epoch}");
         assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "{epoch}");
-        assert_eq!(node.engine.halt_and_report(id).epoch, told, "{epoch}");
+        assert_eq!(node.engine.halt_and_report(id).epoch, reported, "{epoch}");
     }
 }
 
@@ -98,7 +98,7 @@ async fn leftovers_of_a_lost_coupon_are_not_loaded_over() {
 }
 
 #[tokio::test]
-async fn a_redis_without_memory_refuses_all_of_a_batch_and_the_true_answer_comes_later() {
+async fn a_redis_without_memory_refuses_the_whole_batch_and_answers_truly_later() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -112,7 +112,7 @@ async fn a_redis_without_memory_refuses_all_of_a_batch_and_the_true_answer_comes
     let change = Reconfiguration { total: Some(9), ..Reconfiguration::default() };
     assert!(matches!(node.engine.reconfigure(id, change).await, Err(EngineError::Unavailable(_))));
     assert!(node.dump(id).await == before, "something has been written");
-    // What needs no write is answered all the same.
+    // A request without a write is still answered.
     assert_eq!(sequences(&node.admit(id, &["a"]).await.unwrap()), [1]);
 
     node.raw::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
@@ -120,7 +120,7 @@ async fn a_redis_without_memory_refuses_all_of_a_batch_and_the_true_answer_comes
 }
 
 #[tokio::test]
-async fn memory_that_runs_out_within_a_script_does_not_stop_it_half_way() {
+async fn memory_that_runs_out_within_a_script_does_not_interrupt_it() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(10_000).await;
@@ -128,7 +128,7 @@ async fn memory_that_runs_out_within_a_script_does_not_stop_it_half_way() {
     let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let info: String = node.raw(&["INFO", "memory"]).await;
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    // The batch itself needs more than is left, but there is some left when it begins.
+    // Some memory is left when the script begins, but less than the batch needs.
     let limit = (used.trim().parse::<u64>().unwrap() + 65_536).to_string();
     node.raw::<()>(&["CONFIG", "SET", "maxmemory", &limit]).await;
 

@@ -1,4 +1,4 @@
-//! A Redis that lost something is rebuilt from the database, in a new life that whoever knew the old one cannot touch.
+//! A Redis that lost data is rebuilt from the database, in a new epoch that fences nodes of the earlier one.
 
 use openrun::domain::{CodeSalt, Coupon, IssuanceStatus, IssuedCoupon, Lifecycle, Timestamp};
 use openrun::persistence::sqlite::{SqliteCatalog, SqliteDatabase, SqliteIssuanceStore};
@@ -47,7 +47,7 @@ fn evidence(issued: u32) -> HighWatermark {
 }
 
 #[tokio::test]
-async fn whoever_held_one_holds_the_same_and_numbering_goes_on() {
+async fn a_rebuild_restores_all_holders_and_continues_the_sequences() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(3_000).await;
     let id = &coupon.id;
@@ -61,16 +61,16 @@ async fn whoever_held_one_holds_the_same_and_numbering_goes_on() {
     assert_eq!(answer.standing.inventory.remaining(), 499);
     let held = node.engine.find(id, &member("m7")).await.unwrap().unwrap();
     assert_eq!((held.sequence, held.issued_at.as_ms()), (7, 1_700_000_000_007));
-    // The outbox holds only what was decided since.
+    // The outbox holds only later decisions.
     let pending = node.engine.outbox().pending(id, 0, 10).await.unwrap();
     assert_eq!(pending.iter().map(|entry| entry.grant.sequence).collect::<Vec<_>>(), [2_501]);
-    // And it stands up to being verified itself.
+    // A rebuilt coupon passes verification.
     assert_eq!(node.engine.verify(&coupon, evidence(2_501)).await.unwrap(), epoch);
 }
 
-/// As an older program may have written it into the database.
+/// An older version of openrun may have written an impossible epoch into the database.
 #[tokio::test]
-async fn a_new_life_does_not_begin_above_an_epoch_that_can_be_none() {
+async fn an_impossible_epoch_in_the_evidence_is_ignored() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let rows = Rows::of(&coupon, 1..=2).await;
@@ -86,7 +86,7 @@ async fn a_new_life_does_not_begin_above_an_epoch_that_can_be_none() {
 }
 
 #[tokio::test]
-async fn nobody_holds_one_of_a_coupon_that_has_no_rows() {
+async fn a_coupon_without_rows_is_rebuilt_empty() {
     let node = Node::at(&redis_url()).await;
     let coupon = crate::arrange::coupon(5, 0);
     let rows = Rows::of(&coupon, []).await;
@@ -95,7 +95,7 @@ async fn nobody_holds_one_of_a_coupon_that_has_no_rows() {
 }
 
 #[tokio::test]
-async fn a_node_of_the_old_life_decides_finds_and_trims_nothing_in_the_new_one() {
+async fn a_node_of_the_earlier_epoch_can_neither_decide_nor_find_nor_trim() {
     let (old, new) = (Node::at(&redis_url()).await, Node::at(&redis_url()).await);
     let coupon = old.open_coupon(9).await;
     let id = &coupon.id;
@@ -104,9 +104,9 @@ async fn a_node_of_the_old_life_decides_finds_and_trims_nothing_in_the_new_one()
     new.engine.rebuild(&coupon, evidence(2), &rows.store).await.unwrap();
     new.admit(id, &["m3"]).await.unwrap();
 
-    assert_fenced(old.admit(id, &["m4"]).await, "loaded anew");
-    assert_fenced(old.engine.find(id, &member("m1")).await, "loaded anew");
-    assert_fenced(old.engine.outbox().trim(id, 3).await, "loaded anew");
+    assert_fenced(old.admit(id, &["m4"]).await, "loaded again");
+    assert_fenced(old.engine.find(id, &member("m1")).await, "loaded again");
+    assert_fenced(old.engine.outbox().trim(id, 3).await, "loaded again");
     assert_eq!(new.engine.outbox().depth(id).await.unwrap(), 1);
     old.engine.halt_and_report(id);
     old.engine.resume(id).await.unwrap();
@@ -114,40 +114,40 @@ async fn a_node_of_the_old_life_decides_finds_and_trims_nothing_in_the_new_one()
 }
 
 #[tokio::test]
-async fn a_rebuilding_that_stopped_in_the_middle_keeps_everybody_out_until_another_finishes() {
+async fn an_interrupted_rebuild_fences_the_coupon_until_another_one_finishes() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let id = &coupon.id;
     node.admit(id, &["m1", "m2", "m3"]).await.unwrap();
-    let holey = Rows::of(&coupon, [1, 3]).await;
-    assert_fenced(node.engine.rebuild(&coupon, evidence(3), &holey.store).await, "lacks sequence 2");
+    let incomplete = Rows::of(&coupon, [1, 3]).await;
+    assert_fenced(node.engine.rebuild(&coupon, evidence(3), &incomplete.store).await, "lacks sequence 2");
 
     assert_fenced(node.admit(id, &["m4"]).await, "being rebuilt");
     assert_fenced(node.engine.verify(&coupon, evidence(0)).await, "being rebuilt");
     assert_fenced(node.engine.outbox().pending(id, 0, 9).await, "being rebuilt");
-    assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "its outbox is gone");
-    let whole = Rows::of(&coupon, 1..=3).await;
+    assert_eq!(node.engine.suspend(id).await.unwrap(), 0, "the outbox is gone");
+    let complete = Rows::of(&coupon, 1..=3).await;
     node.engine.halt_and_report(id);
-    node.engine.rebuild(&coupon, evidence(3), &whole.store).await.unwrap();
+    node.engine.rebuild(&coupon, evidence(3), &complete.store).await.unwrap();
     node.engine.resume(id).await.unwrap();
     assert_eq!(sequences(&node.admit(id, &["m4", "m2"]).await.unwrap()), [4, 2]);
 }
 
 #[tokio::test]
-async fn of_two_who_rebuild_at_once_only_the_later_one_finishes() {
+async fn of_two_concurrent_rebuilds_only_the_later_one_finishes() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let rows = Rows::of(&coupon, 1..=5).await;
-    // Somebody began and is frozen now; when it wakes, its token is no longer the one.
+    // Another node began a rebuild and froze. Its token is replaced before it continues.
     let meta = key(&coupon.id, "meta");
-    node.raw::<()>(&["HSET", &meta, "rebuilding", "the one who froze"]).await;
+    node.raw::<()>(&["HSET", &meta, "rebuilding", "token of a frozen node"]).await;
     node.engine.rebuild(&coupon, evidence(5), &rows.store).await.unwrap();
     assert!(!node.raw::<bool>(&["HEXISTS", &meta, "rebuilding"]).await);
     assert_eq!(node.raw::<u32>(&["HLEN", &key(&coupon.id, "participants")]).await, 5);
 }
 
 #[tokio::test]
-async fn a_redis_as_it_was_before_it_was_rebuilt_is_not_accepted() {
+async fn a_redis_of_the_epoch_before_a_rebuild_is_not_accepted() {
     let node = Node::at(&redis_url()).await;
     let coupon = node.open_coupon(9).await;
     let id = &coupon.id;
@@ -162,14 +162,14 @@ async fn a_redis_as_it_was_before_it_was_rebuilt_is_not_accepted() {
     }
     assert_fenced(
         node.engine.verify(&coupon, HighWatermark { epoch, issued: 1 }).await,
-        "before it was rebuilt",
+        "before its rebuild",
     );
     node.engine.halt_and_report(id);
-    assert_fenced(node.engine.resume(id).await, "before it was rebuilt");
+    assert_fenced(node.engine.resume(id).await, "before its rebuild");
 }
 
 #[tokio::test]
-async fn less_than_a_node_has_seen_is_fenced_for_that_node_at_once() {
+async fn a_redis_with_fewer_issuances_than_a_node_has_seen_is_fenced_for_that_node() {
     let (one, other) = (Node::at(&redis_url()).await, Node::at(&redis_url()).await);
     let coupon = one.open_coupon(9).await;
     let id = &coupon.id;
@@ -182,19 +182,19 @@ async fn less_than_a_node_has_seen_is_fenced_for_that_node_at_once() {
     for (name, copy) in copies {
         one.restore(&name, &copy).await;
     }
-    // The node that saw three is not talked out of it; the one that saw one cannot know.
+    // The fence works for the node that saw three issuances. The node that saw one cannot detect the loss.
     for answer in [other.admit(id, &["d"]).await, other.admit(id, &["b"]).await] {
         assert_fenced(answer, "holds 1 issuances, but 3 are known");
     }
     assert_fenced(other.engine.find(id, &member("b")).await, "but 3 are known");
     assert_fenced(other.engine.holders(id, 0).await, "but 3 are known");
-    let testimony = other.engine.halt_and_report(id);
-    let decided: Vec<_> = testimony.decided.iter().map(|entry| entry.member.as_str()).collect();
-    assert_eq!((testimony.issued, decided), (3, vec!["b", "c"]));
+    let report = other.engine.halt_and_report(id);
+    let decided: Vec<_> = report.decided.iter().map(|entry| entry.member.as_str()).collect();
+    assert_eq!((report.issued, decided), (3, vec!["b", "c"]));
 }
 
 #[tokio::test]
-async fn verifying_takes_the_operators_words_from_the_catalogue_but_keeps_the_stricter_state() {
+async fn verifying_takes_the_catalogues_rules_but_keeps_a_stricter_lifecycle() {
     let node = Node::at(&redis_url()).await;
     let mut coupon = node.open_coupon(5).await;
     let id = coupon.id.clone();
@@ -210,15 +210,19 @@ async fn verifying_takes_the_operators_words_from_the_catalogue_but_keeps_the_st
 }
 
 #[tokio::test]
-async fn a_suspended_coupon_serves_nobody() {
+async fn a_suspended_coupon_is_fenced() {
     let (one, other) = (Node::at(&redis_url()).await, Node::at(&redis_url()).await);
     let coupon = one.open_coupon(5).await;
     other.admit(&coupon.id, &["a"]).await.unwrap();
     let epoch = one.engine.suspend(&coupon.id).await.unwrap();
     assert_fenced(other.admit(&coupon.id, &["b"]).await, "not been verified");
-    let left = one.engine.undelivered(&coupon.id, epoch, 0, 10).await.unwrap();
-    assert_eq!(left.len(), 1, "what was decided can still be read");
-    assert_eq!(one.engine.suspend(&crate::arrange::coupon(5, 0).id).await.unwrap(), 0, "unknown is no error");
+    let entries = one.engine.undelivered(&coupon.id, epoch, 0, 10).await.unwrap();
+    assert_eq!(entries.len(), 1, "the outbox is still readable");
+    assert_eq!(
+        one.engine.suspend(&crate::arrange::coupon(5, 0).id).await.unwrap(),
+        0,
+        "an unknown coupon is no error"
+    );
     assert!(matches!(
         one.engine.verify(&crate::arrange::coupon(5, 0), evidence(0)).await,
         Err(EngineError::UnknownCoupon)

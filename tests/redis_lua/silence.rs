@@ -1,4 +1,4 @@
-//! A Redis that says nothing: the outcome is unknown, within a bound, and asking again gives the true answer.
+//! A Redis that does not answer: the outcome is unknown within a bound, and a repeated request gives the true answer.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use openrun::ports::{AdmissionEngine, EngineError};
 use crate::arrange::{Node, sequences};
 use crate::support::services::PrivateRedis;
 
-/// The engine's own bound is 2 s; the rest is for a busy machine.
+/// Twice the engine's own bound, for a busy machine.
 const BOUND: Duration = Duration::from_secs(4);
 
 #[track_caller]
-fn assert_unavailable<T: std::fmt::Debug>(answer: &Result<T, EngineError>, asked_at: Instant) {
+fn assert_unavailable<T: std::fmt::Debug>(answer: &Result<T, EngineError>, sent_at: Instant) {
     assert!(matches!(answer, Err(EngineError::Unavailable(_))), "{answer:?}");
-    assert!(asked_at.elapsed() < BOUND, "it took {:?}", asked_at.elapsed());
+    assert!(sent_at.elapsed() < BOUND, "it took {:?}", sent_at.elapsed());
 }
 
 #[tokio::test]
-async fn a_frozen_server_gives_no_answer_and_the_truth_later() {
+async fn a_frozen_server_is_unavailable_and_answers_truly_later() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
@@ -25,26 +25,26 @@ async fn a_frozen_server_gives_no_answer_and_the_truth_later() {
     node.admit(id, &["a"]).await.unwrap();
 
     redis.pause();
-    let asked_at = Instant::now();
+    let sent_at = Instant::now();
     let (admitted, standing) = tokio::join!(node.admit(id, &["b", "c"]), node.engine.standing(id));
-    assert_unavailable(&admitted, asked_at);
-    assert_unavailable(&standing, asked_at);
+    assert_unavailable(&admitted, sent_at);
+    assert_unavailable(&standing, sent_at);
     redis.resume();
 
-    // The first question was only late: it has been decided by now, or is decided before the next one.
+    // The first request was only late: Redis decides it before the next one.
     assert_eq!(sequences(&node.admit(id, &["c", "a", "b", "d"]).await.unwrap()), [3, 1, 2, 4]);
 }
 
 #[tokio::test]
-async fn a_paused_server_gives_no_answer_and_the_truth_later() {
+async fn a_paused_server_is_unavailable_and_answers_truly_later() {
     let redis = PrivateRedis::start().await;
     let node = Node::at(&redis.url()).await;
     let coupon = node.open_coupon(5).await;
     let id = &coupon.id;
     node.admit(id, &["a"]).await.unwrap();
     node.raw::<()>(&["CLIENT", "PAUSE", "3000", "WRITE"]).await;
-    let asked_at = Instant::now();
-    assert_unavailable(&node.admit(id, &["b"]).await, asked_at);
+    let sent_at = Instant::now();
+    assert_unavailable(&node.admit(id, &["b"]).await, sent_at);
     node.raw::<()>(&["CLIENT", "UNPAUSE"]).await;
     assert_eq!(sequences(&node.admit(id, &["c", "b", "a"]).await.unwrap()), [3, 2, 1]);
 }

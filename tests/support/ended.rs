@@ -1,8 +1,7 @@
-//! A program that was run to its end.
+//! The result of a program that has ended.
 
 use std::process::Output;
 
-/// What it has left behind.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,

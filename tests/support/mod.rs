@@ -1,8 +1,8 @@
-//! What integration tests stand on: the services of the run, services of a test's own, and a proxy that misbehaves.
+//! Helpers of the integration tests: shared services, private services of one test, and a faulty proxy.
 //!
-//! A test crate takes it in by `#[path = "../support/mod.rs"] mod support;`.
+//! A test crate includes it by `#[path = "../support/mod.rs"] mod support;`.
 
-// Each test crate compiles this for itself and uses a part of it only.
+// Each test crate compiles this module and uses only some of it.
 #![allow(dead_code)]
 
 pub(crate) mod ended;
@@ -11,6 +11,6 @@ pub(crate) mod races;
 pub(crate) mod shared;
 pub(crate) mod strays;
 
-// The load generator's scenario `chaos` stands on the same.
+// The load generator's scenario `chaos` uses the same modules.
 #[allow(unused_imports)]
 pub(crate) use openrun_load::fleet::{ports, process, proxy, services};

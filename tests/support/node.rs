@@ -1,4 +1,4 @@
-//! A real node: the built binary as a child process, on one of the engines, that a test may kill and start again.
+//! A real node: the built binary as a child process, on any of the engines, which a test may kill and restart.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,14 +15,14 @@ use super::process::{Process, Signal, Watchdog, run};
 use super::shared::{Database, amqp_namespace, amqp_url, own_redis_url};
 
 const POLL: Duration = Duration::from_millis(20);
-/// A node starts in a fraction of a second on an idle machine, and tests run side by side.
+/// A node starts in a fraction of a second on an idle machine, but tests run in parallel.
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(60);
-/// What the node logs once it can be asked.
+/// Log message of a node that has begun to serve.
 const SERVES: &str = "openrun serves";
 const LOG_TAIL_LINES: usize = 60;
 
-/// The binary under test, without any setting that the test's own environment happens to hold.
+/// The binary under test, without the settings in the environment of the test run.
 pub(crate) fn openrun(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openrun"));
     command.args(arguments);
@@ -34,31 +34,31 @@ pub(crate) fn openrun(arguments: &[&str]) -> Command {
     command
 }
 
-/// The services that the nodes of one test share, under names of their own.
+/// The services that the nodes of one test share.
 #[derive(Debug)]
 pub(crate) struct Stack {
     pub(crate) redis_url: String,
     pub(crate) amqp_url: String,
     pub(crate) database_url: String,
     pub(crate) amqp_namespace: String,
-    /// Removed with the stack; absent where the test has a PostgreSQL of its own.
+    /// Dropped with the stack; absent if the test has a PostgreSQL of its own.
     _database: Option<Database>,
 }
 
 impl Stack {
-    /// The services of the run, with databases and a namespace of one's own.
+    /// The services of the run, with databases and a namespace for this test.
     pub(crate) async fn shared() -> Arc<Self> {
         Self::with_redis(&own_redis_url().await).await
     }
 
-    /// As `shared`, but with another Redis, such as a private one or a proxy before it.
+    /// Like `shared`, but with another Redis, such as a private one or a proxy in front of it.
     pub(crate) async fn with_redis(redis_url: &str) -> Arc<Self> {
         let database = Database::create().await;
         let database_url = database.url().to_owned();
         Self::migrated(redis_url.to_owned(), amqp_url(), database_url, Some(database))
     }
 
-    /// Services that all belong to the test. The database is migrated, so it must answer.
+    /// Private services. The database is migrated here, so it must answer.
     pub(crate) fn private(redis_url: &str, amqp_url: &str, database_url: &str) -> Arc<Self> {
         Self::migrated(redis_url.to_owned(), amqp_url.to_owned(), database_url.to_owned(), None)
     }
@@ -74,7 +74,7 @@ impl Stack {
         Arc::new(Self { redis_url, amqp_url, database_url, amqp_namespace, _database: database })
     }
 
-    /// What a node must be told to use these services.
+    /// The settings with which a node uses these services.
     pub(crate) fn settings(&self) -> [(&'static str, &str); 5] {
         [
             ("OPENRUN_ENGINE", "redis-lua"),
@@ -86,11 +86,11 @@ impl Stack {
     }
 }
 
-/// A node that is not started yet.
+/// Settings of a node to start.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeBuilder {
     settings: BTreeMap<String, String>,
-    /// Kept for as long as a node may need it.
+    /// Keeps the services alive as long as the node.
     stack: Option<Arc<Stack>>,
 }
 
@@ -100,7 +100,7 @@ impl NodeBuilder {
             ("OPENRUN_BIND", "127.0.0.1:0"),
             ("OPENRUN_LOG_FORMAT", "json"),
             ("OPENRUN_WORKERS", "2"),
-            // Many nodes share the PostgreSQL of the run.
+            // Many nodes share the run's PostgreSQL.
             ("OPENRUN_DATABASE_CONNECTIONS", "4"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -113,7 +113,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts it and waits until it serves. Panics with its log if it does not.
+    /// Starts the node and waits until it serves. Panics if it does not.
     pub(crate) async fn start(self) -> NodeProcess {
         let folder = tempfile::Builder::new()
             .prefix("openrun-node-")
@@ -133,11 +133,11 @@ impl NodeBuilder {
     }
 }
 
-/// A node that serves, until it is killed or terminated. Dropping it kills it, and prints the end of its log if the
-/// test has failed.
+/// A running node, until it is killed or terminated. Dropping it kills it, and prints the end of its log if the test
+/// has failed.
 #[derive(Debug)]
 pub(crate) struct NodeProcess {
-    // Fields are dropped in this order: the process before the directory it writes to.
+    // Drop order: the process before the directory that it writes to.
     process: Option<Process>,
     address: SocketAddr,
     /// Each start has a log of its own.
@@ -148,12 +148,12 @@ pub(crate) struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// A node on the embedded engine, in a directory of its own.
+    /// A node on the embedded engine, with its own data directory.
     pub(crate) fn embedded() -> NodeBuilder {
         NodeBuilder::new()
     }
 
-    /// A node on the full stack. Several may share it.
+    /// A node on the full stack. Several nodes may share the stack.
     pub(crate) fn redis_lua(stack: &Arc<Stack>) -> NodeBuilder {
         let builder = stack
             .settings()
@@ -162,12 +162,12 @@ impl NodeProcess {
         NodeBuilder { stack: Some(Arc::clone(stack)), ..builder }
     }
 
-    /// A node on the full stack that decides under a lock.
+    /// A node on the full stack with the engine `redis-lock`.
     pub(crate) fn redis_lock(stack: &Arc<Stack>) -> NodeBuilder {
         Self::redis_lua(stack).set("OPENRUN_ENGINE", "redis-lock")
     }
 
-    /// A node on an engine that decides in PostgreSQL, which is told of nothing else. Several may share it.
+    /// A node on an engine in PostgreSQL, without Redis and RabbitMQ. Several nodes may share the stack.
     pub(crate) fn postgres(engine: &str, stack: &Arc<Stack>) -> NodeBuilder {
         let builder = NodeBuilder::new()
             .set("OPENRUN_ENGINE", engine)
@@ -175,17 +175,17 @@ impl NodeProcess {
         NodeBuilder { stack: Some(Arc::clone(stack)), ..builder }
     }
 
-    /// Where it listens; another port after each start.
+    /// The address it listens on; the port changes with each start.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of a path that begins with a slash, or of the node for "".
+    /// The URL of a path that begins with a slash, or of the node for "".
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where an embedded node keeps its file, unless it was told otherwise.
+    /// Data directory of an embedded node, unless the test sets another.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -194,48 +194,48 @@ impl NodeProcess {
         self.process.as_mut().is_some_and(Process::is_running)
     }
 
-    /// Everything it has logged since its first start.
+    /// The logs of all starts.
     pub(crate) fn log(&self) -> String {
         let read = |start| fs::read(self.log_file(start)).unwrap_or_default();
         (1..=self.starts).map(|start| String::from_utf8_lossy(&read(start)).into_owned()).collect()
     }
 
-    /// Ends it by SIGKILL: nothing of it gets to run another instruction.
+    /// Kills the node by SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill_tree();
         }
     }
 
-    /// Asks it by SIGTERM to end; [`NodeProcess::ended`] waits for that.
+    /// Sends SIGTERM; [`NodeProcess::ended`] waits for the end.
     pub(crate) fn ask_to_end(&self) {
         self.process.as_ref().expect("the node runs").signal(Signal::Terminate);
     }
 
-    /// Waits until it has ended by itself and gives its exit code.
+    /// Waits until the node has ended by itself, and returns its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("the node runs");
         process.until_ended(STOP_BOUND).await;
         process.exit_code()
     }
 
-    /// Ends it by SIGTERM and gives its exit code.
+    /// Ends the node by SIGTERM and returns its exit code.
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
         self.ask_to_end();
         self.ended().await
     }
 
-    /// Freezes it by SIGSTOP: connections are accepted, but nobody answers.
+    /// Freezes the node by SIGSTOP: connections are accepted, but requests are not answered.
     pub(crate) fn freeze(&self) {
         self.process.as_ref().expect("the node runs").signal(Signal::Stop);
     }
 
-    /// Lets a frozen node go on, as if no time had passed for it.
+    /// Continues a frozen node.
     pub(crate) fn thaw(&self) {
         self.process.as_ref().expect("the node runs").signal(Signal::Continue);
     }
 
-    /// Kills it if it runs, and starts it with the same settings and data, on another port.
+    /// Kills the node if it runs, and starts it with the same settings and data, on another port.
     pub(crate) async fn restart(&mut self) {
         self.kill();
         self.launch().await;
@@ -253,7 +253,7 @@ impl NodeProcess {
                 break address;
             }
             assert!(self.is_running(), "the node ended before it served");
-            assert!(Instant::now() < deadline, "the node does not serve in {START_BOUND:?}");
+            assert!(Instant::now() < deadline, "the node did not serve within {START_BOUND:?}");
             tokio::time::sleep(POLL).await;
         };
     }
@@ -274,7 +274,7 @@ impl Drop for NodeProcess {
     }
 }
 
-/// The address in the line by which a node says that it serves, once that line is complete.
+/// The address in the node's log, once that line is complete.
 fn served_address(log: &Path) -> Option<SocketAddr> {
     let log = fs::read(log).ok()?;
     String::from_utf8_lossy(&log).lines().find_map(|line| {

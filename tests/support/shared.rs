@@ -1,4 +1,4 @@
-//! The services that `scripts/test` has started for the whole run, and a place of one's own in each.
+//! The services that `scripts/test` starts for the whole run, and the databases and names of one test in them.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use uuid::Uuid;
 const REDIS_PATIENCE: Duration = Duration::from_secs(30);
 const CLEAN_UP_BOUND: Duration = Duration::from_secs(10);
 
-/// The Redis of the run, and in it the database that is everybody's: use a coupon of your own, see [`coupon_id`].
+/// The Redis of the run, and in it the shared database: use a coupon of your own, see [`coupon_id`].
 pub(crate) fn redis_url() -> String {
     setting("OPENRUN_TEST_REDIS_URL")
 }
 
-/// A database of one's own in the Redis of the run, as a deployment has.
+/// An empty database in the Redis of the run, for one test.
 pub(crate) async fn own_redis_url() -> String {
-    let mut everybodys = connect_redis(&redis_url()).await;
+    let mut shared = connect_redis(&redis_url()).await;
     let number: u32 = redis::cmd("INCR")
         .arg("openrun-test:databases")
-        .query_async(&mut everybodys)
+        .query_async(&mut shared)
         .await
         .expect("Redis counts");
     format!("{}/{number}", redis_url())
@@ -32,8 +32,8 @@ pub(crate) fn amqp_url() -> String {
     setting("OPENRUN_TEST_AMQP_URL")
 }
 
-/// A connection to the Redis at `url` that waits for its answers longer than the crate would: tests run side by side, and
-/// one of them may keep the disk busy.
+/// A connection to the Redis at `url` with a longer response timeout than the crate's default, because another test may
+/// keep the disk busy.
 pub(crate) async fn connect_redis(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).expect("the URL is good");
     let patience = AsyncConnectionConfig::new().set_response_timeout(Some(REDIS_PATIENCE));
@@ -50,7 +50,7 @@ pub(crate) fn amqp_namespace() -> String {
     format!("t{}", Uuid::new_v4().simple())
 }
 
-/// An empty database of one's own in the PostgreSQL of the run, removed when the value is dropped.
+/// An empty database in the PostgreSQL of the run, for one test; dropped with the value.
 #[derive(Debug)]
 pub(crate) struct Database {
     name: String,
@@ -72,10 +72,10 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// At best effort: what is left goes with the run's PostgreSQL.
+    /// On failure the database stays until the run's PostgreSQL is removed.
     fn drop(&mut self) {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // A destructor cannot wait on the runtime it is called from.
+        // A destructor cannot block on the runtime that calls it.
         let cleaner = std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map(|runtime| {
@@ -90,7 +90,7 @@ impl Drop for Database {
 
 async fn execute(statement: String) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect(&server_url()).await?;
-    // Its only variable part is a name made above.
+    // The only variable part is a name made above.
     connection.execute(AssertSqlSafe(statement)).await?;
     connection.close().await
 }

@@ -1,4 +1,4 @@
-//! Messages that no node has sent: issuances that nobody has decided, on their way as if somebody had.
+//! Foreign messages: issuances that no engine has decided, published as a node would publish them.
 
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
@@ -8,7 +8,7 @@ use openrun::ports::CouponIssued;
 
 use super::node::Stack;
 
-/// An issuance that nobody has decided.
+/// An issuance that no engine has decided.
 pub(crate) fn stray(coupon: &str, sequence: Sequence, member: &str) -> IssuedCoupon {
     let coupon_id = CouponId::parse(coupon).expect("an id");
     let member_id = MemberId::parse(member).expect("an id");
@@ -22,12 +22,11 @@ pub(crate) fn stray(coupon: &str, sequence: Sequence, member: &str) -> IssuedCou
     }
 }
 
-/// Its message's bytes.
 pub(crate) fn message_of(issuance: &IssuedCoupon) -> Vec<u8> {
     encode(&CouponIssued { issuance: issuance.clone(), traceparent: None })
 }
 
-/// Publishes as a node does.
+/// Publishes a message with the properties that a node would set.
 pub(crate) async fn publish(stack: &Stack, id: Option<&str>, payload: &[u8]) {
     let connection = Connection::connect(&stack.amqp_url, ConnectionProperties::default()).await;
     let connection = connection.expect("RabbitMQ accepts connections");
@@ -44,7 +43,6 @@ pub(crate) async fn publish(stack: &Stack, id: Option<&str>, payload: &[u8]) {
     connection.close(200, "done".into()).await.expect("it ends");
 }
 
-/// Publishes the message of an issuance as a node does.
 pub(crate) async fn publish_issuance(stack: &Stack, issuance: &IssuedCoupon) {
     publish(stack, Some(issuance.code.as_str()), &message_of(issuance)).await;
 }

@@ -1,4 +1,4 @@
-//! A receiver that is not there, or that never answers: nobody waits for it.
+//! An absent or silent receiver of traces delays neither requests nor the shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -10,23 +10,23 @@ use crate::support::ports::free_port;
 use crate::support::races::{create_coupon, metric, until};
 
 const REQUESTS: usize = 200;
-/// The end waits for the last spans for two seconds. A client below would go on for fifteen.
+/// The shutdown waits two seconds for the last spans. The exporter's own limit is fifteen.
 const END_MAX: Duration = Duration::from_secs(11);
 const UNDELIVERED: &str = "traces cannot be delivered";
 const STOPPED: &str = "openrun has stopped";
 
-fn towards(port: u16, protocol: &str) -> NodeBuilder {
+fn exporting_to(port: u16, protocol: &str) -> NodeBuilder {
     NodeProcess::embedded()
         .set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}"))
         .set("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
         .set("OTEL_BSP_SCHEDULE_DELAY", "20")
-        // Few find room.
+        // Most spans exceed the queue.
         .set("OTEL_BSP_MAX_QUEUE_SIZE", "16")
         .set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8")
 }
 
-/// Asks many times, all of which are traced and answered.
-async fn issue_to_all(node: &mut NodeProcess) {
+/// Sends many issue requests and checks that all are traced and answered.
+async fn issue_to_members(node: &mut NodeProcess) {
     create_coupon(node.address(), "drop", u32::try_from(REQUESTS).expect("few")).await;
     for number in 0..REQUESTS {
         let answer = ask(node.address(), "drop", &format!("m{number}"), None).await;
@@ -34,21 +34,21 @@ async fn issue_to_all(node: &mut NodeProcess) {
     }
 }
 
-/// Ends it; how long that took once everything but telemetry was over.
-async fn end(node: &mut NodeProcess) -> Duration {
+/// Stops the node and returns the time that it took after everything but telemetry had stopped.
+async fn stop(node: &mut NodeProcess) -> Duration {
     node.ask_to_end();
-    until("the end of all else", async || node.log().contains(STOPPED).then_some(())).await;
-    let begun = Instant::now();
+    until("the stop of everything but telemetry", async || node.log().contains(STOPPED).then_some(())).await;
+    let start = Instant::now();
     assert_eq!(node.ended().await, Some(0));
-    begun.elapsed()
+    start.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_is_not_there_is_said_once() {
+async fn an_absent_receiver_is_logged_once() {
     for protocol in ["grpc", "http/protobuf"] {
-        let mut node = towards(free_port(), protocol).start().await;
-        issue_to_all(&mut node).await;
-        until("word of it", async || node.log().contains(UNDELIVERED).then_some(())).await;
+        let mut node = exporting_to(free_port(), protocol).start().await;
+        issue_to_members(&mut node).await;
+        until("the warning", async || node.log().contains(UNDELIVERED).then_some(())).await;
         let count =
             async |what: &str| metric(node.address(), &format!("openrun_trace_spans_{what}_total"), "").await;
         let [lost, delivered, ended] = [count("lost").await, count("delivered").await, count("ended").await];
@@ -56,7 +56,7 @@ async fn a_receiver_that_is_not_there_is_said_once() {
             lost > 0.0 && delivered == 0.0 && ended > lost,
             "{lost} of {ended} lost, {delivered} delivered"
         );
-        let took = end(&mut node).await;
+        let took = stop(&mut node).await;
         assert!(took < END_MAX, "{protocol}: {took:?}");
         let log = node.log();
         assert_eq!(log.matches(UNDELIVERED).count(), 1, "{protocol}: {log}");
@@ -65,20 +65,21 @@ async fn a_receiver_that_is_not_there_is_said_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_never_answers_holds_up_neither_members_nor_the_end() {
+async fn a_silent_receiver_delays_neither_requests_nor_the_shutdown() {
     for protocol in ["grpc", "http/protobuf"] {
         let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let port = silent.local_addr().expect("it listens").port();
-        let holding = tokio::spawn(async move {
-            let mut held = Vec::new();
+        let port = silent.local_addr().expect("an address").port();
+        let accepting = tokio::spawn(async move {
+            let mut connections = Vec::new();
             while let Ok((connection, _)) = silent.accept().await {
-                held.push(connection);
+                connections.push(connection);
             }
         });
-        let mut node = towards(port, protocol).set("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000").start().await;
-        issue_to_all(&mut node).await;
-        let took = end(&mut node).await;
+        let mut node =
+            exporting_to(port, protocol).set("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000").start().await;
+        issue_to_members(&mut node).await;
+        let took = stop(&mut node).await;
         assert!(took < END_MAX, "{protocol}: {took:?}");
-        holding.abort();
+        accepting.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded engine, and HTTP as the protocol.
+//! Traces of the embedded engine, exported over HTTP.
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
@@ -8,16 +8,16 @@ use crate::support::node::NodeProcess;
 use crate::support::races::{create_coupon, http, metric, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
+async fn a_trace_begins_with_the_request_and_names_the_service() {
     let receiver = Receiver::http();
     let node = traced(NodeProcess::embedded(), &receiver, "http/protobuf")
         .set("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test%20bed")
-        // What the log is told to leave out is traced all the same.
+        // The log level has no effect on traces.
         .set("OPENRUN_LOG", "openrun::bootstrap=info");
     let node = node.start().await;
     create_coupon(node.address(), "drop", 1).await;
     let answer = ask(node.address(), "drop", "kim", None).await;
-    let trace = answer.trace().expect("it is traced");
+    let trace = answer.trace().expect("a traced request");
     let spans = receiver.until_has(&trace, &[REQUEST, "admit batch", "admit transaction"]).await;
     let [request, batch, transaction] =
         [REQUEST, "admit batch", "admit transaction"].map(|name| named(&spans, name));
@@ -28,17 +28,17 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
     assert_eq!(request.resource("service.version"), env!("CARGO_PKG_VERSION"));
     assert_eq!(request.resource("deployment.environment.name"), "test bed");
 
-    // Sold out by the gate or by the engine, unknown, looked up: each is a request like another.
+    // Rejections and reads have request spans as well.
     let refused = ask(node.address(), "drop", "lee", None).await;
-    let spans = receiver.until_has(&refused.trace().expect("it is traced"), &[REQUEST]).await;
+    let spans = receiver.until_has(&refused.trace().expect("a traced request"), &[REQUEST]).await;
     assert_eq!(named(&spans, REQUEST).attribute("http.response.status_code"), "409");
     assert_ne!(
         named(&spans, REQUEST).span.status.as_ref().map(|status| status.code),
         Some(StatusCode::Error as i32)
     );
     let found = http().get(node.url("/v1/coupons/drop/issuances/kim")).send().await.expect("an answer");
-    let told = found.headers()["traceresponse"].to_str().expect("text").to_owned();
-    let trace = told.split('-').nth(1).expect("it has a trace");
+    let traceresponse = found.headers()["traceresponse"].to_str().expect("text").to_owned();
+    let trace = traceresponse.split('-').nth(1).expect("a trace id");
     receiver
         .until_has(trace, &["GET /v1/coupons/{coupon_id}/issuances/{member_id}", "SELECT coupon_issuances"])
         .await;
@@ -53,7 +53,7 @@ async fn a_trace_begins_with_the_request_and_says_whose_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_spans_of_a_node_are_sent_at_its_end_and_probes_have_none() {
+async fn a_stopping_node_sends_its_last_spans_and_probes_have_none() {
     let receiver = Receiver::http();
     let node = traced(NodeProcess::embedded(), &receiver, "http/protobuf")
         .set("OTEL_SERVICE_NAME", "drop-1")
@@ -64,11 +64,11 @@ async fn the_last_spans_of_a_node_are_sent_at_its_end_and_probes_have_none() {
         assert!(answer.headers().get("traceresponse").is_none(), "{path}");
     }
     create_coupon(node.address(), "drop", 1).await;
-    let trace = ask(node.address(), "drop", "kim", None).await.trace().expect("it is traced");
+    let trace = ask(node.address(), "drop", "kim", None).await.trace().expect("a traced request");
     assert_eq!(node.terminate().await, Some(0));
     let spans = receiver.spans();
     let request = spans.iter().find(|span| span.trace() == trace && span.span.name == REQUEST);
-    assert_eq!(request.expect("it was sent").resource("service.name"), "drop-1");
+    assert_eq!(request.expect("the span was sent").resource("service.name"), "drop-1");
     let names: Vec<_> = spans.iter().map(|span| span.span.name.as_str()).collect();
     assert!(!names.iter().any(|name| name.starts_with("GET")), "{names:?}");
 }

@@ -1,4 +1,4 @@
-//! Traces as a collector receives them: from a node, over the real protocol.
+//! Traces as a collector receives them, from a real node over the real protocol.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Members who ask, and what they are told of the trace.
+//! Issue requests, and the trace headers of their responses.
 
 use std::net::SocketAddr;
 
@@ -8,32 +8,32 @@ use crate::receiver::Receiver;
 use crate::support::node::NodeBuilder;
 use crate::support::races::http;
 
-/// The span of a request for a coupon.
+/// The name of the span of an issue request.
 pub(crate) const REQUEST: &str = "POST /v1/coupons/{coupon_id}/issuances";
 
-/// An answer to a member.
+/// A response to a member.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The header by which the trace is told.
+    /// The header with trace and span.
     pub(crate) traceresponse: Option<String>,
 }
 
 impl Answer {
-    /// The trace that tells of the request.
+    /// The id of the request's trace.
     pub(crate) fn trace(&self) -> Option<String> {
         let mut parts = self.traceresponse.as_deref()?.split('-');
         assert_eq!(parts.next(), Some("00"), "{self:?}");
         parts.next().map(str::to_owned)
     }
 
-    /// The span that answered.
+    /// The id of the request's span.
     pub(crate) fn span(&self) -> Option<String> {
         self.traceresponse.as_deref()?.split('-').nth(2).map(str::to_owned)
     }
 }
 
-/// Asks for a coupon, as part of a trace if one is given.
+/// Sends an issue request, as part of a trace if one is given.
 pub(crate) async fn ask(node: SocketAddr, coupon: &str, member: &str, traceparent: Option<&str>) -> Answer {
     let url = format!("http://{node}/v1/coupons/{coupon}/issuances");
     let mut request = http().post(url).json(&json!({ "member_id": member }));
@@ -41,11 +41,12 @@ pub(crate) async fn ask(node: SocketAddr, coupon: &str, member: &str, traceparen
         request = request.header("traceparent", traceparent);
     }
     let answer = request.send().await.expect("an answer");
-    let told = answer.headers().get("traceresponse").map(|value| value.to_str().expect("text").to_owned());
-    Answer { status: answer.status().as_u16(), traceresponse: told }
+    let traceresponse = answer.headers().get("traceresponse");
+    let traceresponse = traceresponse.map(|value| value.to_str().expect("text").to_owned());
+    Answer { status: answer.status().as_u16(), traceresponse }
 }
 
-/// A node that sends its spans to `receiver` soon.
+/// A node that sends its spans to `receiver` with little delay.
 pub(crate) fn traced(node: NodeBuilder, receiver: &Receiver, protocol: &str) -> NodeBuilder {
     node.set("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint())
         .set("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)

@@ -1,4 +1,4 @@
-//! A receiver of traces that speaks OTLP, by gRPC and by HTTP.
+//! A receiver of traces over OTLP, by gRPC and by HTTP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::support::races::BOUND;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// One span, and who sent it.
+/// A span and the resource that sent it.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) span: Span,
@@ -39,7 +39,7 @@ impl Received {
         hex(&self.span.span_id)
     }
 
-    /// Empty for the first of a trace.
+    /// Empty for the root of a trace.
     pub(crate) fn parent(&self) -> String {
         hex(&self.span.parent_span_id)
     }
@@ -49,12 +49,12 @@ impl Received {
         value_of(&self.span.attributes, key)
     }
 
-    /// An attribute of the service.
+    /// An attribute of the resource as text; empty if there is none.
     pub(crate) fn resource(&self, key: &str) -> String {
         value_of(&self.resource, key)
     }
 
-    /// The traces and spans that it has links to.
+    /// The trace ids and span ids of the links.
     pub(crate) fn links(&self) -> Vec<(String, String)> {
         self.span.links.iter().map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect()
     }
@@ -74,12 +74,12 @@ fn value_of(attributes: &[KeyValue], key: &str) -> String {
     }
 }
 
-/// What has come so far.
+/// The spans received so far.
 #[derive(Debug, Clone, Default)]
 struct Mailbox(Arc<Mutex<Vec<Received>>>);
 
 impl Mailbox {
-    fn take(&self, request: ExportTraceServiceRequest) {
+    fn store(&self, request: ExportTraceServiceRequest) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for of_resource in request.resource_spans {
             let resource = of_resource.resource.map(|resource| resource.attributes).unwrap_or_default();
@@ -95,12 +95,12 @@ impl TraceService for Mailbox {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.take(request.into_inner());
+        self.store(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
-/// A receiver that listens until the test's runtime ends.
+/// Listens until the test's runtime ends.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     address: SocketAddr,
@@ -110,7 +110,7 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) async fn grpc() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("it listens");
+        let address = listener.local_addr().expect("an address");
         let received = Mailbox::default();
         let service = TraceServiceServer::new(received.clone());
         let server = tonic::transport::Server::builder().add_service(service);
@@ -120,7 +120,7 @@ impl Receiver {
 
     pub(crate) fn http() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it listens");
+        let address = listener.local_addr().expect("an address");
         let received = Mailbox::default();
         let state = received.clone();
         let server = HttpServer::new(move || {
@@ -129,12 +129,12 @@ impl Receiver {
                 .app_data(web::PayloadConfig::new(8 * 1024 * 1024))
                 .route("/v1/traces", web::post().to(take_http))
         });
-        let server = server.workers(1).disable_signals().listen(listener).expect("it can be listened on");
+        let server = server.workers(1).disable_signals().listen(listener).expect("the server starts");
         tokio::spawn(server.run());
         Self { address, received }
     }
 
-    /// What a node is told as `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -143,17 +143,20 @@ impl Receiver {
         self.received.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The spans of a trace, once there is one of each of these names.
+    /// Waits until the trace has a span of each name, and returns all its spans.
     pub(crate) async fn until_has(&self, trace: &str, names: &[&str]) -> Vec<Received> {
         let deadline = Instant::now() + BOUND;
         loop {
             let spans: Vec<_> = self.spans().into_iter().filter(|span| span.trace() == trace).collect();
-            let came: Vec<&str> = spans.iter().map(|span| span.span.name.as_str()).collect();
-            if names.iter().all(|name| came.contains(name)) {
+            let received: Vec<&str> = spans.iter().map(|span| span.span.name.as_str()).collect();
+            if names.iter().all(|name| received.contains(name)) {
                 return spans;
             }
             let all = self.spans().len();
-            assert!(Instant::now() < deadline, "of {names:?} came {came:?}, and {all} spans in all");
+            assert!(
+                Instant::now() < deadline,
+                "expected {names:?}, received {received:?}, and {all} spans in all"
+            );
             tokio::time::sleep(POLL).await;
         }
     }
@@ -162,7 +165,7 @@ impl Receiver {
 async fn take_http(received: web::Data<Mailbox>, body: web::Bytes) -> HttpResponse {
     match ExportTraceServiceRequest::decode(body) {
         Ok(request) => {
-            received.take(request);
+            received.store(request);
             let answer = ExportTraceServiceResponse::default().encode_to_vec();
             HttpResponse::Ok().content_type("application/x-protobuf").body(answer)
         }
@@ -170,7 +173,7 @@ async fn take_http(received: web::Data<Mailbox>, body: web::Bytes) -> HttpRespon
     }
 }
 
-/// The one span of this name.
+/// The only span of this name. Panics if there is another one.
 pub(crate) fn named<'a>(spans: &'a [Received], name: &str) -> &'a Received {
     let found: Vec<_> = spans.iter().filter(|span| span.span.name == name).collect();
     assert_eq!(found.len(), 1, "{name}: {:?}", spans.iter().map(|span| &span.span.name).collect::<Vec<_>>());

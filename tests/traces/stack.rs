@@ -1,4 +1,4 @@
-//! The full stack: one trace from the request to the row, however many requests share a batch.
+//! The full stack: each trace reaches from the request to the row, even if requests share a batch.
 
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
@@ -31,7 +31,7 @@ impl Tap {
         let queue = format!("{}.tap", stack.amqp_namespace);
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
-        declared.expect("it is the first of its name");
+        declared.expect("the name is unused");
         let exchange = format!("{}.issuances", stack.amqp_namespace);
         let bound = channel.queue_bind(
             queue.as_str().into(),
@@ -44,19 +44,19 @@ impl Tap {
         Self { _connection: connection, channel, queue }
     }
 
-    /// The trace of the next message, in its header and in its body.
+    /// The `traceparent` of the next message, from its header and from its body.
     async fn traceparents(&self) -> (String, String) {
         let message = until("a message", async || {
-            let got =
+            let message =
                 self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: true }).await;
-            got.expect("the queue is there")
+            message.expect("the queue exists")
         })
         .await;
-        let headers = message.properties.headers().as_ref().expect("it has headers");
+        let headers = message.properties.headers().as_ref().expect("a message with headers");
         let header = headers.inner().get("traceparent").and_then(|value| value.as_long_string());
-        let body: Value = serde_json::from_slice(&message.data).expect("it is JSON");
-        let in_body = body["traceparent"].as_str().expect("it has a trace").to_owned();
-        (header.expect("it has a trace").to_string(), in_body)
+        let body: Value = serde_json::from_slice(&message.data).expect("JSON");
+        let in_body = body["traceparent"].as_str().expect("a traceparent").to_owned();
+        (header.expect("a traceparent").to_string(), in_body)
     }
 }
 
@@ -101,11 +101,11 @@ async fn one_trace_from_the_answer_to_the_row() {
         assert!(is_kind(span, kind), "{span:?}");
         assert!(span.span.end_time_unix_nano >= span.span.start_time_unix_nano, "{span:?}");
     }
-    assert_eq!(answer.span(), Some(request.id()), "the answer names the span that tells of it");
+    assert_eq!(answer.span(), Some(request.id()), "the response names the request's span");
     assert_eq!(
         header.split('-').nth(2),
         Some(&*publish.id()),
-        "who reads the message goes on from its publishing"
+        "the message names the span of its publishing"
     );
     for (span, key, value) in [
         (request, "http.request.method", "POST"),
@@ -126,7 +126,7 @@ async fn one_trace_from_the_answer_to_the_row() {
     }
     assert!(
         spans.iter().all(|span| !format!("{:?}", span.span.attributes).contains("kim")),
-        "no member is named"
+        "no attribute contains a member id"
     );
 
     let in_log = node.log().lines().any(|line| {
@@ -137,7 +137,7 @@ async fn one_trace_from_the_answer_to_the_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them() {
+async fn every_trace_of_a_batch_is_complete_and_linked_to_the_others() {
     const MEMBERS: usize = 16;
     let (stack, receiver, coupon) = (Stack::shared().await, Receiver::grpc().await, coupon_id());
     let node = traced(NodeProcess::redis_lua(&stack), &receiver, "grpc").start().await;
@@ -147,12 +147,12 @@ async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them(
     let stages = [REQUEST, "admit batch", "EVALSHA admit", &publish, &process, "INSERT coupon_issuances"];
 
     let mut round = 0;
-    // Whether requests that come together share a batch is up to the machine; sooner or later some do.
-    let shared = until("a batch that was shared", async || {
+    // Simultaneous requests may or may not share a batch, so the test repeats until some do.
+    let shared = until("a shared batch", async || {
         round += 1;
         let members: Vec<String> = (0..MEMBERS).map(|number| format!("m{round}-{number}")).collect();
-        let asked = members.iter().map(|member| ask(node.address(), &coupon, member, None));
-        for answer in join_all(asked).await {
+        let requests = members.iter().map(|member| ask(node.address(), &coupon, member, None));
+        for answer in join_all(requests).await {
             assert_eq!(answer.status, 201, "{answer:?}");
             receiver.until_has(&answer.trace().expect("all are traced"), &stages).await;
         }
@@ -163,16 +163,19 @@ async fn every_trace_of_a_batch_is_whole_and_the_batch_has_links_to_all_of_them(
     .await;
 
     let spans = receiver.spans();
-    assert!(shared.links().len() < MEMBERS, "it has a link to each of the others: {shared:?}");
+    assert!(
+        shared.links().len() < MEMBERS,
+        "the lead has at most one link to each of the others: {shared:?}"
+    );
     for (trace, request) in shared.links() {
         if trace == shared.trace() {
             continue;
         }
         let other = spans.iter().filter(|span| span.trace() == trace);
         let batch: Vec<_> = other.filter(|span| span.span.name == "admit batch").collect();
-        let [batch] = batch[..] else { panic!("one of each: {batch:?}") };
-        assert_eq!(batch.parent(), request, "it is a part of the request that the lead is linked to");
+        let [batch] = batch[..] else { panic!("not exactly one batch span: {batch:?}") };
+        assert_eq!(batch.parent(), request, "its parent is the request that the lead links to");
         let is_linked = batch.links().iter().any(|(trace, _)| *trace == shared.trace());
-        assert!(is_linked || batch.links().len() > 1, "it has a link to the lead: {batch:?}");
+        assert!(is_linked || batch.links().len() > 1, "the batch span has a link to the lead: {batch:?}");
     }
 }

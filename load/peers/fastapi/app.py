@@ -49,7 +49,7 @@ class Issuance(BaseModel):
 async def lifespan(app: FastAPI):
     client = redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
     connection = await aio_pika.connect_robust(os.environ["AMQP_URL"])
-    # Confirms are what aio-pika does unless told otherwise; here it is said.
+    # Confirms are aio-pika's default; this makes them explicit.
     channel = await connection.channel(publisher_confirms=True)
     await channel.declare_queue(QUEUE, durable=True)
     app.state.issue = client.register_script(ISSUE)

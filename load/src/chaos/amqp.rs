@@ -1,4 +1,4 @@
-//! What the run itself does on the broker: it counts, reads, empties, deletes, unbinds and plants.
+//! The run's own calls to the broker: it counts, reads, purges, deletes, unbinds and plants messages.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,33 +11,32 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use serde::Deserialize;
 
-use super::arena::{Arena, NAMESPACE, amqp_url};
+use super::testbed::{NAMESPACE, TestBed, amqp_url};
 
 const ROUTING_KEY: &str = "coupon.issued";
 const CONTENT_TYPE: &str = "application/cloudevents+json";
-/// How long a queue that looks empty is given.
-const LOOKS_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// AMQP's word for what is written to disk.
+/// Pause before a queue that looks empty is read again.
+const EMPTY_RECHECK: Duration = Duration::from_millis(100);
+/// AMQP's delivery mode for messages on disk.
 const PERSISTENT: u8 = 2;
 
-/// The exchange and the queue of issuances.
 pub(super) fn issuances() -> String {
     format!("{NAMESPACE}.issuances")
 }
 
-/// The exchange and the queue of what could not be kept.
+/// The exchange and the queue of dead letters.
 pub(super) fn dead_letters() -> String {
     format!("{NAMESPACE}.dead-letters")
 }
 
-/// A connection of the run's own, which goes through no proxy.
+/// A direct connection, not through a proxy.
 pub(super) struct Broker {
-    // Fields are dropped in this order.
+    // Drop order.
     channel: Channel,
     _connection: Connection,
 }
 
-/// What a message says, as far as it matters here: one event, or several.
+/// The relevant fields of a message with one event or several.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Message {
@@ -61,15 +60,15 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 impl Broker {
-    pub(super) async fn connect(arena: &Arena) -> Result<Self, String> {
-        let url = amqp_url(arena.rabbitmq.port());
+    pub(super) async fn connect(testbed: &TestBed) -> Result<Self, String> {
+        let url = amqp_url(testbed.rabbitmq.port());
         let connection = Connection::connect(&url, ConnectionProperties::default()).await.map_err(text)?;
         let channel = connection.create_channel().await.map_err(text)?;
         channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(text)?;
         Ok(Self { channel, _connection: connection })
     }
 
-    /// How many messages wait in a queue, without those in somebody's hands. Each is one issuance or several.
+    /// Messages in a queue, without those in flight. Each has one issuance or several.
     pub(super) async fn waiting(&self, queue: &str) -> Result<u64, String> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
@@ -84,7 +83,7 @@ impl Broker {
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.map(drop).map_err(text)
     }
 
-    /// Takes away the binding by which messages find the queue of issuances.
+    /// Removes the binding of the queue of issuances.
     pub(super) async fn unbind(&self) -> Result<(), String> {
         let name = issuances();
         let unbound = self.channel.queue_unbind(
@@ -96,7 +95,7 @@ impl Broker {
         unbound.await.map_err(text)
     }
 
-    /// Which issuances wait in the queue: coupon and sequence. They go back when the connection ends.
+    /// Coupon and sequence of the issuances in the queue. The messages return when the connection ends.
     pub(super) async fn issuances_waiting(self) -> Result<BTreeSet<(String, u32)>, String> {
         let mut found = BTreeSet::new();
         self.each(&issuances(), |payload| {
@@ -111,30 +110,31 @@ impl Broker {
         Ok(found)
     }
 
-    /// What the messages in the queue say. They go back when the connection ends.
+    /// The payloads of the messages in the queue. The messages return when the connection ends.
     pub(super) async fn texts(self, queue: &str) -> Result<Vec<String>, String> {
         let mut found = Vec::new();
         self.each(queue, |payload| found.push(String::from_utf8_lossy(payload).into_owned())).await?;
         Ok(found)
     }
 
-    /// A quorum queue into which something comes back looks empty for a moment: only what it says twice counts.
-    async fn each(&self, queue: &str, mut see: impl FnMut(&[u8])) -> Result<(), String> {
-        let mut looked_empty = 0;
-        while looked_empty < 2 {
+    /// Reads until the queue is empty twice in a row: a quorum queue looks empty for a moment while messages return to
+    /// it.
+    async fn each(&self, queue: &str, mut visit: impl FnMut(&[u8])) -> Result<(), String> {
+        let mut empty_reads = 0;
+        while empty_reads < 2 {
             let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
             if let Some(message) = got.map_err(text)? {
-                see(&message.delivery.data);
-                looked_empty = 0;
+                visit(&message.delivery.data);
+                empty_reads = 0;
             } else {
-                looked_empty += 1;
-                tokio::time::sleep(LOOKS_AGAIN_AFTER).await;
+                empty_reads += 1;
+                tokio::time::sleep(EMPTY_RECHECK).await;
             }
         }
         Ok(())
     }
 
-    /// Puts a message on the queue as a node would.
+    /// Publishes a message as a node would.
     pub(super) async fn publish(&self, payload: &[u8]) -> Result<(), String> {
         let properties =
             BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type(CONTENT_TYPE.into());

@@ -1,22 +1,21 @@
-//! The one clock of a run: every entry of the history is in microseconds since its start.
+//! The clock of a run: the history's times are microseconds since its start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// A clock that only goes forward, and knows what a calendar said when it was started. Cheap to clone.
+/// A monotonic clock that also records steps of the system clock. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     started: Instant,
     started_at_ms: u64,
-    strayed_ms: Arc<AtomicU64>,
+    clock_step_ms: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// Starts now.
     #[must_use]
     pub(super) fn start() -> Self {
-        Self { started: Instant::now(), started_at_ms: calendar_ms(), strayed_ms: Arc::default() }
+        Self { started: Instant::now(), started_at_ms: calendar_ms(), clock_step_ms: Arc::default() }
     }
 
     /// Microseconds since the start.
@@ -24,11 +23,11 @@ impl Clock {
     pub(super) fn now_us(&self) -> u64 {
         let now_us = self.elapsed_us();
         let calendar_ms = calendar_ms();
-        // Whatever is between the two questions is no straying, however long this thread had to rest there.
+        // The system clock was read between two reads of this one: any value in between is no step.
         let (from_ms, to_ms) = (now_us / 1_000, self.elapsed_us().div_ceil(1_000));
         let nearest_ms =
             calendar_ms.clamp(self.started_at_ms + from_ms, self.started_at_ms.saturating_add(to_ms) + 1);
-        self.strayed_ms.fetch_max(calendar_ms.abs_diff(nearest_ms), Ordering::Relaxed);
+        self.clock_step_ms.fetch_max(calendar_ms.abs_diff(nearest_ms), Ordering::Relaxed);
         now_us
     }
 
@@ -38,10 +37,10 @@ impl Clock {
         self.started_at_ms
     }
 
-    /// By how many milliseconds the calendar, which the services go by, has been off at most: somebody set it meanwhile.
+    /// Largest deviation of the system clock, which the services use, in milliseconds: it was set during the run.
     #[must_use]
-    pub(super) fn strayed_ms(&self) -> u64 {
-        self.strayed_ms.load(Ordering::Relaxed)
+    pub(super) fn clock_step_ms(&self) -> u64 {
+        self.clock_step_ms.load(Ordering::Relaxed)
     }
 
     fn elapsed_us(&self) -> u64 {
@@ -59,15 +58,15 @@ mod tests {
     use super::{Clock, calendar_ms};
 
     #[test]
-    fn a_calendar_that_is_left_alone_does_not_stray_and_one_that_is_set_does() {
+    fn a_step_of_the_system_clock_is_measured() {
         let clock = Clock::start();
         for _ in 0..1_000 {
             assert!(clock.now_us() <= clock.now_us());
         }
-        // A step of a real one meanwhile would be seen here too.
-        assert!(clock.strayed_ms() <= 1, "{clock:?}");
+        // A real step of the system clock during this test would fail it.
+        assert!(clock.clock_step_ms() <= 1, "{clock:?}");
         let set = Clock { started_at_ms: calendar_ms() - 300, ..clock };
         assert!(set.now_us() <= set.now_us());
-        assert!((250..=300).contains(&set.strayed_ms()), "{set:?}");
+        assert!((250..=300).contains(&set.clock_step_ms()), "{set:?}");
     }
 }

@@ -1,55 +1,51 @@
-//! What a run is asked to do.
+//! The settings of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// When a run ends.
+/// End of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// After the fault that is under way when this time is over.
+    /// After the fault that is under way at this time.
     For(Duration),
-    /// After every fault has been done once.
+    /// After every fault has been injected once.
     Once,
 }
 
-/// A run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The binary under test.
     pub openrun: PathBuf,
-    /// The same number, the same faults in the same order.
+    /// Seed of the order of faults.
     pub seed: u64,
-    /// When it ends.
     pub length: Length,
-    /// How many nodes there are.
     pub nodes: usize,
-    /// How many members ask at the same time.
+    /// Concurrent members.
     pub clients: u32,
-    /// How long a client rests between two members, on average.
+    /// Average pause of a client between two members.
     pub think: Duration,
-    /// The names of the faults to choose from; all if empty.
+    /// Names of the faults to inject; all if empty.
     pub faults: Vec<String>,
-    /// How long a recovery may take until it counts as a broken promise.
+    /// A longer recovery counts as a violation.
     pub recovery_limit: Duration,
-    /// How long a run waits for a node that does not come back, for an answer that does not come, and for what was told to
-    /// arrive before the next fault.
+    /// Bound of waiting for a node to serve again, for open requests, and for issuances to arrive before the next
+    /// fault.
     pub patience: Duration,
-    /// How long everything that was told may take to arrive at the end.
+    /// Bound of waiting for all issuances to arrive at the end.
     pub settle_limit: Duration,
-    /// Where the history, the schedule and the logs are kept. Without it they are kept only if something was broken.
+    /// Folder for history and logs. Without it they are kept only after a violation, in a temporary folder.
     pub keep: Option<PathBuf>,
-    /// Settings of every node, as environment variables.
+    /// Environment variables of every node.
     pub settings: Vec<(String, String)>,
-    /// More arguments of Redis.
+    /// Additional arguments of Redis.
     pub redis_arguments: Vec<String>,
-    /// How much slower Redis's disk is.
+    /// Additional delay of each sync of Redis's disk.
     pub slow_sync: Duration,
-    /// Whether the tables are on a disk that can be filled up.
+    /// Whether the tables are on a small disk, which a fault can fill.
     pub small_disk: bool,
 }
 
 impl Config {
-    /// A run with the usual bounds.
+    /// The default settings.
     #[must_use]
     pub fn new(openrun: PathBuf, seed: u64) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A disk so small that it can be filled: memory, mounted where PostgreSQL keeps the tables.
+//! A small disk that can be filled: a tmpfs with PostgreSQL's tables.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,10 +11,10 @@ use crate::fleet::process::{Watchdog, give_to, is_root};
 
 const SIZE: &str = "size=256m";
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// What is left after filling it up by chunks is filled by pages.
+/// Filling by chunks leaves a rest, which is filled by pages.
 const PAGE_BYTES: usize = 4096;
 
-/// The disk. Dropping it unmounts it.
+/// A mounted disk. Dropping it unmounts it.
 #[derive(Debug)]
 pub(super) struct SmallDisk {
     _watchdog: Watchdog,
@@ -22,13 +22,13 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one, where that is allowed.
+    /// Mounts a disk; only root may.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// The reason as a sentence.
     pub(super) fn mount() -> Result<Self, String> {
         if !is_root() {
-            return Err("only root may mount a small disk".to_owned());
+            return Err("mounting a small disk needs root".to_owned());
         }
         let folder = tempfile::Builder::new().prefix("openrun-disk-").tempdir();
         let folder = folder.map_err(|error| error.to_string())?;
@@ -38,8 +38,8 @@ impl SmallDisk {
         command.args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(disk.mounted());
         let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(format!("a small disk cannot be mounted here: {said}"));
+            let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(format!("mounting a small disk failed: {stderr}"));
         }
         fs::create_dir(disk.mounted().join("tables")).map_err(|error| error.to_string())?;
         give_to("postgres", &disk.mounted().join("tables"));
@@ -48,12 +48,12 @@ impl SmallDisk {
         Ok(disk)
     }
 
-    /// Where the tables are.
+    /// Directory of the tables.
     pub(super) fn tables(&self) -> String {
         self.mounted().join("tables").to_string_lossy().into_owned()
     }
 
-    /// Leaves no byte on it.
+    /// Fills the disk to the last byte.
     pub(super) fn fill(&self) -> std::io::Result<()> {
         let mut file = File::create(self.filler())?;
         for size in [CHUNK_BYTES, PAGE_BYTES] {
@@ -63,7 +63,7 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Gives the room back.
+    /// Frees the space again.
     pub(super) fn clear(&self) -> std::io::Result<()> {
         fs::remove_file(self.filler())
     }
@@ -72,7 +72,7 @@ impl SmallDisk {
         self.mounted().join("filler")
     }
 
-    /// The watchdog knows what to unmount by this name.
+    /// The watchdog unmounts folders of this name.
     fn mounted(&self) -> PathBuf {
         self.folder.path().join("disk.mounted")
     }
@@ -80,7 +80,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a server that still ends may have a file open.
+        // Lazily: a server that is about to end may have a file open.
         let _unmounted = Command::new("umount").arg("-l").arg(self.mounted()).stderr(Stdio::null()).status();
     }
 }
@@ -89,7 +89,7 @@ fn folder_of(disk: &SmallDisk) -> &Path {
     disk.folder.path()
 }
 
-/// PostgreSQL's user passes through to a directory of its own.
+/// Lets PostgreSQL's user pass through to its directory.
 fn open_to_all(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())

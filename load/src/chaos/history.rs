@@ -1,5 +1,4 @@
-//! The history of a run: who asked what, when, and what came back. It is written to a file as it happens, and kept for
-//! the checker.
+//! The history of a run: every request with its outcome. It is appended to a file and kept in memory for the checker.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,85 +8,76 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-/// What was asked.
+/// Kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// A member asked for a coupon.
     Issue,
-    /// A member looked up what they hold.
     LookUp,
-    /// An operator created a coupon with this total.
+    /// An operator creates a coupon with this total.
     Create(u32),
-    /// An operator raised the total to this.
+    /// An operator raises the total to this value.
     Raise(u32),
-    /// An operator held the coupon.
     Pause,
-    /// An operator let it go on.
     Resume,
 }
 
-/// What came back.
+/// Outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The member was told that they hold a coupon.
-    Told {
-        /// Issued by this very request.
+    /// The member holds a coupon.
+    #[serde(rename = "told")]
+    Issued {
+        /// Issued by this request.
         newly: bool,
-        /// Its place in the order.
         sequence: u32,
-        /// What they redeem.
         code: Box<str>,
     },
-    /// A no that is meant to be true.
-    No(No),
-    /// Nobody knows, or nothing was decided: why, such as `recovering`, `outcome_unknown` or `timed_out`.
-    Open(Box<str>),
-    /// An operator's call was carried out.
+    /// A rejection, which has to be true.
+    #[serde(rename = "no")]
+    Rejected(Rejection),
+    /// Unknown or undecided, with the reason, such as `recovering`, `outcome_unknown` or `timed_out`.
+    #[serde(rename = "open")]
+    Unknown(Box<str>),
+    /// An operator's call succeeded.
     Done,
-    /// The contract has no such answer.
+    /// An answer outside the contract.
     Unexpected(Box<str>),
 }
 
-/// The kinds of no.
+/// Reason of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum No {
-    /// All are issued.
+pub enum Rejection {
     SoldOut,
-    /// The window has not begun.
+    /// The sale period has not begun.
     NotOpen,
-    /// The coupon has ended.
     Closed,
-    /// There is no such coupon.
     NoSuchCoupon,
-    /// This member holds none.
+    /// The member has no issuance.
     NotIssued,
 }
 
-/// One entry.
+/// One request with its outcome.
 #[derive(Clone, Debug, Serialize)]
 pub struct Op {
-    /// Its number, in the order of the answers.
+    /// Number in the order of the answers.
     pub id: u64,
-    /// Who asked: a client's number, or the operator.
+    /// Number of the client; the operator and the scenario itself have reserved ones.
     pub client: u32,
-    /// What.
     pub call: Call,
-    /// Which coupon.
     #[serde(serialize_with = "text")]
     pub coupon: Arc<str>,
-    /// Which member; empty for operators.
+    /// Empty for operators' calls.
     #[serde(serialize_with = "text")]
     pub member: Arc<str>,
-    /// Which node was asked, from 0.
+    /// Number of the node, from 0.
     pub node: usize,
-    /// When the request was sent.
-    pub asked_us: u64,
-    /// When the answer was there, or waiting for it was given up.
+    /// Time at which the request was sent.
+    pub sent_us: u64,
+    /// Time of the answer, or of the timeout.
     pub answered_us: u64,
-    /// What came back.
     pub outcome: Outcome,
 }
 
@@ -95,25 +85,24 @@ fn text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(text)
 }
 
-/// Counters that are read while the run goes on.
+/// Counters, readable during the run.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// All entries.
     pub operations: u64,
-    /// Those with an answer that settles the question.
+    /// Requests with a definite outcome.
     pub answered: u64,
-    /// Those whose outcome stayed open.
+    /// Requests with an unknown outcome.
     pub open: u64,
-    /// The largest sequence that was told, of each coupon.
-    pub told: HashMap<Arc<str>, u32>,
+    /// Largest issued sequence of each coupon.
+    pub issued: HashMap<Arc<str>, u32>,
 }
 
-/// Where entries go.
+/// The growing list of requests.
 #[derive(Debug)]
-pub struct History(Mutex<Pages>);
+pub struct History(Mutex<Records>);
 
 #[derive(Debug)]
-struct Pages {
+struct Records {
     file: BufWriter<File>,
     ops: Vec<Op>,
     tally: Tally,
@@ -122,45 +111,44 @@ struct Pages {
 impl History {
     /// A history that is also written to `path`.
     ///
-    /// # Errors
+    /// Creating the file failed.
     /// The file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);
-        Ok(Self(Mutex::new(Pages { file, ops: Vec::new(), tally: Tally::default() })))
+        Ok(Self(Mutex::new(Records { file, ops: Vec::new(), tally: Tally::default() })))
     }
 
-    /// Takes an entry in and numbers it.
+    /// Numbers and records a request.
     pub fn add(&self, mut op: Op) {
-        let mut pages = self.lock();
-        op.id = pages.ops.len() as u64;
-        pages.tally.operations += 1;
+        let mut records = self.lock();
+        op.id = records.ops.len() as u64;
+        records.tally.operations += 1;
         match &op.outcome {
-            Outcome::Open(_) => pages.tally.open += 1,
-            Outcome::Told { sequence, .. } => {
-                let highest = pages.tally.told.entry(Arc::clone(&op.coupon)).or_default();
+            Outcome::Unknown(_) => records.tally.open += 1,
+            Outcome::Issued { sequence, .. } => {
+                let highest = records.tally.issued.entry(Arc::clone(&op.coupon)).or_default();
                 *highest = (*highest).max(*sequence);
-                pages.tally.answered += 1;
+                records.tally.answered += 1;
             }
-            Outcome::No(_) | Outcome::Done | Outcome::Unexpected(_) => pages.tally.answered += 1,
+            Outcome::Rejected(_) | Outcome::Done | Outcome::Unexpected(_) => records.tally.answered += 1,
         }
-        // A disk that is full costs the file, not the run: the checker reads what is kept here.
-        let _written = serde_json::to_writer(&mut pages.file, &op).map(|()| pages.file.write_all(b"\n"));
-        pages.ops.push(op);
+        // A full disk costs the file and not the run: the checker reads the memory.
+        let _written = serde_json::to_writer(&mut records.file, &op).map(|()| records.file.write_all(b"\n"));
+        records.ops.push(op);
     }
 
-    /// The counters as they are now.
     pub fn tally(&self) -> Tally {
         self.lock().tally.clone()
     }
 
-    /// Everything so far, in the order of the answers.
+    /// All requests so far, in the order of the answers.
     pub fn ops(&self) -> Vec<Op> {
-        let mut pages = self.lock();
-        let _flushed = pages.file.flush();
-        pages.ops.clone()
+        let mut records = self.lock();
+        let _flushed = records.file.flush();
+        records.ops.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pages> {
+    fn lock(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Does one fault after another: breaks, makes whole, and measures how long it takes until all is as before.
+//! Injects one fault: breaks, repairs, and measures the time until everything works again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,53 +6,52 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::RwLock;
 
-use super::arena::Arena;
 use super::faults::Trouble;
 use super::recovery::Probe;
 use super::schedule::Turn;
 use super::settle;
+use super::testbed::TestBed;
 
-/// One fault that was done, or why it was not.
+/// An injected fault, or the reason for which it was skipped.
 #[derive(Clone, Debug, Serialize)]
 pub struct Injected {
-    /// The fault's name.
     pub fault: &'static str,
-    /// When it began, in microseconds since the start.
+    /// Begin, in microseconds since the start.
     pub from_us: u64,
-    /// When it was made whole.
+    /// End of the repair.
     pub to_us: u64,
-    /// Why it was skipped, where it was.
+    /// Reason for which the fault was skipped.
     pub skipped: Option<String>,
-    /// What went wrong while it was done.
+    /// Error during the fault.
     pub trouble: Option<String>,
-    /// From making whole until every node served again; `None` if that took longer than it was waited for.
+    /// Time from the repair until every node served; `None` if it exceeded the bound.
     pub recovery_ms: Option<u64>,
-    /// From then until everything that had been told was in the database; `None` likewise.
+    /// Time from then until every issuance was in the database; `None` if it exceeded the bound.
     pub arrival_ms: Option<u64>,
 }
 
-/// Does the fault of one turn. After `patience` the next comes, even if what was told has not arrived.
+/// Injects a fault. Returns after `patience` even if issuances are still missing in the database.
 pub(super) async fn inject(
-    arena: &mut Arena,
+    testbed: &mut TestBed,
     Turn { fault, rng }: Turn,
     probe: &mut Probe,
     calm: &Arc<RwLock<()>>,
     patience: Duration,
 ) -> Injected {
     let undisturbed = if fault.needs_calm { Some(calm.write().await) } else { None };
-    arena.rng = rng;
-    let from_us = arena.now_us();
-    let (skipped, trouble) = match (fault.run)(arena).await {
+    testbed.rng = rng;
+    let from_us = testbed.now_us();
+    let (skipped, trouble) = match (fault.run)(testbed).await {
         Ok(()) => (None, None),
         Err(Trouble::Skipped(why)) => (Some(why), None),
         Err(Trouble::Failed(why)) => (None, Some(why)),
     };
-    let to_us = arena.now_us();
+    let to_us = testbed.now_us();
     let recovery_ms = probe.until_all_serve().await.map(ms);
     drop(undisturbed);
-    let begun = Instant::now();
-    let arrived = settle::until_arrived(arena, patience).await;
-    let arrival_ms = arrived.then(|| ms(begun.elapsed()));
+    let started = Instant::now();
+    let arrived = settle::until_arrived(testbed, patience).await;
+    let arrival_ms = arrived.then(|| ms(started.elapsed()));
     Injected { fault: fault.name, from_us, to_us, skipped, trouble, recovery_ms, arrival_ms }
 }
 

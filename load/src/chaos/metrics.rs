@@ -1,15 +1,15 @@
-//! What a node counts, as it says itself, and calls of which nobody keeps the answer.
+//! The metrics of a node, and calls whose answers are ignored.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HOST;
 use hyper::{Method, Request};
 
-use super::asking::PATIENCE;
+use super::requester::PATIENCE;
 use crate::connection::Connection;
 use crate::target::Target;
 
-/// Asks for a path that answers with text; `None` unless it is there.
+/// The body of a path; `None` unless the node answers with success.
 pub(crate) async fn get(target: &Target, path: &str) -> Option<Bytes> {
     let request = Request::builder().uri(path).header(HOST, target.host().clone());
     let reply =
@@ -17,16 +17,15 @@ pub(crate) async fn get(target: &Target, path: &str) -> Option<Bytes> {
     reply.status.is_success().then_some(reply.body)
 }
 
-/// Calls a path that changes something, whatever becomes of it.
+/// Calls a path that changes something, and ignores the answer.
 pub(super) async fn post(target: &Target, path: &str) {
     let request = Request::builder().method(Method::POST).uri(path).header(HOST, target.host().clone());
     if let Ok(request) = request.body(Full::default()) {
-        // Who calls it looks at what it does, not at what it says.
+        // The callers observe the effect.
         let _answered = Connection::new(target.clone(), PATIENCE).send(request).await;
     }
 }
 
-/// All metrics of a node.
 pub(super) async fn read(target: &Target) -> Option<String> {
     Some(String::from_utf8_lossy(&get(target, "/metrics").await?).into_owned())
 }

@@ -1,24 +1,21 @@
-//! The scenario `chaos`: services and nodes of its own, members who ask, faults that follow a seed, a history of every
-//! question and answer, and a checker that knows nothing but this history and the rows at the end.
+//! The scenario `chaos`: private services and nodes, members under load, faults in an order given by a seed, a history
+//! of all requests, and a checker that judges by the history and the final data alone.
 //!
-//! In reading order: what a run is asked to do ([`config`]), what it breaks ([`faults`]), what is written down
-//! ([`history`]), what must hold ([`checker`]), what comes out ([`report`]), and whether any of that would notice
-//! ([`planted`]).
+//! In reading order: the settings ([`config`]), the faults ([`faults`]), the record ([`history`]), the invariants
+//! ([`checker`]), the result ([`report`]), and the test of the harness itself ([`planted`]).
 
 mod amqp;
-mod arena;
-mod asking;
 pub mod checker;
+mod clients;
 mod clock;
 pub(crate) mod command;
 pub mod config;
-mod crowd;
+mod coupons;
 mod disk;
 mod end;
 pub mod faults;
 pub mod history;
 mod injector;
-mod market;
 pub(crate) mod metrics;
 pub(crate) mod node;
 mod operator;
@@ -28,9 +25,11 @@ mod power;
 pub(crate) mod probe;
 mod recovery;
 pub mod report;
+mod requester;
 mod run;
 mod schedule;
 mod settle;
+mod testbed;
 mod truth;
 
 pub use self::config::{Config, Length};

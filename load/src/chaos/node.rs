@@ -1,4 +1,4 @@
-//! One node of the run: the built binary on a port that it has again after every start, behind proxies of its own.
+//! A node of the run: the built binary, on a fixed port and behind proxies of its own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::fleet::proxy::Proxy;
 const POLL: Duration = Duration::from_millis(20);
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(60);
-/// What the node logs once it can be asked.
+/// Log message of a node that has begun to serve.
 const SERVES: &str = "openrun serves";
 
-/// The ways from one node to the services, each of which can be broken by itself.
+/// The proxies between one node and the services.
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) redis: Proxy,
@@ -25,7 +25,7 @@ pub(super) struct Links {
     pub(super) postgres: Proxy,
 }
 
-/// A node that may be killed, frozen and started again.
+/// A node that can be killed, frozen and restarted.
 #[derive(Debug)]
 pub(super) struct Node {
     process: Option<Process>,
@@ -38,7 +38,7 @@ pub(super) struct Node {
     folder: TempDir,
 }
 
-/// The binary without any setting that the caller's own environment happens to hold.
+/// The binary, without the settings in this process's environment.
 pub(crate) fn openrun(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -51,7 +51,7 @@ pub(crate) fn openrun(program: &Path) -> Command {
 }
 
 impl Node {
-    /// A node that is not started yet. `settings` come on top of what every node of a run has.
+    /// Prepares a node; `settings` complete the settings of every node of a run.
     pub(super) fn new(
         program: &Path,
         links: Links,
@@ -70,24 +70,23 @@ impl Node {
         })
     }
 
-    /// Where it listens, before and after every start.
+    /// The address it listens on, the same after every start.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Kills it if it runs, starts it and waits until it serves.
+    /// Kills the node if it runs, starts it and waits until it serves.
     ///
     /// # Errors
-    /// It ended, or took too long; with the end of its log.
+    /// The node ended or exceeded the bound; with the end of its log.
     pub(super) async fn restart(&mut self) -> Result<(), String> {
         self.launch(&[]);
         self.until_serving().await
     }
 
-    /// Waits until it serves.
     ///
     /// # Errors
-    /// It ended, or took too long; with the end of its log.
+    /// The node ended or exceeded the bound; with the end of its log.
     pub(super) async fn until_serving(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_BOUND;
         while let Some(process) = &mut self.process {
@@ -102,8 +101,8 @@ impl Node {
         Ok(())
     }
 
-    /// Kills it if it runs, and starts it with settings for this life alone. It may end before it serves, as settings
-    /// can ask it to.
+    /// Kills the node if it runs, and starts it with additional settings for this start alone. Such settings may make
+    /// it end before it serves.
     pub(super) fn launch(&mut self, extra: &[(&str, &str)]) {
         self.kill();
         self.starts += 1;
@@ -114,14 +113,14 @@ impl Node {
         self.process = Some(Process::spawn(&mut command, &log, &mut self.watchdog));
     }
 
-    /// As if its power had failed.
+    /// Kills the node at once, as a power failure would.
     pub(super) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill_tree();
         }
     }
 
-    /// Asks it to end, and waits for that.
+    /// Terminates the node and waits until it has ended.
     pub(super) async fn terminate(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::Terminate);
@@ -141,7 +140,7 @@ impl Node {
         }
     }
 
-    /// Waits until it has ended by itself; whether it did within the bound.
+    /// Waits until the node has ended by itself; returns whether it did within the bound.
     pub(super) async fn ends_within(&mut self, bound: Duration) -> bool {
         let deadline = Instant::now() + bound;
         while self.process.as_mut().is_some_and(Process::is_running) {
@@ -153,11 +152,11 @@ impl Node {
         true
     }
 
-    /// Keeps its logs in `directory`, under `name`.
+    /// Copies the logs into `directory`, under `name`.
     pub(super) fn keep_logs(&self, directory: &Path, name: &str) {
         for start in 1..=self.starts {
             let log = self.folder.path().join(format!("node-{start}.log"));
-            // A log that cannot be kept is no reason to keep none.
+            // One failed copy must not prevent the others.
             let _kept = std::fs::copy(log, directory.join(format!("{name}-{start}.log")));
         }
     }

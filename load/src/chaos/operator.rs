@@ -1,52 +1,50 @@
-//! The operator: opens coupons while the run goes on, raises totals, holds coupons and lets them go.
+//! The operator: creates coupons during the run, raises totals, pauses and resumes coupons.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::RwLock;
 
-use super::asking::Asking;
-use super::crowd::Crowd;
+use super::clients::Clients;
+use super::coupons::OfferedCoupon;
 use super::history::{Call, Outcome};
-use super::market::Stall;
+use super::requester::Requester;
 use crate::rng::Rng;
 
-/// The operator's number in the history.
+/// Client number of the operator in the history.
 pub(super) const OPERATOR: u32 = 1_000_000;
-/// Who asks for the scenario itself, to measure and to settle what stayed open.
-pub(super) const STEWARD: u32 = 1_000_001;
+/// Client number of the scenario itself, which measures recoveries and requests again at the end.
+pub(super) const SCENARIO: u32 = 1_000_001;
 
-/// The total of a coupon that does not sell out.
+/// Total of a coupon that does not sell out.
 const LARGE: u32 = 5_000_000;
-/// Small coupons in all. A node looks after all there are, and no shop has hundreds of them open.
+/// Upper limit of small coupons. A node watches all of them, and no shop has hundreds open.
 const SMALL_MAX: u32 = 40;
 const ROUND: Duration = Duration::from_millis(700);
-/// How long a raise may take to be known to every node that can be reached. ARCHITECTURE.md names what may be answered
-/// in that time and before; so no fault begins in it.
-const RAISE_SETTLES: Duration = Duration::from_millis(600);
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// How often a call is repeated that has to succeed.
+/// Time in which every reachable node learns about a raise. ARCHITECTURE.md describes the answers within that time; no
+/// fault begins in it.
+const RAISE_PROPAGATES: Duration = Duration::from_millis(600);
+const RETRY_AFTER: Duration = Duration::from_millis(300);
+/// Attempts of a call that has to succeed.
 const REPEATS: usize = 200;
 
-/// What the operator works with.
 pub(super) struct Operator {
-    crowd: Arc<Crowd>,
-    asking: Asking,
+    clients: Arc<Clients>,
+    requester: Requester,
     rng: Rng,
-    /// Held for writing while a fault touches Redis or a node.
+    /// Write-locked while a fault affects Redis or a node.
     calm: Arc<RwLock<()>>,
     opened: u32,
 }
 
 impl Operator {
-    pub(super) fn new(crowd: Arc<Crowd>, seed: u64, calm: Arc<RwLock<()>>) -> Self {
-        let asking = crowd.asking(OPERATOR);
-        Self { crowd, asking, rng: Rng::new(seed ^ 0x0b0e), calm, opened: 0 }
+    pub(super) fn new(clients: Arc<Clients>, seed: u64, calm: Arc<RwLock<()>>) -> Self {
+        let requester = clients.requester(OPERATOR);
+        Self { clients, requester, rng: Rng::new(seed ^ 0x0b0e), calm, opened: 0 }
     }
 
-    /// The coupons that are there from the beginning: the first is for measuring recovery. `false` if one of them could
-    /// not be created.
-    pub(super) async fn begin(&mut self) -> bool {
+    /// Creates the initial coupons, the first of them for measuring recoveries. Returns whether all were created.
+    pub(super) async fn create_first(&mut self) -> bool {
         let mut opened = true;
         for name in ["probe", "large-a", "large-b"] {
             opened &= self.open(name.into(), LARGE, true).await;
@@ -57,13 +55,13 @@ impl Operator {
         opened
     }
 
-    /// Goes on until the crowd is stopped; then everything that was held has been let go.
+    /// Runs until the clients are stopped; every paused coupon is resumed then.
     pub(super) async fn run(mut self) {
-        while !self.crowd.is_stopped() {
+        while !self.clients.is_stopped() {
             match self.rng.below(10) {
                 0..=1 => drop(self.open_small().await),
                 2..=6 => self.raise().await,
-                7..=8 => self.hold().await,
+                7..=8 => self.pause_and_resume().await,
                 _ => {}
             }
             tokio::time::sleep(self.rng.between(ROUND / 2, ROUND * 3 / 2)).await;
@@ -80,42 +78,42 @@ impl Operator {
     }
 
     async fn open(&mut self, id: Arc<str>, total: u32, is_large: bool) -> bool {
-        let done = self.insist(Call::Create(total), &id).await;
-        // Members ask for the first coupon only to see whether they can: nothing else must stand in their way.
+        let done = self.call_until_done(Call::Create(total), &id).await;
+        // Only the scenario requests the first coupon, so that nothing else affects its answers.
         if done && &*id != "probe" {
-            self.crowd.market.open(Stall::new(id, total, is_large));
+            self.clients.coupons.open(OfferedCoupon::new(id, total, is_large));
         }
         done
     }
 
     async fn raise(&mut self) {
-        let Some(stall) = self.crowd.market.any_small(&mut self.rng) else { return };
+        let Some(coupon) = self.clients.coupons.any_small(&mut self.rng) else { return };
         let calm = Arc::clone(&self.calm);
         let Ok(_calm) = calm.try_read() else { return };
-        let total = stall.total() + 5 + u32::try_from(self.rng.below(40)).unwrap_or(0);
-        // A raise that nobody answered may still come to be; the next one is higher.
-        stall.raised_to(total);
-        let node = self.rng.below(self.asking.nodes());
-        self.asking.ask(node, Call::Raise(total), &stall.id, &"".into()).await;
-        tokio::time::sleep(RAISE_SETTLES).await;
+        let total = coupon.total() + 5 + u32::try_from(self.rng.below(40)).unwrap_or(0);
+        // An unanswered raise may still be applied, so the next one is higher.
+        coupon.raised_to(total);
+        let node = self.rng.below(self.requester.nodes());
+        self.requester.send(node, Call::Raise(total), &coupon.id, &"".into()).await;
+        tokio::time::sleep(RAISE_PROPAGATES).await;
     }
 
-    async fn hold(&mut self) {
-        let Some(stall) = self.crowd.market.any(&mut self.rng) else { return };
-        let node = self.rng.below(self.asking.nodes());
-        self.asking.ask(node, Call::Pause, &stall.id, &"".into()).await;
+    async fn pause_and_resume(&mut self) {
+        let Some(coupon) = self.clients.coupons.any(&mut self.rng) else { return };
+        let node = self.rng.below(self.requester.nodes());
+        self.requester.send(node, Call::Pause, &coupon.id, &"".into()).await;
         tokio::time::sleep(self.rng.between(Duration::ZERO, ROUND)).await;
-        self.insist(Call::Resume, &stall.id).await;
+        self.call_until_done(Call::Resume, &coupon.id).await;
     }
 
-    /// Repeats a call, on one node and another, until it is carried out.
-    async fn insist(&mut self, call: Call, coupon: &Arc<str>) -> bool {
+    /// Repeats a call, on the same node or another, until it succeeds.
+    async fn call_until_done(&mut self, call: Call, coupon: &Arc<str>) -> bool {
         for _ in 0..REPEATS {
-            let node = self.rng.below(self.asking.nodes());
-            match self.asking.ask(node, call, coupon, &"".into()).await.0 {
+            let node = self.rng.below(self.requester.nodes());
+            match self.requester.send(node, call, coupon, &"".into()).await.0 {
                 Outcome::Done => return true,
                 Outcome::Unexpected(_) => return false,
-                _ => tokio::time::sleep(AGAIN_AFTER).await,
+                _ => tokio::time::sleep(RETRY_AFTER).await,
             }
         }
         false

@@ -1,5 +1,5 @@
-//! The scenario `outage`: members come at a steady rate, PostgreSQL is stopped for minutes in the middle, and what they
-//! noticed of it is compared with the time before.
+//! The scenario `outage`: members arrive at a steady rate, PostgreSQL is stopped for minutes, and the members' answers
+//! during the outage are compared with those before.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,9 +13,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::arena::Arena;
 use super::config::Config;
 use super::run::ChaosError;
+use super::testbed::TestBed;
 use super::truth;
 use crate::api::{Answer, IssueRequests};
 use crate::connection::Connection;
@@ -23,88 +23,79 @@ use crate::latency::{Latency, LatencyMs};
 use crate::target::Target;
 
 const COUPON: &str = "outage";
-/// More than anybody asks for.
+/// More than all members together request.
 const TOTAL: u32 = 50_000_000;
-/// Connections over which the rate is spread.
-const LANES: u32 = 32;
+/// Connections that share the rate.
+const CONNECTIONS: u32 = 32;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(250);
-/// How long everything may take to arrive until the run gives up.
+/// Bound of waiting for all issuances to arrive.
 const ARRIVAL_BOUND: Duration = Duration::from_secs(600);
-/// The promise: what waited is written this soon after the database is back.
+/// Permitted time to write the backlog after the database is back.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
-/// Before, during and after.
+/// Before, during and after the outage.
 const PHASES: usize = 3;
 
-/// What a run is asked to do.
+/// Settings of a run.
 #[derive(Clone, Debug)]
 pub struct OutageConfig {
-    /// The binary under test.
     pub openrun: std::path::PathBuf,
-    /// Members a second.
     pub rate: u32,
-    /// How long PostgreSQL is away.
+    /// Duration of the outage.
     pub outage: Duration,
-    /// How long the time before and the time after last.
+    /// Duration of the time before and of the time after.
     pub calm: Duration,
-    /// How many nodes there are.
     pub nodes: usize,
 }
 
-/// What members noticed in one part of the run. Latencies count from the moment at which they meant to ask.
+/// The answers of one phase. Latencies count from the scheduled time of the request.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Phase {
-    /// Who was told a coupon.
     pub issued: u64,
-    /// Who was told anything else, or nothing.
+    /// Members with another answer, or none.
     pub others: u64,
-    /// How long it took.
     pub latency_ms: LatencyMs,
 }
 
-/// What came out.
+/// Result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutageReport {
-    /// While everything was there.
     pub before: Phase,
-    /// While PostgreSQL was away.
     pub during: Phase,
-    /// After it was back.
     pub after: Phase,
     /// Issuances that were not in the database when it came back.
     pub backlog: u64,
-    /// How long it took until they were.
+    /// Time until they were, in seconds.
     pub written_after_s: f64,
-    /// Members told a coupon that is not their row at the end.
+    /// Issued answers without their row at the end.
     pub lost: u64,
-    /// Rows at the end.
     pub rows: u64,
 }
 
 impl OutageReport {
-    /// Whether nothing was lost, nobody was sent away, and what waited was written in time.
+    /// Whether no issuance was lost, every member got a coupon, and the backlog was written in time.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.lost == 0 && self.during.others == 0 && self.written_after_s <= WRITTEN_WITHIN.as_secs_f64()
     }
 }
 
-/// What the lanes share.
-struct Road {
+/// State shared by all connections.
+struct Shared {
     phase: AtomicUsize,
     over: AtomicBool,
     next_member: AtomicU64,
     phases: Mutex<[(u64, u64, Latency); PHASES]>,
-    /// Member to sequence and code.
-    told: Mutex<HashMap<u64, (u32, String)>>,
+    /// Sequence and code by member.
+    issued: Mutex<HashMap<u64, (u32, String)>>,
 }
 
-impl Road {
-    fn told_so_far(&self) -> u64 {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+impl Shared {
+    fn count_issued(&self) -> u64 {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
-    fn note(&self, phase: usize, took: Duration, issued: Option<(u64, u32, String)>) {
+    fn record(&self, phase: usize, took: Duration, issued: Option<(u64, u32, String)>) {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         let (issues, others, latency) = &mut phases[phase];
         latency.record(took);
@@ -113,7 +104,7 @@ impl Road {
             return;
         };
         *issues += 1;
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(member, (sequence, code));
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(member, (sequence, code));
     }
 
     fn report(&self, phase: usize) -> Phase {
@@ -123,54 +114,54 @@ impl Road {
     }
 }
 
-/// Runs it to its end.
+/// Runs the scenario.
 ///
 /// # Errors
-/// [`ChaosError`] says why this machine cannot run it.
+/// [`ChaosError`] names the reason for which this machine cannot run it.
 pub async fn run(config: &OutageConfig, say: impl Fn(&str)) -> Result<OutageReport, ChaosError> {
     let mut fleet = Config::new(config.openrun.clone(), 1);
     fleet.nodes = config.nodes;
     fleet.small_disk = false;
-    let mut arena = Arena::start(&fleet).await.map_err(ChaosError::Surroundings)?;
-    create_coupon(&arena).await.map_err(ChaosError::Surroundings)?;
-    let road = Arc::new(Road {
+    let mut testbed = TestBed::start(&fleet).await.map_err(ChaosError::Surroundings)?;
+    create_coupon(&testbed).await.map_err(ChaosError::Surroundings)?;
+    let shared = Arc::new(Shared {
         phase: AtomicUsize::new(0),
         over: AtomicBool::new(false),
         next_member: AtomicU64::new(0),
         phases: Mutex::default(),
-        told: Mutex::default(),
+        issued: Mutex::default(),
     });
-    let mut lanes = JoinSet::new();
-    for lane in 0..LANES {
-        let node = arena.nodes[lane as usize % arena.nodes.len()].address();
-        lanes.spawn(drive(Arc::clone(&road), Target::from(node), lane, config.rate));
+    let mut connections = JoinSet::new();
+    for index in 0..CONNECTIONS {
+        let node = testbed.nodes[index as usize % testbed.nodes.len()].address();
+        connections.spawn(drive(Arc::clone(&shared), Target::from(node), index, config.rate));
     }
-    say("members come; everything is there");
+    say("members arrive; all services run");
     tokio::time::sleep(config.calm).await;
-    say("PostgreSQL is stopped");
-    arena.postgres.stop().await;
-    road.phase.store(1, Ordering::SeqCst);
+    say("PostgreSQL is stopped: outage begins");
+    testbed.postgres.stop().await;
+    shared.phase.store(1, Ordering::SeqCst);
     tokio::time::sleep(config.outage).await;
-    say("PostgreSQL comes back");
-    arena.postgres.restart().await;
+    say("PostgreSQL is restarted: outage ends");
+    testbed.postgres.restart().await;
     let back = Instant::now();
-    road.phase.store(2, Ordering::SeqCst);
-    let told = road.told_so_far();
-    let backlog = told.saturating_sub(rows(&arena).await.map_err(ChaosError::Surroundings)?);
+    shared.phase.store(2, Ordering::SeqCst);
+    let issued = shared.count_issued();
+    let backlog = issued.saturating_sub(rows(&testbed).await.map_err(ChaosError::Surroundings)?);
     let written_after_s =
-        until_rows(&arena, told, back).await.map_err(ChaosError::Surroundings)?.as_secs_f64();
-    say(&format!("{backlog} issuances had waited, and were written after {written_after_s:.1} s"));
+        until_rows(&testbed, issued, back).await.map_err(ChaosError::Surroundings)?.as_secs_f64();
+    say(&format!("the backlog of {backlog} issuances was written after {written_after_s:.1} s"));
     tokio::time::sleep(config.calm.saturating_sub(back.elapsed())).await;
-    road.over.store(true, Ordering::SeqCst);
-    while lanes.join_next().await.is_some() {}
-    until_rows(&arena, road.told_so_far(), Instant::now()).await.map_err(ChaosError::Surroundings)?;
-    let (rows, lost) = compare(&arena, &road).await.map_err(ChaosError::Surroundings)?;
-    let [before, during, after] = [0, 1, 2].map(|phase| road.report(phase));
+    shared.over.store(true, Ordering::SeqCst);
+    while connections.join_next().await.is_some() {}
+    until_rows(&testbed, shared.count_issued(), Instant::now()).await.map_err(ChaosError::Surroundings)?;
+    let (rows, lost) = compare(&testbed, &shared).await.map_err(ChaosError::Surroundings)?;
+    let [before, during, after] = [0, 1, 2].map(|phase| shared.report(phase));
     Ok(OutageReport { before, during, after, backlog, written_after_s, lost, rows })
 }
 
-async fn create_coupon(arena: &Arena) -> Result<(), String> {
-    let node = arena.nodes.first().ok_or("there is no node")?;
+async fn create_coupon(testbed: &TestBed) -> Result<(), String> {
+    let node = testbed.nodes.first().ok_or("there is no node")?;
     let target = Target::from(node.address());
     let body = serde_json::json!({ "id": COUPON, "total": TOTAL }).to_string();
     let request = Request::post("/v1/coupons")
@@ -187,19 +178,19 @@ async fn create_coupon(arena: &Arena) -> Result<(), String> {
     }
 }
 
-/// One lane: asks at its moments, whether or not the last answer is there in time.
-async fn drive(road: Arc<Road>, target: Target, lane: u32, rate: u32) {
+/// Sends requests on one connection at scheduled times, regardless of late answers.
+async fn drive(shared: Arc<Shared>, target: Target, index: u32, rate: u32) {
     let Ok(requests) = IssueRequests::new(&target, COUPON, "m") else { return };
     let mut connection = Connection::new(target, REQUEST_TIMEOUT);
-    let period = Duration::from_secs_f64(f64::from(LANES) / f64::from(rate.max(1)));
-    let begin = tokio::time::Instant::now() + period.mul_f64(f64::from(lane) / f64::from(LANES));
+    let period = Duration::from_secs_f64(f64::from(CONNECTIONS) / f64::from(rate.max(1)));
+    let begin = tokio::time::Instant::now() + period.mul_f64(f64::from(index) / f64::from(CONNECTIONS));
     let mut moments = tokio::time::interval_at(begin, period);
-    // Who is late asks at once: the wait counts as what the member noticed.
+    // A late request is sent at once: its delay counts as the member's latency.
     moments.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    while !road.over.load(Ordering::SeqCst) {
-        let meant = moments.tick().await;
-        let phase = road.phase.load(Ordering::SeqCst);
-        let member = road.next_member.fetch_add(1, Ordering::SeqCst);
+    while !shared.over.load(Ordering::SeqCst) {
+        let scheduled = moments.tick().await;
+        let phase = shared.phase.load(Ordering::SeqCst);
+        let member = shared.next_member.fetch_add(1, Ordering::SeqCst);
         let reply = connection.send(requests.for_member(member)).await;
         let issued = reply.ok().and_then(|reply| match Answer::parse(&reply) {
             Answer::Issued(issuance) | Answer::Repeated(issuance) => {
@@ -207,20 +198,20 @@ async fn drive(road: Arc<Road>, target: Target, lane: u32, rate: u32) {
             }
             _ => None,
         });
-        road.note(phase, meant.elapsed(), issued);
+        shared.record(phase, scheduled.elapsed(), issued);
     }
 }
 
-async fn rows(arena: &Arena) -> Result<u64, String> {
-    let count = arena.sql(super::arena::DATABASE, "SELECT count(*) FROM coupon_issuances").await?;
+async fn rows(testbed: &TestBed) -> Result<u64, String> {
+    let count = testbed.sql(super::testbed::DATABASE, "SELECT count(*) FROM coupon_issuances").await?;
     count.parse().map_err(|_| format!("PostgreSQL counts {count:?}"))
 }
 
-/// Waits until so many rows are there; gives how long after `since` that was.
-async fn until_rows(arena: &Arena, count: u64, since: Instant) -> Result<Duration, String> {
+/// Waits until there are `count` rows; returns the time since `since`.
+async fn until_rows(testbed: &TestBed, count: u64, since: Instant) -> Result<Duration, String> {
     let deadline = Instant::now() + ARRIVAL_BOUND;
     loop {
-        let there = rows(arena).await?;
+        let there = rows(testbed).await?;
         if there >= count {
             return Ok(since.elapsed());
         }
@@ -231,15 +222,15 @@ async fn until_rows(arena: &Arena, count: u64, since: Instant) -> Result<Duratio
     }
 }
 
-/// How many rows there are, and how many members were told something else.
-async fn compare(arena: &Arena, road: &Road) -> Result<(u64, u64), String> {
-    let rows = truth::rows(arena).await?;
+/// Counts the rows, and the issued answers that have no equal row.
+async fn compare(testbed: &TestBed, shared: &Shared) -> Result<(u64, u64), String> {
+    let rows = truth::rows(testbed).await?;
     let held: HashMap<&str, (u32, &str)> =
         rows.iter().map(|row| (row.member.as_str(), (row.sequence, row.code.as_str()))).collect();
-    let told = road.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let issued = shared.issued.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = |(member, (sequence, code)): (&u64, &(u32, String))| {
         held.get(format!("m{member}").as_str()) == Some(&(*sequence, code.as_str()))
     };
-    let lost = told.iter().filter(|entry| !kept(*entry)).count();
+    let lost = issued.iter().filter(|entry| !kept(*entry)).count();
     Ok((rows.len() as u64, lost as u64))
 }

@@ -1,43 +1,42 @@
-//! Tests of the tester: bugs of a kind that others have shipped, and the faults under which they must be found.
+//! Tests of the harness: bugs that real services have had, and the faults under which the checker must find them.
 
 use std::time::Duration;
 
 use super::config::{Config, Length};
 
-/// The setting by which a binary that was built for it plants a bug in itself.
+/// Setting by which a binary built for it activates a bug.
 pub(super) const SETTING: &str = "OPENRUN_PLANTED_BUG";
 
-/// A bug that can be planted.
 #[derive(Debug)]
 pub struct PlantedBug {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What is wrong with such a service, in words.
+    /// Description.
     pub about: &'static str,
-    /// Under which faults it shows.
+    /// Faults under which the bug shows.
     faults: &'static [&'static str],
-    /// Whether it is in openrun's code; otherwise it is in how Redis is run.
+    /// Whether the bug is in openrun's code, or in the configuration of Redis.
     pub(super) in_code: bool,
 }
 
-/// Redis acknowledges first and syncs later: not a bug of openrun's, but one of running it so.
+/// Redis answers before it syncs: a fault of its configuration and not of openrun.
 const EVERYSEC: &str = "everysec";
-/// How much slower the disk is on which that shows.
+/// Additional delay of each sync, with which the bug shows.
 const SLOW_SYNC: Duration = Duration::from_millis(500);
-/// What is lost does not come, however long one waits.
+/// Lost issuances never arrive, so waiting longer is useless.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// All of them.
+/// All bugs.
 pub const PLANTED_BUGS: &[PlantedBug] = &[
     PlantedBug {
         name: "trim-on-confirm",
-        about: "the outbox lets go of what the broker confirmed",
+        about: "the outbox is trimmed when the broker confirms",
         faults: &["nodes-killed-queue-purged"],
         in_code: true,
     },
     PlantedBug {
         name: "stock-back-on-timeout",
-        about: "stock is handed back when the engine's answer does not come in time",
+        about: "stock is handed back when the engine's answer times out",
         faults: &["redis-unheard"],
         in_code: true,
     },
@@ -49,7 +48,7 @@ pub const PLANTED_BUGS: &[PlantedBug] = &[
     },
     PlantedBug {
         name: "conflict-unclassified",
-        about: "rows that the database skipped are taken for repetitions",
+        about: "skipped rows are taken for duplicates",
         faults: &["contradiction"],
         in_code: true,
     },
@@ -62,13 +61,12 @@ pub const PLANTED_BUGS: &[PlantedBug] = &[
 ];
 
 impl PlantedBug {
-    /// The bug of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         PLANTED_BUGS.iter().find(|bug| bug.name == name)
     }
 
-    /// Makes `config` a run in which this bug must be found.
+    /// Turns `config` into a run that must find this bug.
     pub fn plant(&self, config: &mut Config) {
         config.faults = self.faults.iter().map(|name| (*name).to_owned()).collect();
         config.length = Length::Once;
@@ -83,12 +81,12 @@ impl PlantedBug {
         }
     }
 
-    /// The same run without the bug, to see that it is the bug that is found.
+    /// The same run without the bug, to prove that the violation comes from the bug.
     pub fn leave_out(&self, config: &mut Config) {
         self.plant(config);
         config.settings.clear();
         config.redis_arguments.clear();
-        // Every answer waits for the disk now.
+        // Every answer waits for the disk in this run.
         config.slow_sync /= 10;
     }
 }

@@ -1,4 +1,4 @@
-//! What the binary under test was built for, found out by asking it.
+//! Finds out the features of the binary under test by running it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -7,24 +7,24 @@ use super::faults::ABORT_SETTING;
 use super::node::openrun;
 use super::planted::SETTING as PLANTED_SETTING;
 
-/// A place that every binary passes that has such places at all.
+/// An abort point that every binary with abort points passes.
 const AT_START: &str = "started:1";
-/// No bug has this name: a binary that knows bugs refuses it.
+/// No bug has this name: a binary with planted bugs refuses it.
 const NO_BUG: &str = "none-of-this-name";
 
-/// Whether there is such a program, in the words of an operator who mistyped it.
+/// Checks that the program can be run.
 pub(crate) async fn is_openrun(program: &Path) -> Result<(), String> {
     let status = status(program, None).await?;
     if status.success() { Ok(()) } else { Err(format!("{} --version fails", program.display())) }
 }
 
-/// Whether it can be made to die at places of its code.
+/// Checks that the binary has abort points.
 pub(super) async fn aborts(program: &Path) -> Result<(), String> {
     let died = status(program, Some((ABORT_SETTING, AT_START))).await?.signal().is_some();
     died.then_some(()).ok_or_else(|| "openrun was built without the feature test-panics".to_owned())
 }
 
-/// Whether bugs can be planted in it.
+/// Checks that the binary has planted bugs.
 pub(super) async fn plants(program: &Path) -> Result<(), String> {
     let refused = !status(program, Some((PLANTED_SETTING, NO_BUG))).await?.success();
     refused.then_some(()).ok_or_else(|| "openrun was built without the feature planted-bugs".to_owned())

@@ -1,38 +1,38 @@
-//! How long it takes until every node serves again: each issues a coupon to a new member, and says that it is ready.
+//! Measures the time until every node serves again: it issues a coupon to a new member, and is ready.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::asking::Asking;
-use super::crowd::Crowd;
+use super::clients::Clients;
 use super::history::{Call, Outcome};
 use super::metrics;
-use super::operator::STEWARD;
+use super::operator::SCENARIO;
+use super::requester::Requester;
 
 const POLL: Duration = Duration::from_millis(50);
-/// The coupon that is kept open for this.
+/// The coupon reserved for these requests.
 const COUPON: &str = "probe";
 
-/// Asks for the run itself.
+/// Sends the requests of the measurement.
 pub(super) struct Probe {
-    crowd: Arc<Crowd>,
-    asking: Asking,
+    clients: Arc<Clients>,
+    requester: Requester,
     members: u64,
-    /// When waiting for a recovery is given up.
+    /// Bound of one measurement.
     patience: Duration,
 }
 
 impl Probe {
-    pub(super) fn new(crowd: Arc<Crowd>, patience: Duration) -> Self {
-        Self { asking: crowd.asking(STEWARD), crowd, members: 0, patience }
+    pub(super) fn new(clients: Arc<Clients>, patience: Duration) -> Self {
+        Self { requester: clients.requester(SCENARIO), clients, members: 0, patience }
     }
 
-    /// Waits until all nodes serve; how long that took, or `None` if it takes too long.
+    /// Waits until all nodes serve and returns the time; `None` if the bound is exceeded.
     pub(super) async fn until_all_serve(&mut self) -> Option<Duration> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut node = 0;
-        while node < self.crowd.targets.len() {
-            if begun.elapsed() >= self.patience {
+        while node < self.clients.targets.len() {
+            if started.elapsed() >= self.patience {
                 return None;
             }
             if self.serves(node).await {
@@ -41,14 +41,14 @@ impl Probe {
                 tokio::time::sleep(POLL).await;
             }
         }
-        Some(begun.elapsed())
+        Some(started.elapsed())
     }
 
     async fn serves(&mut self, node: usize) -> bool {
         self.members += 1;
         let member = format!("probe-{}", self.members).into();
-        let (outcome, _) = self.asking.ask(node, Call::Issue, &COUPON.into(), &member).await;
-        matches!(outcome, Outcome::Told { .. })
-            && metrics::get(&self.crowd.targets[node], "/readyz").await.is_some()
+        let (outcome, _) = self.requester.send(node, Call::Issue, &COUPON.into(), &member).await;
+        matches!(outcome, Outcome::Issued { .. })
+            && metrics::get(&self.clients.targets[node], "/readyz").await.is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! What a run was like, for a person and for a program.
+//! The report of a run, as text and JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,48 +13,45 @@ use super::history::Tally;
 use super::injector::Injected;
 use crate::format::thousands;
 
-/// How many broken promises are told in full.
+/// Upper limit of violations printed in full.
 const NAMED: usize = 20;
 
-/// A time, and the fault after which it was measured.
+/// The longest time, and its fault.
 #[derive(Clone, Debug, Serialize)]
 pub struct Slowest {
-    /// The fault's name.
     pub fault: &'static str,
-    /// Milliseconds.
     pub ms: u64,
 }
 
-/// The figures of a run.
+/// Figures of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// By which the faults were chosen.
+    /// Seed of the order of faults.
     pub seed: u64,
-    /// How many nodes there were.
     pub nodes: usize,
-    /// From the first question to the last fault's end, and what came after.
+    /// From the first request to the end of the checks.
     pub seconds: u64,
-    /// How many faults of each kind were done.
+    /// Number of injected faults of each kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Faults that could not be done here, and why.
+    /// Skipped faults, with reasons.
     pub skipped: BTreeMap<&'static str, String>,
-    /// Questions of members and operators.
+    /// Requests of members and operators.
     pub operations: u64,
-    /// Those with an answer.
+    /// Requests with a definite outcome.
     pub answered: u64,
-    /// Those whose outcome stayed open: each was asked again, at the latest at the end.
+    /// Requests with an unknown outcome. Each was repeated, at the latest at the end.
     pub unknown: u64,
     /// Issuances in the database at the end.
     pub rows: usize,
-    /// Until every node served again.
+    /// Longest time until every node served again.
     pub slowest_recovery: Option<Slowest>,
-    /// Until everything that had been told was in the database.
+    /// Longest time until every issuance was in the database.
     pub slowest_arrival: Option<Slowest>,
-    /// What the checker says, and what was seen on the way.
+    /// Result of the checker, and violations found during the run.
     pub judgement: Judgement,
     /// Every fault, in order.
     pub injected: Vec<Injected>,
-    /// Where history and logs are, if they were kept.
+    /// Folder of history and logs, if they were kept.
     pub kept: Option<PathBuf>,
 }
 
@@ -92,16 +89,16 @@ impl Report {
         }
     }
 
-    /// Whether every promise was kept.
+    /// Whether no invariant was violated.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.judgement.violations.is_empty()
     }
 
-    /// Writes it for a person.
+    /// Writes the report as text.
     ///
     /// # Errors
-    /// Of the writer.
+    /// Errors of the writer.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let count: u64 = self.faults.values().sum();
         writeln!(out, "seed {}, {} nodes, {} s", self.seed, self.nodes, self.seconds)?;
@@ -116,15 +113,15 @@ impl Report {
         }
         writeln!(out, "operations        {}", thousands(self.operations))?;
         writeln!(out, "answered          {}", thousands(self.answered))?;
-        writeln!(out, "unknown outcomes  {} (each asked again)", thousands(self.unknown))?;
+        writeln!(out, "unknown outcomes  {} (each requested again)", thousands(self.unknown))?;
         writeln!(out, "rows              {}", thousands(self.rows as u64))?;
-        let heard = self.judgement.sold_out_during_faults;
+        let liveness = self.judgement.sold_out_during_faults;
         writeln!(
             out,
-            "sold out, said during faults  {}; not now {}, no answer {}",
-            thousands(heard.sold_out),
-            thousands(heard.not_now),
-            thousands(heard.no_answer)
+            "sold out during faults  {} rejected; {} not now, {} no answer",
+            thousands(liveness.sold_out),
+            thousands(liveness.not_now),
+            thousands(liveness.no_answer)
         )?;
         line(out, "slowest recovery  ", self.slowest_recovery.as_ref())?;
         line(out, "slowest arrival   ", self.slowest_arrival.as_ref())?;
@@ -138,7 +135,7 @@ impl Report {
         for violation in violations {
             promises.entry(violation.promise).or_default().push(&violation.what);
         }
-        // The first of each, so that one promise broken a thousand times hides no other.
+        // A few of each invariant, so that a thousand violations of one do not hide the others.
         let each = NAMED.div_ceil(promises.len().max(1));
         for (promise, broken) in &promises {
             writeln!(out, "  {promise}: {}", broken.len())?;
@@ -156,7 +153,7 @@ impl Report {
 fn line(out: &mut impl Write, name: &str, slowest: Option<&Slowest>) -> io::Result<()> {
     match slowest {
         Some(Slowest { fault, ms }) => writeln!(out, "{name}{:.1} s, after {fault}", *ms as f64 / 1e3),
-        None => writeln!(out, "{name}none was measured"),
+        None => writeln!(out, "{name}not measured"),
     }
 }
 

@@ -1,16 +1,16 @@
-//! Which fault comes when: decided by the seed alone.
+//! The order of the faults, determined by the seed alone.
 
 use super::faults::Fault;
 use crate::rng::Rng;
 
-/// An endless row of faults: all of them in some order, then all in another.
+/// An endless sequence of faults: all of them in random order, then all again in another order.
 pub(super) struct Schedule {
     faults: Vec<&'static Fault>,
     left: Vec<&'static Fault>,
     rng: Rng,
 }
 
-/// A fault and the dice it decides by.
+/// A fault and the random generator of its decisions.
 pub(super) struct Turn {
     pub(super) fault: &'static Fault,
     pub(super) rng: Rng,
@@ -21,12 +21,11 @@ impl Schedule {
         Self { faults, left: Vec::new(), rng: Rng::new(seed) }
     }
 
-    /// How many different faults there are.
     pub(super) fn len(&self) -> usize {
         self.faults.len()
     }
 
-    /// The next one; `None` only if there is no fault at all.
+    /// The next fault; `None` only without any fault.
     pub(super) fn next(&mut self) -> Option<Turn> {
         if self.left.is_empty() {
             self.left.clone_from(&self.faults);
@@ -49,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_is_the_same_schedule_and_another_another() {
+    fn the_seed_determines_the_schedule() {
         assert_eq!(names(7, 100), names(7, 100));
         assert_ne!(names(7, 100), names(8, 100));
     }
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_names_of_their_own() {
+    fn fault_names_are_unique() {
         let names: std::collections::BTreeSet<_> = FAULTS.iter().map(|fault| fault.name).collect();
         assert_eq!(names.len(), FAULTS.len());
     }

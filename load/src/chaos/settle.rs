@@ -1,20 +1,20 @@
-//! Waiting until everything that was told has arrived in the database.
+//! Waits until every issuance has arrived in the database.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::amqp::{Broker, issuances};
-use super::arena::{Arena, DATABASE};
+use super::testbed::{DATABASE, TestBed};
 
 const POLL: Duration = Duration::from_millis(200);
-/// How long nothing may be on its way until waiting for more is in vain.
+/// Time without progress after which waiting is useless.
 const STILL: Duration = Duration::from_secs(6);
 
-/// Up to which sequence each coupon's rows reach without a hole.
-pub(super) async fn rows(arena: &Arena) -> Result<HashMap<String, u32>, String> {
-    // A coupon whose count is below its largest sequence has a hole; then the count is on the safe side.
+/// The sequence up to which each coupon has every row.
+pub(super) async fn rows(testbed: &TestBed) -> Result<HashMap<String, u32>, String> {
+    // With a hole, the count is below the largest sequence; the smaller value makes the difference count as missing.
     let query = "SELECT coupon_id, least(count(*), max(sequence)) FROM coupon_issuances GROUP BY coupon_id";
-    let found = arena.sql(DATABASE, query).await?;
+    let found = testbed.sql(DATABASE, query).await?;
     let reach = found.lines().filter_map(|line| {
         let (coupon, count) = line.rsplit_once('|')?;
         Some((coupon.to_owned(), count.parse().ok()?))
@@ -22,24 +22,24 @@ pub(super) async fn rows(arena: &Arena) -> Result<HashMap<String, u32>, String> 
     Ok(reach.collect())
 }
 
-/// How many issuances have been told and are not in the database yet.
-async fn missing(arena: &Arena) -> Option<u64> {
-    let told = arena.crowd.as_ref()?.history.tally().told;
-    let rows = rows(arena).await.ok()?;
+/// Number of issued answers that have no row yet.
+async fn missing(testbed: &TestBed) -> Option<u64> {
+    let issued = testbed.clients.as_ref()?.history.tally().issued;
+    let rows = rows(testbed).await.ok()?;
     let missing = |(coupon, highest): (&std::sync::Arc<str>, &u32)| {
         u64::from(highest.saturating_sub(rows.get(&**coupon).copied().unwrap_or(0)))
     };
-    Some(told.iter().map(missing).sum())
+    Some(issued.iter().map(missing).sum())
 }
 
-/// How many issuances of each coupon Redis has decided on, told or not.
-async fn decided(arena: &Arena) -> Option<HashMap<String, u32>> {
+/// Number of issuances that Redis has decided on for each coupon, answered or not.
+async fn decided(testbed: &TestBed) -> Option<HashMap<String, u32>> {
     const COUNT: &str = "local counts = {}
         for _, key in ipairs(redis.call('KEYS', 'coupon:*:participants')) do
             counts[#counts + 1] = string.match(key, '{(.*)}') .. '|' .. redis.call('HLEN', key)
         end
         return counts";
-    let counts = arena.redis_says(&["EVAL", COUNT, "0"]).await.ok()?;
+    let counts = testbed.redis_cli(&["EVAL", COUNT, "0"]).await.ok()?;
     let count = |line: &str| {
         let (coupon, count) = line.rsplit_once('|')?;
         Some((coupon.to_owned(), count.parse().ok()?))
@@ -47,17 +47,18 @@ async fn decided(arena: &Arena) -> Option<HashMap<String, u32>> {
     Some(counts.lines().filter_map(count).collect())
 }
 
-/// Waits until everything that Redis had decided on when it was first asked, and everything that was told when it looks,
-/// has arrived; whether that was within the bound. What a node that died had decided and told nobody counts as well:
-/// until it has arrived, the next fault would be the second one at once.
-pub(super) async fn until_arrived(arena: &Arena, bound: Duration) -> bool {
+/// Waits until all issuances have arrived that Redis had decided on at the first successful query, and all that members
+/// were answered with. Returns whether that was within the bound. Issuances of a dead node that no member knows count
+/// as well: until they have arrived, the next fault would be a second one at the same time.
+pub(super) async fn until_arrived(testbed: &TestBed, bound: Duration) -> bool {
     let deadline = Instant::now() + bound;
     let mut expected = None;
     loop {
         if expected.is_none() {
-            expected = decided(arena).await;
+            expected = decided(testbed).await;
         }
-        if let (Some(expected), Ok(rows), Some(0)) = (&expected, rows(arena).await, missing(arena).await) {
+        if let (Some(expected), Ok(rows), Some(0)) = (&expected, rows(testbed).await, missing(testbed).await)
+        {
             let has_arrived =
                 |(coupon, count): (&String, &u32)| rows.get(coupon).copied().unwrap_or(0) >= *count;
             if expected.iter().all(has_arrived) {
@@ -71,17 +72,18 @@ pub(super) async fn until_arrived(arena: &Arena, bound: Duration) -> bool {
     }
 }
 
-/// As `until_arrived`, when nobody asks any more: also ends when nothing has been on its way for a while, because what
-/// is missing then will never come. The queue and the outboxes must be empty and the rows the same all that time.
-pub(super) async fn until_still(arena: &Arena, bound: Duration) -> bool {
+/// Like `until_arrived`, without clients: also ends when nothing has been on its way for a while, because missing
+/// issuances will never arrive then. Queue and outboxes must be empty and the count of missing ones constant all that
+/// time.
+pub(super) async fn until_idle(testbed: &TestBed, bound: Duration) -> bool {
     let deadline = Instant::now() + bound;
     let (mut last, mut since) = (None, Instant::now());
     while Instant::now() < deadline {
-        let left = missing(arena).await;
+        let left = missing(testbed).await;
         if left == Some(0) {
             return true;
         }
-        if left.is_none() || left != last || on_its_way(arena).await != Some(0) {
+        if left.is_none() || left != last || on_its_way(testbed).await != Some(0) {
             since = Instant::now();
         }
         last = left;
@@ -93,12 +95,12 @@ pub(super) async fn until_still(arena: &Arena, bound: Duration) -> bool {
     false
 }
 
-/// Entries of all outboxes and messages in the queue; `None` if one of them cannot be asked.
-async fn on_its_way(arena: &Arena) -> Option<u64> {
-    let mut count = Broker::connect(arena).await.ok()?.waiting(&issuances()).await.ok()?;
-    let told = arena.crowd.as_ref()?.history.tally().told;
-    for coupon in told.keys() {
-        let depth = arena.redis_says(&["XLEN", &format!("coupon:{{{coupon}}}:outbox")]).await.ok()?;
+/// Number of outbox entries and queued messages; `None` if a service does not answer.
+async fn on_its_way(testbed: &TestBed) -> Option<u64> {
+    let mut count = Broker::connect(testbed).await.ok()?.waiting(&issuances()).await.ok()?;
+    let issued = testbed.clients.as_ref()?.history.tally().issued;
+    for coupon in issued.keys() {
+        let depth = testbed.redis_cli(&["XLEN", &format!("coupon:{{{coupon}}}:outbox")]).await.ok()?;
         count += depth.parse::<u64>().ok()?;
     }
     Some(count)

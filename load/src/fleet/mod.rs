@@ -1,8 +1,8 @@
-//! Services that belong to one test or one run, which may stop, freeze, kill and restart them, and a proxy that loses,
-//! holds, delays or swallows what passes. Everything is gone when its owner is, whatever ended that.
+//! Private services of one test or run, which can be stopped, frozen, killed and restarted, and a faulty proxy. They
+//! end with the owner's process, even if that is killed.
 //!
-//! Whoever uses this is a test, or the scenario `chaos`: what goes wrong here ends it. So the functions panic, with a
-//! sentence that says what to do, instead of returning errors that nobody could handle.
+//! The users are tests and the scenario `chaos`, which cannot continue after a failure here. So the functions panic
+//! with the remedy instead of returning errors.
 
 pub mod ports;
 pub mod process;

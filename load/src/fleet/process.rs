@@ -1,4 +1,4 @@
-//! Child processes that their owner can stop, freeze and kill, and that never outlive it.
+//! Child processes that never outlive their owner.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(20);
 const LOG_TAIL_LINES: usize = 40;
 
-/// Remembers what to kill, to unmount and to remove, and does so when the owner's process is gone, whatever ended it.
+/// Reads process groups until its input ends with the owner's process; then kills them, unmounts and removes the
+/// folder.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 groups=
@@ -21,18 +22,13 @@ for mounted in "$1"/*.mounted; do if [ -d "$mounted" ]; then umount -l -- "$moun
 rm -rf -- "$1"
 "#;
 
-/// The signals that are sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Signal {
-    /// Asks to end, as Ctrl-C does.
+    /// Like Ctrl-C.
     Interrupt,
-    /// Asks to end.
     Terminate,
-    /// Ends at once.
     Kill,
-    /// Freezes.
     Stop,
-    /// Lets a frozen one go on.
     Continue,
 }
 
@@ -48,16 +44,16 @@ impl Signal {
     }
 }
 
-/// A shell that waits for the end of its input. The kernel closes that input with the owner's process, even if that
-/// one was killed and no destructor ran.
+/// A shell that waits for the end of its input. The kernel closes the input when the owner's process ends, even by
+/// SIGKILL.
 #[derive(Debug)]
 pub struct Watchdog {
     shell: Child,
 }
 
 impl Watchdog {
-    /// `directory` is removed when the owner's process is gone. What is mounted in it at a name that ends in
-    /// `.mounted` is unmounted before.
+    /// Watches over `directory`, which is removed after the owner's process has ended. File systems mounted in it, at
+    /// names with the suffix `.mounted`, are unmounted before.
     pub fn over(directory: &Path) -> Self {
         let shell = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
@@ -71,7 +67,7 @@ impl Watchdog {
         Self { shell }
     }
 
-    /// What the kernel does when the owner's process is gone: closes the pipe.
+    /// Closes the pipe, as the kernel does when the owner's process ends.
     pub fn lose_owner(&mut self) {
         drop(self.shell.stdin.take());
     }
@@ -84,13 +80,13 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // The owner has cleaned up by itself.
+        // The owner cleans up by itself.
         self.shell.kill().ok();
         self.shell.wait().ok();
     }
 }
 
-/// A running child, the leader of a process group of its own.
+/// A child process, the leader of a process group of its own.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -99,7 +95,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`; what it prints replaces the content of `log`.
+    /// Starts `command`; its output replaces the content of `log`.
     pub fn spawn(command: &mut Command, log: &Path, watchdog: &mut Watchdog) -> Self {
         let name = format!("{:?}", command.get_program());
         let output = File::create(log).expect("the log can be created");
@@ -117,28 +113,33 @@ impl Process {
         Self { child, name, log: log.to_owned() }
     }
 
-    /// Its process id, and that of its group.
+    /// Process id, which is the id of its group as well.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until the log holds `line`. Panics with the end of the log when the process ends or time runs out first.
+    /// Waits until the log contains `line`. Panics with the end of the log if the process ends or the bound is
+    /// exceeded.
     pub async fn until_logged(&mut self, line: &str, bound: Duration) {
         let deadline = Instant::now() + bound;
         while !self.logged().contains(line) {
             assert!(self.is_running(), "{} ended before it was ready:\n{}", self.name, self.log_tail());
-            assert!(Instant::now() < deadline, "{} not ready in {bound:?}:\n{}", self.name, self.log_tail());
+            assert!(
+                Instant::now() < deadline,
+                "{} was not ready within {bound:?}:\n{}",
+                self.name,
+                self.log_tail()
+            );
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Waits for the end that a signal has asked for.
+    /// Waits until the process has ended. Panics after `bound`.
     pub async fn until_ended(&mut self, bound: Duration) {
         let deadline = Instant::now() + bound;
         while self.is_running() {
@@ -152,44 +153,42 @@ impl Process {
         }
     }
 
-    /// How it ended; `None` while it runs, or if a signal ended it.
+    /// The exit code; `None` while the process runs, or if a signal ended it.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().ok().flatten()?.code()
     }
 
-    /// To the process itself: the way to ask for a graceful end.
+    /// Signals the process alone, for a graceful end.
     pub fn signal(&self, signal: Signal) {
         send(signal, &[self.id()]);
     }
 
-    /// To the process and all that descend from it, which may have left its group, as those of PostgreSQL do.
+    /// Signals the process and all its descendants, also those that have left its group, as PostgreSQL's do.
     pub fn signal_tree(&self, signal: Signal) {
         send(signal, &tree(self.id()));
     }
 
-    /// As if the power had failed: nobody in the tree gets to run another instruction.
+    /// Kills the process and all its descendants at once, as a power failure would.
     pub fn kill_tree(&mut self) {
-        // Frozen first, so that nobody is born between listing and killing.
+        // Frozen first, so that no child is forked between listing and killing.
         self.signal_tree(Signal::Stop);
-        let mut everyone = tree(self.id());
-        send(Signal::Kill, &everyone);
+        let mut ids = tree(self.id());
+        send(Signal::Kill, &ids);
         self.child.wait().ok();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !everyone.is_empty() && Instant::now() < deadline {
+        while !ids.is_empty() && Instant::now() < deadline {
             let alive = parents();
-            everyone.retain(|id| alive.contains_key(id));
+            ids.retain(|id| alive.contains_key(id));
             std::thread::yield_now();
         }
-        assert!(everyone.is_empty(), "{} left processes behind after SIGKILL: {everyone:?}", self.name);
+        assert!(ids.is_empty(), "{} left processes behind after SIGKILL: {ids:?}", self.name);
     }
 
-    /// Everything it has printed so far.
     #[must_use]
     pub fn logged(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// The last lines of that.
     #[must_use]
     pub fn log_tail(&self) -> String {
         let log = self.logged();
@@ -207,7 +206,7 @@ impl Drop for Process {
 }
 
 fn send(signal: Signal, ids: &[u32]) {
-    // Whoever has ended in between is no error.
+    // A process that has ended already is no error.
     Command::new("kill")
         .arg(signal.flag())
         .arg("--")
@@ -218,7 +217,7 @@ fn send(signal: Signal, ids: &[u32]) {
         .expect("kill starts");
 }
 
-/// A process and its descendants, itself first.
+/// Ids of a process and its descendants, its own first.
 fn tree(root: u32) -> Vec<u32> {
     let parents = parents();
     let mut found = vec![root];
@@ -231,7 +230,7 @@ fn tree(root: u32) -> Vec<u32> {
     found
 }
 
-/// The parent of every process that runs. The dead that nobody has collected yet are left out.
+/// The parent of every running process, without zombies.
 fn parents() -> HashMap<u32, u32> {
     let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat="]).output().expect("ps starts");
     String::from_utf8_lossy(&listing.stdout)
@@ -245,7 +244,7 @@ fn parents() -> HashMap<u32, u32> {
         .collect()
 }
 
-/// A command that runs as `user` if the caller is root, and as the caller otherwise.
+/// A command that runs as `user` if this process is root, and as the caller otherwise.
 pub fn command_as(user: &str, program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -255,21 +254,20 @@ pub fn command_as(user: &str, program: &Path) -> Command {
     command
 }
 
-/// Hands a path and all below it to `user`, if the caller is root.
+/// Changes the owner of a path and everything below it, if this process is root.
 pub fn give_to(user: &str, path: &Path) {
     if is_root() {
         run(Command::new("chown").arg("-R").arg(format!("{user}:")).arg(path));
     }
 }
 
-/// Runs a command to its end, and panics with what it printed if it fails.
+/// Runs a command to its end. Panics with its error output if it fails.
 pub fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed: {}\n{errors}", output.status);
 }
 
-/// Whether this process may do everything.
 #[must_use]
 pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().expect("id starts");

@@ -1,4 +1,4 @@
-//! A TCP proxy between a node and a service that loses, holds, delays or swallows what passes, as its owner says.
+//! A TCP proxy between a node and a service, which can cut, hold, delay or swallow traffic.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use super::ports::free_port;
 const CHUNK_BYTES: usize = 64 * 1024;
 const SWITCH_BOUND: Duration = Duration::from_secs(10);
 
-/// What the proxy does with the bytes that come from now on.
+/// Treatment of the traffic from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Forwards both ways.
+    /// Forwards both directions.
     Pass,
     /// Closes every connection and refuses new ones.
     Cut,
-    /// Accepts, but forwards nothing; what came meanwhile goes on when the mode changes.
+    /// Accepts connections and forwards nothing. Held data are forwarded when the mode changes.
     Hold,
-    /// Forwards each piece so much later.
+    /// Forwards each chunk after this delay.
     Delay(Duration),
-    /// Forwards requests and drops the replies: the work is done and nobody is told. What is dropped stays lost, so
-    /// that a connection is of no use afterwards: follow it by `Cut`.
+    /// Forwards requests and drops replies: the service works, and its client gets no answer. A connection with dropped
+    /// replies is useless, so `Cut` should follow.
     SwallowReplies,
 }
 
@@ -45,7 +45,7 @@ struct Counters {
     open: AtomicU64,
 }
 
-/// Counts a connection for as long as it lives.
+/// Counts an open connection until it is dropped.
 struct Open<'a>(&'a AtomicU64);
 
 impl<'a> Open<'a> {
@@ -65,11 +65,11 @@ impl Drop for Open<'_> {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    /// What the owner wants.
+    /// The requested mode.
     mode: watch::Sender<Mode>,
-    /// What the listener has arrived at; `Cut` and its end take a moment.
+    /// The mode in force; `Cut` and its end take a moment.
     applied: watch::Receiver<Mode>,
-    /// Where new connections are led.
+    /// Port of the service for new connections.
     target: Arc<AtomicU16>,
     counters: Arc<Counters>,
     listener: JoinHandle<()>,
@@ -80,7 +80,7 @@ impl Proxy {
     pub async fn start(target_port: u16) -> Self {
         let port = free_port();
         let (mode, wanted) = watch::channel(Mode::Pass);
-        // It begins as cut, until it listens.
+        // Counts as cut until it listens.
         let (report, applied) = watch::channel(Mode::Cut);
         let counters = Arc::new(Counters::default());
         let target = Arc::new(AtomicU16::new(target_port));
@@ -91,12 +91,12 @@ impl Proxy {
         proxy
     }
 
-    /// Where clients connect to.
+    /// The port that clients connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Changes the mode. It holds for every connection when this returns.
+    /// Changes the mode, and returns when it is in force for every connection.
     pub async fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
         let mut applied = self.applied.clone();
@@ -105,7 +105,8 @@ impl Proxy {
             .expect("the proxy changes its mode in time")
             .expect("the proxy lives as long as its handle");
         if mode == Mode::Cut {
-            // Whoever has not noticed yet would miss it if the mode changed again at once.
+            // Waits until every connection has ended: one that is still open would miss a cut that is followed by
+            // another mode.
             tokio::time::timeout(SWITCH_BOUND, self.until_none_is_open())
                 .await
                 .expect("the proxy closes its connections in time");
@@ -118,17 +119,17 @@ impl Proxy {
         }
     }
 
-    /// Leads connections that are made from now on to another local port; those that are open stay where they are.
-    pub fn lead_to(&self, target_port: u16) {
+    /// Directs new connections to another local port; open ones stay.
+    pub fn redirect_to(&self, target_port: u16) {
         self.target.store(target_port, Ordering::SeqCst);
     }
 
-    /// How many connections were accepted so far.
+    /// Accepted connections so far.
     pub fn connections(&self) -> u64 {
         self.counters.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of replies were dropped so far: more than none means that the service has answered.
+    /// Dropped bytes of replies so far. More than 0 proves that the service has answered.
     pub fn swallowed_bytes(&self) -> u64 {
         self.counters.swallowed_bytes.load(Ordering::SeqCst)
     }
@@ -136,7 +137,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Connections end with the sender of the mode.
+        // The connections end with the sender of the mode.
         self.listener.abort();
     }
 }
@@ -172,7 +173,7 @@ async fn listen(
     }
 }
 
-/// The next connection; never, when nobody listens.
+/// The next connection; pending forever without a listener.
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     loop {
         match listener {
@@ -186,11 +187,11 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     }
 }
 
-/// Both directions of one connection, until both have ended, one breaks, or the proxy is cut.
+/// Forwards both directions of a connection until both have ended, one fails, or the proxy is cut.
 async fn carry(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>, counters: Arc<Counters>) {
     let _open = Open::one(&counters.open);
     let Ok(service) = TcpStream::connect(target).await else { return };
-    // A piece is forwarded as it came, not when the next one has come as well.
+    // Forwards each chunk at once instead of collecting.
     client.set_nodelay(true).ok();
     service.set_nodelay(true).ok();
     let (from_client, to_client) = client.into_split();

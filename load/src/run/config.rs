@@ -57,7 +57,7 @@ pub struct RunConfig {
     pub settle_timeout: Duration,
 }
 
-/// The reason why a run has no result. Each message says what to do.
+/// The reason for which a run has no result, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! PresenceActor: says twice a second that this node lives, and hears which coupons are doubted.
+//! HeartbeatActor: reports this node as alive twice a second, and joins the open recoveries that the reply names.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,38 +12,34 @@ use crate::actors::runtime::StopSignal;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask};
 use crate::fault_injection::panics;
 
-/// How often this node says that it lives.
-const BEAT: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Keeps this node in the others' minds.
+/// Keeps this node a living member of the cluster.
 pub type HeartbeatActor = BackgroundActor<HeartbeatDeps>;
 
-/// What the actor works with.
 #[derive(Clone)]
 pub struct HeartbeatDeps {
-    /// This node among the others.
-    pub peers: Arc<Membership>,
-    /// What it takes part in; absent on an engine that cannot lose what it decided: then nobody ever doubts a coupon.
+    pub membership: Arc<Membership>,
+    /// Absent on an engine that cannot lose decisions and therefore is never recovered.
     pub recoveries: Option<Arc<Recoveries>>,
-    /// Its coupons.
     pub registry: Arc<CouponRegistry>,
 }
 
 impl HeartbeatDeps {
     async fn heartbeat(&self) {
         panics::visit(Self::KIND, "beat");
-        let begun = Instant::now();
-        match self.peers.heartbeat().await {
+        let sent_at = Instant::now();
+        match self.membership.heartbeat().await {
             Ok(open) => {
                 let Some(recoveries) = &self.recoveries else { return };
-                for coupon in recoveries.heard(open, begun) {
+                for coupon in recoveries.record_open(open, sent_at) {
                     match self.registry.find(&coupon) {
                         Some(handle) => recoveries.attend(&handle),
-                        None => recoveries.know_nothing_of(&coupon).await,
+                        None => recoveries.report_nothing(&coupon).await,
                     }
                 }
             }
-            Err(error) => tracing::debug!(%error, "nobody heard that this node lives"),
+            Err(error) => tracing::debug!(%error, "the heartbeat failed; the next one follows in 500 ms"),
         }
     }
 }
@@ -51,16 +47,16 @@ impl HeartbeatDeps {
 impl BackgroundTask for HeartbeatDeps {
     const KIND: &'static str = "presence";
 
-    async fn run(self, mut leave: StopSignal) {
-        while !leave.is_set() {
+    async fn run(self, mut stop: StopSignal) {
+        while !stop.is_set() {
             self.heartbeat().await;
-            let _rested_or_leaving = timeout(BEAT, leave.wait()).await;
+            let _waited_or_stopping = timeout(INTERVAL, stop.wait()).await;
         }
-        if leave.is_for_good() {
+        if stop.is_shutdown() {
             if let Some(recoveries) = &self.recoveries {
-                recoveries.stand_down().await;
+                recoveries.release_lease().await;
             }
-            self.peers.leave().await;
+            self.membership.leave().await;
         }
     }
 }

@@ -1,62 +1,59 @@
-//! The right to do what only one node may do at a time.
+//! A lease on a task that only one node should do at a time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
-
+use crate::actors::runtime::deadline::bounded;
 use crate::ports::{Cluster, NodeId};
 
-/// How soon it is asked for again after somebody else had it.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// How long the others may take to agree.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause after a refusal, so that a node without the lease does not ask in every round.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// One right of one node, asked for again before it ends.
+/// One node's lease, renewed after half its period.
 ///
-/// It saves work and is no lock: a node that was frozen may think for a moment that it still has it. Whatever it is
-/// needed for must do no harm when two do it.
+/// It saves work and is no lock: a node that was frozen may believe for a moment that it still holds the lease. The task
+/// must do no harm when two nodes do it.
 #[derive(Clone)]
 pub struct Lease {
-    what: &'static str,
+    task: &'static str,
     cluster: Arc<dyn Cluster>,
     node: NodeId,
-    /// How long it lasts once it was given: after this long another node does what a dead one did.
+    /// Bounds how long a task rests after its node died.
     period: Duration,
-    /// Until when it needs not be asked for.
-    sure_until: Option<Instant>,
-    /// Until when somebody else is taken to have it.
-    denied_until: Option<Instant>,
+    /// No renewal is needed until then.
+    renew_at: Option<Instant>,
+    /// After a refusal, or no answer.
+    retry_at: Option<Instant>,
 }
 
 impl Lease {
-    /// The right of `node` to do `what`, which it does not have yet.
+    /// A lease that `node` does not hold yet.
     #[must_use]
-    pub fn new(what: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
-        Self { what, cluster, node, period, sure_until: None, denied_until: None }
+    pub fn new(task: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
+        Self { task, cluster, node, period, renew_at: None, retry_at: None }
     }
 
-    /// Whether this node has it now. Without an answer it has not.
+    /// Takes or renews the lease where that is due. No answer means that it is not held.
     pub async fn is_held(&mut self) -> bool {
         let now = Instant::now();
-        if self.sure_until.is_some_and(|until| now < until) {
+        if self.renew_at.is_some_and(|at| now < at) {
             return true;
         }
-        if self.denied_until.is_some_and(|until| now < until) {
+        if self.retry_at.is_some_and(|at| now < at) {
             return false;
         }
-        let asked = timeout(QUESTION_TIMEOUT, self.cluster.lease(self.what, &self.node, self.period)).await;
-        let held = matches!(asked, Ok(Ok(true)));
-        self.sure_until = held.then(|| now + self.period / 2);
-        self.denied_until = (!held).then(|| now + ASK_AGAIN_AFTER);
+        let lease = bounded(self.cluster.lease(self.task, &self.node, self.period)).await;
+        let held = lease.unwrap_or(false);
+        self.renew_at = held.then(|| now + self.period / 2);
+        self.retry_at = (!held).then(|| now + RETRY_AFTER);
         held
     }
 
-    /// Gives it back, so that another node need not wait for its end.
-    pub async fn give_back(&mut self) {
-        if self.sure_until.take().is_some() {
-            // Unheard, it ends by itself.
-            let _unheard = timeout(QUESTION_TIMEOUT, self.cluster.release(self.what, &self.node)).await;
+    /// Gives the lease back, so that another node can take it at once.
+    pub async fn release(&mut self) {
+        if self.renew_at.take().is_some() {
+            // After a failure it ends by itself.
+            let _released = bounded(self.cluster.release(self.task, &self.node)).await;
         }
     }
 }

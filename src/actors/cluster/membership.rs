@@ -1,69 +1,62 @@
-//! What this node lets the others know, and how it can tell that all of them know something.
+//! This node among the nodes of the cluster: its heartbeat, and the wait until every node has read the catalogue.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
-
 use crate::actors::delivery::InFlight;
+use crate::actors::runtime::deadline::bounded;
 use crate::gate::Trust;
 use crate::ports::{AdmissionEngine, Cluster, ClusterError, ClusterTime, EngineError, NodeId, OpenRecovery};
+use crate::sync::Locked;
 
-/// How long one question may take.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// After how much silence a node counts as dead: ten missed beats.
+/// A node counts as dead after ten missed heartbeats.
 const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(5);
-/// For how long a node is waited for while this one cannot tell silence from its own deafness.
-const WAITED_FOR_WHEN_DEAF: Duration = Duration::from_secs(3_600);
-/// A beat that comes this late says that the database was away for this node, and perhaps for others.
-const BEAT_LATE_AFTER: Duration = Duration::from_secs(3);
-/// How long a beat lets this node say "sold out" by itself: less than after what others stop waiting for it.
-const TRUST_BY_BEAT: Duration = Duration::from_secs(4);
-/// How long a look at the engine does. Whoever raises a total waits for so long.
-const TRUST_BY_LOOK: Duration = Duration::from_secs(1);
-/// How long everybody may take to hear of something.
-const HEARD_WITHIN: Duration = Duration::from_secs(8);
-/// How often it is looked whether they have.
-const HEARD_POLL: Duration = Duration::from_millis(50);
+/// Replaces [`PRESUMED_DEAD_AFTER`] while this node's own heartbeats fail: it cannot tell a dead node from a database that
+/// no node reaches.
+const WAIT_WHILE_UNSTEADY: Duration = Duration::from_secs(3_600);
+/// After a gap this long between two heartbeats the database may have been unreachable for other nodes too.
+const HEARTBEAT_LATE_AFTER: Duration = Duration::from_secs(3);
+/// Trust granted by one heartbeat. Must be below [`PRESUMED_DEAD_AFTER`]: a node that the others no longer wait for must
+/// not say "sold out" by itself any more.
+const TRUST_BY_HEARTBEAT: Duration = Duration::from_secs(4);
+/// Trust granted by a round of the gate keeper. Raising a total waits for this long.
+const TRUST_BY_ROUND: Duration = Duration::from_secs(1);
+/// The limit of [`Membership::await_catalog_read`].
+const CATALOG_READ_TIMEOUT: Duration = Duration::from_secs(8);
+const CATALOG_READ_POLL: Duration = Duration::from_millis(50);
 
-/// Why it is not known whether everybody knows.
+/// Why it is unknown whether every node has read the catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum PropagationError {
-    /// Nodes cannot meet.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The engine cannot tell them.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Some node lives, but does not say that it knows.
-    #[error("{0} other nodes have not heard of it")]
-    Silent(u32),
+    #[error("{0} other nodes have not read the catalogue since the change")]
+    Lagging(u32),
 }
 
-/// One node among others.
 pub struct Membership {
     node: NodeId,
     cluster: Arc<dyn Cluster>,
     engine: Arc<dyn AdmissionEngine>,
     trust: Arc<Trust>,
-    /// What this node's persisters have in hand.
-    hands: InFlight,
-    state: Mutex<State>,
+    in_flight: InFlight,
+    state: Locked<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The time of the last beat, by the clock that all nodes share, and when this node had heard of it.
-    beat: Option<(ClusterTime, Instant)>,
-    /// This node knows of everything that was written into the catalogue before then.
-    aware: Option<ClusterTime>,
-    last_beat: Option<Instant>,
-    /// Since when every beat has come in time.
+    /// The cluster's time in the last reply, and this node's clock when it arrived.
+    last_reply: Option<(ClusterTime, Instant)>,
+    /// The gates fit the catalogue as it was then.
+    catalog_read_at: Option<ClusterTime>,
+    last_sent: Option<Instant>,
+    /// Every heartbeat since then was in time.
     steady_since: Option<Instant>,
 }
 
 impl Membership {
-    /// The node `node`, which has not been heard of yet.
     #[must_use]
     pub fn new(
         node: NodeId,
@@ -71,108 +64,100 @@ impl Membership {
         engine: Arc<dyn AdmissionEngine>,
         trust: Arc<Trust>,
     ) -> Arc<Self> {
-        Arc::new(Self { node, cluster, engine, trust, hands: InFlight::default(), state: Mutex::default() })
+        Arc::new(Self {
+            node,
+            cluster,
+            engine,
+            trust,
+            in_flight: InFlight::default(),
+            state: Locked::default(),
+        })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// This node's name.
     #[must_use]
     pub fn node(&self) -> &NodeId {
         &self.node
     }
 
-    /// Where the nodes meet.
     #[must_use]
     pub fn cluster(&self) -> &Arc<dyn Cluster> {
         &self.cluster
     }
 
-    /// What this node's persisters have in hand: every beat says whether anything is for long.
+    /// Deliveries in flight at this node's persisters; every heartbeat reports whether they are idle.
     #[must_use]
-    pub fn hands(&self) -> &InFlight {
-        &self.hands
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
-    /// Says that this node lives, and what it knows of; gives the recoveries that wait for it.
-    ///
-    /// # Errors
-    /// [`ClusterError`] if nobody heard it.
+    /// Reports this node as alive, with its progress on the catalogue; gives the open recoveries.
     pub(crate) async fn heartbeat(&self) -> Result<Vec<OpenRecovery>, ClusterError> {
-        let begun = Instant::now();
-        let aware = self.state().aware;
-        let free = self.reading().filter(|_| self.hands.is_idle(begun));
-        let beat = bounded(self.cluster.heartbeat(&self.node, aware, free)).await;
-        let mut state = self.state();
-        if beat.is_err() || state.last_beat.is_some_and(|last| begun - last > BEAT_LATE_AFTER) {
+        let sent_at = Instant::now();
+        let catalog_read_at = self.state.lock().catalog_read_at;
+        let idle_since = self.cluster_time().filter(|_| self.in_flight.is_idle(sent_at));
+        let reply = bounded(self.cluster.heartbeat(&self.node, catalog_read_at, idle_since)).await;
+        let mut state = self.state.lock();
+        if reply.is_err() || state.last_sent.is_some_and(|last| sent_at - last > HEARTBEAT_LATE_AFTER) {
             state.steady_since = None;
         }
-        let heard = beat?;
-        state.last_beat = Some(begun);
-        state.steady_since.get_or_insert(begun);
-        state.beat = Some((heard.now, Instant::now()));
-        if state.aware.is_some() {
-            self.trust.extend(begun + TRUST_BY_BEAT);
+        let reply = reply?;
+        state.last_sent = Some(sent_at);
+        state.steady_since.get_or_insert(sent_at);
+        state.last_reply = Some((reply.now, Instant::now()));
+        if state.catalog_read_at.is_some() {
+            self.trust.extend(sent_at + TRUST_BY_HEARTBEAT);
         }
-        Ok(heard.open)
+        Ok(reply.open)
     }
 
-    /// Says that this node ends in good order.
+    /// Reports that this node ends in good order, so that no other one waits for it.
     pub(crate) async fn leave(&self) {
-        let _silent = timeout(QUESTION_TIMEOUT, self.cluster.leave(&self.node)).await;
+        let _left = bounded(self.cluster.leave(&self.node)).await;
     }
 
-    /// How long others are waited for: only who hears every beat itself can tell that another one is silent.
+    /// The silence after which other nodes count as dead. Only a node whose own heartbeats all succeed can judge that.
     pub(crate) fn patience(&self) -> Duration {
-        let steady = self.state().steady_since.is_some_and(|since| since.elapsed() >= PRESUMED_DEAD_AFTER);
-        if steady { PRESUMED_DEAD_AFTER } else { WAITED_FOR_WHEN_DEAF }
+        let steady =
+            self.state.lock().steady_since.is_some_and(|since| since.elapsed() >= PRESUMED_DEAD_AFTER);
+        if steady { PRESUMED_DEAD_AFTER } else { WAIT_WHILE_UNSTEADY }
     }
 
-    /// To be asked before the catalogue is read, and given to [`Membership::has_read`] after every gate has been fitted to it.
-    /// It is the shared clock's time at the last beat and what has passed here since: never later than the time now.
-    pub(crate) fn reading(&self) -> Option<ClusterTime> {
-        let (ClusterTime(beat), heard) = self.state().beat?;
-        let since_us = i64::try_from(heard.elapsed().as_micros()).unwrap_or(0);
-        // Two clocks do not go quite alike.
-        Some(ClusterTime(beat + since_us - since_us / 1_000))
+    /// The present by the cluster's clock, estimated from the last reply and never too late. Taken before the catalogue is
+    /// read, and passed to [`Membership::record_catalog_read`] once every gate fits it.
+    pub(crate) fn cluster_time(&self) -> Option<ClusterTime> {
+        let (ClusterTime(replied), received_at) = self.state.lock().last_reply?;
+        let since_us = i64::try_from(received_at.elapsed().as_micros()).unwrap_or(0);
+        // The two clocks may differ in speed: 0.1 % is taken off.
+        Some(ClusterTime(replied + since_us - since_us / 1_000))
     }
 
-    /// Says that this node knows what was in the catalogue at `since`.
-    pub(crate) fn has_read(&self, since: Option<ClusterTime>) {
-        let mut state = self.state();
-        state.aware = state.aware.max(since);
+    /// Records that this node's gates fit the catalogue as it was at `started_at`.
+    pub(crate) fn record_catalog_read(&self, started_at: Option<ClusterTime>) {
+        let mut state = self.state.lock();
+        state.catalog_read_at = state.catalog_read_at.max(started_at);
     }
 
-    /// Says that this node's gates fit what the engine said at `begun` or later.
-    pub(crate) fn has_looked(&self, begun: Instant) {
-        self.trust.extend(begun + TRUST_BY_LOOK);
+    /// Records that this node's gates fit answers of the engine from `started_at` or later.
+    pub(crate) fn record_round(&self, started_at: Instant) {
+        self.trust.extend(started_at + TRUST_BY_ROUND);
     }
 
-    /// Waits until every node that lives knows what is in the catalogue now, and no other one trusts what it knew before.
-    ///
-    /// # Errors
-    /// [`PropagationError`]; nobody need be told to forget it.
+    /// Waits until every living node has read the catalogue as it is now, and the trust in older answers has ended
+    /// everywhere. May be given up at any point.
     pub(crate) async fn await_catalog_read(&self) -> Result<(), PropagationError> {
-        let now = bounded(self.cluster.now()).await?;
+        let changed_at = bounded(self.cluster.now()).await?;
         self.engine.announce().await?;
-        let (told, deadline) = (Instant::now(), Instant::now() + HEARD_WITHIN);
+        let announced = Instant::now();
         loop {
-            let unaware = bounded(self.cluster.count_lagging(now, self.patience())).await?;
-            if unaware == 0 && told.elapsed() >= TRUST_BY_LOOK {
+            let lagging = self.cluster.count_lagging(changed_at, self.patience());
+            let lagging = bounded(lagging).await?;
+            if lagging == 0 && announced.elapsed() >= TRUST_BY_ROUND {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
-                return Err(PropagationError::Silent(unaware));
+            if announced.elapsed() >= CATALOG_READ_TIMEOUT {
+                return Err(PropagationError::Lagging(lagging));
             }
-            tokio::time::sleep(HEARD_POLL).await;
+            tokio::time::sleep(CATALOG_READ_POLL).await;
         }
     }
-}
-
-async fn bounded<T>(question: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
-    timeout(QUESTION_TIMEOUT, question)
-        .await
-        .unwrap_or_else(|_| Err(ClusterError("no answer in time".into())))
 }

@@ -1,4 +1,4 @@
-//! What the nodes of a cluster do together: heartbeats, leases, and the recovery of an engine that may have lost something.
+//! Cooperation of the nodes: heartbeats, leases, and the recovery of an engine that may have lost something.
 
 mod heartbeat;
 mod lease;

@@ -22,7 +22,7 @@ use crate::fault_injection::abort;
 use crate::fault_injection::panics;
 use crate::gate::Passage;
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, OutboxEntry};
-use crate::telemetry::{Metrics, TraceSpan, TraceSpanKind, run_as};
+use crate::telemetry::{Metrics, TraceSpan, TraceSpanKind, run_in};
 
 /// The actor's kind in metrics and lists.
 const KIND: &str = "coupon-event";
@@ -98,16 +98,16 @@ impl Admission {
             replies.push((reply, permit));
         }
         let span = self.batch_span(&requests);
-        run_as(span.as_ref(), self.decide(replies, requests)).await;
+        run_in(span.as_ref(), self.decide(replies, requests)).await;
     }
 
     /// The batch's span, linked to the traces of its requests.
     fn batch_span(&self, requests: &[AdmissionRequest]) -> Option<TraceSpan> {
         let traces = requests.iter().filter_map(|request| request.traceparent.as_ref());
         let span = TraceSpan::for_all(TraceSpanKind::Internal, "admit batch", traces)?;
-        span.note("openrun.coupon.id", self.handle.id().as_str().to_owned());
-        span.note("openrun.engine", self.engine.name());
-        span.note("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
+        span.set("openrun.coupon.id", self.handle.id().as_str().to_owned());
+        span.set("openrun.engine", self.engine.name());
+        span.set("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));
         Some(span)
     }
 
@@ -159,7 +159,7 @@ impl Admission {
     }
 
     fn handle_engine_error(&self, error: &EngineError) -> IssueError {
-        if let Some(span) = TraceSpan::here() {
+        if let Some(span) = TraceSpan::current() {
             span.failed("not_decided", &error.to_string());
         }
         let coupon = self.handle.id();

@@ -1,105 +1,112 @@
-//! One coupon, compared while members may be getting theirs. The order of the questions keeps what is merely on its way
+//! The comparison of one coupon, which may be issued at the same time. The order of the questions keeps an issuance in flight
 //! from looking like a loss:
 //!
-//! 1. The engine's count says which sequences are decided. Only these are compared, so that the holders, the rows and
-//!    the entries read afterwards cannot lack one of them because it is too new.
-//! 2. What was issued a few seconds ago by the engine's own clock is in flight: that it has no row says nothing.
-//! 3. Holders, then rows, then the outbox, then once more the rows that were not there: an entry leaves the outbox only
-//!    when its row is in the database. So what is in neither the outbox nor, afterwards, the rows, will not come.
-//! 4. Rows beyond the count are judged by a count read after them: the engine decides first.
+//! 1. The engine's count limits the compared sequences. All of them are decided, so no holder, row or entry that is read
+//!    afterwards can be absent because it is too new.
+//! 2. An issuance of the last seconds, by the engine's clock, is in flight: it need not have a row yet.
+//! 3. Holders are read first, then rows, then the outbox, then the absent rows once more: an entry leaves the outbox only
+//!    when its row is in the database. An issuance that is in neither will not arrive any more.
+//! 4. Rows above the count are compared with a count that is read after them: the engine decides before a row exists.
 
 use std::time::Duration;
 
-use super::findings::{Names, Strays};
+use super::findings::{Holders, Mismatches};
 use super::report::{CouponReport, DriftKind, Finding, NAMED_MAX};
 use super::slice::{HeldSlice, Runs, SLICE};
-use super::sources::{ROWS_PAGE, ReconcileDeps, Stop, within};
-use super::watch::Watch;
-use crate::domain::{Coupon, Sequence, Timestamp};
+use super::sources::{CompareError, ROWS_PAGE, ReconcileDeps, ReconcileError, bounded};
+use crate::domain::{Coupon, CouponId, Sequence, Timestamp};
 use crate::ports::EngineError;
 
-/// One coupon under examination.
+/// Observes the progress of a comparison.
+pub trait Watch: Send {
+    /// The coupon has been compared up to `done`, of `all` sequences.
+    fn compared(&mut self, _coupon: &CouponId, _done: Sequence, _all: Sequence) {}
+}
+
+/// Ignores the progress.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
 pub(super) struct CouponComparison<'a> {
-    pub(super) parts: &'a ReconcileDeps,
+    pub(super) deps: &'a ReconcileDeps,
     pub(super) coupon: &'a Coupon,
-    /// For how long what is issued may be on its way.
-    pub(super) settled_after: Duration,
+    /// The time that an issuance has until it must have a row.
+    settled_after: Duration,
     pub(super) report: CouponReport,
-    /// The largest sequence that somebody holds.
+    /// The highest sequence with a holder.
     pub(super) highest_held: Sequence,
 }
 
-/// What is compared.
 struct Scope {
-    /// Every sequence up to this is decided.
+    /// Every sequence up to this one is decided.
     through: Sequence,
-    /// What was issued after this is in flight.
+    /// Later issuances are in flight. Absent if the engine cannot count.
     young_after: Option<Timestamp>,
 }
 
-/// One part of the sequences, compared.
-struct Compared {
+struct ComparedSlice {
     held: HeldSlice,
-    /// Sequences that somebody holds, that are not in flight, and that no row has.
-    lost: Runs,
-    strays: Strays,
+    /// Sequences with a holder and without a row that are not in flight.
+    without_row: Runs,
+    mismatches: Mismatches,
 }
 
 impl<'a> CouponComparison<'a> {
-    pub(super) fn of(parts: &'a ReconcileDeps, coupon: &'a Coupon, settled_after: Duration) -> Self {
+    pub(super) fn new(deps: &'a ReconcileDeps, coupon: &'a Coupon, settled_after: Duration) -> Self {
         let report = CouponReport::new(coupon.id.as_str(), coupon.inventory.total());
-        Self { parts, coupon, settled_after, report, highest_held: 0 }
+        Self { deps, coupon, settled_after, report, highest_held: 0 }
     }
 
-    /// Compares everything; what stops the comparison is a finding too, unless nobody could be asked.
-    pub(super) async fn run(mut self, watch: &mut dyn Watch) -> Result<CouponReport, super::ReconcileError> {
+    /// Compares everything. A comparison that cannot go on because of the coupon's state reports that as a finding.
+    pub(super) async fn run(mut self, watch: &mut dyn Watch) -> Result<CouponReport, ReconcileError> {
         match self.compare(watch).await {
             Ok(()) => {}
-            Err(Stop::Found(finding)) => {
+            Err(CompareError::Found(finding)) => {
                 self.report.compared = false;
-                self.report.found(finding);
+                self.report.add(finding);
             }
-            Err(Stop::Failed(error)) => return Err(error),
+            Err(error @ CompareError::Unavailable(_)) => return Err(error.into()),
         }
         self.report.findings.sort_by_key(|finding| finding.sequence);
         Ok(self.report)
     }
 
-    async fn compare(&mut self, watch: &mut dyn Watch) -> Result<(), Stop> {
+    async fn compare(&mut self, watch: &mut dyn Watch) -> Result<(), CompareError> {
         self.read_quarantine().await?;
-        self.report.written_off = self.parts.written_off(&self.coupon.id).await?;
+        self.report.written_off = self.deps.written_off(&self.coupon.id).await?;
         let Some(scope) = self.scope().await? else { return Ok(()) };
-        self.report.outbox = self.parts.depth(&self.coupon.id).await?;
+        self.report.outbox = self.deps.outbox_depth(&self.coupon.id).await?;
         let mut first = 1;
         while first <= scope.through {
             let last = scope.through.min(first.saturating_add(SLICE - 1));
-            let compared = self.compare_slice(&scope, first, last, watch).await?;
-            self.judge(compared).await?;
+            let slice = self.compare_slice(&scope, first, last, watch).await?;
+            self.report_slice(slice).await?;
             first = last + 1;
         }
-        // Without a count nothing is beyond it.
+        // Without a count of the engine there is nothing to compare with.
         if scope.young_after.is_some() {
-            self.look_beyond().await?;
+            self.compare_above_count().await?;
             self.compare_totals().await?;
         }
         Ok(())
     }
 
-    /// What can be compared; `None` if nothing has ever been issued.
-    async fn scope(&mut self) -> Result<Option<Scope>, Stop> {
+    /// The comparable sequences; `None` if nothing has ever been issued.
+    async fn scope(&mut self) -> Result<Option<Scope>, CompareError> {
         let id = &self.coupon.id;
-        let asked = async { Ok::<_, Stop>(self.parts.engine.standing(id).await) };
-        let standing = match within("the engine", asked).await? {
+        let standing = match bounded(self.deps.engine.standing(id)).await {
             Ok(standing) => standing,
             Err(EngineError::UnknownCoupon) => {
-                let rows = within("the database", self.parts.store.highest(id)).await?;
+                let rows = bounded(self.deps.store.highest(id)).await?;
                 return if rows == 0 { Ok(None) } else { Err(EngineError::UnknownCoupon.into()) };
             }
-            // An engine whose counts do not agree issues nothing, so that everything stands still.
+            // An engine with contradictory counts issues nothing, so nothing is in flight.
             Err(EngineError::Corrupt(why)) => {
-                self.report.found(Finding::new(DriftKind::Counts, why));
-                let mut through = within("the database", self.parts.store.highest(id)).await?;
-                self.parts.holders(id, |_, grant| through = through.max(grant.sequence)).await?;
+                self.report.add(Finding::new(DriftKind::Counts, why));
+                let mut through = bounded(self.deps.store.highest(id)).await?;
+                self.deps.holders(id, |_, grant| through = through.max(grant.sequence)).await?;
                 return Ok(Some(Scope { through, young_after: None }));
             }
             Err(error) => return Err(error.into()),
@@ -116,62 +123,62 @@ impl<'a> CouponComparison<'a> {
         first: Sequence,
         last: Sequence,
         watch: &mut dyn Watch,
-    ) -> Result<Compared, Stop> {
+    ) -> Result<ComparedSlice, CompareError> {
         let id = &self.coupon.id;
         let mut held = HeldSlice::new(first, last);
         let (mut young_from, mut highest) = (Sequence::MAX, self.highest_held);
-        self.parts
+        self.deps
             .holders(id, |member, grant| {
-                held.note(&member, grant);
+                held.record_holder(&member, grant);
                 highest = highest.max(grant.sequence);
-                // Times follow sequences: whatever comes after the first young one is young.
+                // Times follow sequences: every sequence after the first young one is young.
                 if scope.young_after.is_some_and(|settled| grant.issued_at > settled) {
                     young_from = young_from.min(grant.sequence);
                 }
             })
             .await?;
         self.highest_held = highest;
-        let mut comparison = held.compare(self.coupon, self.report.room());
+        let mut comparison = held.compare(self.coupon, self.report.remaining_capacity());
         let mut after = first - 1;
         while after < last {
-            let page = self.parts.rows(id, after, ROWS_PAGE).await?;
+            let page = self.deps.rows(id, after, ROWS_PAGE).await?;
             let full = page.len() == ROWS_PAGE as usize;
             after = if full { page.last().map_or(last, |row| row.sequence) } else { last };
             for row in page.iter().filter(|row| row.sequence <= last) {
-                comparison.row(row);
+                comparison.add_row(row);
             }
             watch.compared(id, after.min(last), scope.through);
         }
-        let found = comparison.finish();
-        self.report.rows += found.rows;
-        self.report.participants += held.participants();
-        let mut strays = Strays { rows: found.odd_rows, ..Strays::default() };
-        self.report.unnamed += found.more_odd_rows;
-        self.parts
+        let differences = comparison.finish();
+        self.report.rows += differences.rows;
+        self.report.participants += held.count_holders();
+        let mut mismatches = Mismatches { rows: differences.odd_rows, ..Mismatches::default() };
+        self.report.unnamed += differences.more_odd_rows;
+        self.deps
             .entries(id, first, last, |entry| {
-                if !held.note_entry(&entry.member, entry.grant) && strays.entries.len() < NAMED_MAX {
-                    strays.entries.push(entry);
+                if !held.record_entry(&entry.member, entry.grant) && mismatches.entries.len() < NAMED_MAX {
+                    mismatches.entries.push(entry);
                 }
             })
             .await?;
-        strays.gaps = found.gaps;
+        mismatches.gaps = differences.gaps;
         let mut old = Runs::default();
-        for sequence in found.without_row.iter() {
+        for sequence in differences.without_row.iter() {
             if sequence < young_from {
                 old.push(sequence);
             } else {
                 self.report.in_flight += 1;
             }
         }
-        let lost = self.still_without_row(&old).await?;
-        Ok(Compared { held, lost, strays })
+        let without_row = self.still_without_row(&old).await?;
+        Ok(ComparedSlice { held, without_row, mismatches })
     }
 
-    /// Those of `sequences` that have no row now either.
-    async fn still_without_row(&self, sequences: &Runs) -> Result<Runs, Stop> {
+    /// The sequences that have no row now either.
+    async fn still_without_row(&self, sequences: &Runs) -> Result<Runs, CompareError> {
         let (mut wanted, mut without) = (sequences.iter().peekable(), Runs::default());
         while let Some(next) = wanted.peek().copied() {
-            let page = self.parts.rows(&self.coupon.id, next - 1, ROWS_PAGE).await?;
+            let page = self.deps.rows(&self.coupon.id, next - 1, ROWS_PAGE).await?;
             for row in &page {
                 while let Some(sequence) = wanted.next_if(|sequence| *sequence < row.sequence) {
                     without.push(sequence);
@@ -185,17 +192,17 @@ impl<'a> CouponComparison<'a> {
         Ok(without)
     }
 
-    /// Finds a name for everything that differs.
-    async fn judge(&mut self, compared: Compared) -> Result<(), Stop> {
-        let Compared { held, lost, strays } = compared;
-        let named: Vec<Sequence> = lost.iter().take(self.report.room()).collect();
-        self.report.unnamed += lost.count() - named.len() as u64;
-        let wanted = named.iter().copied().chain(strays.sequences(&held));
-        let names = Names::of(self, wanted, &strays.rows).await?;
+    /// Turns the differences of a slice into findings.
+    async fn report_slice(&mut self, slice: ComparedSlice) -> Result<(), CompareError> {
+        let ComparedSlice { held, without_row, mismatches } = slice;
+        let named: Vec<Sequence> = without_row.iter().take(self.report.remaining_capacity()).collect();
+        self.report.unnamed += without_row.count() - named.len() as u64;
+        let wanted = named.iter().copied().chain(mismatches.sequences(&held));
+        let holders = Holders::read(self, wanted, &mismatches.rows).await?;
         for sequence in named {
-            self.name_lost(&names, sequence, held.is_in_outbox(sequence));
+            self.report_without_row(&holders, sequence, held.is_in_outbox(sequence));
         }
-        self.name_strays(&names, &held, &strays);
+        self.report_mismatches(&holders, &held, &mismatches);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! ReconcilerActor: compares engine, outbox and database on a schedule, repairs what is safe and reports the rest.
+//! ReconcilerActor: compares engine, outbox and database on a schedule, makes safe repairs and reports the rest.
 
 mod comparison;
 mod findings;
@@ -9,48 +9,44 @@ mod run;
 mod slice;
 mod sources;
 mod uncomparable;
-mod watch;
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub use self::comparison::{Unwatched, Watch};
 pub use self::invariants::{CouponProof, Invariant, ProofReport, verify};
 pub use self::report::{CouponReport, DriftKind, DriftReport, Finding};
 pub use self::run::{Reconciler, RepairMode};
 pub use self::sources::{ReconcileDeps, ReconcileError};
-pub use self::watch::{Unwatched, Watch};
 use crate::actors::cluster::Lease;
 use crate::actors::runtime::StopSignal;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask};
 use crate::fault_injection::panics;
 
-/// Reconciles on a schedule.
 pub type ReconcilerActor = BackgroundActor<ReconcileSchedule>;
 
-/// What runs, how often, and whether this node is the one that is to run it.
 #[derive(Clone)]
 pub struct ReconcileSchedule {
-    /// What runs.
     pub reconciler: Reconciler,
-    /// From one run to the next.
+    /// Between two runs.
     pub interval: Duration,
-    /// None where there is only one node. Two that run at once do no harm, but do the work twice.
-    pub right: Option<Lease>,
+    /// Absent on a single node. Two nodes that run at the same time do the work twice, but no harm.
+    pub lease: Option<Lease>,
 }
 
 impl ReconcileSchedule {
-    async fn may_run(&mut self) -> bool {
-        match &mut self.right {
-            Some(right) => right.is_held().await,
+    async fn holds_lease(&mut self) -> bool {
+        match &mut self.lease {
+            Some(lease) => lease.is_held().await,
             None => true,
         }
     }
 
-    /// Lets another node begin at once.
-    async fn end(&mut self) {
-        if let Some(right) = &mut self.right {
-            right.give_back().await;
+    /// Lets another node run at once.
+    async fn release_lease(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.release().await;
         }
     }
 }
@@ -58,29 +54,29 @@ impl ReconcileSchedule {
 async fn scheduled_run(reconciler: &Reconciler) {
     panics::visit(ReconcileSchedule::KIND, "run");
     match reconciler.run(None, RepairMode::Repair, &mut Unwatched).await {
-        // What was found has been told by the run itself.
+        // The run has logged its findings.
         Ok(_) | Err(ReconcileError::Busy) => {}
-        Err(error) => tracing::warn!(%error, "reconciling has to wait for the next run"),
+        Err(error) => tracing::warn!(%error, "reconciling failed; the next run tries again"),
     }
 }
 
 impl BackgroundTask for ReconcileSchedule {
     const KIND: &'static str = "reconciler";
 
-    async fn run(mut self, mut leave: StopSignal) {
+    async fn run(mut self, mut stop: StopSignal) {
         loop {
-            let _rested_or_leaving = timeout(self.interval, leave.wait()).await;
-            if leave.is_set() {
-                return self.end().await;
+            let _waited_or_stopping = timeout(self.interval, stop.wait()).await;
+            if stop.is_set() {
+                return self.release_lease().await;
             }
-            if !self.may_run().await {
-                // What this node found once must not stand beside what another finds now.
-                self.reconciler.is_anothers();
+            if !self.holds_lease().await {
+                // Old findings of this node must not stand beside new ones of another node.
+                self.reconciler.clear_metrics();
             } else {
-                // A run of a million coupons takes long, and is given up without harm when the node stops.
+                // A stop may interrupt a run, which takes long with a million coupons, at any point.
                 tokio::select! {
                     () = scheduled_run(&self.reconciler) => {}
-                    () = leave.wait() => return self.end().await,
+                    () = stop.wait() => return self.release_lease().await,
                 }
             }
         }

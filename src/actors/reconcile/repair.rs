@@ -1,84 +1,84 @@
-//! Putting right what can be put right without a doubt, and nothing else.
+//! Repairs with certainly safe remedies, and no others.
 //!
-//! What the engine holds and the database lacks is written into the database at once, not published: the database has
-//! just been read, so it is there; its answer is final, where a broker's confirm is not; and it helps also while the
-//! broker is away. Writing is idempotent, so that a message which brings the same later finds it there, and whatever
-//! contradicts a row goes to the quarantine and not over it.
+//! An issuance that the engine holds and the database lacks is inserted at once instead of published: the database has
+//! just been read, so it is reachable; its answer is final, unlike a broker's confirm; and it works during an outage of the
+//! broker. Inserting is idempotent: a later message with the same issuance finds the row, and a conflict goes to the
+//! quarantine and leaves the row as it is.
 
 use futures_util::future::try_join_all;
 
 use super::report::{CouponReport, DriftKind, Finding, Remedy};
-use super::sources::{ReconcileDeps, Stop, within};
+use super::sources::{CompareError, ReconcileDeps, ReconcileError, bounded};
 use crate::domain::{CouponId, Grant, IssuedCoupon};
 use crate::ports::{CatalogChange, InsertReport, StoreError, TotalChange};
 
-/// Issuances that are written at a time.
-const BATCH: usize = 256;
+const ROWS_PER_INSERT: usize = 256;
+
+/// No source answers, so that further repairs would be in vain. The findings carry the cause.
+struct Unavailable;
 
 /// Applies the remedies of `report`.
-pub(super) async fn repair(parts: &ReconcileDeps, coupon: &CouponId, report: &mut CouponReport) {
-    // A total that is too low keeps rows from being written.
+pub(super) async fn repair(deps: &ReconcileDeps, coupon: &CouponId, report: &mut CouponReport) {
+    // The total comes first: the database refuses rows above it.
     for finding in &mut report.findings {
         if let Some(Remedy::RaiseTotal(total)) = finding.remedy {
             let total = Some(TotalChange::AtLeast(total));
             let change = CatalogChange { total, ..CatalogChange::default() };
-            let raised = within("the catalogue", parts.catalog.change(coupon, &change)).await;
-            settle(finding, raised.map(|()| "the catalogue's has been raised"));
+            let raised = bounded(deps.catalog.change(coupon, &change)).await;
+            finding.remedy = None;
+            match raised {
+                Ok(()) => record_repair(finding, "the catalogue's has been raised"),
+                Err(error) => record_failure(finding, &error.to_string()),
+            }
         }
     }
     let mut missing: Vec<&mut Finding> =
         report.findings.iter_mut().filter(|finding| finding.remedy.is_some()).collect();
-    for batch in missing.chunks_mut(BATCH) {
-        if write(parts, coupon, batch).await.is_err() {
+    for batch in missing.chunks_mut(ROWS_PER_INSERT) {
+        if insert_missing(deps, coupon, batch).await.is_err() {
             return;
         }
     }
 }
 
-/// Notes what became of a remedy.
-fn settle(finding: &mut Finding, outcome: Result<&str, Stop>) {
+fn record_repair(finding: &mut Finding, done: &str) {
     finding.remedy = None;
-    match outcome {
-        Ok(done) => {
-            finding.repaired = true;
-            finding.detail = format!("{}; {done}", finding.detail);
-        }
-        Err(stop) => finding.detail = format!("{}; it could not be repaired: {}", finding.detail, why(stop)),
-    }
+    finding.repaired = true;
+    finding.detail = format!("{}; {done}", finding.detail);
 }
 
-fn why(stop: Stop) -> String {
-    match stop {
-        Stop::Found(finding) => finding.detail,
-        Stop::Failed(error) => error.to_string(),
-    }
+fn record_failure(finding: &mut Finding, why: &str) {
+    finding.detail = format!("{}; it could not be repaired: {why}", finding.detail);
 }
 
-/// Writes what a batch of findings lacks; an error if nobody answers, so that more would be in vain.
-async fn write(parts: &ReconcileDeps, coupon: &CouponId, batch: &mut [&mut Finding]) -> Result<(), ()> {
+async fn insert_missing(
+    deps: &ReconcileDeps,
+    coupon: &CouponId,
+    batch: &mut [&mut Finding],
+) -> Result<(), Unavailable> {
     let issuances: Vec<IssuedCoupon> = batch.iter().filter_map(|finding| issuance(finding)).collect();
-    // Asked once more at the last moment: an engine that was rebuilt meanwhile may have given the sequence to another.
-    let held = try_join_all(issuances.iter().map(|issuance| is_held(parts, coupon, issuance))).await;
+    // Checked once more just before: an engine that was rebuilt meanwhile may have given the sequence to another member.
+    let held = try_join_all(issuances.iter().map(|issuance| is_held(deps, coupon, issuance))).await;
     let held = match held {
         Ok(held) => held,
-        Err(stop) => return give_up(batch, stop),
+        Err(error) => return Err(give_up(batch, &ReconcileError::from(error).to_string())),
     };
-    let sure: Vec<IssuedCoupon> =
+    let held: Vec<IssuedCoupon> =
         issuances.into_iter().zip(held).filter_map(|(issuance, held)| held.then_some(issuance)).collect();
-    match within("the database", insert(parts, &sure)).await {
-        Ok(Ok(done)) => told(batch, &sure, &done),
-        Ok(Err(rejected)) if sure.len() == 1 => reject(batch, &sure[0], &rejected),
-        // One of them spoils it for all: each alone, then.
-        Ok(Err(_)) => {
-            for issuance in sure {
-                match within("the database", insert(parts, std::slice::from_ref(&issuance))).await {
-                    Ok(Ok(done)) => told(batch, &[issuance], &done),
-                    Ok(Err(rejected)) => reject(batch, &issuance, &rejected),
-                    Err(stop) => return give_up(batch, stop),
+    match insert(deps, &held).await {
+        Ok(report) => record_inserted(batch, &held, &report),
+        Err(StoreError::Rejected(why)) if held.len() == 1 => record_rejected(batch, &held[0], &why),
+        // One rejected row rejects the whole batch, so each is inserted alone.
+        Err(StoreError::Rejected(_)) => {
+            for issuance in held {
+                match insert(deps, std::slice::from_ref(&issuance)).await {
+                    Ok(report) => record_inserted(batch, &[issuance], &report),
+                    Err(StoreError::Rejected(why)) => record_rejected(batch, &issuance, &why),
+                    Err(error) => return Err(give_up(batch, &error.to_string())),
                 }
             }
         }
-        Err(stop) => return give_up(batch, stop),
+        Err(error) => return Err(give_up(batch, &error.to_string())),
     }
     Ok(())
 }
@@ -90,41 +90,33 @@ fn issuance(finding: &Finding) -> Option<IssuedCoupon> {
     }
 }
 
-async fn is_held(parts: &ReconcileDeps, coupon: &CouponId, issuance: &IssuedCoupon) -> Result<bool, Stop> {
-    let held = within("the engine", parts.engine.find(coupon, &issuance.member_id)).await?;
+async fn is_held(
+    deps: &ReconcileDeps,
+    coupon: &CouponId,
+    issuance: &IssuedCoupon,
+) -> Result<bool, CompareError> {
+    let held = bounded(deps.engine.find(coupon, &issuance.member_id)).await?;
     Ok(held == Some(Grant { sequence: issuance.sequence, issued_at: issuance.issued_at }))
 }
 
-/// The database's word: what became of a batch, or why it rejects it.
-async fn insert(
-    parts: &ReconcileDeps,
-    batch: &[IssuedCoupon],
-) -> Result<Result<InsertReport, String>, StoreError> {
-    if batch.is_empty() {
-        return Ok(Ok(InsertReport::default()));
+async fn insert(deps: &ReconcileDeps, rows: &[IssuedCoupon]) -> Result<InsertReport, StoreError> {
+    if rows.is_empty() {
+        return Ok(InsertReport::default());
     }
-    match parts.store.insert(batch).await {
-        Ok(report) => {
-            report.log_alarms();
-            Ok(Ok(report))
-        }
-        Err(StoreError::Rejected(why)) => Ok(Err(why)),
-        Err(error) => Err(error),
-    }
+    let report = bounded(deps.store.insert(rows)).await?;
+    report.log_alarms();
+    Ok(report)
 }
 
-/// The findings of a batch that still wait for their remedy.
+/// The findings of a batch that still need their remedy.
 fn open<'a>(batch: &'a mut [&mut Finding]) -> impl Iterator<Item = (IssuedCoupon, &'a mut Finding)> {
     batch.iter_mut().filter_map(|finding| Some((issuance(finding)?, &mut **finding)))
 }
 
-fn told(batch: &mut [&mut Finding], written: &[IssuedCoupon], done: &InsertReport) {
-    for (issuance, finding) in open(batch) {
-        if !written.contains(&issuance) {
-            continue;
-        }
-        match done.conflicts.iter().find(|conflict| conflict.arrived == issuance) {
-            None => settle(finding, Ok("it has been written")),
+fn record_inserted(batch: &mut [&mut Finding], inserted: &[IssuedCoupon], report: &InsertReport) {
+    for (issuance, finding) in open(batch).filter(|(issuance, _)| inserted.contains(issuance)) {
+        match report.conflicts.iter().find(|conflict| conflict.arrived == issuance) {
+            None => record_repair(finding, "it has been written"),
             Some(conflict) => {
                 finding.kind = DriftKind::Conflicting;
                 finding.remedy = None;
@@ -134,19 +126,14 @@ fn told(batch: &mut [&mut Finding], written: &[IssuedCoupon], done: &InsertRepor
     }
 }
 
-fn reject(batch: &mut [&mut Finding], rejected: &IssuedCoupon, why: &str) {
-    for (issuance, finding) in open(batch) {
-        if issuance == *rejected {
-            finding.remedy = None;
-            finding.detail = format!("{}; the database rejects it: {why}", finding.detail);
-        }
+fn record_rejected(batch: &mut [&mut Finding], rejected: &IssuedCoupon, why: &str) {
+    for (_, finding) in open(batch).filter(|(issuance, _)| issuance == rejected) {
+        finding.remedy = None;
+        finding.detail = format!("{}; the database rejects it: {why}", finding.detail);
     }
 }
 
-fn give_up(batch: &mut [&mut Finding], stop: Stop) -> Result<(), ()> {
-    let why = why(stop);
-    for (_, finding) in open(batch) {
-        finding.detail = format!("{}; it could not be repaired: {why}", finding.detail);
-    }
-    Err(())
+fn give_up(batch: &mut [&mut Finding], why: &str) -> Unavailable {
+    open(batch).for_each(|(_, finding)| record_failure(finding, why));
+    Unavailable
 }

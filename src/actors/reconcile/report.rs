@@ -1,33 +1,33 @@
-//! What a comparison found, in words for people and fields for machines.
+//! The report of a comparison, with sentences for people and fields for machines.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{IssueCode, IssuedCoupon, MemberId, Sequence};
 
-/// The most findings of one coupon that are told by name; more are counted.
+/// Findings of one coupon with a name; further ones are only counted.
 pub(super) const NAMED_MAX: usize = 10_000;
 
-/// In what way engine, outbox and database disagree.
+/// The kind of a disagreement of engine, outbox and database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(usize)]
 pub enum DriftKind {
-    /// The engine holds it, but neither the database nor the outbox: nothing will bring it.
+    /// The engine holds it, but neither database nor outbox do: it will not arrive.
     Missing,
     /// It is in the outbox, and should have been in the database for a while.
     Delayed,
-    /// The database or the outbox has what the engine does not know.
+    /// The database or the outbox has it, but the engine does not know it.
     Extra,
     /// The same sequence or member, but not the same issuance.
     Conflicting,
-    /// A sequence that nobody holds, below others that are held.
+    /// A sequence without a holder, below others with one.
     Gap,
-    /// The catalogue's total is not the engine's.
+    /// Catalogue and engine have different totals.
     Total,
-    /// What the engine counts does not fit what it holds.
+    /// The engine's counts and holders contradict each other.
     Counts,
-    /// It could not be compared: engine or database does not know it, or the engine has not been verified.
+    /// Not comparable: engine or database does not know the coupon, or the engine is not verified.
     NotCompared,
 }
 
@@ -44,7 +44,7 @@ impl DriftKind {
         Self::NotCompared,
     ];
 
-    /// The word for it in answers and metrics.
+    /// The name in answers and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,56 +63,59 @@ impl DriftKind {
 /// One disagreement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Finding {
-    /// In what way they disagree.
     pub kind: DriftKind,
-    /// The sequence it is about, if it is about one.
+    /// The sequence, if the finding concerns one.
     pub sequence: Option<Sequence>,
-    /// The member it is about, if one is known.
+    /// The member, if one is known.
     pub member_id: Option<String>,
-    /// The code it is about, if one is known.
+    /// The code, if one is known.
     pub code: Option<String>,
-    /// Whether it has been put right.
+    /// Whether this run repaired it.
     pub repaired: bool,
     /// One sentence.
     pub detail: String,
-    /// How it can be put right; absent where only a person can decide.
+    /// The safe repair; absent where only a person can decide.
     #[serde(skip)]
     #[schema(ignore)]
     pub(super) remedy: Option<Remedy>,
-    /// Where it was found.
     #[serde(skip)]
     #[schema(ignore)]
-    pub(super) place: Place,
+    pub(super) source: Source,
 }
 
-/// Where something was found.
+/// The data that contradicts the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Between the engine and the rows.
+pub(super) enum Source {
     Rows,
-    /// In the outbox.
     Outbox,
-    /// In the quarantine.
     Quarantine,
 }
 
-/// What puts a disagreement right without a doubt.
+/// A certainly safe repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// This issuance is to be written.
+    /// Inserts this issuance.
     Insert(IssuedCoupon),
-    /// The catalogue's total is to be at least this.
+    /// Raises the catalogue's total to at least this.
     RaiseTotal(u32),
 }
 
 impl Finding {
     pub(super) fn new(kind: DriftKind, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        let (sequence, member_id, code, remedy) = (None, None, None, None);
-        Self { kind, sequence, member_id, code, repaired: false, detail, remedy, place: Place::Rows }
+        Self {
+            kind,
+            sequence: None,
+            member_id: None,
+            code: None,
+            repaired: false,
+            detail,
+            remedy: None,
+            source: Source::Rows,
+        }
     }
 
-    /// What it says, as one line for people.
+    /// The finding as one line for people.
     #[must_use]
     pub fn sentence(&self) -> String {
         let mut words = vec![self.kind.as_str().to_owned()];
@@ -122,14 +125,14 @@ impl Finding {
         format!("{}: {}", words.join(", "), self.detail)
     }
 
-    /// Whether it is left as it was and can be put right without a doubt. After a dry run: whether it would be repaired.
+    /// Whether it remains and has a safe repair. After a dry run: whether a run would repair it.
     #[must_use]
     pub fn is_repairable(&self) -> bool {
         !self.repaired && self.remedy.is_some()
     }
 
-    pub(super) fn found_in(self, place: Place) -> Self {
-        Self { place, ..self }
+    pub(super) fn found_in(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     pub(super) fn at(self, sequence: Sequence) -> Self {
@@ -145,33 +148,31 @@ impl Finding {
     }
 }
 
-/// How one coupon stands in engine, outbox and database.
+/// The comparison of one coupon in engine, outbox and database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CouponReport {
-    /// Which coupon.
     pub coupon_id: String,
-    /// Whether engine, outbox and rows were compared to the end. Otherwise a finding says why not, and the numbers below are
-    /// only as far as it got.
+    /// Whether the comparison ended. Otherwise a finding names the cause, and the numbers below are incomplete.
     pub compared: bool,
-    /// How many exist by the catalogue.
+    /// The total by the catalogue.
     pub total: u32,
-    /// How many are issued by the engine's count.
+    /// Issuances by the engine's count.
     pub issued: u32,
-    /// How many of these somebody holds in the engine.
+    /// Issued sequences with a holder in the engine.
     pub participants: u64,
     /// Entries in the outbox.
     pub outbox: u64,
-    /// How many of those issued are rows in the database.
+    /// Issued sequences with a row in the database.
     pub rows: u64,
-    /// Issued so short a time ago that their rows are not expected yet.
+    /// Issuances too recent to need a row.
     pub in_flight: u64,
-    /// Contradictions in the quarantine that operators have settled; they are no findings.
+    /// Settled conflicts in the quarantine; they are no findings.
     pub settled: u64,
-    /// Lost numbers that an operator had written off: they have rows, and nobody holds them.
+    /// Lost numbers that were written off: they have rows and no holder.
     pub written_off: u64,
-    /// Where they disagree.
+    /// Disagreements, each with its details.
     pub findings: Vec<Finding>,
-    /// Disagreements beyond those that are told by name.
+    /// Further disagreements, only counted.
     pub unnamed: u64,
 }
 
@@ -193,8 +194,8 @@ impl CouponReport {
         }
     }
 
-    /// Takes a finding, or only counts it if there are too many.
-    pub(super) fn found(&mut self, finding: Finding) {
+    /// Adds a finding, or only counts it above [`NAMED_MAX`].
+    pub(super) fn add(&mut self, finding: Finding) {
         if self.findings.len() < NAMED_MAX {
             self.findings.push(finding);
         } else {
@@ -202,26 +203,26 @@ impl CouponReport {
         }
     }
 
-    /// How many more findings can be named.
-    pub(super) fn room(&self) -> usize {
+    /// The number of findings that can still be named.
+    pub(super) fn remaining_capacity(&self) -> usize {
         NAMED_MAX - self.findings.len().min(NAMED_MAX)
     }
 
-    /// Disagreements that remain.
+    /// Remaining disagreements.
     #[must_use]
     pub fn unrepaired(&self) -> u64 {
         self.unnamed + self.findings.iter().filter(|finding| !finding.repaired).count() as u64
     }
 }
 
-/// What a run found.
+/// The report of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DriftReport {
-    /// Every coupon that was looked at.
+    /// Every compared coupon.
     pub coupons: Vec<CouponReport>,
-    /// Disagreements that remain.
+    /// Remaining disagreements.
     pub unrepaired: u64,
-    /// Disagreements that have been put right.
+    /// Repaired disagreements.
     pub repaired: u64,
 }
 
@@ -232,7 +233,7 @@ impl DriftReport {
         self.coupons.push(coupon);
     }
 
-    /// How many disagreements of each kind remain; those without a name are left out.
+    /// Remaining named disagreements of one kind.
     #[must_use]
     pub fn remaining(&self, kind: DriftKind) -> usize {
         let all = self.coupons.iter().flat_map(|coupon| &coupon.findings);

@@ -1,87 +1,81 @@
-//! One run through all coupons, or through one of them.
+//! One run: compares all coupons, or one, and repairs safe differences.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::comparison::CouponComparison;
+use super::comparison::{CouponComparison, Watch};
 use super::repair::repair;
 use super::report::{CouponReport, DriftKind, DriftReport};
-use super::sources::{ReconcileDeps, ReconcileError, Stop, within};
-use super::watch::Watch;
+use super::sources::{CompareError, ReconcileDeps, ReconcileError, bounded};
 use crate::domain::{Coupon, CouponId};
 use crate::ports::{CatalogError, CatalogPage};
 use crate::telemetry::Metrics;
 
-/// For how long what is issued may be on its way before its absence counts.
+/// The time that an issuance has until it must have a row.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
-/// Coupons read from the catalogue at a time.
 const CATALOG_PAGE: u32 = 500;
 
-/// What is done about what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepairMode {
-    /// It is told only.
     ReportOnly,
-    /// What can be put right without a doubt is.
+    /// Repairs differences with a certainly safe remedy.
     Repair,
 }
 
 /// Compares, repairs and reports; one run at a time. Cheap to clone.
 #[derive(Clone)]
 pub struct Reconciler {
-    parts: ReconcileDeps,
+    deps: ReconcileDeps,
     metrics: Arc<Metrics>,
-    turn: Arc<Mutex<()>>,
+    one_at_a_time: Arc<Mutex<()>>,
 }
 
 impl Reconciler {
-    /// A reconciler of these.
     #[must_use]
-    pub fn new(parts: ReconcileDeps, metrics: Arc<Metrics>) -> Self {
-        Self { parts, metrics, turn: Arc::default() }
+    pub fn new(deps: ReconcileDeps, metrics: Arc<Metrics>) -> Self {
+        Self { deps, metrics, one_at_a_time: Arc::default() }
     }
 
-    /// Goes through all coupons, or through `only` one.
+    /// Compares all coupons, or `only` one.
     ///
     /// # Errors
-    /// [`ReconcileError`] if that cannot be done now; what was repaired until then stays so.
+    /// [`ReconcileError`] if a source does not answer; repairs made before that stay.
     pub async fn run(
         &self,
         only: Option<&CouponId>,
         mode: RepairMode,
         watch: &mut dyn Watch,
     ) -> Result<DriftReport, ReconcileError> {
-        let _turn = self.turn.try_lock().map_err(|_| ReconcileError::Busy)?;
+        let _guard = self.one_at_a_time.try_lock().map_err(|_| ReconcileError::Busy)?;
         let mut report = DriftReport::default();
-        let catalog = self.parts.coupons(only).await?;
+        let catalog = self.deps.coupons(only).await?;
         for coupon in &catalog.coupons {
-            let mut found = CouponComparison::of(&self.parts, coupon, SETTLED_AFTER).run(watch).await?;
+            let mut compared = CouponComparison::new(&self.deps, coupon, SETTLED_AFTER).run(watch).await?;
             if mode == RepairMode::Repair {
-                repair(&self.parts, &coupon.id, &mut found).await;
+                repair(&self.deps, &coupon.id, &mut compared).await;
             }
-            report.add(found);
+            report.add(compared);
         }
         if only.is_none() {
-            self.parts.uncomparable(&catalog).await?.into_iter().for_each(|stranger| report.add(stranger));
+            self.deps.uncomparable(&catalog).await?.into_iter().for_each(|coupon| report.add(coupon));
         }
-        self.tell(&report, only.is_none());
+        self.record(&report, only.is_none());
         Ok(report)
     }
 
-    /// Says that another node compares everything from now on.
-    pub(super) fn is_anothers(&self) {
-        self.metrics.reconciled.is_anothers();
+    /// Clears this node's metrics of a whole run: another node runs from now on.
+    pub(super) fn clear_metrics(&self) {
+        self.metrics.reconciled.clear_drift();
     }
 
-    fn tell(&self, report: &DriftReport, is_whole: bool) {
+    fn record(&self, report: &DriftReport, is_whole: bool) {
         if is_whole {
             for kind in DriftKind::ALL {
                 self.metrics.reconciled.remaining(kind.as_str(), report.remaining(kind) as u64);
             }
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.metrics.reconciled.last_run.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+            self.metrics.reconciled.run_ended();
         }
         self.metrics.reconciled.repaired.inc_by(report.repaired);
         if report.repaired + report.unrepaired > 0 {
@@ -96,22 +90,19 @@ impl Reconciler {
 }
 
 impl ReconcileDeps {
-    /// The coupons to go through.
+    /// All coupons of the catalogue, or `only` one.
     pub(super) async fn coupons(&self, only: Option<&CouponId>) -> Result<CatalogPage, ReconcileError> {
         if let Some(id) = only {
-            let asked = async {
-                match self.catalog.find(id).await {
-                    Err(CatalogError::Missing) => Err(Stop::Failed(ReconcileError::NoSuchCoupon(id.clone()))),
-                    found => found.map_err(Stop::from),
-                }
+            return match bounded(self.catalog.find(id)).await {
+                Ok(coupon) => Ok(CatalogPage { coupons: vec![coupon], ..CatalogPage::default() }),
+                Err(CatalogError::Missing) => Err(ReconcileError::NoSuchCoupon(id.clone())),
+                Err(error) => Err(CompareError::from(error).into()),
             };
-            let coupons = vec![within("the catalogue", asked).await.map_err(failed)?];
-            return Ok(CatalogPage { coupons, ..CatalogPage::default() });
         }
         let mut all = CatalogPage::default();
         loop {
-            let asked = self.catalog.list(all.next.as_deref(), CATALOG_PAGE);
-            let page = within("the catalogue", asked).await.map_err(failed)?;
+            let page = bounded(self.catalog.list(all.next.as_deref(), CATALOG_PAGE)).await;
+            let page = page.map_err(CompareError::from)?;
             all.coupons.extend(page.coupons);
             all.unreadable.extend(page.unreadable);
             all.next = page.next;
@@ -121,19 +112,12 @@ impl ReconcileDeps {
         }
     }
 
-    /// Compares one coupon as it is now, whatever is on its way, and changes nothing.
-    pub(super) async fn examined(
+    /// Compares one coupon without a time for delivery, and changes nothing.
+    pub(super) async fn compare_at_rest(
         &self,
         coupon: &Coupon,
         watch: &mut dyn Watch,
     ) -> Result<CouponReport, ReconcileError> {
-        CouponComparison::of(self, coupon, Duration::ZERO).run(watch).await
-    }
-}
-
-pub(super) fn failed(stop: Stop) -> ReconcileError {
-    match stop {
-        Stop::Failed(error) => error,
-        Stop::Found(finding) => ReconcileError::Unavailable(finding.detail),
+        CouponComparison::new(self, coupon, Duration::ZERO).run(watch).await
     }
 }

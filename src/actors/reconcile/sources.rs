@@ -1,64 +1,61 @@
-//! Asking engine, outbox and database, each question within a bound, and page by page.
+//! The sources of a comparison: engine, outbox and database, read page by page, each question within a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::report::{DriftKind, Finding};
+use crate::actors::runtime::deadline::{TimedOut, bounded_by};
 use crate::domain::{CouponId, Grant, IssuedCoupon, MemberId, Sequence};
 use crate::ports::{
     AdmissionEngine, CatalogError, CouponCatalog, EngineError, IssuanceStore, LossError, LostNumbers, Outbox,
     OutboxEntry, Quarantine, QuarantineError, StoreError,
 };
 
-/// How long one question may take.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Rows read at a time.
+/// An answer may be a page of thousands of rows.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const ROWS_PAGE: u32 = 5_000;
-/// Entries of the outbox read at a time.
 const ENTRIES_PAGE: usize = 4_096;
 
-/// What is compared with one another.
 #[derive(Clone)]
 pub struct ReconcileDeps {
-    /// Who decides.
     pub engine: Arc<dyn AdmissionEngine>,
-    /// Where coupons are kept.
     pub catalog: Arc<dyn CouponCatalog>,
-    /// Where issuances end up.
     pub store: Arc<dyn IssuanceStore>,
-    /// What was kept apart because it contradicts a row.
     pub quarantine: Arc<dyn Quarantine>,
-    /// What is on its way; absent where nothing has to travel.
+    /// Absent on an engine that writes rows itself.
     pub outbox: Option<Arc<dyn Outbox>>,
-    /// The account of numbers that nobody holds; absent where none can be lost.
+    /// Absent on an engine that cannot lose numbers.
     pub lost: Option<Arc<dyn LostNumbers>>,
 }
 
-/// Why nothing can be said.
+/// The cause of a run without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// There is no such coupon.
     #[error("there is no coupon of the id {0}")]
     NoSuchCoupon(CouponId),
-    /// Another run is under way on this node.
     #[error("another run is under way")]
     Busy,
-    /// Somebody did not answer.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Why a comparison ends before its end.
-pub(super) enum Stop {
-    /// What was met is a finding by itself.
+/// The cause of a comparison's early end.
+pub(super) enum CompareError {
+    /// It is a finding by itself.
     Found(Finding),
-    /// Somebody did not answer.
-    Failed(ReconcileError),
+    Unavailable(String),
 }
 
-impl From<EngineError> for Stop {
+impl From<CompareError> for ReconcileError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Found(finding) => Self::Unavailable(finding.detail),
+            CompareError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+impl From<EngineError> for CompareError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::UnknownCoupon | EngineError::Fenced(_) => {
@@ -66,62 +63,41 @@ impl From<EngineError> for Stop {
                 Self::Found(Finding::new(DriftKind::NotCompared, detail))
             }
             EngineError::Corrupt(_) => Self::Found(Finding::new(DriftKind::Counts, error.to_string())),
-            EngineError::Unavailable(_) | EngineError::Busy(_) => {
-                Self::Failed(ReconcileError::Unavailable(error.to_string()))
+            EngineError::Unavailable(_) | EngineError::Busy(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+macro_rules! unavailable {
+    ($($error:ty),*) => {$(
+        impl From<$error> for CompareError {
+            fn from(error: $error) -> Self {
+                Self::Unavailable(error.to_string())
             }
         }
-    }
+    )*};
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(ReconcileError::Unavailable(error.to_string()))
-    }
-}
+unavailable!(CatalogError, LossError, QuarantineError, StoreError);
 
-impl From<QuarantineError> for Stop {
-    fn from(error: QuarantineError) -> Self {
-        Self::Failed(ReconcileError::Unavailable(error.to_string()))
-    }
-}
-
-impl From<LossError> for Stop {
-    fn from(error: LossError) -> Self {
-        Self::Failed(ReconcileError::Unavailable(error.to_string()))
-    }
-}
-
-impl From<CatalogError> for Stop {
-    fn from(error: CatalogError) -> Self {
-        Self::Failed(ReconcileError::Unavailable(error.to_string()))
-    }
-}
-
-/// Waits for an answer, but not for ever.
-pub(super) async fn within<T, E: Into<Stop>>(
-    who: &str,
+/// Waits for the answer to `question`, within the bound of this module.
+pub(super) async fn bounded<T, E: From<TimedOut>>(
     question: impl Future<Output = Result<T, E>>,
-) -> Result<T, Stop> {
-    match timeout(QUESTION_TIMEOUT, question).await {
-        Ok(answer) => answer.map_err(Into::into),
-        Err(_elapsed) => {
-            let why = format!("{who} did not answer in {} s", QUESTION_TIMEOUT.as_secs());
-            Err(Stop::Failed(ReconcileError::Unavailable(why)))
-        }
-    }
+) -> Result<T, E> {
+    bounded_by(ANSWER_TIMEOUT, question).await
 }
 
 impl ReconcileDeps {
-    /// Shows every holder to `see`; some may come more than once.
+    /// Passes every holder to `visit`, some perhaps more than once.
     pub(super) async fn holders(
         &self,
         coupon: &CouponId,
-        mut see: impl FnMut(MemberId, Grant),
-    ) -> Result<(), Stop> {
+        mut visit: impl FnMut(MemberId, Grant),
+    ) -> Result<(), CompareError> {
         let mut cursor = 0;
         loop {
-            let page = within("the engine", self.engine.holders(coupon, cursor)).await?;
-            page.holders.into_iter().for_each(|(member, grant)| see(member, grant));
+            let page = bounded(self.engine.holders(coupon, cursor)).await?;
+            page.holders.into_iter().for_each(|(member, grant)| visit(member, grant));
             match page.next {
                 Some(next) => cursor = next,
                 None => return Ok(()),
@@ -129,30 +105,29 @@ impl ReconcileDeps {
         }
     }
 
-    /// A page of rows after `after`.
     pub(super) async fn rows(
         &self,
         coupon: &CouponId,
         after: Sequence,
         limit: u32,
-    ) -> Result<Vec<IssuedCoupon>, Stop> {
-        within("the database", self.store.list(coupon, after, limit)).await
+    ) -> Result<Vec<IssuedCoupon>, CompareError> {
+        Ok(bounded(self.store.list(coupon, after, limit)).await?)
     }
 
-    /// Shows every entry of the outbox from `first` to `last` to `see`.
+    /// Passes every entry of the outbox from `first` to `last` to `visit`.
     pub(super) async fn entries(
         &self,
         coupon: &CouponId,
         first: Sequence,
         last: Sequence,
-        mut see: impl FnMut(OutboxEntry),
-    ) -> Result<(), Stop> {
+        mut visit: impl FnMut(OutboxEntry),
+    ) -> Result<(), CompareError> {
         let Some(outbox) = &self.outbox else { return Ok(()) };
         let mut after = first.saturating_sub(1);
         loop {
-            let page = within("the outbox", outbox.pending(coupon, after, ENTRIES_PAGE)).await?;
+            let page = bounded(outbox.pending(coupon, after, ENTRIES_PAGE)).await?;
             let Some(end) = page.last().map(|entry| entry.grant.sequence) else { return Ok(()) };
-            page.into_iter().filter(|entry| entry.grant.sequence <= last).for_each(&mut see);
+            page.into_iter().filter(|entry| entry.grant.sequence <= last).for_each(&mut visit);
             if end >= last {
                 return Ok(());
             }
@@ -160,18 +135,16 @@ impl ReconcileDeps {
         }
     }
 
-    /// How many numbers were written off, which nobody holds.
-    pub(super) async fn written_off(&self, coupon: &CouponId) -> Result<u64, Stop> {
+    pub(super) async fn written_off(&self, coupon: &CouponId) -> Result<u64, CompareError> {
         match &self.lost {
-            Some(lost) => within("the database", lost.count_written_off(coupon)).await.map(u64::from),
+            Some(lost) => Ok(bounded(lost.count_written_off(coupon)).await?.into()),
             None => Ok(0),
         }
     }
 
-    /// How many entries the outbox has.
-    pub(super) async fn depth(&self, coupon: &CouponId) -> Result<u64, Stop> {
+    pub(super) async fn outbox_depth(&self, coupon: &CouponId) -> Result<u64, CompareError> {
         match &self.outbox {
-            Some(outbox) => within("the outbox", outbox.depth(coupon)).await,
+            Some(outbox) => Ok(bounded(outbox.depth(coupon)).await?),
             None => Ok(0),
         }
     }

@@ -1,68 +1,59 @@
-//! Coupons that cannot be compared: those the catalogue cannot read, and those that the engine decides on and the catalogue
-//! lacks, because the database was put back to before they were created.
+//! Coupons that cannot be compared: unreadable ones of the catalogue, and coupons that the engine has and the catalogue
+//! lacks, because the database was restored to a time before they were created.
 
 use std::collections::BTreeSet;
 
 use super::report::{CouponReport, DriftKind, Finding};
-use super::run::failed;
-use super::sources::{ReconcileDeps, ReconcileError, Stop, within};
+use super::sources::{CompareError, ReconcileDeps, ReconcileError, bounded};
 use crate::domain::CouponId;
 use crate::ports::{CatalogError, CatalogPage, CouponsPage, EngineError, UnreadableCoupon};
 
 impl ReconcileDeps {
-    /// A report of each of them; `catalog` is all that it had a moment ago.
+    /// A report of each uncomparable coupon. `catalog` is the whole catalogue of a moment ago.
     pub(super) async fn uncomparable(
         &self,
         catalog: &CatalogPage,
     ) -> Result<Vec<CouponReport>, ReconcileError> {
-        let mut uncomparable = BTreeSet::new();
+        let mut unknown = BTreeSet::new();
         let mut cursor = 0;
         loop {
-            let asked = within("the engine", self.engine.coupons(cursor)).await;
-            let CouponsPage { coupons, next } = asked.map_err(failed)?;
-            uncomparable.extend(coupons);
+            let page = bounded(self.engine.coupons(cursor)).await;
+            let CouponsPage { coupons, next } = page.map_err(CompareError::from)?;
+            unknown.extend(coupons);
             match next {
                 Some(next) => cursor = next,
                 None => break,
             }
         }
         for coupon in &catalog.coupons {
-            uncomparable.remove(&coupon.id);
+            unknown.remove(&coupon.id);
         }
-        uncomparable.retain(|id| catalog.unreadable.iter().all(|coupon| coupon.id != id.as_str()));
+        unknown.retain(|id| catalog.unreadable.iter().all(|coupon| coupon.id != id.as_str()));
         let unreadable = |coupon: &UnreadableCoupon| {
             let detail = format!("the database has this coupon, but it cannot be read: {}", coupon.why);
             not_compared(&coupon.id, detail)
         };
         let mut reports: Vec<_> = catalog.unreadable.iter().map(unreadable).collect();
-        for id in &uncomparable {
-            reports.extend(self.stranger(id).await.map_err(failed)?);
+        for id in &unknown {
+            reports.extend(self.report_unknown(id).await?);
         }
         Ok(reports)
     }
 
-    /// The report of one, unless it was created a moment ago or has gone.
-    async fn stranger(&self, id: &CouponId) -> Result<Option<CouponReport>, Stop> {
-        let is_there = async {
-            match self.catalog.find(id).await {
-                Ok(_) => Ok(true),
-                Err(CatalogError::Missing) => Ok(false),
-                Err(error) => Err(Stop::from(error)),
-            }
-        };
-        if within("the catalogue", is_there).await? {
-            return Ok(None);
+    /// The report of a coupon that the catalogue lacks; `None` if it was created a moment ago.
+    async fn report_unknown(&self, id: &CouponId) -> Result<Option<CouponReport>, CompareError> {
+        match bounded(self.catalog.find(id)).await {
+            Ok(_) => return Ok(None),
+            Err(CatalogError::Missing) => {}
+            Err(error) => return Err(error.into()),
         }
-        let issued = async {
-            match self.engine.standing(id).await {
-                Ok(standing) => Ok(Some(standing.inventory.issued())),
-                Err(EngineError::UnknownCoupon | EngineError::Fenced(_)) => Ok(None),
-                Err(error) => Err(Stop::from(error)),
-            }
+        let issued = match bounded(self.engine.standing(id)).await {
+            Ok(standing) => Some(standing.inventory.issued()),
+            Err(EngineError::UnknownCoupon | EngineError::Fenced(_)) => None,
+            Err(error) => return Err(error.into()),
         };
-        let issued = within("the engine", issued).await?;
-        let so_many = issued.map_or_else(String::new, |issued| format!(", of which {issued} are issued,"));
-        let detail = format!("the engine has this coupon{so_many} and the database does not know it");
+        let count = issued.map_or_else(String::new, |issued| format!(", of which {issued} are issued,"));
+        let detail = format!("the engine has this coupon{count} and the database does not know it");
         Ok(Some(CouponReport { issued: issued.unwrap_or(0), ..not_compared(id.as_str(), detail) }))
     }
 }
@@ -70,6 +61,6 @@ impl ReconcileDeps {
 fn not_compared(coupon: &str, why: String) -> CouponReport {
     let mut report = CouponReport::new(coupon, 0);
     report.compared = false;
-    report.found(Finding::new(DriftKind::NotCompared, why));
+    report.add(Finding::new(DriftKind::NotCompared, why));
     report
 }

@@ -1,14 +1,14 @@
-//! The arbiters (threads with a loop of their own) that the actors of a node are spread over.
+//! The arbiters (threads with an event loop) over which the actors of a node are spread.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use actix::{Arbiter, ArbiterHandle};
 
-/// A fixed set of arbiters; the same name always gives the same one.
+/// A fixed set of arbiters. The same actor name always gives the same arbiter.
 #[derive(Debug)]
 pub struct Arbiters {
     arbiters: Vec<Arbiter>,
-    /// Apart from the crowd: a flooded actor lets nobody else on its arbiter come to a turn.
+    /// Separate, because an actor with a flooded mailbox blocks the others on its arbiter.
     housekeeping: Arbiter,
 }
 
@@ -19,23 +19,23 @@ impl Arbiters {
         Self { arbiters: (0..count.max(1)).map(|_| Arbiter::new()).collect(), housekeeping: Arbiter::new() }
     }
 
-    /// The arbiter on which the actor `name` lives.
+    /// The arbiter of the actor `name`.
     #[must_use]
     pub fn of(&self, name: &str) -> ArbiterHandle {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let count = self.arbiters.len() as u64;
-        let place = usize::try_from(hasher.finish() % count).unwrap_or(0);
-        self.arbiters[place].handle()
+        let index = usize::try_from(hasher.finish() % count).unwrap_or(0);
+        self.arbiters[index].handle()
     }
 
-    /// The arbiter of the supervisor, the gate's keeper and the sweep.
+    /// The arbiter of the supervisor, the gate keeper and the sweep.
     #[must_use]
     pub fn housekeeping(&self) -> ArbiterHandle {
         self.housekeeping.handle()
     }
 
-    /// Ends every arbiter once what it is doing is done.
+    /// Stops every arbiter after its current work.
     pub fn stop(&self) {
         for arbiter in self.arbiters.iter().chain([&self.housekeeping]) {
             arbiter.stop();

@@ -1,4 +1,4 @@
-//! LoopActor: the shell of an actor that takes no messages but runs a loop of its own until it should end.
+//! BackgroundActor: an actor that takes no messages and runs a loop of its own until its stop signal.
 
 use std::sync::Arc;
 
@@ -9,70 +9,68 @@ use tokio::sync::watch;
 use super::supervisor::{Child, ExitNotice, StopSignal};
 use crate::actors::runtime::catch_panic::PanicBoundary;
 
-/// What such an actor does. Each life begins with a clone of it.
+/// The loop of such an actor. Each incarnation runs a clone of it.
 pub trait BackgroundTask: Clone + Send + Sync + Unpin + 'static {
     /// The actor's kind in metrics and lists.
     const KIND: &'static str;
 
-    /// The actor's name, unique on the node.
+    /// Unique on the node.
     fn name(&self) -> String {
         Self::KIND.to_owned()
     }
 
-    /// Runs until it is due to leave. What it panics with ends this life of the actor, and the supervisor begins another.
-    fn run(self, leave: StopSignal) -> impl Future<Output = ()>;
+    /// Runs until the stop signal. A panic ends this incarnation, and the supervisor starts the next.
+    fn run(self, stop: StopSignal) -> impl Future<Output = ()>;
 }
 
-/// One life of the actor.
-pub struct BackgroundActor<W> {
-    work: Option<(W, StopSignal)>,
-    note: ExitNotice,
+pub struct BackgroundActor<T> {
+    task: Option<(T, StopSignal)>,
+    exit: ExitNotice,
 }
 
-impl<W: BackgroundTask> BackgroundActor<W> {
-    /// What the supervisor needs to keep one alive on `arbiter`; it ends when `stopping` becomes true, whose receivers are
-    /// those that live.
+impl<T: BackgroundTask> BackgroundActor<T> {
+    /// The actor ends when `stopping` becomes true. Its receivers count the running actors.
     #[must_use]
-    pub fn child(work: W, stopping: watch::Sender<bool>, arbiter: ArbiterHandle) -> impl Child {
-        LoopChild { work, stopping, arbiter, address: ArcSwapOption::empty() }
+    pub fn child(task: T, stopping: watch::Sender<bool>, arbiter: ArbiterHandle) -> impl Child {
+        BackgroundChild { task, stopping, arbiter, address: ArcSwapOption::empty() }
     }
 }
 
-impl<W: BackgroundTask> PanicBoundary for BackgroundActor<W> {
-    fn failed(&mut self, why: String) {
-        self.note.set_reason(why);
+impl<T: BackgroundTask> PanicBoundary for BackgroundActor<T> {
+    fn failed(&mut self, reason: String) {
+        self.exit.set_reason(reason);
     }
 }
 
-impl<W: BackgroundTask> Actor for BackgroundActor<W> {
+impl<T: BackgroundTask> Actor for BackgroundActor<T> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some((work, leave)) = self.work.take() else { return ctx.stop() };
-        self.run_guarded(ctx, work.run(leave));
+        let Some((task, stop)) = self.task.take() else { return ctx.stop() };
+        self.run_guarded(ctx, task.run(stop));
     }
 }
 
-struct LoopChild<W: BackgroundTask> {
-    work: W,
+struct BackgroundChild<T: BackgroundTask> {
+    task: T,
     stopping: watch::Sender<bool>,
     arbiter: ArbiterHandle,
-    address: ArcSwapOption<Addr<BackgroundActor<W>>>,
+    address: ArcSwapOption<Addr<BackgroundActor<T>>>,
 }
 
-impl<W: BackgroundTask> Child for LoopChild<W> {
+impl<T: BackgroundTask> Child for BackgroundChild<T> {
     fn name(&self) -> String {
-        self.work.name()
+        self.task.name()
     }
 
     fn kind(&self) -> &'static str {
-        W::KIND
+        T::KIND
     }
 
-    fn start(&self, note: ExitNotice) {
-        let work = Some((self.work.clone(), StopSignal::of(&self.stopping, &note)));
+    fn start(&self, exit: ExitNotice) {
+        let task = Some((self.task.clone(), StopSignal::new(&self.stopping, &exit)));
         let address =
-            BackgroundActor::start_in_arbiter(&self.arbiter, move |_| BackgroundActor { work, note });
+            BackgroundActor::start_in_arbiter(&self.arbiter, move |_| BackgroundActor { task, exit });
         self.address.store(Some(Arc::new(address)));
     }
 

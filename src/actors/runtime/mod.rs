@@ -1,8 +1,9 @@
-//! What every actor needs: supervision, panics that end at the actor, background tasks, arbiters. Knows no coupon.
+//! The common base of all actors: supervision, panic boundaries, background tasks, arbiters. Knows no coupon.
 
 mod arbiters;
 mod background_actor;
 pub(super) mod catch_panic;
+pub(super) mod deadline;
 mod supervisor;
 
 pub use arbiters::Arbiters;

@@ -1,4 +1,4 @@
-//! What `openrun actors` takes.
+//! Arguments of `openrun actors`.
 
 use clap::{Args, Subcommand};
 
@@ -15,9 +15,9 @@ pub(in crate::cli) struct ActorsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum ActorsCall {
-    /// List the actors of a node and how each is
+    /// List the actors of a node with their states
     List,
-    /// Have an actor made anew, such as one that failed
+    /// Restart an actor, such as a failed one
     Restart {
         /// The actor's name, such as coupon-event/summer
         name: String,

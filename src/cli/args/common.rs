@@ -1,4 +1,4 @@
-//! What `serve` and `demo` have in common.
+//! Arguments that `serve` and `demo` share.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -11,11 +11,10 @@ use crate::bootstrap::{EngineKind, Role};
 use crate::http::{RateLimits, TrustedProxies};
 use crate::telemetry::LogFormat;
 
-/// What `serve` and `demo` have in common.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct CommonArgs {
-    /// Who decides: `embedded` (nothing else to install), `redis-lua` or `redis-lock` (Redis, RabbitMQ, PostgreSQL),
-    /// or with PostgreSQL alone `postgres-pessimistic` or `postgres-optimistic`
+    /// Engine: `embedded` (nothing else to install), `redis-lua` or `redis-lock` (Redis, RabbitMQ, PostgreSQL), or
+    /// `postgres-pessimistic` or `postgres-optimistic` (PostgreSQL alone)
     #[arg(long, env = "OPENRUN_ENGINE", default_value = "embedded")]
     pub(in crate::cli) engine: EngineKind,
 
@@ -39,7 +38,7 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(long, env = "OPENRUN_AMQP_NAMESPACE", default_value = "openrun", value_name = "NAME")]
     pub(in crate::cli) amqp_namespace: String,
 
-    /// Serve although Redis may lose coupons that members were told of (needs appendfsync always otherwise)
+    /// Serve although Redis may lose coupons that members already have; without it, Redis needs `appendfsync always`
     #[arg(
         long,
         env = "OPENRUN_ACCEPT_REDIS_DATA_LOSS",
@@ -51,7 +50,7 @@ pub(in crate::cli) struct CommonArgs {
     )]
     pub(in crate::cli) accept_redis_data_loss: bool,
 
-    /// What this node does: any of api, publisher, persister (redis-*), reconciler
+    /// Work of this node: any of api, publisher, persister (redis-*), reconciler
     #[arg(
         long,
         env = "OPENRUN_ROLES",
@@ -61,21 +60,22 @@ pub(in crate::cli) struct CommonArgs {
     )]
     pub(in crate::cli) roles: Vec<Role>,
 
-    /// When a member is told of a coupon: granted (the engine has it), queued (the broker too), persisted (the database
-    /// too); a request may ask for more
+    /// When a member is answered: granted (the engine has the issuance), queued (the broker, too), persisted (the
+    /// database, too); a request may ask for more
     #[arg(long, env = "OPENRUN_ACK", default_value = "granted", value_name = "LEVEL")]
     pub(in crate::cli) ack: String,
 
-    /// Token for operators' calls; needed unless bound to loopback, and behind any proxy. Best given by the environment
+    /// Token for operators' calls, required beyond loopback and behind a proxy. Best set in the environment
     #[arg(long, env = "OPENRUN_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(in crate::cli) admin_token: Option<String>,
 
-    /// How often anybody may ask: `off`, or tokens a second (s, minute m, hour h) and at most, for all who come from an
-    /// address and for one member there. Callers on this machine are not limited, unless with `loopback=limited`
+    /// Rate limits: `off`, or rate per second (s), minute (m) or hour (h) and burst, for all clients of an address and for
+    /// one member there. Clients on this machine are limited only with `loopback=limited`
     #[arg(long, env = "OPENRUN_RATE_LIMIT", default_value = RateLimits::DEFAULT, value_name = "LIMITS")]
     pub(in crate::cli) rate_limit: RateLimits,
 
-    /// Proxies whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,192.0.2.7 [default: none]
+    /// Networks of proxies, from which X-Forwarded-For or Forwarded is trusted, such as 10.0.0.0/8,192.0.2.7
+    /// [default: none]
     #[arg(
         long,
         env = "OPENRUN_TRUSTED_PROXIES",
@@ -85,12 +85,12 @@ pub(in crate::cli) struct CommonArgs {
     )]
     pub(in crate::cli) trusted_proxies: TrustedProxies,
 
-    /// Persisters that write to PostgreSQL at a time (redis-*)
+    /// Persisters, which write to PostgreSQL in parallel (redis-*)
     #[arg(long, env = "OPENRUN_PERSISTERS", default_value_t = 2, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(in crate::cli) persisters: u16,
 
-    /// Seconds that the reconciler rests between two runs, or `off`
+    /// Seconds between two runs of the reconciler, or `off`
     #[arg(long, env = "OPENRUN_RECONCILE_INTERVAL", default_value = "60", value_name = "SECONDS")]
     pub(in crate::cli) reconcile_interval: Interval,
 
@@ -99,41 +99,41 @@ pub(in crate::cli) struct CommonArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(in crate::cli) database_connections: u32,
 
-    /// Threads that parse and answer [default: one a core]
+    /// Threads that read requests and write responses [default: one per core]
     #[arg(long, env = "OPENRUN_WORKERS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(in crate::cli) workers: Option<u16>,
 
-    /// Threads that actors live on [default: half of the cores, at least one]
+    /// Threads that run actors [default: half of the cores, at least one]
     #[arg(long, env = "OPENRUN_SHARDS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(in crate::cli) shards: Option<u16>,
 
-    /// Members who may wait for one coupon; the next one is told 503 overloaded
+    /// Members that may wait for one coupon; the next one receives 503 overloaded
     #[arg(long, env = "OPENRUN_QUEUE_LIMIT", default_value_t = 50_000, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(in crate::cli) queue_limit: u32,
 
-    /// Connections held at once
+    /// Open connections at a time
     #[arg(long, env = "OPENRUN_MAX_CONNECTIONS", default_value_t = 100_000, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(in crate::cli) max_connections: u32,
 
-    /// Milliseconds a member waits at most before 503 outcome_unknown
+    /// Longest wait of a member in milliseconds, before 503 outcome_unknown
     #[arg(long, env = "OPENRUN_REQUEST_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(50..=600_000))]
     pub(in crate::cli) request_timeout_ms: u64,
 
-    /// Seconds that shutting down may take
+    /// Seconds that a shutdown may take
     #[arg(long, env = "OPENRUN_SHUTDOWN_TIMEOUT", default_value_t = 30, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(in crate::cli) shutdown_timeout: u64,
 
-    /// How log lines are written: `pretty` or `json`
+    /// Format of log lines: `pretty` or `json`
     #[arg(long, env = "OPENRUN_LOG_FORMAT", default_value = "pretty", value_name = "FORMAT")]
     pub(in crate::cli) log_format: LogFormat,
 
-    /// Which log lines are written, such as `info` or `openrun=debug,warn` [default: info; for demo warn]
+    /// Log filter, such as `info` or `openrun=debug,warn` [default: info; for demo warn]
     #[arg(long, env = "OPENRUN_LOG", value_name = "FILTER")]
     pub(in crate::cli) log: Option<String>,
 
@@ -141,9 +141,9 @@ pub(in crate::cli) struct CommonArgs {
     pub(in crate::cli) traces: TraceArgs,
 }
 
-/// An address, or the first one of a name such as `localhost:8080`.
+/// Parses an address, or resolves a name such as `localhost:8080` to its first address.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let mut found =
         text.to_socket_addrs().map_err(|_| "write it as 127.0.0.1:8080 or localhost:8080".to_owned())?;
-    found.next().ok_or_else(|| "that name has no address".to_owned())
+    found.next().ok_or_else(|| "this name has no address".to_owned())
 }

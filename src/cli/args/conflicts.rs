@@ -1,4 +1,4 @@
-//! What `openrun conflicts` takes.
+//! Arguments of `openrun conflicts`.
 
 use clap::{Args, Subcommand};
 
@@ -15,35 +15,35 @@ pub(in crate::cli) struct ConflictsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum ConflictsCall {
-    /// List what contradicts the database and nobody has settled
+    /// List the open conflicts
     List {
-        /// Those of this coupon only
+        /// Conflicts of this coupon only
         #[arg(long, value_name = "ID")]
         coupon: Option<String>,
-        /// Those that are settled instead
+        /// Settled conflicts instead of open ones
         #[arg(long)]
         settled: bool,
-        /// Those after this number, which is the last of the page before
+        /// Conflicts after this number, the last one of the previous page
         #[arg(long, default_value_t = 0, value_name = "NUMBER")]
         #[arg(value_parser = clap::value_parser!(i64).range(0..))]
         after: i64,
-        /// How many at most, the oldest first
+        /// Most conflicts to list, oldest first
         #[arg(long, default_value_t = 100, value_name = "N")]
         #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
         limit: u32,
     },
-    /// Show one with everything that is known of it
+    /// Show all fields of a conflict
     Show {
-        /// Its number
+        /// The conflict's number
         #[arg(value_parser = clap::value_parser!(i64).range(0..))]
         id: i64,
     },
-    /// Settle one: it stays with the note, but is no finding and no alarm any more. It changes no coupon
+    /// Settle a conflict: keep it with a note, but stop counting it as a finding. No coupon changes
     Settle {
-        /// Its number
+        /// The conflict's number
         #[arg(value_parser = clap::value_parser!(i64).range(0..))]
         id: i64,
-        /// What was found, and what was done about it; kept for good
+        /// Cause of the conflict and remedy; kept for good
         #[arg(long, value_name = "TEXT")]
         note: String,
     },

@@ -1,4 +1,4 @@
-//! What `openrun coupons` takes.
+//! Arguments of `openrun coupons`.
 
 use clap::{Args, Subcommand};
 
@@ -18,31 +18,31 @@ pub(in crate::cli) struct CouponsArgs {
 pub(in crate::cli) enum CouponsCall {
     /// Create a coupon
     Create(CreateArgs),
-    /// List all coupons and how they stand
+    /// List all coupons with state and inventory
     List,
     /// Show one coupon
     Show {
         /// The coupon's id
         id: String,
     },
-    /// Change how many coupons exist; never below what is issued
+    /// Change the total of a coupon, to at least the number issued
     SetTotal {
         /// The coupon's id
         id: String,
-        /// How many exist from now on
+        /// The new total
         total: u32,
     },
-    /// Hold a coupon for now
+    /// Stop issuing a coupon until it is resumed
     Pause {
         /// The coupon's id
         id: String,
     },
-    /// Let a held coupon go on
+    /// Continue issuing a paused coupon
     Resume {
         /// The coupon's id
         id: String,
     },
-    /// End a coupon for good
+    /// Stop issuing a coupon for good
     Close {
         /// The coupon's id
         id: String,
@@ -54,19 +54,19 @@ pub(in crate::cli) struct CreateArgs {
     /// The coupon's id: 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'
     pub(in crate::cli) id: String,
 
-    /// How many exist
+    /// How many can be issued
     #[arg(long)]
     pub(in crate::cli) total: u32,
 
-    /// What people see [default: the id]
+    /// Displayed name [default: the id]
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
 
-    /// The small print
+    /// Terms and conditions
     #[arg(long)]
     pub(in crate::cli) description: Option<String>,
 
-    /// What it is worth, as it is to be shown
+    /// Displayed value, such as "10% off"
     #[arg(long)]
     pub(in crate::cli) discount: Option<String>,
 
@@ -78,12 +78,12 @@ pub(in crate::cli) struct CreateArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) closes_at: Option<String>,
 
-    /// Until when an issued coupon can be redeemed [default: for ever]
+    /// When issued coupons expire [default: never]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) valid_until: Option<String>,
 }
 
-/// A moment as it was written: the node reads it again.
+/// Checks a time and keeps its text: the node parses it again.
 fn time(text: &str) -> Result<String, String> {
     Timestamp::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

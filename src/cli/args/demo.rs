@@ -1,4 +1,4 @@
-//! What `openrun demo` takes.
+//! Arguments of `openrun demo`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,30 +9,30 @@ use super::common::{CommonArgs, address};
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct DemoArgs {
-    /// Members who race
+    /// Members that request a coupon
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(in crate::cli) members: u64,
 
-    /// Coupons that exist
+    /// Coupons that can be issued
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub(in crate::cli) stock: u32,
 
-    /// HTTP clients that press the button at the same time
+    /// HTTP clients that send requests at the same time
     #[arg(long, default_value_t = 256, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=20_000))]
     pub(in crate::cli) clients: u16,
 
-    /// Part of the members who click twice at once, from 0 to 1
-    #[arg(long, default_value_t = 0.1, value_name = "PART", value_parser = part)]
+    /// Share of the members that send two requests at once, from 0 to 1
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE", value_parser = share)]
     pub(in crate::cli) double_click: f64,
 
-    /// Write the figures and the verdict as JSON
+    /// File for figures and verdict as JSON
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) report: Option<PathBuf>,
 
-    /// Go on serving after the verdict, until Ctrl-C
+    /// Keep serving after the verdict, until Ctrl-C
     #[arg(long)]
     pub(in crate::cli) keep_serving: bool,
 
@@ -44,9 +44,9 @@ pub(in crate::cli) struct DemoArgs {
     pub(in crate::cli) common: CommonArgs,
 }
 
-fn part(text: &str) -> Result<f64, String> {
+fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(part) if (0.0..=1.0).contains(&part) => Ok(part),
-        _ => Err("a part is a number from 0 to 1".to_owned()),
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 1".to_owned()),
     }
 }

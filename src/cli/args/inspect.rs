@@ -1,4 +1,4 @@
-//! What can be typed after `reconcile` and `verify`: where the data is, and which of it to look at.
+//! Arguments of `reconcile` and `verify`: the location of the data, and the coupon to check.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,10 +12,10 @@ use crate::cli::failure::Failure;
 use crate::domain::CouponId;
 use crate::telemetry::{self, LogFormat};
 
-/// The longest rest between two runs, in seconds: a day.
+/// A day.
 const INTERVAL_MAX_S: u64 = 86_400;
 
-/// A rest between two runs, or none at all.
+/// Pause between two runs; `None` for `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Interval(pub(in crate::cli) Option<Duration>);
 
@@ -31,10 +31,9 @@ impl FromStr for Interval {
     }
 }
 
-/// Where the data is.
 #[derive(Debug, Clone, Args)]
-pub(in crate::cli) struct PlaceArgs {
-    /// Who decides, as for `serve` [default: redis-lua if a PostgreSQL is named, else embedded]
+pub(in crate::cli) struct InspectArgs {
+    /// Engine, as for `serve` [default: redis-lua if PostgreSQL has a URL, else embedded]
     #[arg(long, env = "OPENRUN_ENGINE")]
     engine: Option<EngineKind>,
 
@@ -50,7 +49,7 @@ pub(in crate::cli) struct PlaceArgs {
     #[arg(long, env = "OPENRUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
 
-    /// Look at this coupon only
+    /// Check this coupon only
     #[arg(long, value_name = "ID", value_parser = coupon)]
     pub(in crate::cli) coupon: Option<CouponId>,
 
@@ -58,24 +57,24 @@ pub(in crate::cli) struct PlaceArgs {
     #[arg(long)]
     pub(in crate::cli) json: bool,
 
-    /// Which log lines are written, such as `info` or `openrun=debug,warn`
+    /// Log filter, such as `info` or `openrun=debug,warn`
     #[arg(long, env = "OPENRUN_LOG", default_value = "error", value_name = "FILTER")]
     log: String,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ReconcileArgs {
-    /// Tell what would be repaired, and repair nothing
+    /// Report repairable findings, but repair nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
 
     #[command(flatten)]
-    pub(in crate::cli) place: PlaceArgs,
+    pub(in crate::cli) inspect: InspectArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// RabbitMQ, to count the dead letters; they are left out without it (redis-*)
+    /// RabbitMQ, to count the dead letters; without it they are not reported (redis-*)
     #[arg(long, env = "OPENRUN_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) amqp_url: Option<String>,
 
@@ -84,15 +83,14 @@ pub(in crate::cli) struct VerifyArgs {
     pub(in crate::cli) amqp_namespace: String,
 
     #[command(flatten)]
-    pub(in crate::cli) place: PlaceArgs,
+    pub(in crate::cli) inspect: InspectArgs,
 }
 
 fn coupon(text: &str) -> Result<CouponId, String> {
     CouponId::parse(text).map_err(|error| error.to_string())
 }
 
-impl PlaceArgs {
-    /// Where the data is, if enough has been said.
+impl InspectArgs {
     pub(in crate::cli) fn settings(&self, may_write: bool) -> Result<InspectionSettings, SettingsError> {
         let is_named = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
         let guessed = if is_named { EngineKind::RedisLua } else { EngineKind::Embedded };
@@ -108,11 +106,11 @@ impl PlaceArgs {
                 database: database()?,
                 may_write,
             },
-            EngineKind::Postgres(turns) => InspectionSettings::Postgres { turns, database: database()? },
+            EngineKind::Postgres(locking) => InspectionSettings::Postgres { locking, database: database()? },
         })
     }
 
-    /// Begins to write log lines, of which there are few: the answer goes to standard output.
+    /// Starts logging to standard error; the report goes to standard output.
     pub(in crate::cli) fn begin_logging(&self) -> Result<(), Failure> {
         telemetry::init(LogFormat::Pretty, &self.log, None).map(drop).map_err(Failure::operator)
     }

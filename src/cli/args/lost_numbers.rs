@@ -1,4 +1,4 @@
-//! What `openrun lost-numbers` takes.
+//! Arguments of `openrun lost-numbers`.
 
 use clap::{Args, Subcommand};
 
@@ -15,16 +15,16 @@ pub(in crate::cli) struct LostNumbersArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum LostNumbersCall {
-    /// List the coupons that stay closed because nobody knows who holds some of their numbers
+    /// List the coupons that stay closed because the holders of some issued numbers are unknown
     List,
-    /// Take such numbers out of use, so that the coupon opens again; look first whether Redis's files can be put back
+    /// Take lost numbers out of use, so that the coupon opens again; first check whether Redis's files can be restored
     WriteOff {
         /// The coupon's id
         coupon: String,
-        /// How many are lost, as the list says
+        /// How many are lost, as the list shows
         #[arg(long, value_name = "N")]
         count: u32,
-        /// Why, for the record
+        /// Reason, for the record
         #[arg(long, value_name = "TEXT")]
         note: String,
     },

@@ -1,4 +1,4 @@
-//! What `openrun migrate` takes.
+//! Arguments of `openrun migrate`.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use crate::bootstrap::EngineKind;
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct MigrateArgs {
-    /// PostgreSQL to bring up to date, such as postgres://user:password@localhost:5432/openrun
+    /// PostgreSQL to migrate, such as postgres://user:password@localhost:5432/openrun
     #[arg(long, env = "OPENRUN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(in crate::cli) database_url: Option<String>,
 
-    /// Directory of the embedded engine's file [default: ./openrun-data]; it is also brought up to date by `serve`
+    /// Directory of the embedded engine's file [default: ./openrun-data]; `serve` migrates it, too
     #[arg(long, env = "OPENRUN_DATA_DIR", value_name = "DIR")]
     pub(in crate::cli) data_dir: Option<PathBuf>,
 
-    /// Who decides, as for `serve`: PostgreSQL is brought up to date for all but `embedded` [default: whatever is named]
+    /// Engine, as for `serve`: all but `embedded` use PostgreSQL [default: PostgreSQL if it has a URL, else embedded]
     #[arg(long, env = "OPENRUN_ENGINE")]
     pub(in crate::cli) engine: Option<EngineKind>,
 }

@@ -1,4 +1,4 @@
-//! What can be typed: commands, flags, and the environment variable of each.
+//! Commands and arguments, with their environment variables.
 
 mod actors;
 mod common;
@@ -27,6 +27,7 @@ pub(super) use demo::DemoArgs;
 pub(super) use inspect::{ReconcileArgs, VerifyArgs};
 pub(super) use lost_numbers::{LostNumbersArgs, LostNumbersCall};
 pub(super) use migrate::MigrateArgs;
+pub(super) use operator::OperatorArgs;
 pub(super) use probe::ProbeArgs;
 pub(super) use serve::NodeArgs;
 
@@ -42,24 +43,24 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Serve coupons over HTTP until SIGTERM or Ctrl-C
     Serve(NodeArgs),
-    /// Race a crowd of members for a few coupons and print the verdict
+    /// Run a race of many members for few coupons, and print the verdict
     Demo(DemoArgs),
-    /// Bring the schema of the database up to date
+    /// Apply the migrations that the database lacks
     Migrate(MigrateArgs),
-    /// Create, list and steer coupons on a running node
+    /// Create, list, change, pause and close coupons on a running node
     Coupons(CouponsArgs),
-    /// List the actors of a running node, and have one made anew
+    /// List the actors of a running node, or restart one
     Actors(ActorsArgs),
-    /// List what could not be written, and send it on its way again or drop it
+    /// List, replay or discard messages that could not be written
     DeadLetters(DeadLettersArgs),
-    /// List numbers nobody knows the holder of, and write them off
+    /// List issued numbers without a known holder, or write them off
     LostNumbers(LostNumbersArgs),
-    /// List what contradicts the database, and settle it once it has been dealt with
+    /// List issuances that contradict the database, or settle them
     Conflicts(ConflictsArgs),
-    /// Compare engine, outbox and database once, and repair what is safe; exit code 1 if something remains
+    /// Compare engine, outbox and database, and repair the safe differences; exit code 1 if any remains
     Reconcile(ReconcileArgs),
-    /// Prove the promises on the data at rest, changing nothing; exit code 1 if one is broken
+    /// Check every promise on data at rest, read-only; exit code 1 if one is broken
     Verify(VerifyArgs),
-    /// Ask a node whether it is well; exit code 1 if not. For health checks of containers
+    /// Check the health of a node; exit code 1 if it is not ready. For health checks of containers
     Probe(ProbeArgs),
 }

@@ -1,10 +1,10 @@
-//! What every operators' command takes: which node, the token, and how to write the answer.
+//! Arguments of every operators' command: node, token and output format.
 
 use clap::Args;
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct OperatorArgs {
-    /// The node to talk to
+    /// URL of the node
     #[arg(
         long,
         env = "OPENRUN_SERVER",

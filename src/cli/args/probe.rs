@@ -1,4 +1,4 @@
-//! What `openrun probe` takes.
+//! Arguments of `openrun probe`.
 
 use std::net::SocketAddr;
 
@@ -6,13 +6,12 @@ use clap::Args;
 
 use super::common::address;
 
-/// What is asked whether it is well.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ProbeArgs {
-    /// What must answer 200 [default: /readyz of the node that this environment would start]
+    /// URL that must answer 2xx [default: /readyz of the node at `--bind`]
     pub(in crate::cli) url: Option<String>,
 
-    /// Where that node listens
+    /// Address of the node
     #[arg(long, env = "OPENRUN_BIND", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = address)]
     pub(in crate::cli) bind: SocketAddr,
 

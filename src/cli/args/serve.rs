@@ -1,4 +1,4 @@
-//! What `openrun serve` takes.
+//! Arguments of `openrun serve`.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::common::{CommonArgs, address};
 
-/// Where and how a node runs.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct NodeArgs {
     /// Address to listen on; port 0 takes a free one

@@ -1,17 +1,16 @@
-//! What can be typed about traces. The environment variables are OpenTelemetry's own, which whoever runs a collector has set.
+//! Arguments of tracing. Their variables are OpenTelemetry's own, so that one environment serves all programs.
 
 use clap::Args;
 
 use crate::telemetry::{RawTraceSettings, TraceSettings, TraceSettingsError};
 
-/// Where traces go and how many of them.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct TraceArgs {
-    /// Where traces go by OTLP, such as http://localhost:4318; nothing is traced without it
+    /// OTLP collector of traces, such as http://localhost:4318; without it nothing is traced
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
     otlp_endpoint: Option<String>,
 
-    /// How they go there: `http/protobuf` or `grpc`
+    /// Protocol of the collector: `http/protobuf` or `grpc`
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -20,7 +19,7 @@ pub(in crate::cli) struct TraceArgs {
     )]
     otlp_protocol: String,
 
-    /// Which requests are traced: `always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`
+    /// Sampler of requests: `always_on`, `always_off` or `traceidratio`, alone or after `parentbased_`
     #[arg(
         long,
         env = "OTEL_TRACES_SAMPLER",
@@ -29,21 +28,21 @@ pub(in crate::cli) struct TraceArgs {
     )]
     traces_sampler: String,
 
-    /// The share of a `traceidratio`, from 0 to 1 [default: 1]
+    /// Share of `traceidratio`, from 0 to 1 [default: 1]
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", value_name = "SHARE")]
     traces_sampler_arg: Option<String>,
 
-    /// What this service is called in traces [default: openrun]
+    /// Name of this service in traces [default: openrun]
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     service_name: Option<String>,
 
-    /// What else is to be said of it in traces, such as deployment.environment.name=prod,team=coupons
+    /// More attributes of this service, such as deployment.environment.name=prod,team=coupons
     #[arg(long, env = "OTEL_RESOURCE_ATTRIBUTES", value_name = "ATTRIBUTES")]
     resource_attributes: Option<String>,
 }
 
 impl TraceArgs {
-    /// What they mean; `None` if nothing is traced.
+    /// `None` if nothing is traced.
     pub(in crate::cli) fn settings(&self) -> Result<Option<TraceSettings>, TraceSettingsError> {
         TraceSettings::parse(RawTraceSettings {
             endpoint: self.otlp_endpoint.as_deref(),

@@ -1,4 +1,4 @@
-//! `openrun demo`: a node of its own, a crowd of real HTTP clients, and a verdict read from the database.
+//! `openrun demo`: starts a node, runs a race of HTTP clients against it, and judges the rows in the database.
 
 mod audit;
 mod stage;
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use openrun_load::{Bar, Figures, RaceConfig, RaceReport, Report, Target, Verdict, format, race, report};
+use openrun_load::{Bar, Figures, RaceConfig, RaceReport, Report, Target, Verdict, format, race};
 use serde::Serialize;
 
 use self::audit::Audit;
@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::runtime;
 use crate::telemetry::DEMO_FILTER;
 
-/// What the demo adds to the figures of the race in its JSON report.
+/// Fields that the demo adds to the figures of the race in its JSON report.
 #[derive(Debug, Serialize)]
 struct Extra {
     engine: &'static str,
@@ -31,37 +31,40 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let _traces = args.common.begin_telemetry(DEMO_FILTER)?;
     allow_connections(args)?;
     runtime::run(async {
-        // A report that cannot be written should not be found out about after the race.
+        // Before the race, so that a report file that cannot be written fails at once.
         let mut file = args.report.as_ref().map(create).transpose()?;
-        let stage = Stage::set(args).await?;
-        let played = play(args, &stage).await;
-        let verdict = match &played {
-            Ok((race, audit)) => Ok(tell(args, &stage, race, audit, file.as_mut())?),
+        let stage = Stage::prepare(args).await?;
+        let outcome = run_race(args, &stage).await;
+        let verdict = match &outcome {
+            Ok((race, audit)) => Ok(report(args, &stage, race, audit, file.as_mut())?),
             Err(failure) => Err(failure),
         };
         if args.keep_serving && verdict.is_ok() {
             let address = stage.node.address;
             line(format_args!("Serving on http://{address} (see http://{address}/docs). Ctrl-C ends it."))?;
-            runtime::until_told_to_stop().await?;
+            runtime::wait_for_stop_signal().await?;
         }
-        stage.strike().await;
-        let verdict = verdict.is_ok_and(|verdict| verdict.holds());
-        played.map(|_| if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        stage.stop().await;
+        let holds = verdict.is_ok_and(|verdict| verdict.holds());
+        outcome.map(|_| if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
-/// Thousands of clients and as many server ends live in this one process, and each is an open file.
+/// Raises the limit of open files: both ends of every connection are in this process.
 fn allow_connections(args: &DemoArgs) -> Result<(), Failure> {
-    let a_client = if args.double_click > 0.0 { 4 } else { 2 };
-    let wanted = u64::from(args.clients) * a_client + 512;
-    // Where the limit cannot be raised it stays what it is.
-    let _raised_or_not = rlimit::increase_nofile_limit(wanted.max(8_192));
+    let files_per_client = if args.double_click > 0.0 { 4 } else { 2 };
+    let needed = u64::from(args.clients) * files_per_client + 512;
+    // The result is checked below, by the limit itself.
+    let _raised = rlimit::increase_nofile_limit(needed.max(8_192));
     let allowed = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
-    if allowed < wanted {
+    if allowed < needed {
         let clients = args.clients;
+        let remedy = match files_per_client {
+            4 => ", --double-click 0, or raise `ulimit -n`",
+            _ => " or raise `ulimit -n`",
+        };
         return Err(Failure::operator(format!(
-            "{clients} clients need {wanted} open files, but this system allows {allowed}: use fewer --clients{}",
-            if a_client == 4 { ", --double-click 0, or raise `ulimit -n`" } else { " or raise `ulimit -n`" }
+            "{clients} clients need {needed} open files, but this system allows {allowed}: use fewer --clients{remedy}"
         )));
     }
     Ok(())
@@ -73,7 +76,7 @@ fn create(path: &PathBuf) -> Result<std::fs::File, Failure> {
     })
 }
 
-async fn play(args: &DemoArgs, stage: &Stage) -> Result<(RaceReport, Audit), Failure> {
+async fn run_race(args: &DemoArgs, stage: &Stage) -> Result<(RaceReport, Audit), Failure> {
     line(format_args!(
         "{} members race for {} coupons on the engine {} ...",
         format::thousands(args.members),
@@ -86,15 +89,15 @@ async fn play(args: &DemoArgs, stage: &Stage) -> Result<(RaceReport, Audit), Fai
         ..RaceConfig::new(Target::from(stage.node.address), stage.coupon.as_str(), args.members)
     };
     let bar = Bar::new(args.members);
-    let raced = race::run(config, &bar).await;
+    let outcome = race::run(config, &bar).await;
     bar.clear();
-    let raced = raced.map_err(|error| Failure::Refused(format!("the race could not be run: {error}")))?;
-    let audit = Audit::of(&stage.node.backend, &stage.coupon, &raced).await?;
-    Ok((raced, audit))
+    let race = outcome.map_err(|error| Failure::Refused(format!("the race failed: {error}")))?;
+    let audit = Audit::of(&stage.node.backend, &stage.coupon, &race).await?;
+    Ok((race, audit))
 }
 
-/// Prints the race and the verdict, and writes the report.
-fn tell(
+/// Prints race and verdict, and writes the JSON report.
+fn report(
     args: &DemoArgs,
     stage: &Stage,
     race: &RaceReport,
@@ -103,10 +106,10 @@ fn tell(
 ) -> Result<Verdict, Failure> {
     let verdict = Verdict::of(race, Some(args.stock)).and(audit.violations(args, race));
     let out = &mut io::stdout().lock();
-    let printed = report::write_text(out, race)
+    openrun_load::report::write_text(out, race)
         .and_then(|()| audit.write(out, args.stock))
-        .and_then(|()| report::write_verdict(out, &verdict));
-    printed.map_err(|error| output(&error))?;
+        .and_then(|()| openrun_load::report::write_verdict(out, &verdict))
+        .map_err(unwritable)?;
     if let Some(file) = file {
         let figures = Figures {
             issued: audit.rows.len() as u64,
@@ -120,17 +123,15 @@ fn tell(
             oversold: audit.oversold(args.stock),
             duplicates: audit.duplicates(),
         };
-        Report { figures, extra, verdict: verdict.clone() }
-            .write_json(file)
-            .map_err(|error| output(&error))?;
+        Report { figures, extra, verdict: verdict.clone() }.write_json(file).map_err(unwritable)?;
     }
     Ok(verdict)
 }
 
 fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").map_err(|error| output(&error))
+    writeln!(io::stdout(), "{text}").map_err(unwritable)
 }
 
-fn output(error: &io::Error) -> Failure {
+fn unwritable(error: io::Error) -> Failure {
     Failure::operator(format!("the result cannot be written: {error}"))
 }

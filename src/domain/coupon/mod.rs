@@ -1,4 +1,4 @@
-//! The aggregate root: a coupon's terms, inventory, window and validity, and what an operator may change of them.
+//! A coupon: terms, inventory, sale period and validity, and the rules of amendments.
 
 use super::admission::Grant;
 use super::code::CodeSalt;
@@ -15,21 +15,21 @@ const SHORT_TEXT_MAX: usize = 200;
 /// The longest description, in characters.
 const LONG_TEXT_MAX: usize = 2_000;
 
-/// Why terms cannot stand.
+/// Texts that are no terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
-    /// The name is what people see.
+    /// The name is empty, too long or has an unprintable character.
     #[error("name must be 1 to {SHORT_TEXT_MAX} printable characters")]
     Name,
-    /// The description may have line breaks.
+    /// The description is too long or has an unprintable character other than a line break.
     #[error("description must be at most {LONG_TEXT_MAX} printable characters")]
     Description,
-    /// The discount is shown as it is written.
+    /// The discount is too long or has an unprintable character.
     #[error("discount must be at most {SHORT_TEXT_MAX} printable characters")]
     Discount,
 }
 
-/// What is promised to whoever holds the coupon.
+/// The texts that a coupon displays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     name: Box<str>,
@@ -38,116 +38,117 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Terms of these texts.
+    /// Checks the texts.
     ///
     /// # Errors
-    /// [`TermsError`] names the first text that is too long, or has characters nobody can see.
+    /// [`TermsError`] names the first invalid text.
     pub fn new(name: &str, description: &str, discount: &str) -> Result<Self, TermsError> {
-        let visible = |text: &str, max: usize, breaks: bool| {
-            text.chars().count() <= max && text.chars().all(|c| is_printable(c) || (breaks && c == '\n'))
-        };
-        if name.trim().is_empty() || !visible(name, SHORT_TEXT_MAX, false) {
+        let is_printable_line =
+            |text: &str| text.chars().count() <= SHORT_TEXT_MAX && text.chars().all(is_printable);
+        if name.trim().is_empty() || !is_printable_line(name) {
             return Err(TermsError::Name);
         }
-        if !visible(description, LONG_TEXT_MAX, true) {
+        if description.chars().count() > LONG_TEXT_MAX
+            || !description.chars().all(|c| is_printable(c) || c == '\n')
+        {
             return Err(TermsError::Description);
         }
-        if !visible(discount, SHORT_TEXT_MAX, false) {
+        if !is_printable_line(discount) {
             return Err(TermsError::Discount);
         }
         Ok(Self { name: name.into(), description: description.into(), discount: discount.into() })
     }
 
-    /// What people see.
+    /// The displayed name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The small print.
+    /// The conditions, of several lines.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// What it is worth, as it is to be shown.
+    /// The displayed value, such as "30%".
     #[must_use]
     pub fn discount(&self) -> &str {
         &self.discount
     }
 }
 
-/// What it takes to create a coupon.
+/// The values from which a coupon is created.
 #[derive(Debug, Clone)]
 pub struct NewCoupon {
-    /// Its id.
+    /// The id.
     pub id: CouponId,
-    /// What is promised.
+    /// The displayed texts.
     pub terms: Terms,
-    /// How many exist.
+    /// The total, with nothing issued.
     pub inventory: Inventory,
-    /// When it may be issued.
+    /// The sale period.
     pub window: SalePeriod,
-    /// Until when an issued one can be redeemed.
+    /// The end of the time in which issued coupons can be redeemed; `None` if it never ends.
     pub valid_until: Option<Timestamp>,
 }
 
-/// A coupon as its catalogue keeps it. The live count of issued ones is the engine's: see [`Standing`].
+/// A coupon as the catalogue keeps it. The live number issued is the engine's: see [`Standing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coupon {
-    /// Its id.
+    /// The id.
     pub id: CouponId,
-    /// What is promised.
+    /// The displayed texts.
     pub terms: Terms,
-    /// How many exist and how many the catalogue knows as issued.
+    /// The total, and the number issued as far as the catalogue knows.
     pub inventory: Inventory,
-    /// When it may be issued.
+    /// The sale period.
     pub window: SalePeriod,
-    /// Until when an issued one can be redeemed.
+    /// The end of the time in which issued coupons can be redeemed; `None` if it never ends.
     pub valid_until: Option<Timestamp>,
-    /// What the operator has said.
+    /// The lifecycle, as an operator set it.
     pub lifecycle: Lifecycle,
-    /// The secret its codes are derived from.
+    /// The secret from which the codes are derived.
     pub salt: CodeSalt,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Timestamp,
 }
 
-/// What an operator may ask to change; `None` leaves a thing as it is.
+/// An operator's change of a coupon; `None` keeps the present value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Amendment {
-    /// Other terms.
+    /// The new texts.
     pub terms: Option<Terms>,
-    /// Another total.
+    /// The new total.
     pub total: Option<u32>,
-    /// Another window.
+    /// The new sale period.
     pub window: Option<SalePeriod>,
-    /// Another end of validity; `Some(None)` takes it away.
+    /// The new end of validity; `Some(None)` removes it.
     pub valid_until: Option<Option<Timestamp>>,
 }
 
 /// Why an amendment is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmendmentError {
-    /// A closed coupon stays as it is.
-    #[error("the coupon is closed and stays as it is")]
+    /// A closed coupon cannot be changed.
+    #[error("the coupon is closed and cannot be changed")]
     Closed,
-    /// Members who already hold one were promised these terms.
+    /// Members hold the coupon under these terms, sale period and validity.
     #[error("issuing has started: only the total can still be changed")]
     TermsFrozen,
-    /// The new total cannot be.
+    /// The total is impossible.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
-    /// The validity would end before the window begins.
+    /// The validity would end before the sale period begins.
     #[error("valid_until must be after opens_at")]
     ValidBeforeOpening,
-    /// The new window cannot be.
+    /// The sale period is impossible.
     #[error(transparent)]
     SalePeriod(#[from] SalePeriodError),
 }
 
 impl Coupon {
-    /// The issuance that `grant` gives to `member`.
+    /// The issuance of this coupon to `member` by `grant`.
     #[must_use]
     pub fn issuance(&self, member: &MemberId, grant: Grant) -> IssuedCoupon {
         IssuedCoupon {
@@ -160,10 +161,10 @@ impl Coupon {
         }
     }
 
-    /// A coupon that begins its life at `now`.
+    /// An active coupon, created at `now`.
     ///
     /// # Errors
-    /// [`AmendmentError::ValidBeforeOpening`] if nobody could ever redeem it.
+    /// [`AmendmentError::ValidBeforeOpening`] if the validity ends before the sale period begins.
     pub fn create(new: NewCoupon, salt: CodeSalt, now: Timestamp) -> Result<Self, AmendmentError> {
         check_validity(new.window, new.valid_until)?;
         Ok(Self {
@@ -178,10 +179,10 @@ impl Coupon {
         })
     }
 
-    /// The coupon as it is after `amendment`, judged by what the engine says of it now.
+    /// The coupon after `amendment`. `standing`, the engine's, decides whether the terms are frozen.
     ///
     /// # Errors
-    /// [`AmendmentError`] says which rule forbids it; nothing has changed then.
+    /// [`AmendmentError`], the rule that forbids the amendment.
     pub fn amend(&self, amendment: &Amendment, standing: &Standing) -> Result<Self, AmendmentError> {
         if self.lifecycle == Lifecycle::Closed {
             return Err(AmendmentError::Closed);
@@ -205,7 +206,7 @@ impl Coupon {
         Ok(amended)
     }
 
-    /// How the coupon stands at `now` by what the catalogue knows.
+    /// The standing at `now`, as far as the catalogue knows.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
         Standing { inventory: self.inventory, window: self.window, lifecycle: self.lifecycle, now }

@@ -22,7 +22,7 @@ fn standing(coupon: &Coupon, issued: u32) -> Standing {
 }
 
 #[test]
-fn terms_refuse_what_nobody_can_read() {
+fn terms_without_a_name_or_with_unprintable_characters_are_refused() {
     assert_eq!(Terms::new(" ", "", ""), Err(TermsError::Name));
     assert_eq!(Terms::new("a\nb", "", ""), Err(TermsError::Name));
     assert_eq!(Terms::new("a", "\u{0}", ""), Err(TermsError::Description));
@@ -33,15 +33,15 @@ fn terms_refuse_what_nobody_can_read() {
 #[test]
 fn the_total_may_change_while_issuing_but_never_below_issued() {
     let coupon = coupon();
-    let to = |total| Amendment { total: Some(total), ..Amendment::default() };
-    assert_eq!(coupon.amend(&to(20), &standing(&coupon, 4)).unwrap().inventory.total(), 20);
-    assert_eq!(coupon.amend(&to(4), &standing(&coupon, 4)).unwrap().inventory.remaining(), 0);
-    let refused = coupon.amend(&to(3), &standing(&coupon, 4));
+    let resize = |total| Amendment { total: Some(total), ..Amendment::default() };
+    assert_eq!(coupon.amend(&resize(20), &standing(&coupon, 4)).unwrap().inventory.total(), 20);
+    assert_eq!(coupon.amend(&resize(4), &standing(&coupon, 4)).unwrap().inventory.remaining(), 0);
+    let refused = coupon.amend(&resize(3), &standing(&coupon, 4));
     assert_eq!(refused, Err(AmendmentError::Inventory(InventoryError::BelowIssued { issued: 4 })));
 }
 
 #[test]
-fn terms_window_and_validity_freeze_with_the_first_issuance() {
+fn terms_sale_period_and_validity_freeze_with_the_first_issuance() {
     let coupon = coupon();
     let window = SalePeriod::new(Timestamp::from_ms(200), None).unwrap();
     for amendment in [
@@ -55,14 +55,14 @@ fn terms_window_and_validity_freeze_with_the_first_issuance() {
 }
 
 #[test]
-fn saying_the_same_terms_again_is_no_change() {
+fn an_amendment_to_the_same_terms_is_allowed_after_issuing_has_started() {
     let coupon = coupon();
     let same = Amendment { terms: Some(coupon.terms.clone()), ..Amendment::default() };
     assert!(coupon.amend(&same, &standing(&coupon, 1)).is_ok());
 }
 
 #[test]
-fn a_closed_coupon_stays_as_it_is() {
+fn a_closed_coupon_cannot_be_amended() {
     let closed = Coupon { lifecycle: Lifecycle::Closed, ..coupon() };
     let refused = closed.amend(&Amendment::default(), &standing(&closed, 0));
     assert_eq!(refused, Err(AmendmentError::Closed));

@@ -1,4 +1,4 @@
-//! The actors of this node: how each is, and having one made anew.
+//! The actors of this node: listing and restarting them.
 
 use actix_web::{HttpResponse, web};
 
@@ -13,7 +13,7 @@ impl From<ActorAdminError> for Problem {
         match error {
             ActorAdminError::NoSuchActor => Self::no_such_actor(),
             ActorAdminError::Silent => {
-                Self::unavailable("the supervisor of this node does not answer; ask again")
+                Self::unavailable("the supervisor of this node does not answer; try again")
             }
         }
     }
@@ -23,7 +23,7 @@ impl From<ActorAdminError> for Problem {
 #[utoipa::path(
     get, path = "/v1/admin/actors", operation_id = "list_actors", tag = "operators", security(("operator" = [])),
     responses(
-        (status = 200, description = "All of them, in the order of their names", body = [ActorBody]),
+        (status = 200, description = "All actors of this node, by name", body = [ActorBody]),
     )
 )]
 pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Result<HttpResponse, Problem> {
@@ -31,15 +31,15 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
     Ok(HttpResponse::Ok().json(actors))
 }
 
-/// Have an actor made anew (operators).
+/// Restart an actor (operators).
 ///
-/// One that runs finishes what it has begun and ends first; whoever waits for it is answered. One that failed gets all its
-/// tries back. The answer is how it is afterwards.
+/// A running actor first finishes its work, and answers the requests that wait for it. A failed actor gets all its
+/// restarts back. The response shows the actor after the restart.
 #[utoipa::path(
     post, path = "/v1/admin/actors/{name}/restart", tag = "operators", security(("operator" = [])),
-    params(("name" = String, Path, description = "The actor's name; a slash in it may be percent-encoded or not")),
+    params(("name" = String, Path, description = "The actor's name; slashes in it may be percent-encoded or not")),
     responses(
-        (status = 200, description = "The actor as it is now", body = ActorBody),
+        (status = 200, description = "The actor after the restart", body = ActorBody),
         (status = 404, description = "`no_such_actor`", body = ProblemBody,
             content_type = "application/problem+json"),
     )

@@ -1,96 +1,190 @@
-//! Dead letters: what could not be written, why, and sending it on its way again or dropping it.
+//! Dead letters: listing, replaying and discarding messages that could not be written.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::letter_bodies::{DiscardedBody, LetterBody, LetterSummary, ReplayedBody};
+use crate::domain::Timestamp;
+use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::state::AppState;
-use crate::ports::{DeadLetterError, DeadLetters};
+use crate::ports::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, Settled};
 
-/// The most letters in one answer, or replayed by one call.
+/// Upper bound of a list, and of the letters that one call replays.
 const LIMIT_MAX: usize = 1_000;
-/// The most characters of an operator's reason.
+/// Upper bound of an operator's reason, in characters.
 const REASON_MAX: usize = 500;
 
-/// How many.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in crate::http) struct LimitQuery {
-    /// How many at most, the oldest first, up to 1000; 100 if left out.
-    limit: Option<usize>,
+/// A dead letter without its payload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct LetterSummary {
+    /// The code of its issuance, or a hash of its bytes if they cannot be read.
+    #[schema(example = "7ZQ4M-0RBX2-9KD3H-VWC81")]
+    id: String,
+    /// Absent if it cannot be read.
+    coupon_id: Option<String>,
+    member_id: Option<String>,
+    sequence: Option<u32>,
+    /// The time at which it first became a dead letter.
+    #[schema(value_type = Option<String>)]
+    died_at: Option<Timestamp>,
+    /// The reason for which it last became a dead letter.
+    reason: String,
+    /// The events of its history, oldest first.
+    history: Vec<LetterEventBody>,
+    /// The number of copies; more than 1 after a crash while the letter was set aside or replayed.
+    #[schema(example = 1)]
+    copies: usize,
+    payload_bytes: usize,
 }
 
-impl LimitQuery {
-    fn limit(query: Result<web::Query<Self>, actix_web::Error>) -> Result<usize, Problem> {
-        let query = query.map_err(|error| Problem::invalid_parameter(error.to_string()))?;
-        let limit = query.limit.unwrap_or(100);
-        if (1..=LIMIT_MAX).contains(&limit) {
-            Ok(limit)
-        } else {
-            Err(Problem::invalid_parameter(format!("limit must be between 1 and {LIMIT_MAX}")))
+/// A dead letter with its payload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct LetterBody {
+    #[serde(flatten)]
+    letter: LetterSummary,
+    /// The payload if it is text, cut off after 16 KiB.
+    payload: Option<String>,
+}
+
+/// An event in the history of a dead letter.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct LetterEventBody {
+    /// `rejected` by a persister, `given_up` by the broker after too many deliveries, or `replayed`.
+    #[schema(value_type = String, example = "rejected")]
+    what: &'static str,
+    #[schema(value_type = Option<String>)]
+    at: Option<Timestamp>,
+    reason: String,
+    /// The queue, if the broker names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
+    /// The number of times that the event happened.
+    count: u64,
+}
+
+/// The result of a replay.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(in crate::http) struct ReplayedBody {
+    /// The number of letters that are in the queue again, each once even if it had several copies.
+    replayed: usize,
+    /// The number of dead letters left.
+    left: usize,
+}
+
+/// The result of a discard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct DiscardedBody {
+    #[serde(flatten)]
+    letter: LetterBody,
+    /// The number of letters discarded, with all their copies.
+    discarded: usize,
+    /// The number of dead letters left.
+    left: usize,
+}
+
+impl From<LetterEvent> for LetterEventBody {
+    fn from(event: LetterEvent) -> Self {
+        let LetterEvent { what, at, reason, queue, count } = event;
+        Self { what: what.as_str(), at, reason, queue, count }
+    }
+}
+
+impl From<DeadLetter> for LetterSummary {
+    fn from(letter: DeadLetter) -> Self {
+        Self {
+            id: letter.id,
+            coupon_id: letter.coupon_id.map(|id| id.to_string()),
+            member_id: letter.member_id.map(|id| id.as_str().to_owned()),
+            sequence: letter.sequence,
+            died_at: letter.died_at,
+            reason: letter.reason,
+            history: letter.history.into_iter().map(Into::into).collect(),
+            copies: letter.copies,
+            payload_bytes: letter.payload_bytes,
         }
     }
 }
 
-/// Why.
+impl From<DeadLetter> for LetterBody {
+    fn from(mut letter: DeadLetter) -> Self {
+        let payload = letter.payload.take();
+        Self { letter: letter.into(), payload }
+    }
+}
+
+impl From<Settled> for ReplayedBody {
+    fn from(settled: Settled) -> Self {
+        Self { replayed: settled.done, left: settled.left }
+    }
+}
+
+impl DiscardedBody {
+    fn new(letter: DeadLetter, settled: Settled) -> Self {
+        Self { letter: letter.into(), discarded: settled.done, left: settled.left }
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct LimitQuery {
+    /// Number of letters, oldest first, up to 1000; 100 if left out.
+    limit: Option<usize>,
+}
+
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ReasonQuery {
-    /// Why it is dropped, for the log; up to 500 characters.
+    /// The reason for discarding the letter, for the log; up to 500 characters.
     reason: Option<String>,
 }
 
 impl From<DeadLetterError> for Problem {
     fn from(error: DeadLetterError) -> Self {
-        let detail = match error {
-            DeadLetterError::Busy => "another operator holds the dead letters; ask again",
-            DeadLetterError::Unavailable(_) => {
-                "the broker did not answer; it may be done or not, repeat the call"
+        match error {
+            DeadLetterError::Busy => {
+                Self::unavailable("another operator's call uses the dead letters; try again")
+                    .with_cause(error)
             }
-        };
-        Self::unavailable(detail).because(error)
-    }
-}
-
-/// A read has changed nothing, whoever did not answer.
-fn reading(error: DeadLetterError) -> Problem {
-    match error {
-        DeadLetterError::Busy => error.into(),
-        DeadLetterError::Unavailable(_) => {
-            Problem::unavailable("the broker did not answer; ask again").because(error)
+            DeadLetterError::Unavailable(_) => Self::write_failed("broker", error),
         }
     }
 }
 
-/// The letters of this node, or the answer that there can be none.
-fn letters(state: &AppState) -> Result<&dyn DeadLetters, Problem> {
-    state.letters.as_deref().ok_or_else(|| Problem::no_such_letter(NONE_AT_ALL))
+fn read_failed(error: DeadLetterError) -> Problem {
+    match error {
+        DeadLetterError::Busy => error.into(),
+        DeadLetterError::Unavailable(_) => Problem::read_failed("broker", error),
+    }
 }
 
-const NONE_AT_ALL: &str = "the embedded engine has no queue, and so no dead letters";
-const NOT_THIS: &str = "there is no dead letter of this id; see /v1/admin/dead-letters";
+fn dead_letters(state: &AppState) -> Result<&dyn DeadLetters, Problem> {
+    state.dead_letters.as_deref().ok_or_else(|| Problem::no_such_letter(NO_QUEUE))
+}
+
+const NO_QUEUE: &str = "this engine has no queue and no dead letters";
+const UNKNOWN_ID: &str = "there is no dead letter with this id; see /v1/admin/dead-letters";
 
 /// List dead letters (operators).
 ///
-/// Looking at them changes nothing. On the embedded engine there are none.
+/// Listing changes nothing. An engine without a queue has no dead letters.
 #[utoipa::path(
     get, path = "/v1/admin/dead-letters", operation_id = "list_dead_letters", tag = "operators", security(("operator" = [])), params(LimitQuery),
     responses(
-        (status = 200, description = "The oldest first", body = [LetterSummary]),
+        (status = 200, description = "The dead letters, oldest first", body = [LetterSummary]),
     )
 )]
 pub(in crate::http) async fn list(
     state: web::Data<AppState>,
     _: Operator,
-    query: Result<web::Query<LimitQuery>, actix_web::Error>,
+    query: QueryResult<LimitQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = LimitQuery::limit(query)?;
-    let found = match &state.letters {
-        Some(letters) => letters.list(limit).await.map_err(reading)?,
+    let limit = extract::limit(extract::query(query)?.limit, LIMIT_MAX)?;
+    let found = match &state.dead_letters {
+        Some(letters) => letters.list(limit).await.map_err(read_failed)?,
         None => Vec::new(),
     };
     Ok(HttpResponse::Ok().json(found.into_iter().map(LetterSummary::from).collect::<Vec<_>>()))
@@ -111,22 +205,20 @@ pub(in crate::http) async fn show(
     _: Operator,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let found = letters(&state)?
-        .find(&path)
-        .await
-        .map_err(reading)?
-        .ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
-    Ok(HttpResponse::Ok().json(LetterBody::from(found)))
+    let found = dead_letters(&state)?.find(&path).await.map_err(read_failed)?;
+    let letter = found.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
+    Ok(HttpResponse::Ok().json(LetterBody::from(letter)))
 }
 
-/// Send a dead letter on its way again (operators).
+/// Put a dead letter back into the queue (operators).
 ///
-/// Safe to repeat: the database takes an issuance once. If it fails again, it comes back with a longer history.
+/// Safe to repeat: the database takes an issuance once. A letter that fails again becomes a dead letter with a longer
+/// history.
 #[utoipa::path(
     post, path = "/v1/admin/dead-letters/{id}/replay", tag = "operators", security(("operator" = [])),
     params(("id" = String, Path, description = "The letter's id")),
     responses(
-        (status = 200, description = "It is in the queue again", body = ReplayedBody),
+        (status = 200, description = "The letter is in the queue", body = ReplayedBody),
         (status = 404, description = "`no_such_letter`", body = ProblemBody,
             content_type = "application/problem+json"),
     )
@@ -136,41 +228,48 @@ pub(in crate::http) async fn replay(
     _: Operator,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let done = letters(&state)?.replay(&path).await?.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
-    tracing::warn!(letter = %path, "an operator replays a dead letter");
-    state.metrics.letters_replayed.inc_by(done.done as u64);
-    Ok(HttpResponse::Ok().json(ReplayedBody::from(done)))
+    let replayed = dead_letters(&state)?.replay(&path).await?;
+    let replayed = replayed.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
+    tracing::warn!(letter = %path, "an operator replayed a dead letter: it is in the queue again");
+    state.metrics.letters_replayed.inc_by(replayed.done as u64);
+    Ok(HttpResponse::Ok().json(ReplayedBody::from(replayed)))
 }
 
-/// Send the oldest dead letters on their way again (operators).
+/// Put the oldest dead letters back into the queue (operators).
 #[utoipa::path(
     post, path = "/v1/admin/dead-letters/replay", tag = "operators", security(("operator" = [])),
     params(LimitQuery),
     responses(
-        (status = 200, description = "They are in the queue again", body = ReplayedBody),
+        (status = 200, description = "The letters are in the queue", body = ReplayedBody),
     )
 )]
 pub(in crate::http) async fn replay_all(
     state: web::Data<AppState>,
     _: Operator,
-    query: Result<web::Query<LimitQuery>, actix_web::Error>,
+    query: QueryResult<LimitQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = LimitQuery::limit(query)?;
-    let Some(letters) = &state.letters else { return Ok(HttpResponse::Ok().json(ReplayedBody::default())) };
-    let done = letters.replay_all(limit).await?;
-    tracing::warn!(letters = done.done, left = done.left, "an operator replays dead letters");
-    state.metrics.letters_replayed.inc_by(done.done as u64);
-    Ok(HttpResponse::Ok().json(ReplayedBody::from(done)))
+    let limit = extract::limit(extract::query(query)?.limit, LIMIT_MAX)?;
+    let Some(letters) = &state.dead_letters else {
+        return Ok(HttpResponse::Ok().json(ReplayedBody::default()));
+    };
+    let replayed = letters.replay_all(limit).await?;
+    tracing::warn!(
+        letters = replayed.done,
+        left = replayed.left,
+        "an operator replayed dead letters: they are in the queue again"
+    );
+    state.metrics.letters_replayed.inc_by(replayed.done as u64);
+    Ok(HttpResponse::Ok().json(ReplayedBody::from(replayed)))
 }
 
-/// Drop a dead letter for good (operators).
+/// Discard a dead letter for good (operators).
 ///
-/// What it said is in the answer, and, but for its payload, in the log.
+/// The response contains the letter; the log contains it without its payload.
 #[utoipa::path(
     delete, path = "/v1/admin/dead-letters/{id}", tag = "operators", security(("operator" = [])),
     params(("id" = String, Path, description = "The letter's id"), ReasonQuery),
     responses(
-        (status = 200, description = "What is gone", body = DiscardedBody),
+        (status = 200, description = "The discarded letter", body = DiscardedBody),
         (status = 404, description = "`no_such_letter`", body = ProblemBody,
             content_type = "application/problem+json"),
     )
@@ -179,20 +278,20 @@ pub(in crate::http) async fn discard(
     state: web::Data<AppState>,
     _: Operator,
     path: web::Path<String>,
-    query: Result<web::Query<ReasonQuery>, actix_web::Error>,
+    query: QueryResult<ReasonQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query.map_err(|error| Problem::invalid_parameter(error.to_string()))?.into_inner();
+    let query = extract::query(query)?;
     let reason = query.reason.as_deref().unwrap_or("none given");
     if reason.chars().count() > REASON_MAX {
         return Err(Problem::invalid_parameter(format!("a reason has at most {REASON_MAX} characters")));
     }
-    let discarded = letters(&state)?.discard(&path).await?;
-    let (letter, done) = discarded.ok_or_else(|| Problem::no_such_letter(NOT_THIS))?;
+    let discarded = dead_letters(&state)?.discard(&path).await?;
+    let (letter, settled) = discarded.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
     tracing::warn!(
         letter = %letter.id, coupon = letter.coupon_id.as_ref().map(tracing::field::display),
         member = letter.member_id.as_ref().map(tracing::field::display), sequence = letter.sequence,
-        died_of = %letter.reason, copies = letter.copies, %reason, "an operator discards a dead letter"
+        died_of = %letter.reason, copies = letter.copies, %reason, "an operator discarded a dead letter: it is gone for good"
     );
-    state.metrics.letters_discarded.inc_by(done.done as u64);
-    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, done)))
+    state.metrics.letters_discarded.inc_by(settled.done as u64);
+    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, settled)))
 }

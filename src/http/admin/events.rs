@@ -1,4 +1,4 @@
-//! The node as it is watched, live.
+//! The live stream of snapshots of this node.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
@@ -10,12 +10,12 @@ use crate::http::state::AppState;
 
 /// Watch this node, live (operators).
 ///
-/// Server-sent events: a `snapshot` a second, whose data is in the schema; a comment after five seconds without one; a
-/// `goodbye` when the node shuts down. At most 16 may watch a node at once.
+/// Server-sent events: a `snapshot` every second, with data of this schema; a comment after five seconds without a
+/// snapshot; a `goodbye` when the node shuts down. A node serves at most 16 streams.
 #[utoipa::path(
     get, path = "/v1/admin/events", tag = "operators", security(("operator" = [])),
     responses(
-        (status = 200, description = "Events until the caller hangs up", body = Snapshot,
+        (status = 200, description = "Events until the client closes the connection", body = Snapshot,
             content_type = "text/event-stream"),
     )
 )]
@@ -24,12 +24,12 @@ pub(in crate::http) async fn watch(state: web::Data<AppState>, _: Operator) -> R
         return Err(Problem::unavailable("the node is shutting down"));
     }
     let listener = state.live.listen().ok_or_else(|| {
-        Problem::unavailable(format!("{LISTENERS_MAX} watch this node already, which is as many as may"))
+        Problem::unavailable(format!("this node already serves {LISTENERS_MAX} streams, which is the limit"))
     })?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        // NGINX would otherwise wait for more than one event.
+        // Otherwise NGINX buffers events.
         .insert_header(("x-accel-buffering", "no"))
         .streaming(listener.events()))
 }

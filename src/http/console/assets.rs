@@ -1,4 +1,4 @@
-//! The files of the pages, which are part of the binary.
+//! The files of the pages, embedded into the binary.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -11,16 +11,14 @@ pub(super) const TRY_PAGE: &str = include_str!("assets/try.html");
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// A script or a style.
 pub(super) struct Asset {
     name: &'static str,
     pub(super) content_type: &'static str,
     pub(super) body: &'static str,
-    /// Another one whenever the body is.
+    /// A hash of the body.
     pub(super) etag: String,
 }
 
-/// The file of this name.
 pub(super) fn find(name: &str) -> Option<&'static Asset> {
     static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(all);
     ASSETS.iter().find(|asset| asset.name == name)

@@ -1,9 +1,8 @@
-//! Which of the two languages a browser wants.
+//! Chooses the language of a page by `Accept-Language`.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
 
-/// The languages of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     English,
@@ -11,13 +10,13 @@ pub(super) enum Language {
 }
 
 impl Language {
-    /// The first of the request's languages that there is; English if there is none.
-    pub(super) fn wanted_by(request: &HttpRequest) -> Self {
+    /// The first available language of the request, otherwise English.
+    pub(super) fn preferred_by(request: &HttpRequest) -> Self {
         let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self::first_of(header.unwrap_or(""))
     }
 
-    /// Browsers name languages in the order in which they want them.
+    /// Ignores `q`: browsers list languages in the order of preference.
     fn first_of(header: &str) -> Self {
         let languages = header.split(',').map(|range| range.trim().get(..2).unwrap_or(""));
         let mut known = languages.filter_map(|language| match language.to_ascii_lowercase().as_str() {
@@ -41,7 +40,7 @@ mod tests {
     use super::Language;
 
     #[test]
-    fn the_first_known_language_is_taken() {
+    fn the_first_available_language_is_chosen() {
         for (header, language) in [
             ("", Language::English),
             ("ko", Language::Korean),

@@ -1,12 +1,12 @@
-//! Coupons: what anybody may read of them, and what operators do with them.
+//! Coupons: public reads, and operators' calls to create, change, pause, resume and close them.
 
 mod bodies;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use self::bodies::{CouponPage, CouponView, CreateCoupon, PatchCoupon, amendment, rule};
-use super::extract;
+use self::bodies::{CouponPage, CouponView, CreateCoupon, PatchCoupon, amendment, broken_rule};
+use super::extract::{self, QueryResult};
 use super::operators::Operator;
 use super::problem::{Problem, ProblemBody};
 use super::state::AppState;
@@ -14,28 +14,26 @@ use crate::actors::upkeep::CouponAdminError;
 use crate::clock;
 use crate::domain::{CodeSalt, CouponId, Inventory, Lifecycle, NewCoupon, SalePeriod, Terms, Timestamp};
 
-/// The most coupons in one page.
 const PAGE_MAX: u32 = 500;
 
-/// Which page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
-    /// The last id of the page before.
+    /// The last id of the previous page.
     after: Option<String>,
-    /// How many at most, up to 500; 100 if left out.
+    /// Length of the page, up to 500; 100 if left out.
     limit: Option<u32>,
 }
 
 /// Create a coupon (operators).
 ///
-/// It can be issued as soon as this has answered. Sending the same again is answered with 200.
+/// Members can request the coupon once this call has returned. Repeating the same call returns 200.
 #[utoipa::path(
     post, path = "/v1/coupons", tag = "coupons", request_body = CreateCoupon, security(("operator" = [])),
     responses(
         (status = 201, description = "Created", body = CouponView),
-        (status = 200, description = "It exists already with these terms", body = CouponView),
+        (status = 200, description = "The coupon exists already with these terms", body = CouponView),
         (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
@@ -51,24 +49,24 @@ pub(super) async fn create(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let body = extract::body(&request, payload).await?;
-    let wanted: CreateCoupon = extract::json(&body)?;
-    let id = CouponId::parse(&wanted.id).map_err(rule)?;
-    let name = wanted.name.as_deref().unwrap_or(id.as_str());
+    let body: CreateCoupon = extract::json(&body)?;
+    let id = CouponId::parse(&body.id).map_err(broken_rule)?;
+    let name = body.name.as_deref().unwrap_or(id.as_str());
     let new = NewCoupon {
-        terms: Terms::new(name, &wanted.description, &wanted.discount).map_err(rule)?,
-        inventory: Inventory::new(wanted.total).map_err(rule)?,
-        window: opening(&state, &id, wanted.opens_at, wanted.closes_at).await?,
-        valid_until: wanted.valid_until,
+        terms: Terms::new(name, &body.description, &body.discount).map_err(broken_rule)?,
+        inventory: Inventory::new(body.total).map_err(broken_rule)?,
+        window: sale_period(&state, &id, body.opens_at, body.closes_at).await?,
+        valid_until: body.valid_until,
         id,
     };
-    let (coupon, standing, is_new) = state.desk.create(new, fresh_salt()).await?;
+    let (coupon, standing, is_new) = state.coupons.create(new, random_salt()).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(CouponView::of(&coupon, Some(&standing))))
 }
 
-/// The window asked for. Without an opening it begins now, or when the coupon of the same id did: so that saying the
-/// same again means the same.
-async fn opening(
+/// The sale period of a new coupon. Without `opens_at` it begins now, or at the opening of an existing coupon with this
+/// id, so that a repeated call means the same coupon.
+async fn sale_period(
     state: &AppState,
     id: &CouponId,
     opens_at: Option<Timestamp>,
@@ -76,25 +74,25 @@ async fn opening(
 ) -> Result<SalePeriod, Problem> {
     let opens_at = match opens_at {
         Some(opens_at) => opens_at,
-        None => state.desk.opening(id).await?.unwrap_or_else(clock::now),
+        None => state.coupons.opens_at(id).await?.unwrap_or_else(clock::now),
     };
-    SalePeriod::new(opens_at, closes_at).map_err(rule)
+    SalePeriod::new(opens_at, closes_at).map_err(broken_rule)
 }
 
-/// Two version 4 UUIDs carry 244 bits from the operating system's source.
-fn fresh_salt() -> CodeSalt {
+/// Two version 4 UUIDs contain 244 random bits of the operating system.
+fn random_salt() -> CodeSalt {
     let mut salt = [0; 32];
     salt[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     salt[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     CodeSalt::from_bytes(salt)
 }
 
-/// A read that found nobody to ask has changed nothing, and is told so.
-fn reading(error: CouponAdminError) -> Problem {
+/// The problem of a failed read, which has changed nothing.
+fn read_failed(error: CouponAdminError) -> Problem {
     match error {
-        CouponAdminError::Unavailable(why) => {
-            tracing::warn!(error = %why, "a coupon could not be read");
-            Problem::unavailable("the engine or the catalogue did not answer; ask again")
+        CouponAdminError::Unavailable(cause) => {
+            tracing::warn!(error = %cause, "a coupon could not be read: the engine or the catalogue did not answer");
+            Problem::unavailable("the engine or the catalogue did not answer; try again")
         }
         error => error.into(),
     }
@@ -104,7 +102,7 @@ fn reading(error: CouponAdminError) -> Problem {
 #[utoipa::path(
     get, path = "/v1/coupons", operation_id = "list_coupons", tag = "coupons", params(PageQuery),
     responses(
-        (status = 200, description = "In the order of their ids", body = CouponPage),
+        (status = 200, description = "A page of coupons, by id", body = CouponPage),
         (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 400, description = "`invalid_parameter`", body = ProblemBody,
             content_type = "application/problem+json"),
@@ -114,23 +112,21 @@ fn reading(error: CouponAdminError) -> Problem {
 pub(super) async fn list(
     state: web::Data<AppState>,
     request: HttpRequest,
-    query: Result<web::Query<PageQuery>, actix_web::Error>,
+    query: QueryResult<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = state.limits.admit(&request, None, || false)?;
-    let query = query.map_err(|error| Problem::invalid_parameter(error.to_string()))?.into_inner();
-    let limit = query.limit.unwrap_or(100);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::invalid_parameter(format!("limit must be between 1 and {PAGE_MAX}")));
-    }
+    let allowance = state.rate_limiter.admit(&request, None, || false)?;
+    let query = extract::query(query)?;
+    let limit = extract::limit(query.limit, PAGE_MAX)?;
     let after = query.after.as_deref().map(extract::coupon_id).transpose()?;
-    let (page, next) = state.desk.list(after.as_ref().map(CouponId::as_str), limit).await.map_err(reading)?;
+    let page = state.coupons.list(after.as_ref().map(CouponId::as_str), limit).await;
+    let (page, next) = page.map_err(read_failed)?;
     let coupons = page.iter().map(|(coupon, standing)| CouponView::of(coupon, standing.as_ref())).collect();
     let mut response = HttpResponse::Ok().json(CouponPage { coupons, next });
-    allowance.tell(&mut response);
+    allowance.write_headers(&mut response);
     Ok(response)
 }
 
-/// Read a coupon: its terms and what remains, live.
+/// Read a coupon: its terms and its current state.
 #[utoipa::path(
     get, path = "/v1/coupons/{coupon_id}", operation_id = "show_coupon", tag = "coupons",
     params(("coupon_id" = String, Path, description = "The coupon's id")),
@@ -147,21 +143,22 @@ pub(super) async fn show(
     request: HttpRequest,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = state.limits.admit(&request, None, || false)?;
-    let (coupon, standing) = state.desk.show(&extract::coupon_id(&path)?).await.map_err(reading)?;
+    let allowance = state.rate_limiter.admit(&request, None, || false)?;
+    let (coupon, standing) = state.coupons.show(&extract::coupon_id(&path)?).await.map_err(read_failed)?;
     let mut response = HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref()));
-    allowance.tell(&mut response);
+    allowance.write_headers(&mut response);
     Ok(response)
 }
 
 /// Change a coupon (operators).
 ///
-/// The total may change at any time, never below what is issued; everything else only before the first issuance.
+/// The total can change at any time, but not below the number of coupons issued. Everything else can change before the
+/// first issuance only.
 #[utoipa::path(
     patch, path = "/v1/coupons/{coupon_id}", tag = "coupons", request_body = PatchCoupon,
     security(("operator" = [])), params(("coupon_id" = String, Path, description = "The coupon's id")),
     responses(
-        (status = 200, description = "The coupon as it is now", body = CouponView),
+        (status = 200, description = "The changed coupon", body = CouponView),
         (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`no_such_coupon`", body = ProblemBody,
@@ -181,9 +178,9 @@ pub(super) async fn amend(
 ) -> Result<HttpResponse, Problem> {
     let id = extract::coupon_id(&path)?;
     let body = extract::body(&request, payload).await?;
-    let wanted: PatchCoupon = extract::json(&body)?;
-    let (current, _) = state.desk.show(&id).await?;
-    let (coupon, standing) = state.desk.amend(id, amendment(&wanted, &current)?).await?;
+    let patch: PatchCoupon = extract::json(&body)?;
+    let (current, _) = state.coupons.show(&id).await?;
+    let (coupon, standing) = state.coupons.amend(id, amendment(&patch, &current)?).await?;
     Ok(HttpResponse::Ok().json(CouponView::of(&coupon, Some(&standing))))
 }
 
@@ -194,7 +191,7 @@ macro_rules! lifecycle_call {
                             post, path = $path, tag = "coupons", security(("operator" = [])),
                             params(("coupon_id" = String, Path, description = "The coupon's id")),
                             responses(
-                                (status = 200, description = "The coupon as it is now", body = CouponView),
+                                (status = 200, description = "The changed coupon", body = CouponView),
                                 (status = 401, description = "`unauthorized`", body = ProblemBody,
                                     content_type = "application/problem+json"),
                                 (status = 403, description = "`forbidden`", body = ProblemBody,
@@ -203,7 +200,7 @@ macro_rules! lifecycle_call {
                                     content_type = "application/problem+json"),
                                 (status = 409, description = "`closed`", body = ProblemBody,
                                     content_type = "application/problem+json"),
-                                (status = 503, description = "`unavailable`; `recovering` if a resume has to wait", body = ProblemBody,
+                                (status = 503, description = "`unavailable`; `recovering` if the coupon cannot be resumed yet", body = ProblemBody,
                                     content_type = "application/problem+json"),
                             )
                         )]
@@ -213,27 +210,22 @@ macro_rules! lifecycle_call {
             path: web::Path<String>,
         ) -> Result<HttpResponse, Problem> {
             let id = extract::coupon_id(&path)?;
-            let (coupon, standing) = state.desk.set_lifecycle(id, $lifecycle).await?;
+            let (coupon, standing) = state.coupons.set_lifecycle(id, $lifecycle).await?;
             Ok(HttpResponse::Ok().json(CouponView::of(&coupon, standing.as_ref())))
         }
     };
 }
 
-lifecycle_call!(
-    pause,
-    "/v1/coupons/{coupon_id}/pause",
-    Lifecycle::Paused,
-    "Hold a coupon for now (operators)."
-);
+lifecycle_call!(pause, "/v1/coupons/{coupon_id}/pause", Lifecycle::Paused, "Pause a coupon (operators).");
 lifecycle_call!(
     resume,
     "/v1/coupons/{coupon_id}/resume",
     Lifecycle::Active,
-    "Let a held coupon go on (operators)."
+    "Resume a paused coupon (operators)."
 );
 lifecycle_call!(
     close,
     "/v1/coupons/{coupon_id}/close",
     Lifecycle::Closed,
-    "End a coupon for good (operators)."
+    "Close a coupon for good (operators)."
 );

@@ -1,4 +1,4 @@
-//! One who watches: a stream of server-sent events.
+//! One stream of server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,27 +10,26 @@ use tokio::time::timeout;
 
 use super::Frame;
 
-/// How long there is silence at most: a listener who hears nothing for longer knows that the connection is lost.
+/// Longest pause between two frames. A client that receives nothing for longer knows that the connection is lost.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-const STILL_HERE: Bytes = Bytes::from_static(b": still here\n\n");
+const HEARTBEAT_COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
 const GOODBYE: Bytes = Bytes::from_static(b"event: goodbye\ndata: {}\n\n");
 
-/// One who watches, for as long as it lives.
 #[derive(Debug)]
 pub(in crate::http) struct Listener {
     frames: watch::Receiver<Frame>,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    pub(super) fn new(mut frames: watch::Receiver<Frame>, place: OwnedSemaphorePermit) -> Self {
-        // What is shown at this moment is news to who has just come.
+    pub(super) fn new(mut frames: watch::Receiver<Frame>, permit: OwnedSemaphorePermit) -> Self {
+        // The current snapshot is new to this listener.
         frames.mark_changed();
-        Self { frames, is_over: false, _place: place }
+        Self { frames, is_over: false, _permit: permit }
     }
 
-    /// The events. Who reads slowly misses snapshots, and never makes anybody else wait.
+    /// A slow reader misses snapshots and does not delay other listeners.
     pub(in crate::http) fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         stream::unfold(self, async |mut listener| {
             let event = listener.next().await?;
@@ -44,8 +43,8 @@ impl Listener {
         }
         loop {
             match timeout(HEARTBEAT, self.frames.changed()).await {
-                Err(_silence) => return Some(STILL_HERE),
-                Ok(Err(_nobody_sends)) => return None,
+                Err(_elapsed) => return Some(HEARTBEAT_COMMENT),
+                Ok(Err(_sender_dropped)) => return None,
                 Ok(Ok(())) => {}
             }
             let frame = self.frames.borrow_and_update().clone();

@@ -1,5 +1,4 @@
-//! What operators watch: one snapshot of the node a second, made once for everybody who watches, and not at all when
-//! nobody does.
+//! Live snapshots of the node for operators: one a second, shared by all listeners, and none without listeners.
 
 mod bodies;
 mod gather;
@@ -15,81 +14,78 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 pub(super) use self::bodies::Snapshot;
-use self::gather::Gathering;
 pub use self::gather::LiveSources;
+use self::gather::SnapshotBuilder;
 pub(super) use self::listener::Listener;
 
-/// How often there is a snapshot.
-const EVERY: Duration = Duration::from_secs(1);
-/// How many may watch one node at once.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+/// Upper bound of concurrent streams of a node.
 pub(super) const LISTENERS_MAX: usize = 16;
 
-/// What listeners are given.
 #[derive(Debug, Clone)]
 enum Frame {
-    /// Nothing yet.
     Nothing,
-    /// An event of the stream, ready to be sent.
+    /// A serialized event.
     Snapshot(Bytes),
-    /// The node takes no new work: the stream ends.
+    /// The node shuts down, and the stream ends.
     Over,
 }
 
-/// The node as it is watched.
+/// The live stream of a node; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Live(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     frames: watch::Sender<Frame>,
-    /// One permit a listener.
-    places: Arc<Semaphore>,
-    /// Wakes the one who makes the snapshots.
-    wanted: Notify,
+    /// One permit for each listener.
+    permits: Arc<Semaphore>,
+    /// Wakes `run` for the first listener, and at the end.
+    wake: Notify,
 }
 
 impl Live {
-    /// Begins to wait for the first listener; must be called within a runtime.
+    /// Spawns the task that builds snapshots. Must be called within a tokio runtime.
     #[must_use]
     pub fn start(sources: LiveSources) -> Self {
         let shared = Arc::new(Shared {
             frames: watch::Sender::new(Frame::Nothing),
-            places: Arc::new(Semaphore::new(LISTENERS_MAX)),
-            wanted: Notify::new(),
+            permits: Arc::new(Semaphore::new(LISTENERS_MAX)),
+            wake: Notify::new(),
         });
         tokio::spawn(Arc::clone(&shared).run(sources));
         Self(shared)
     }
 
-    /// Somebody who watches from now on; `None` if as many watch as may.
+    /// A new listener; `None` if the node serves the maximum already.
     pub(super) fn listen(&self) -> Option<Listener> {
-        let place = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
-        let listener = Listener::new(self.0.frames.subscribe(), place);
-        self.0.wanted.notify_one();
+        let permit = Arc::clone(&self.0.permits).try_acquire_owned().ok()?;
+        let listener = Listener::new(self.0.frames.subscribe(), permit);
+        self.0.wake.notify_one();
         Some(listener)
     }
 
-    /// Ends every stream, and the making of snapshots.
+    /// Ends all streams and the task that builds snapshots.
     pub fn close(&self) {
         self.0.frames.send_replace(Frame::Over);
-        self.0.wanted.notify_one();
+        self.0.wake.notify_one();
     }
 }
 
 impl Shared {
-    /// Makes a snapshot a second as long as somebody listens.
+    /// Builds a snapshot every second while there are listeners.
     async fn run(self: Arc<Self>, sources: LiveSources) {
-        let mut gathering = Gathering::new(sources);
+        let mut builder = SnapshotBuilder::new(sources);
         while !self.is_over() {
             if self.frames.receiver_count() == 0 {
-                // Whoever comes next is not to begin with what was true long ago.
+                // The next listener must not start with an outdated snapshot.
                 self.show(Frame::Nothing);
-                gathering.rest();
-                self.wanted.notified().await;
+                builder.reset();
+                self.wake.notified().await;
                 continue;
             }
-            let next = Instant::now() + EVERY;
-            self.show(Frame::Snapshot(gathering.snapshot().await.event()));
+            let next = Instant::now() + SNAPSHOT_INTERVAL;
+            self.show(Frame::Snapshot(builder.snapshot().await.event()));
             sleep_until(next).await;
         }
     }
@@ -98,14 +94,14 @@ impl Shared {
         matches!(*self.frames.borrow(), Frame::Over)
     }
 
-    /// Nothing comes after the end.
+    /// Sends `frame` to the listeners, unless the stream is over.
     fn show(&self, frame: Frame) {
         self.frames.send_if_modified(|shown| {
-            let goes_on = !matches!(shown, Frame::Over);
-            if goes_on {
+            let is_live = !matches!(shown, Frame::Over);
+            if is_live {
                 *shown = frame;
             }
-            goes_on
+            is_live
         });
     }
 }

@@ -1,35 +1,26 @@
-//! What takes a question to a broker or a database: asked every few seconds beside the snapshots, so that one that is
-//! slow or away never holds them up.
+//! Counts that take a call to a broker or a database. They are polled every few seconds beside the snapshots, so that a
+//! slow or broken service does not delay a snapshot.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
 use tokio::time::Instant;
 
+use super::gather::LiveSources;
 use crate::domain::CouponId;
-use crate::ports::{LostNumbers, Outbox, Quarantine, QueueWatch, WhichConflicts};
+use crate::ports::WhichConflicts;
+use crate::sync::Locked;
 
-/// How often it is asked.
-const EVERY: Duration = Duration::from_secs(3);
-/// How old an answer may be to be shown.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// Age up to which counts are shown.
 const FRESH_FOR: Duration = Duration::from_secs(12);
-/// How far contradictions and losses are counted.
+/// Upper bound of the counts of conflicts and lost numbers.
 const COUNT_MAX: u32 = 1_000;
 
-/// Whom to ask.
-#[derive(Clone)]
-pub(super) struct GlanceSources {
-    pub(super) outbox: Option<Arc<dyn Outbox>>,
-    pub(super) queues: Option<Arc<dyn QueueWatch>>,
-    pub(super) quarantine: Arc<dyn Quarantine>,
-    pub(super) lost: Option<Arc<dyn LostNumbers>>,
-}
-
-/// What was answered; absent is what was not.
+/// The counts; a count is absent if its service did not answer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Glance {
+pub(super) struct SlowStats {
     pub(super) outbox: HashMap<CouponId, u64>,
     pub(super) queue: Option<u64>,
     pub(super) dead_letters: Option<u64>,
@@ -37,44 +28,45 @@ pub(super) struct Glance {
     pub(super) lost: Option<usize>,
 }
 
-/// The last answers, and the asking for the next.
-pub(super) struct Glances {
-    sources: GlanceSources,
-    last: Arc<Mutex<Option<(Instant, Glance)>>>,
-    asking: Option<tokio::task::JoinHandle<()>>,
-    asked_at: Option<Instant>,
+/// Polls the counts and keeps the last ones.
+pub(super) struct SlowStatsPoller {
+    sources: LiveSources,
+    last: Arc<Locked<Option<(Instant, SlowStats)>>>,
+    poll: Option<tokio::task::JoinHandle<()>>,
+    polled_at: Option<Instant>,
 }
 
-impl Glances {
-    pub(super) fn new(sources: GlanceSources) -> Self {
-        Self { sources, last: Arc::default(), asking: None, asked_at: None }
+impl SlowStatsPoller {
+    pub(super) fn new(sources: LiveSources) -> Self {
+        Self { sources, last: Arc::default(), poll: None, polled_at: None }
     }
 
-    /// The last answers if they are fresh. Begins to ask for the next if it is time and nobody is being asked; the task
-    /// is never cancelled, for a question that is cut off may cost its connection.
-    pub(super) fn latest(&mut self, coupons: impl FnOnce() -> Vec<CouponId>) -> Glance {
-        let is_asking = self.asking.as_ref().is_some_and(|asking| !asking.is_finished());
-        if !is_asking && self.asked_at.is_none_or(|at| at.elapsed() >= EVERY) {
-            self.asked_at = Some(Instant::now());
-            let (sources, last, coupons) = (self.sources.clone(), Arc::clone(&self.last), coupons());
-            self.asking = Some(tokio::spawn(async move {
-                let glance = sources.ask(&coupons).await;
-                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), glance));
+    /// The last counts if they are fresh. Starts the next poll if it is due and none is running. A poll is never
+    /// cancelled, because a call that is cut off may cost its connection.
+    pub(super) fn latest(&mut self, coupons: impl FnOnce() -> Vec<CouponId>) -> SlowStats {
+        let is_polling = self.poll.as_ref().is_some_and(|poll| !poll.is_finished());
+        if !is_polling && self.polled_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
+            self.polled_at = Some(Instant::now());
+            let sources = self.sources.clone();
+            let last = Arc::clone(&self.last);
+            let coupons = coupons();
+            self.poll = Some(tokio::spawn(async move {
+                let stats = sources.poll(&coupons).await;
+                *last.lock() = Some((Instant::now(), stats));
             }));
         }
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((at, glance)) if at.elapsed() < FRESH_FOR => glance.clone(),
-            _ => Glance::default(),
+        match &*self.last.lock() {
+            Some((at, stats)) if at.elapsed() < FRESH_FOR => stats.clone(),
+            _ => SlowStats::default(),
         }
     }
 }
 
-impl GlanceSources {
-    async fn ask(&self, coupons: &[CouponId]) -> Glance {
-        let ((outbox, queue), (conflicts, lost)) =
-            join(join(self.outbox(coupons), self.queues()), join(self.conflicts(), self.lost())).await;
-        Glance { outbox, queue: queue.0, dead_letters: queue.1, conflicts, lost }
+impl LiveSources {
+    async fn poll(&self, coupons: &[CouponId]) -> SlowStats {
+        let (outbox, (queue, dead_letters), conflicts, lost) =
+            tokio::join!(self.outbox(coupons), self.queues(), self.conflicts(), self.lost());
+        SlowStats { outbox, queue, dead_letters, conflicts, lost }
     }
 
     async fn outbox(&self, coupons: &[CouponId]) -> HashMap<CouponId, u64> {
@@ -83,19 +75,19 @@ impl GlanceSources {
         for coupon in coupons {
             match outbox.depth(coupon).await {
                 Ok(depth) => drop(depths.insert(coupon.clone(), depth)),
-                Err(error) => tracing::debug!(%coupon, %error, "an outbox could not be measured"),
+                Err(error) => tracing::debug!(%coupon, %error, "the depth of an outbox could not be read"),
             }
         }
         depths
     }
 
-    /// How many messages wait, and how many letters are dead.
+    /// The messages in the queue, and the dead letters.
     async fn queues(&self) -> (Option<u64>, Option<u64>) {
         let Some(queues) = &self.queues else { return (None, None) };
         match queues.queues().await {
-            Ok(seen) => (Some(seen.waiting), Some(seen.dead)),
+            Ok(depths) => (Some(depths.waiting), Some(depths.dead)),
             Err(error) => {
-                tracing::debug!(%error, "the queues could not be measured");
+                tracing::debug!(%error, "the depths of the queues could not be read");
                 (None, None)
             }
         }

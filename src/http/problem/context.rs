@@ -1,33 +1,42 @@
-//! What a problem says beside its body: headers of a limit, and for the log why a call could not be carried out.
+//! Data that a problem carries beside its body: the state of a rate limit for headers, and a cause for the log.
 
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 
 use super::Problem;
 use crate::http::rate_limits::Refused;
 
-/// What is said beside the body.
 #[derive(Debug)]
 pub(super) enum ProblemContext {
-    /// By a limit: what is left of it, for headers.
     Refused(Refused),
-    /// Why it failed: for the log, and not for the client.
-    BoxError(String),
+    /// For the log only: it may name hosts or contain SQL.
+    Cause(String),
 }
 
 impl Problem {
-    /// Keeps for the log what the client is not told.
-    pub(in crate::http) fn because(self, cause: impl std::fmt::Display) -> Self {
-        Self { aside: Some(ProblemContext::BoxError(cause.to_string()).into()), ..self }
+    /// Attaches a cause that is logged and not sent to the client.
+    pub(in crate::http) fn with_cause(self, cause: impl std::fmt::Display) -> Self {
+        Self { context: Some(ProblemContext::Cause(cause.to_string()).into()), ..self }
     }
 }
 
-/// Says which call could not be carried out, and why, if there is something to say of it.
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        // The gateway sends the same text (deploy/gateway/problems.conf).
+        let detail = "too many requests at once; nothing was decided, try again";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests", detail);
+        let problem = problem.retry_after(refused.wait_s);
+        Self { context: Some(ProblemContext::Refused(refused).into()), ..problem }
+    }
+}
+
+/// Logs the cause of a failed operator call, if its problem has one.
 pub(in crate::http) fn log_cause<B>(response: &ServiceResponse<B>) {
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
-    let Some(ProblemContext::BoxError(error)) = problem.and_then(|problem| problem.aside.as_deref()) else {
+    let Some(ProblemContext::Cause(error)) = problem.and_then(|problem| problem.context.as_deref()) else {
         return;
     };
     let request = response.request();
     let (method, path) = (request.method(), request.path());
-    tracing::warn!(%method, %path, %error, "an operator's call could not be carried out");
+    tracing::warn!(%method, %path, %error, "an operator's call failed and was answered with a problem");
 }

@@ -1,8 +1,7 @@
-//! Every error a client sees, as RFC 9457 `application/problem+json` with a stable `code`.
+//! Every error of the HTTP interface, as RFC 9457 `application/problem+json` with a stable `code`.
 
 mod admin;
 mod context;
-mod limited;
 
 use std::sync::LazyLock;
 
@@ -19,42 +18,40 @@ use crate::actors::issuing::{AckPending, IssueError};
 use crate::actors::upkeep::CouponAdminError;
 use crate::domain::{AmendmentError, Rejection, Timestamp};
 
-/// The media type of RFC 9457.
 const PROBLEM_JSON: &str = "application/problem+json";
-/// How soon a member may ask again when nobody knows; short, because the answer is usually there by then.
+/// `Retry-After` of an unknown outcome; short, because it is usually known by then.
 const RETRY_SOON_S: u64 = 1;
-/// How soon a member may ask again while an operator holds the coupon.
+/// `Retry-After` of a paused coupon.
 const RETRY_PAUSED_S: u64 = 5;
-/// The longest a client is sent away before an opening, so that clocks and plans may change.
+/// Upper bound of `Retry-After` before an opening: clocks differ, and an operator may move the opening.
 const RETRY_NOT_OPEN_MAX_S: u64 = 60;
 
-/// What a client reads.
+/// A problem (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProblemBody {
-    /// A name of the kind of problem that never changes.
+    /// A stable name of the kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "urn:openrun:problem:sold_out")]
     kind: String,
-    /// The kind of problem in words.
+    /// The kind of problem, for people.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What a program decides by.
+    /// The kind of problem, for programs; stable.
     #[schema(example = "sold_out")]
     code: &'static str,
-    /// What happened this time.
+    /// This occurrence of the problem, for people.
     detail: String,
-    /// When the window begins, where that is why.
+    /// When issuing begins; only with `not_open`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     opens_at: Option<Timestamp>,
-    /// The names of the actors that stay down, where that is why.
+    /// The names of the failed actors; only with `actors_failed`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     actors: Vec<String>,
 }
 
-/// An error on its way to a client.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -64,8 +61,8 @@ pub(super) struct Problem {
     retry_after_s: Option<u64>,
     opens_at: Option<Timestamp>,
     actors: Vec<String>,
-    /// Boxed, because hardly any problem has it.
-    aside: Option<Box<ProblemContext>>,
+    /// Boxed, because few problems have one.
+    context: Option<Box<ProblemContext>>,
 }
 
 impl Problem {
@@ -79,52 +76,45 @@ impl Problem {
             retry_after_s: None,
             opens_at: None,
             actors: Vec::new(),
-            aside: None,
+            context: None,
         }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.code
     }
 
     fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// What was sent cannot be read as what it should be.
     pub(super) fn invalid_body(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_body", "The body cannot be read", detail)
     }
 
-    /// A parameter of the path or query is wrong.
     pub(super) fn invalid_parameter(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", "A parameter is wrong", detail)
+        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", "Invalid parameter", detail)
     }
 
-    /// The member id breaks its rule.
     pub(super) fn invalid_member_id(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid_member_id",
-            "The member id cannot be used",
-            detail,
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_member_id", "Invalid member id", detail)
     }
 
-    /// A coupon's terms break a rule.
+    /// The terms, total or sale period of a coupon break a rule of the domain.
     pub(super) fn invalid_coupon(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_coupon", "The coupon cannot be as asked", detail)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_coupon", "Invalid coupon", detail)
     }
 
-    /// The body is larger than any valid one.
     pub(super) fn body_too_large(limit: usize) -> Self {
         let detail = format!("a body has at most {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
     }
 
-    /// The body did not come in time.
     pub(super) fn body_too_slow() -> Self {
         let detail = "the body did not arrive in time";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body came too slowly", detail)
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body arrived too slowly", detail)
     }
 
-    /// The body is not JSON by its own word.
     pub(super) fn unsupported_media_type() -> Self {
         let detail = "send the body as application/json";
         Self::new(
@@ -135,97 +125,79 @@ impl Problem {
         )
     }
 
-    /// Nothing is at this path.
     pub(super) fn no_such_route() -> Self {
         let detail = "nothing is served at this path; see /openapi.json";
-        Self::new(StatusCode::NOT_FOUND, "no_such_route", "Nothing is here", detail)
+        Self::new(StatusCode::NOT_FOUND, "no_such_route", "Not found", detail)
     }
 
-    /// Nothing but what every node serves is at this one.
+    /// A path of the public API was requested at a node that does not serve it.
     pub(super) fn no_api_here() -> Self {
-        let detail = "this node does not have the role api: ask one that has (OPENRUN_SERVER or --server for openrun's own commands)";
-        Self::new(StatusCode::NOT_FOUND, "no_such_route", "Nothing is here", detail)
+        let detail = "this node does not have the role api; call a node that has it (openrun's own commands: OPENRUN_SERVER or --server)";
+        Self::new(StatusCode::NOT_FOUND, "no_such_route", "Not found", detail)
     }
 
-    /// The path is served, but not by this method.
     pub(super) fn method_not_allowed() -> Self {
         let detail = "this path does not take this method; see /openapi.json";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not by this method", detail)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
     }
 
-    /// There is no such coupon.
     pub(super) fn no_such_coupon() -> Self {
-        let detail = "there is no coupon of this id";
+        let detail = "there is no coupon with this id";
         Self::new(StatusCode::NOT_FOUND, "no_such_coupon", "There is no such coupon", detail)
     }
 
-    /// The member holds none.
     pub(super) fn not_issued() -> Self {
-        let detail = "this member holds no coupon of this id";
-        Self::new(StatusCode::NOT_FOUND, "not_issued", "Nothing was issued", detail)
+        let detail = "this member does not hold this coupon";
+        Self::new(StatusCode::NOT_FOUND, "not_issued", "Not issued", detail)
     }
 
-    /// The call is for operators.
     pub(super) fn unauthorized() -> Self {
-        let detail = "operators' calls need 'Authorization: Bearer <OPENRUN_ADMIN_TOKEN>'";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "An operator's token is needed", detail)
+        let detail = "an operator's call needs the header 'Authorization: Bearer <OPENRUN_ADMIN_TOKEN>'";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Operator token required", detail)
     }
 
-    /// The call is for operators, and came from where no operator is.
+    /// An operator's call came from a place from which no operator's call is accepted.
     pub(super) fn forbidden(detail: &'static str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not from there", detail)
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
-    /// The same is being done already.
     pub(super) fn busy(detail: &'static str) -> Self {
-        Self::new(StatusCode::CONFLICT, "busy", "Being done already", detail)
+        Self::new(StatusCode::CONFLICT, "busy", "Already in progress", detail)
     }
 
-    /// The node cannot answer now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable", detail)
             .retry_after(RETRY_SOON_S)
     }
 
-    /// Actors of the node stay down until an operator has them made anew.
     pub(super) fn actors_failed(actors: Vec<String>) -> Self {
-        let detail = format!("these actors died too often and stay down: {}", actors.join(", "));
-        let title = "Some of the node is down";
+        let detail =
+            format!("these actors died too often and need a restart by an operator: {}", actors.join(", "));
+        let title = "Actors of the node have failed";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "actors_failed", title, detail);
         Self { actors, ..problem }.retry_after(RETRY_SOON_S)
     }
 
-    /// Why a member gets no coupon.
     fn rejected(rejection: Rejection) -> Self {
-        let (status, code, title, detail) = match rejection {
-            Rejection::SoldOut => (
-                StatusCode::CONFLICT,
-                "sold_out",
-                "Sold out",
-                "every coupon has been issued; asking again is in vain",
-            ),
-            Rejection::NotOpen => (
-                StatusCode::CONFLICT,
-                "not_open",
-                "Not open yet",
-                "the coupon is not issued before its opening",
-            ),
-            Rejection::Closed => (
-                StatusCode::CONFLICT,
-                "closed",
-                "Closed",
-                "the coupon is no longer issued; asking again is in vain",
-            ),
-            Rejection::Paused => {
-                let detail = "an operator holds the coupon; nothing has been decided, ask again";
-                (StatusCode::SERVICE_UNAVAILABLE, "paused", "Paused", detail)
+        let conflict = |code, title, detail| Self::new(StatusCode::CONFLICT, code, title, detail);
+        match rejection {
+            Rejection::SoldOut => {
+                conflict("sold_out", "Sold out", "every coupon has been issued; this is final")
             }
-        };
-        let problem = Self::new(status, code, title, detail);
-        if rejection == Rejection::Paused { problem.retry_after(RETRY_PAUSED_S) } else { problem }
+            Rejection::NotOpen => {
+                conflict("not_open", "Not open yet", "the coupon is not issued before its opening")
+            }
+            Rejection::Closed => {
+                conflict("closed", "Closed", "the coupon is no longer issued; this is final")
+            }
+            Rejection::Paused => {
+                let detail = "an operator has paused the coupon; nothing was decided, try again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "paused", "Paused", detail)
+                    .retry_after(RETRY_PAUSED_S)
+            }
+        }
     }
 
-    /// The answer to a member who came before the opening.
     pub(super) fn not_open(opens_at: Timestamp, now: Timestamp) -> Self {
         let wait_s = opens_at.ms_since(now).div_ceil(1_000).clamp(1, RETRY_NOT_OPEN_MAX_S);
         Self { opens_at: Some(opens_at), ..Self::rejected(Rejection::NotOpen) }.retry_after(wait_s)
@@ -259,8 +231,8 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = respond(self.status, self.retry_after_s, self.body().into());
-        if let Some(ProblemContext::Refused(refused)) = self.aside.as_deref() {
-            refused.tell(&mut response);
+        if let Some(ProblemContext::Refused(refused)) = self.context.as_deref() {
+            refused.write_headers(&mut response);
         }
         response
     }
@@ -275,8 +247,8 @@ fn respond(status: StatusCode, retry_after_s: Option<u64>, body: Bytes) -> HttpR
     response.body(body)
 }
 
-/// The answers that a sold out, closed or paused coupon gives to everybody, written once: saying them costs next to
-/// nothing.
+/// The response to a rejected request. The bodies for sold out, closed and paused coupons are serialized once, because
+/// nearly every response of a sold out coupon is one of them.
 pub(super) fn rejection_response(rejection: Rejection) -> HttpResponse {
     static SOLD_OUT: LazyLock<Bytes> = LazyLock::new(|| Problem::rejected(Rejection::SoldOut).body().into());
     static CLOSED: LazyLock<Bytes> = LazyLock::new(|| Problem::rejected(Rejection::Closed).body().into());
@@ -292,20 +264,18 @@ pub(super) fn rejection_response(rejection: Rejection) -> HttpResponse {
 impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         let (code, title, detail) = match error {
-            IssueError::Overloaded => (
-                "overloaded",
-                "Too many at once",
-                "too many members are waiting; nothing was decided, ask again",
-            ),
+            IssueError::Overloaded => {
+                ("overloaded", "Overloaded", "too many requests are waiting; nothing was decided, try again")
+            }
             IssueError::Recovering => (
                 "recovering",
-                "Being verified",
-                "the coupon is being verified; nothing was decided, ask again",
+                "Recovering",
+                "the coupon is being verified or rebuilt; nothing was decided, try again",
             ),
             IssueError::Unknown => (
                 "outcome_unknown",
-                "Not known yet",
-                "the outcome is not known; ask again for the true answer",
+                "Outcome unknown",
+                "the request may have been decided or not; try again for the true answer",
             ),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail).retry_after(RETRY_SOON_S)
@@ -314,8 +284,8 @@ impl From<IssueError> for Problem {
 
 impl From<AckPending> for Problem {
     fn from(pending: AckPending) -> Self {
-        let detail = format!("{pending}; it stays issued, and asking again gives it");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ack_pending", "Issued, not yet as safe as asked", detail)
+        let detail = format!("{pending}; it stays issued, and trying again gives the same coupon");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ack_pending", "Issued, not yet acknowledged", detail)
             .retry_after(RETRY_SOON_S)
     }
 }
@@ -326,19 +296,16 @@ impl From<CouponAdminError> for Problem {
         match error {
             CouponAdminError::Missing => Self::no_such_coupon(),
             CouponAdminError::Exists | CouponAdminError::Orphan => {
-                conflict("coupon_exists", "The id is taken", error.to_string())
+                conflict("coupon_exists", "The coupon id is taken", error.to_string())
             }
             CouponAdminError::Rule(AmendmentError::Closed) => conflict("closed", "Closed", error.to_string()),
             CouponAdminError::Rule(AmendmentError::TermsFrozen) => {
                 conflict("terms_frozen", "Issuing has started", error.to_string())
             }
             CouponAdminError::Rule(rule) => Self::invalid_coupon(rule.to_string()),
-            CouponAdminError::Refused(why) => conflict("refused", "The database refused it", why),
+            CouponAdminError::Refused(reason) => conflict("refused", "Refused by the database", reason),
             CouponAdminError::Recovering => IssueError::Recovering.into(),
-            CouponAdminError::Unavailable(why) => {
-                Self::unavailable("not everything answered; it may be done or not, repeat the call")
-                    .because(why)
-            }
+            CouponAdminError::Unavailable(cause) => Self::write_failed("engine or the catalogue", cause),
         }
     }
 }

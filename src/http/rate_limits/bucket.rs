@@ -1,4 +1,4 @@
-//! The buckets of one kind, by the crate `governor`.
+//! Token buckets of one kind (by member or by address), on the crate `governor`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,17 +10,16 @@ use governor::{Quota, RateLimiter};
 use super::bucket_table::BucketTable;
 use super::rates::Rate;
 
-/// The longest that a client is sent away, in seconds.
+/// Upper bound of `Retry-After`, in seconds.
 const WAIT_MAX_S: u64 = 3_600;
 
-type Clocked = RateLimiter<u64, BucketTable, MonotonicClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<u64, BucketTable, MonotonicClock, StateInformationMiddleware>;
 
-/// The buckets of one kind, one for each key.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    /// What they are named for in headers and metrics.
+    /// `member` or `address`, as in headers and metrics.
     pub(super) by: &'static str,
-    limiter: Clocked,
+    limiter: Limiter,
 }
 
 impl Buckets {
@@ -32,7 +31,7 @@ impl Buckets {
         Self { by, limiter: RateLimiter::new(quota, BucketTable::default(), MonotonicClock) }
     }
 
-    /// Takes a token; says how many are left, or else in how many seconds there is one.
+    /// Takes a token and returns the number of tokens left, or the seconds until there is one.
     pub(super) fn take(&self, key: u64) -> Result<u32, u64> {
         match self.limiter.check_key(&key) {
             Ok(state) => Ok(state.remaining_burst_capacity()),
@@ -53,13 +52,13 @@ mod tests {
         let buckets = Buckets::new("member", Rate { period: Duration::from_secs(90), burst: 3 });
         assert_eq!([buckets.take(1), buckets.take(1), buckets.take(1)], [Ok(2), Ok(1), Ok(0)]);
         assert_eq!(buckets.take(1), Err(90));
-        assert_eq!(buckets.take(2), Ok(2), "somebody else has their own");
+        assert_eq!(buckets.take(2), Ok(2), "another key has its own bucket");
         let slow = Buckets::new("member", Rate { period: Duration::from_secs(36_000), burst: 1 });
         assert_eq!([slow.take(1), slow.take(1)], [Ok(0), Err(3_600)]);
     }
 
     #[test]
-    fn who_asks_while_there_is_no_token_waits_no_longer_for_it() {
+    fn a_refused_request_does_not_prolong_the_wait() {
         let buckets = Buckets::new("member", Rate { period: Duration::from_secs(900), burst: 1 });
         assert_eq!(buckets.take(1), Ok(0));
         for _ in 0..10 {

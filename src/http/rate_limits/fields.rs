@@ -1,8 +1,7 @@
-//! What clients are told of limits: the fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers,
-//! as structured fields (RFC 9651).
+//! The headers `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers, as structured fields (RFC 9651).
 //!
-//! They stand on answers that took a token and on refusals. What is free, which is nearly everything once a coupon is sold
-//! out, carries none.
+//! Responses whose request took a token carry them, and refusals. Free responses do not; that is nearly every response
+//! of a sold out coupon.
 
 use std::fmt::Write as _;
 
@@ -16,30 +15,29 @@ use crate::telemetry::Metrics;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// What `RateLimit-Policy` says of these limits: quota and window in seconds.
+/// The value of `RateLimit-Policy`: quota, and window in seconds, of each kind of bucket.
 pub(super) fn policies(rates: &RateLimits) -> HeaderValue {
     let named = [("member", rates.member), ("address", rates.address)];
     let item = |(by, rate): (&str, Option<super::rates::Rate>)| {
         rate.map(|rate| format!("\"{by}\";q={};w={}", rate.burst, rate.window_s()))
     };
     let items: Vec<String> = named.into_iter().filter_map(item).collect();
-    // Names and numbers of this service: every character may stand in a field.
+    // ASCII names and numbers alone, which every header value may contain.
     HeaderValue::from_str(&items.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// The tokens that a request has taken.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Allowance {
-    /// Absent where nothing is limited.
+    /// Absent if the request took no token.
     policies: Option<HeaderValue>,
-    /// What is left in each bucket, as `RateLimit` says it.
+    /// The value of `RateLimit`: the tokens left in each bucket.
     left: String,
 }
 
-/// Why a request was refused, as its client is told.
+/// A request for which a bucket had no token.
 #[derive(Debug)]
 pub(in crate::http) struct Refused {
-    /// When to ask again.
     pub(in crate::http) wait_s: u64,
     policies: HeaderValue,
     left: String,
@@ -50,7 +48,6 @@ impl Allowance {
         Self { policies: Some(policies.clone()), left: String::with_capacity(48) }
     }
 
-    /// Takes one more token.
     pub(super) fn take(&mut self, buckets: &Buckets, key: u64, metrics: &Metrics) -> Result<(), Refused> {
         let between = if self.left.is_empty() { "" } else { ", " };
         match buckets.take(key) {
@@ -62,14 +59,13 @@ impl Allowance {
             Err(wait_s) => {
                 metrics.rate_limited(buckets.by);
                 let policies = self.policies.take().unwrap_or_else(|| HeaderValue::from_static(""));
-                // Only of the bucket that is empty: it alone says how long to wait.
+                // Names the empty bucket alone: the time to wait is that of this bucket.
                 Err(Refused { wait_s, policies, left: format!("\"{}\";r=0;t={wait_s}", buckets.by) })
             }
         }
     }
 
-    /// Says on an answer what is left.
-    pub(in crate::http) fn tell(self, response: &mut HttpResponse) {
+    pub(in crate::http) fn write_headers(self, response: &mut HttpResponse) {
         if let Some(policies) = self.policies {
             write_fields(response, policies, &self.left);
         }
@@ -77,8 +73,7 @@ impl Allowance {
 }
 
 impl Refused {
-    /// Says on the refusal which limit it was.
-    pub(in crate::http) fn tell(&self, response: &mut HttpResponse) {
+    pub(in crate::http) fn write_headers(&self, response: &mut HttpResponse) {
         write_fields(response, self.policies.clone(), &self.left);
     }
 }

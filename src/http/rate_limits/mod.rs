@@ -1,7 +1,7 @@
-//! How often anybody may ask: a bucket of tokens for each member and one for each client address.
+//! Rate limits: a bucket of tokens for each member and one for each client address.
 //!
-//! A token is taken only for what costs more than refusing it: what the gate says by itself (sold out, closed, not
-//! open) is said to everybody as often as they like, because a refusal would cost as much, and its client would come back.
+//! A request takes a token only if it costs more than a refusal. Rejections from the gate (sold out, closed, not open)
+//! are free: a refusal would cost as much, and its client would come back.
 
 mod bucket;
 mod bucket_table;
@@ -30,17 +30,16 @@ pub struct RateLimiter {
     member: Option<Buckets>,
     limits_loopback: bool,
     proxies: TrustedProxies,
-    /// What `RateLimit-Policy` says, written once.
+    /// The value of `RateLimit-Policy`.
     policies: HeaderValue,
-    /// Keyed, so that nobody can choose whom they share a place with.
+    /// Keyed, so that a client cannot choose the keys with which it shares a slot.
     hashing: RandomState,
     metrics: Arc<Metrics>,
-    /// Whether it was said that a proxy is not believed.
-    said: AtomicBool,
+    has_warned_of_proxy: AtomicBool,
 }
 
 impl RateLimiter {
-    /// These limits, for clients whose address `proxies` may tell.
+    /// `proxies` are trusted to name the addresses of their clients.
     #[must_use]
     pub fn new(rates: &RateLimits, proxies: TrustedProxies, metrics: Arc<Metrics>) -> Self {
         Self {
@@ -51,53 +50,53 @@ impl RateLimiter {
             policies: fields::policies(rates),
             hashing: RandomState::new(),
             metrics,
-            said: AtomicBool::new(false),
+            has_warned_of_proxy: AtomicBool::new(false),
         }
     }
 
-    /// Takes the tokens of a request, made for `member` if it names one, unless it is `free` anyway.
+    /// Takes the tokens of a request, unless `is_free` returns true. `is_free` is called only for a limited client.
     ///
     /// # Errors
-    /// [`Refused`] if there are none left. It takes no token of a bucket that others share.
+    /// [`Refused`] if a bucket is empty. A refusal by the member's bucket takes no token of the address's bucket.
     pub(super) fn admit(
         &self,
         request: &HttpRequest,
         member: Option<&MemberId>,
-        free: impl FnOnce() -> bool,
+        is_free: impl FnOnce() -> bool,
     ) -> Result<Allowance, Refused> {
         if self.address.is_none() && self.member.is_none() {
             return Ok(Allowance::default());
         }
         let Some(peer) = request.peer_addr() else { return Ok(Allowance::default()) };
         let client = self.proxies.client(peer.ip(), request.headers());
-        if (client.is_local && !self.limits_loopback) || free() {
+        if (client.is_local && !self.limits_loopback) || is_free() {
             return Ok(Allowance::default());
         }
-        let place = client.place();
+        let network = client.network();
         let mut allowance = Allowance::new(&self.policies);
-        // The member's first: whoever hammers is stopped by their own bucket, and takes nothing from the one that a
-        // whole house or a mobile network may share. It is the member's at this address, because a name is only a
-        // word: nobody can use up the tokens of somebody who is elsewhere.
+        // The member's bucket comes first: a member who sends too much empties it and takes nothing from the bucket that
+        // a household or a mobile network shares. Its key contains the network, because member ids are not
+        // authenticated: a client elsewhere cannot use up this member's tokens.
         if let (Some(buckets), Some(member)) = (&self.member, member) {
-            allowance.take(buckets, self.hashing.hash_one((place, member.as_str())), &self.metrics)?;
+            allowance.take(buckets, self.hashing.hash_one((network, member.as_str())), &self.metrics)?;
         }
         if let Some(buckets) = &self.address {
-            let taken = allowance.take(buckets, self.hashing.hash_one(place), &self.metrics);
-            if taken.is_err() && client.is_told_by_a_stranger {
-                self.say_who_is_not_believed(peer.ip());
+            let taken = allowance.take(buckets, self.hashing.hash_one(network), &self.metrics);
+            if taken.is_err() && client.is_untrusted_proxy {
+                self.warn_of_untrusted_proxy(peer.ip());
             }
             taken?;
         }
         Ok(allowance)
     }
 
-    /// Once: everybody behind that proxy shares one bucket, which is hardly what the operator wants.
-    fn say_who_is_not_believed(&self, peer: std::net::IpAddr) {
-        if !self.said.swap(true, Ordering::Relaxed) {
+    /// Warns once: all clients behind that proxy share one bucket, which the operator hardly wants.
+    fn warn_of_untrusted_proxy(&self, peer: std::net::IpAddr) {
+        if !self.has_warned_of_proxy.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %peer,
-                "requests that say whom they were forwarded for come from an address that is not in \
-                 OPENRUN_TRUSTED_PROXIES: all of them count as one client, and some were refused"
+                "refused forwarded requests of a proxy that is not in OPENRUN_TRUSTED_PROXIES: \
+                 all its clients count as one"
             );
         }
     }

@@ -1,68 +1,58 @@
-//! `OPENRUN_RATE_LIMIT`: what the operator writes, and what it means.
+//! Parsing `OPENRUN_RATE_LIMIT`.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The most tokens of a bucket, and the most that come back in a unit of time.
+/// Upper bound of a bucket's size, and of the tokens that come back in a unit of time.
 const TOKENS_MAX: u32 = 1_000_000;
 
-/// Tokens that come back one by one, and how many there are at most.
+/// Size and refill of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate {
-    /// From one token to the next.
+    /// Time from one token to the next.
     pub(super) period: Duration,
-    /// How many a bucket holds, from 1.
+    /// Size of the bucket, at least 1.
     pub(super) burst: u32,
 }
 
 impl Rate {
-    /// How long an empty bucket takes to be full, in seconds.
+    /// The time in which an empty bucket fills, in seconds.
     pub(super) fn window_s(self) -> u64 {
         let window = self.period.saturating_mul(self.burst);
         window.as_secs() + u64::from(window.subsec_nanos() > 0)
     }
 }
 
-/// How often anybody may ask.
+/// The rate limits of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// All who come from one address together.
+    /// All clients at one address together.
     pub(super) address: Option<Rate>,
     /// One member at one address.
     pub(super) member: Option<Rate>,
-    /// Whether callers on this machine are limited too.
     pub(super) limits_loopback: bool,
 }
 
-/// Why a text says no limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RatesError {
-    /// A part that means nothing.
-    #[error(
-        "'{0}' is no part of it: write 'off', or such as {example}",
-        example = RateLimits::DEFAULT
-    )]
+    #[error("'{0}' is not a rate limit: write 'off', or for example {example}", example = RateLimits::DEFAULT)]
     Part(String),
-    /// A rate that is none.
     #[error(
-        "'{0}' is no rate: write tokens a second, minute or hour and how many there are at most, such as 50/s:100, \
-         each from 1 to 1000000"
+        "'{0}' is not a rate: write tokens per second (s), minute (m) or hour (h), then the size of the bucket, for \
+         example 50/s:100, each from 1 to 1000000"
     )]
     Rate(String),
-    /// Two that contradict each other, or say the same.
-    #[error("'{0}' is said twice")]
+    #[error("'{0}' is given twice: give it once")]
     Twice(String),
-    /// Only something about callers on this machine.
-    #[error("neither address= nor member= is there: name at least one, or write 'off'")]
+    #[error("there is neither address= nor member=: give at least one of them, or write 'off'")]
     Nothing,
 }
 
 impl RateLimits {
-    /// What holds unless told otherwise. A whole crowd behind one address has room: ten thousand of them at one moment, and
-    /// a thousand a second after that; one member at it has all the clicks that a hand can make.
+    /// The default leaves room for a crowd behind one address, ten thousand requests at once and a thousand a second
+    /// after that, and for a member who clicks as fast as a hand can.
     pub const DEFAULT: &'static str = "address=1000/s:10000,member=5/s:10";
 
-    /// No limits at all.
     pub const OFF: Self = Self { address: None, member: None, limits_loopback: false };
 }
 
@@ -78,14 +68,14 @@ impl FromStr for RateLimits {
         for part in text.split(',').map(str::trim) {
             let unknown = || RatesError::Part(part.to_owned());
             let (name, value) = part.split_once('=').ok_or_else(unknown)?;
-            let said_before = match (name, value) {
+            let is_given_twice = match (name, value) {
                 ("address", _) => address.replace(rate(value)?).is_some(),
                 ("member", _) => member.replace(rate(value)?).is_some(),
                 ("loopback", "limited") => loopback.replace(true).is_some(),
                 ("loopback", "exempt") => loopback.replace(false).is_some(),
                 _ => return Err(unknown()),
             };
-            if said_before {
+            if is_given_twice {
                 return Err(RatesError::Twice(name.to_owned()));
             }
         }
@@ -96,9 +86,9 @@ impl FromStr for RateLimits {
     }
 }
 
-/// Reads `50/s:100` or `50/s`, which is the same as `50/s:50`.
+/// Parses `50/s:100` or `50/s`, which is the same as `50/s:50`.
 fn rate(text: &str) -> Result<Rate, RatesError> {
-    let read = || {
+    let parse = || {
         let (rate, burst) = text.split_once(':').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
         let (tokens, unit) = rate.split_once('/')?;
         let tokens = count(tokens)?;
@@ -110,10 +100,10 @@ fn rate(text: &str) -> Result<Rate, RatesError> {
         });
         Some(Rate { period: unit / tokens, burst: burst.map_or(Some(tokens), count)? })
     };
-    read().ok_or_else(|| RatesError::Rate(text.to_owned()))
+    parse().ok_or_else(|| RatesError::Rate(text.to_owned()))
 }
 
-/// Digits and nothing else: the standard parser would take a plus sign as well.
+/// Parses digits alone: `u32::from_str` also takes a plus sign.
 fn count(text: &str) -> Option<u32> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
     (1..=TOKENS_MAX).contains(&number).then_some(number)
@@ -128,21 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_may_write() {
-        let read = |text: &str| text.parse::<RateLimits>().unwrap();
-        assert_eq!(read("off"), RateLimits::OFF);
+    fn limits_and_default_are_parsed() {
+        let parse = |text: &str| text.parse::<RateLimits>().unwrap();
+        assert_eq!(parse("off"), RateLimits::OFF);
         let both =
             RateLimits { address: rate(20_000, 100), member: rate(200_000, 10), limits_loopback: false };
-        assert_eq!(read("address=50/s:100,member=5/s:10"), both);
-        assert_eq!(read(" member=5/s:10 , address=50/s:100 , loopback=exempt"), both);
+        assert_eq!(parse("address=50/s:100,member=5/s:10"), both);
+        assert_eq!(parse(" member=5/s:10 , address=50/s:100 , loopback=exempt"), both);
         let members = RateLimits { address: None, member: rate(1_000_000, 60), limits_loopback: true };
-        assert_eq!(read("member=60/m,loopback=limited"), members);
-        assert_eq!(read("address=3600/h:1").address, rate(1_000_000, 1));
-        assert_eq!(read(""), read(RateLimits::DEFAULT));
+        assert_eq!(parse("member=60/m,loopback=limited"), members);
+        assert_eq!(parse("address=3600/h:1").address, rate(1_000_000, 1));
+        assert_eq!(parse(""), parse(RateLimits::DEFAULT));
     }
 
     #[test]
-    fn what_means_nothing_is_said_so() {
+    fn malformed_limits_are_refused() {
         let error = |text: &str| text.parse::<RateLimits>().unwrap_err();
         for text in ["on", "0", "address", "ip=5/s", "loopback=yes", "off,member=5/s", ",", "address=5/s,"] {
             assert!(matches!(error(text), RatesError::Part(_)), "{text}: {}", error(text));
@@ -169,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_what_an_empty_bucket_takes_to_be_full() {
+    fn the_window_is_the_time_in_which_an_empty_bucket_fills() {
         let window_s = |text: &str| text.parse::<RateLimits>().unwrap().member.unwrap().window_s();
         assert_eq!(window_s("member=5/s:10"), 2);
         assert_eq!(window_s("member=1000/s:1"), 1);

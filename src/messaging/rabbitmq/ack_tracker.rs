@@ -1,97 +1,95 @@
-//! Which parts of which messages are in our hands: a message may be acknowledged when nothing of it is left to answer.
+//! Maps the acknowledgements of single events to acknowledgements of whole messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::batch::BATCH_READ_EVENTS_MAX;
 use crate::ports::DeliveryTag;
 
-/// The bits of a tag that say which part it is; the others are the broker's tag of the message. After 2^54 messages on one
-/// channel they would not be enough.
-const PLACE_BITS: u32 = 10;
-const _: () = assert!(BATCH_READ_EVENTS_MAX == 1 << PLACE_BITS, "every part has a tag of its own");
+/// Low bits of a delivery tag: the event's index in its message. The high bits are the broker's tag of the message, which
+/// leaves room for 2^54 messages on one channel.
+const INDEX_BITS: u32 = 10;
+const _: () = assert!(BATCH_READ_EVENTS_MAX == 1 << INDEX_BITS, "every event has a tag of its own");
 
-/// Messages of one channel of which something is unanswered, each with what is kept of it.
+/// The unacknowledged messages of one channel by the broker's tag, each with a value `T`.
 #[derive(Debug)]
-pub(super) struct Parts<T> {
-    messages: BTreeMap<u64, Held<T>>,
+pub(super) struct AckTracker<T> {
+    messages: BTreeMap<u64, Unacked<T>>,
 }
 
 #[derive(Debug)]
-struct Held<T> {
+struct Unacked<T> {
     original: T,
-    /// For each part whether it is unanswered.
+    /// For each event whether it is in flight.
     open: Vec<bool>,
-    /// How many are.
-    left: usize,
+    open_count: usize,
 }
 
-/// What to tell the broker.
+/// The acknowledgements to send.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Frames {
-    /// The message up to which all can be acknowledged in one frame.
-    pub(super) together: Option<u64>,
-    /// The messages that need a frame each.
-    pub(super) alone: Vec<u64>,
+pub(super) struct AckFrames {
+    /// Acknowledges this message and all earlier ones in one frame.
+    pub(super) through: Option<u64>,
+    /// Messages that need a frame each.
+    pub(super) single: Vec<u64>,
 }
 
-impl<T> Parts<T> {
-    /// Nothing in hand.
-    pub(super) fn none() -> Self {
+impl<T> AckTracker<T> {
+    pub(super) fn new() -> Self {
         Self { messages: BTreeMap::new() }
     }
 
-    /// Takes a message of `count` parts in hand; gives a tag for each. There must be at least one.
-    pub(super) fn take(
+    /// Adds a message of `count` events, at least one, and returns a tag for each event.
+    pub(super) fn track(
         &mut self,
         message: u64,
         count: usize,
         original: T,
     ) -> impl Iterator<Item = DeliveryTag> + use<T> {
-        self.messages.insert(message, Held { original, open: vec![true; count], left: count });
-        (0..count as u64).map(move |place| DeliveryTag(message << PLACE_BITS | place))
+        self.messages.insert(message, Unacked { original, open: vec![true; count], open_count: count });
+        (0..count as u64).map(move |index| DeliveryTag(message << INDEX_BITS | index))
     }
 
-    /// What is kept of the message, and which part of it this is; `None` if it has been answered.
+    /// The value of the message and the event's index in it; `None` if the event is acknowledged already.
     pub(super) fn find(&self, tag: DeliveryTag) -> Option<(&T, usize)> {
-        let (message, place) = apart(tag);
-        let held = self.messages.get(&message)?;
-        held.open.get(place).is_some_and(|open| *open).then_some((&held.original, place))
+        let (message, index) = split(tag);
+        let unacked = self.messages.get(&message)?;
+        unacked.open.get(index).is_some_and(|open| *open).then_some((&unacked.original, index))
     }
 
-    /// Counts these parts as answered and lets go of the messages of which nothing is left. What is not unanswered is
-    /// passed over: the broker closes a channel on which something is answered twice.
-    pub(super) fn answer(&mut self, tags: &[DeliveryTag]) -> Frames {
-        let mut whole = BTreeSet::new();
+    /// Marks events as acknowledged and removes the messages without open events. Skips events that are acknowledged
+    /// already, because the broker closes a channel on which a tag is acknowledged twice.
+    pub(super) fn acknowledge(&mut self, tags: &[DeliveryTag]) -> AckFrames {
+        let mut complete = BTreeSet::new();
         for tag in tags {
-            let (message, place) = apart(*tag);
-            let Some(held) = self.messages.get_mut(&message) else { continue };
-            let Some(open) = held.open.get_mut(place).filter(|open| **open) else { continue };
+            let (message, index) = split(*tag);
+            let Some(unacked) = self.messages.get_mut(&message) else { continue };
+            let Some(open) = unacked.open.get_mut(index).filter(|open| **open) else { continue };
             *open = false;
-            held.left -= 1;
-            if held.left == 0 {
-                whole.insert(message);
+            unacked.open_count -= 1;
+            if unacked.open_count == 0 {
+                complete.insert(message);
             }
         }
-        let frames = frames(self.messages.keys(), &whole);
-        for message in &whole {
+        let frames = frames(self.messages.keys(), &complete);
+        for message in &complete {
             self.messages.remove(message);
         }
         frames
     }
 }
 
-/// The broker's tag of the message, and the place of the part.
-fn apart(tag: DeliveryTag) -> (u64, usize) {
-    let place = tag.0 & ((1 << PLACE_BITS) - 1);
-    (tag.0 >> PLACE_BITS, usize::try_from(place).unwrap_or(usize::MAX))
+/// The broker's tag of the message, and the event's index.
+fn split(tag: DeliveryTag) -> (u64, usize) {
+    let index = tag.0 & ((1 << INDEX_BITS) - 1);
+    (tag.0 >> INDEX_BITS, usize::try_from(index).unwrap_or(usize::MAX))
 }
 
-/// How to acknowledge those of the messages in hand that are whole.
-fn frames<'a>(in_hand: impl Iterator<Item = &'a u64>, whole: &BTreeSet<u64>) -> Frames {
-    // Messages that wait in the client for `next` have larger tags than all that were handed out.
-    let together = in_hand.zip(whole).take_while(|(first, tag)| first == tag).map(|(_, tag)| *tag).last();
-    let alone = whole.iter().copied().filter(|tag| together.is_none_or(|last| *tag > last)).collect();
-    Frames { together, alone }
+/// Acknowledges the longest complete prefix of `unacked` in one frame, and the other complete messages one by one.
+fn frames<'a>(unacked: impl Iterator<Item = &'a u64>, complete: &BTreeSet<u64>) -> AckFrames {
+    // A cumulative frame covers no message that the client has buffered for `next`: those have larger tags.
+    let through = unacked.zip(complete).take_while(|(first, tag)| first == tag).map(|(_, tag)| *tag).last();
+    let single = complete.iter().copied().filter(|tag| through.is_none_or(|last| *tag > last)).collect();
+    AckFrames { through, single }
 }
 
 #[cfg(test)]
@@ -100,65 +98,65 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{DeliveryTag, Frames, Parts};
+    use super::{AckFrames, AckTracker, DeliveryTag};
 
     #[test]
     fn a_whole_prefetch_is_one_frame() {
-        let mut parts = Parts::none();
+        let mut tracker = AckTracker::new();
         let mut tags: Vec<DeliveryTag> =
-            [4, 5, 6].into_iter().flat_map(|tag| parts.take(tag, 2, ())).collect();
+            [4, 5, 6].into_iter().flat_map(|tag| tracker.track(tag, 2, ())).collect();
         tags.reverse();
-        assert_eq!(parts.answer(&tags), Frames { together: Some(6), alone: vec![] });
+        assert_eq!(tracker.acknowledge(&tags), AckFrames { through: Some(6), single: vec![] });
     }
 
     #[test]
-    fn a_message_is_acknowledged_with_its_last_part() {
-        let mut parts = Parts::none();
-        let first: Vec<_> = parts.take(1, 3, "first").collect();
-        let second: Vec<_> = parts.take(2, 1, "second").collect();
-        let nothing = || Frames { together: None, alone: vec![] };
-        assert_eq!(parts.answer(&[first[0], first[2]]), nothing());
-        assert_eq!(parts.answer(&[first[0]]), nothing(), "it has been answered");
-        assert_eq!((parts.find(first[0]), parts.find(first[1])), (None, Some((&"first", 1))));
-        assert_eq!(parts.answer(&second), Frames { together: None, alone: vec![2] });
-        assert_eq!(parts.answer(&[first[1]]), Frames { together: Some(1), alone: vec![] });
-        assert_eq!(parts.answer(&[first[1], second[0], DeliveryTag(9)]), nothing());
+    fn a_message_is_acknowledged_with_its_last_event() {
+        let mut tracker = AckTracker::new();
+        let first: Vec<_> = tracker.track(1, 3, "first").collect();
+        let second: Vec<_> = tracker.track(2, 1, "second").collect();
+        let nothing = || AckFrames { through: None, single: vec![] };
+        assert_eq!(tracker.acknowledge(&[first[0], first[2]]), nothing());
+        assert_eq!(tracker.acknowledge(&[first[0]]), nothing(), "acknowledged twice");
+        assert_eq!((tracker.find(first[0]), tracker.find(first[1])), (None, Some((&"first", 1))));
+        assert_eq!(tracker.acknowledge(&second), AckFrames { through: None, single: vec![2] });
+        assert_eq!(tracker.acknowledge(&[first[1]]), AckFrames { through: Some(1), single: vec![] });
+        assert_eq!(tracker.acknowledge(&[first[1], second[0], DeliveryTag(9)]), nothing());
     }
 
-    /// A broker's view of a channel: it is closed when anything is acknowledged that is not unacknowledged.
-    fn acknowledge(unanswered: &mut BTreeSet<u64>, frames: Frames) {
-        if let Some(last) = frames.together {
-            assert!(unanswered.contains(&last), "twice: {last}");
-            unanswered.retain(|tag| *tag > last);
+    /// Applies the frames as a broker does, which closes the channel on an acknowledgement of an unknown tag.
+    fn apply(unacked: &mut BTreeSet<u64>, frames: AckFrames) {
+        if let Some(last) = frames.through {
+            assert!(unacked.contains(&last), "acknowledged twice: {last}");
+            unacked.retain(|tag| *tag > last);
         }
-        for tag in frames.alone {
-            assert!(unanswered.remove(&tag), "twice: {tag}");
+        for tag in frames.single {
+            assert!(unacked.remove(&tag), "acknowledged twice: {tag}");
         }
     }
 
     proptest! {
         #[test]
-        fn exactly_the_messages_that_are_answered_whole_are_acknowledged(
+        fn exactly_the_complete_messages_are_acknowledged(
             counts in prop::collection::vec(1usize..6, 0..20),
             calls in prop::collection::vec(prop::collection::vec((0u64..24, 0u64..7), 0..30), 0..8),
         ) {
-            let (mut parts, mut left) = (Parts::none(), BTreeMap::new());
+            let (mut tracker, mut left) = (AckTracker::new(), BTreeMap::new());
             for (message, count) in (1u64..).zip(counts) {
-                let tags: BTreeSet<u64> = parts.take(message, count, ()).map(|tag| tag.0).collect();
+                let tags: BTreeSet<u64> = tracker.track(message, count, ()).map(|tag| tag.0).collect();
                 prop_assert_eq!(tags.len(), count);
                 left.insert(message, tags);
             }
-            let mut unanswered: BTreeSet<u64> = left.keys().copied().collect();
+            let mut unacked: BTreeSet<u64> = left.keys().copied().collect();
             for call in calls {
-                let tags: Vec<_> = call.iter().map(|(message, place)| DeliveryTag(message << 10 | place)).collect();
-                acknowledge(&mut unanswered, parts.answer(&tags));
+                let tags: Vec<_> = call.iter().map(|(message, index)| DeliveryTag(message << 10 | index)).collect();
+                apply(&mut unacked, tracker.acknowledge(&tags));
                 for tag in &tags {
                     left.get_mut(&(tag.0 >> 10)).map(|open| open.remove(&tag.0));
                 }
                 left.retain(|_, open| !open.is_empty());
-                prop_assert_eq!(&unanswered, &left.keys().copied().collect());
+                prop_assert_eq!(&unacked, &left.keys().copied().collect());
                 for tag in tags {
-                    prop_assert!(parts.find(tag).is_none());
+                    prop_assert!(tracker.find(tag).is_none());
                 }
             }
         }

@@ -1,8 +1,8 @@
-//! One connection to the broker, of which every wait is bounded and which can be cut at its socket.
+//! A connection to the broker with bounded waits, which can be cut at its socket.
 
 use std::future::Future;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{ConfirmSelectOptions, QueueDeclareOptions};
@@ -16,29 +16,30 @@ use tokio::time::timeout;
 use super::errors::{self, BrokerError};
 use super::settings::RabbitSettings;
 use super::topology::{self, Topology};
+use crate::sync::Locked;
 
-/// How long an orderly goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// Bound of closing a connection in order.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A handle on the socket of a connection. The client's thread ends only when the broker answers or the socket does;
-/// a broker that is frozen or blocks its publishers would otherwise keep one thread and one socket for every try.
+/// The socket of a connection. The client's thread ends only when the broker answers or the socket closes: without the
+/// cut, a frozen broker would cost one thread and one socket for every attempt.
 #[derive(Debug, Default)]
-struct Socket(Mutex<Option<TcpStream>>);
+struct Socket(Locked<Option<TcpStream>>);
 
 impl Socket {
-    fn remember(&self, stream: TcpStream) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+    fn set(&self, stream: TcpStream) {
+        *self.0.lock() = Some(stream);
     }
 
     fn cut(&self) {
-        if let Some(stream) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It may have ended by itself.
+        if let Some(stream) = self.0.lock().take() {
+            // Fails if the connection has ended already.
             stream.shutdown(Shutdown::Both).ok();
         }
     }
 }
 
-/// Cuts the socket unless the connection came about: whoever waited for it may have stopped waiting.
+/// Cuts the socket if connecting fails or is cancelled.
 struct CutOnDrop(Option<Arc<Socket>>);
 
 impl Drop for CutOnDrop {
@@ -49,7 +50,7 @@ impl Drop for CutOnDrop {
     }
 }
 
-/// An open connection with its topology in place. Dropping it says goodbye in the background.
+/// An open connection. Dropping it closes the connection in the background.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Option<Connection>,
@@ -59,12 +60,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects as `name` and declares the topology.
+    /// Connects under the connection name `name` and declares the topology.
     pub(super) async fn open(settings: &RabbitSettings, name: &str) -> Result<Self, BrokerError> {
         Self::begin(settings, name, true).await
     }
 
-    /// Connects as `name` and declares nothing: whatever is on the broker stays as it is.
+    /// Connects under the connection name `name` and changes nothing on the broker.
     pub(super) async fn open_undeclared(settings: &RabbitSettings, name: &str) -> Result<Self, BrokerError> {
         Self::begin(settings, name, false).await
     }
@@ -87,13 +88,13 @@ impl Session {
         Ok(Self { connection: Some(connection), socket, topology, reply_timeout: settings.reply_timeout() })
     }
 
-    /// Another channel on this connection.
+    /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
         let Some(connection) = &self.connection else { return Err(BrokerError::Closed) };
         self.bounded("opening a channel", connection.create_channel()).await
     }
 
-    /// Another channel, on which the broker confirms what is published.
+    /// Opens a channel in confirm mode.
     pub(super) async fn confirming_channel(&self) -> Result<Channel, BrokerError> {
         let channel = self.channel().await?;
         let confirming = channel.confirm_select(ConfirmSelectOptions::default());
@@ -101,7 +102,7 @@ impl Session {
         Ok(channel)
     }
 
-    /// Waits for an answer of the broker, but not for ever.
+    /// Waits for the broker's answer to `what`, within the reply timeout.
     pub(super) async fn bounded<T>(
         &self,
         what: &'static str,
@@ -110,14 +111,14 @@ impl Session {
         within(self.reply_timeout, what, async { answer.await.map_err(BrokerError::from) }).await
     }
 
-    /// How many messages wait in the queue of issuances, not counting those in the hands of receivers.
+    /// Messages in the queue of issuances, without those in flight to consumers.
     pub(super) async fn backlog(&self, channel: &Channel) -> Result<u64, BrokerError> {
-        self.messages(channel, &self.topology.issuances(), "asking for the backlog").await
+        self.messages(channel, &self.topology.issuances(), "reading the queue length").await
     }
 
-    /// How many messages were set aside, not counting those that somebody looks at.
+    /// Messages in the dead-letter queue, without those that an operator's call holds.
     pub(super) async fn dead_letters(&self, channel: &Channel) -> Result<u64, BrokerError> {
-        self.messages(channel, &self.topology.dead_letters(), "asking for the dead letters").await
+        self.messages(channel, &self.topology.dead_letters(), "counting the dead letters").await
     }
 
     async fn messages(&self, channel: &Channel, queue: &str, what: &'static str) -> Result<u64, BrokerError> {
@@ -126,18 +127,18 @@ impl Session {
         Ok(u64::from(self.bounded(what, declared).await?.message_count()))
     }
 
-    /// Whether nothing is known to be wrong with it.
+    /// False once the client has noticed a failure.
     pub(super) fn is_open(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.status().connected())
     }
 
-    /// Ends it in an orderly way.
-    pub(super) async fn goodbye(&self) -> Result<(), BrokerError> {
+    /// Closes the connection in order.
+    pub(super) async fn close(&self) -> Result<(), BrokerError> {
         let Some(connection) = &self.connection else { return Ok(()) };
-        self.bounded("saying goodbye", connection.close(200, "goodbye".into())).await
+        self.bounded("closing the connection", connection.close(200, "goodbye".into())).await
     }
 
-    /// Ends it without a word, at once: after a failure nobody may be listening.
+    /// Ends the connection at once, without the closing handshake, which a failed broker may never answer.
     pub(super) fn cut(&self) {
         self.socket.cut();
     }
@@ -149,8 +150,8 @@ impl Drop for Session {
         match (connection, tokio::runtime::Handle::try_current()) {
             (Some(connection), Ok(runtime)) => {
                 runtime.spawn(async move {
-                    let goodbye = connection.close(200, "goodbye".into());
-                    timeout(GOODBYE, goodbye).await.ok();
+                    let closed = connection.close(200, "goodbye".into());
+                    timeout(CLOSE_TIMEOUT, closed).await.ok();
                     socket.cut();
                 });
             }
@@ -159,35 +160,39 @@ impl Drop for Session {
     }
 }
 
-/// `work` within `bound`, or [`BrokerError::TimedOut`] at `what`.
+/// Runs `work`, or fails with [`BrokerError::TimedOut`] after `bound`.
 pub(super) async fn within<T>(
     bound: Duration,
     what: &'static str,
     work: impl Future<Output = Result<T, BrokerError>>,
 ) -> Result<T, BrokerError> {
-    let after_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
-    timeout(bound, work).await.unwrap_or(Err(BrokerError::TimedOut { what, after_ms }))
+    timeout(bound, work).await.unwrap_or_else(|_| Err(timed_out(bound, what)))
+}
+
+/// The error of a wait for `what` that exceeded `bound`.
+pub(super) fn timed_out(bound: Duration, what: &'static str) -> BrokerError {
+    BrokerError::TimedOut { what, after_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
 }
 
 fn parse(settings: &RabbitSettings) -> Result<AMQPUri, BrokerError> {
     let url = settings.url.expose_secret();
     let invalid = |reason: &str| BrokerError::InvalidUrl(reason.to_owned());
     let parsed = url::Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
-    // The client would quietly connect to localhost instead.
+    // For a URL without a host, the client would silently connect to localhost.
     if !matches!(parsed.host(), Some(url::Host::Domain(name)) if !name.is_empty()) {
         return Err(invalid("it names no host; an IPv6 address has to be given by a name"));
     }
-    let mut uri: AMQPUri = url.parse().map_err(|_| invalid("a part of it cannot be read"))?;
+    let mut uri: AMQPUri = url.parse().map_err(|_| invalid("the client cannot parse it"))?;
     uri.query.heartbeat = Some(settings.heartbeat_s);
     Ok(uri)
 }
 
-/// Connects without the client's own recovery, with which confirms in flight would hang for a whole outage.
+/// Connects without the client's own recovery, which would keep confirms in flight pending for a whole outage.
 async fn connect(uri: AMQPUri, name: &str, socket: Arc<Socket>) -> lapin::Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let runtime = lapin::runtime::default_runtime()?;
     let tls = uri.scheme == AMQPScheme::AMQPS;
-    // As the client itself dials, but for the second handle.
+    // Same as the client's own connector, except for the second handle on the socket.
     Connection::connector(
         uri,
         runtime,
@@ -195,7 +200,7 @@ async fn connect(uri: AMQPUri, name: &str, socket: Arc<Socket>) -> lapin::Result
             let addresses = runtime.to_socket_addrs((uri.authority.host.clone(), uri.authority.port));
             let stream = AsyncTcpStream::connect(&runtime, addresses).await?;
             if let AsyncTcpStream::Plain(plain) = &stream {
-                socket.remember(duplicate(plain.get_ref())?);
+                socket.set(duplicate(plain.get_ref())?);
             }
             if tls {
                 Ok(stream.into_tls(&uri.authority.host, TLSConfig::default()).await?)
@@ -208,7 +213,7 @@ async fn connect(uri: AMQPUri, name: &str, socket: Arc<Socket>) -> lapin::Result
     .await
 }
 
-/// A second handle on the same socket.
+/// Duplicates the handle of the socket.
 fn duplicate(stream: &tokio::net::TcpStream) -> std::io::Result<TcpStream> {
     #[cfg(unix)]
     let handle = std::os::fd::AsFd::as_fd(stream).try_clone_to_owned()?;
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn host_virtual_host_and_heartbeat_are_as_said() {
+    fn host_virtual_host_and_heartbeat_are_those_of_the_settings() {
         let uri = parsed("amqp://u:p@h:6000/%2f").unwrap();
         assert_eq!((uri.authority.host.as_str(), uri.authority.port), ("h", 6000));
         assert_eq!((uri.vhost.as_str(), uri.query.heartbeat), ("/", Some(10)));

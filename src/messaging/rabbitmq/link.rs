@@ -1,6 +1,6 @@
-//! A connection of the bus or of whoever looks at the queues, which comes back by itself: one try at a time, and none before its wait is over.
+//! A connection that is reopened on demand, by one attempt at a time and with a backoff between attempts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::Channel;
@@ -10,29 +10,30 @@ use super::connection::{Session, within};
 use super::errors::BrokerError;
 use super::settings::RabbitSettings;
 use crate::retry::Retry;
+use crate::sync::Locked;
 
-/// A session and the channels on it that are free.
+/// A session and its idle channels.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) session: Session,
-    /// In confirm mode, and without a message under way. A window never shares its channel: a returned message is
-    /// attached to any confirm that comes next, which must not be another window's.
-    idle: Mutex<Vec<Channel>>,
+    /// Channels in confirm mode without a message in flight. Each publish batch has a channel of its own, because the
+    /// client attaches a returned message to the next confirm, which must not belong to another batch.
+    idle: Locked<Vec<Channel>>,
 }
 
 impl Link {
-    /// A free channel, or a new one.
+    /// Takes an idle channel, or opens one.
     pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().pop();
         if let Some(channel) = idle {
             return Ok(channel);
         }
         self.session.confirming_channel().await
     }
 
-    /// Takes a channel back on which everything was answered.
+    /// Returns a channel on which every message is confirmed.
     pub(super) fn release(&self, channel: Channel) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+        self.idle.lock().push(channel);
     }
 }
 
@@ -40,20 +41,19 @@ impl Link {
 struct State {
     link: Option<Arc<Link>>,
     retry: Retry,
-    /// Before this moment nobody tries to connect.
+    /// Time of the next permitted attempt.
     not_before: Instant,
-    /// What was wrong with the last try.
-    last: String,
+    last_error: String,
     closed: bool,
 }
 
-/// Hands out the one link, and makes another when it has failed.
+/// Opens the link when it is needed, and opens another after a failure.
 #[derive(Debug)]
 pub(super) struct Links {
     settings: RabbitSettings,
-    /// By which the broker's operators know the connection.
+    /// Connection name in the broker's management pages.
     name: &'static str,
-    /// Held while connecting, so that there is one try at a time and everybody else waits for its outcome.
+    /// Held while connecting: other callers wait for the outcome of the one attempt.
     state: tokio::sync::Mutex<State>,
 }
 
@@ -61,17 +61,17 @@ impl Links {
     pub(super) fn new(settings: RabbitSettings, name: &'static str) -> Self {
         let state = State {
             link: None,
-            retry: Retry::reconnect(),
+            retry: Retry::service(),
             not_before: Instant::now(),
-            last: String::new(),
+            last_error: String::new(),
             closed: false,
         };
         Self { settings, name, state: tokio::sync::Mutex::new(state) }
     }
 
-    /// The link that is open, or a new one; fails at once while the last failure is too fresh.
+    /// The open link, or a new one. Fails at once during the backoff after a failure.
     pub(super) async fn current(&self) -> Result<Arc<Link>, BrokerError> {
-        // Whoever holds the lock connects within its bound; twice that is for one who began just before us.
+        // The holder of the lock needs at most the connect timeout; one more is for this caller's own attempt.
         let bound = self.settings.connect_timeout() * 2;
         within(bound, "waiting for the connection", async {
             let mut state = self.state.lock().await;
@@ -87,11 +87,11 @@ impl Links {
             let wait = state.not_before.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                return Err(BrokerError::BackingOff { wait_ms, last: state.last.clone() });
+                return Err(BrokerError::BackingOff { wait_ms, last: state.last_error.clone() });
             }
             match Session::open(&self.settings, self.name).await {
                 Ok(session) => {
-                    let link = Arc::new(Link { session, idle: Mutex::default() });
+                    let link = Arc::new(Link { session, idle: Locked::default() });
                     state.link = Some(Arc::clone(&link));
                     Ok(link)
                 }
@@ -104,22 +104,22 @@ impl Links {
         .await
     }
 
-    /// Says that `link` worked.
+    /// Ends the backoff after a success.
     pub(super) async fn succeeded(&self) {
         self.state.lock().await.retry.reset();
     }
 
-    /// Says that `link` failed: it is cut, whoever else uses it fails too, and the next one waits a little.
-    pub(super) async fn failed(&self, link: &Arc<Link>, why: String) {
+    /// Cuts a link that failed, for its other users as well, and begins a backoff.
+    pub(super) async fn failed(&self, link: &Arc<Link>, error: String) {
         link.session.cut();
         let mut state = self.state.lock().await;
         if state.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link)) {
             state.link = None;
-            state.back_off(why);
+            state.back_off(error);
         }
     }
 
-    /// Lets nobody connect again, and gives back the last link.
+    /// Prevents further connections and returns the last link.
     pub(super) async fn close(&self) -> Option<Arc<Link>> {
         let mut state = self.state.lock().await;
         state.closed = true;
@@ -128,9 +128,9 @@ impl Links {
 }
 
 impl State {
-    fn back_off(&mut self, why: String) {
+    fn back_off(&mut self, error: String) {
         let wait: Duration = self.retry.wait();
         self.not_before = Instant::now() + wait;
-        self.last = why;
+        self.last_error = error;
     }
 }

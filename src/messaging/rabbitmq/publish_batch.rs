@@ -1,4 +1,4 @@
-//! Publishing one window of events, in as few messages as it takes, on a channel of its own.
+//! Publishing of one batch of events in as few messages as possible, on a channel of its own.
 
 use std::collections::HashSet;
 
@@ -13,10 +13,10 @@ use super::topology::ROUTING_KEY;
 use crate::fault_injection::abort;
 use crate::ports::{BusError, CouponIssued};
 
-/// AMQP's word for what is written to disk.
+/// AMQP's delivery mode for messages on disk.
 const PERSISTENT: u8 = 2;
 
-/// One event or several in the form in which they go over the wire.
+/// A message ready to publish.
 #[derive(Debug)]
 pub(super) struct OutgoingMessage {
     payload: Vec<u8>,
@@ -24,25 +24,25 @@ pub(super) struct OutgoingMessage {
 }
 
 impl OutgoingMessage {
-    /// A message that exists already, with what it is to say now.
+    /// A message with this payload and these properties.
     pub(super) fn new(payload: Vec<u8>, properties: BasicProperties) -> Self {
         Self { payload, properties }
     }
 }
 
-/// The messages of a window: as few as its events fit into, in their order.
-pub(super) fn messages(window: &[CouponIssued]) -> Vec<OutgoingMessage> {
-    batch::encode_batches(window).into_iter().map(|(events, payload)| message_of(events, payload)).collect()
+/// Packs events into as few messages as possible, in their order.
+pub(super) fn messages(events: &[CouponIssued]) -> Vec<OutgoingMessage> {
+    batch::encode_batches(events).into_iter().map(|(events, payload)| message_of(events, payload)).collect()
 }
 
-/// `payload` with what is to be known of it without reading it. It is named by its first event.
+/// Adds the properties. The message id is the code of the first event.
 fn message_of(events: &[CouponIssued], payload: Vec<u8>) -> OutgoingMessage {
     let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
     if let Some(first) = events.first() {
         properties = properties.with_message_id(first.issuance.code.as_str().into());
     }
     let [event] = events else {
-        // Each event has its trace in itself.
+        // In a batch, each event carries its own trace.
         let properties = properties.with_content_type(batch::BATCH_CONTENT_TYPE.into());
         return OutgoingMessage { payload, properties };
     };
@@ -55,22 +55,23 @@ fn message_of(events: &[CouponIssued], payload: Vec<u8>) -> OutgoingMessage {
     OutgoingMessage { payload, properties }
 }
 
-/// Sends every message and waits for every confirm. After any error some may have arrived, and the channel is of no use.
+/// Sends every message and waits for every confirm. After an error some messages may have arrived, and the channel must
+/// not be used again.
 ///
-/// The caller bounds it: a broker that blocks its publishers lets it wait for ever.
+/// The caller bounds the wait: a broker that blocks publishers never answers.
 pub(super) async fn publish(
     channel: &Channel,
     exchange: &str,
-    window: &[OutgoingMessage],
+    messages: &[OutgoingMessage],
 ) -> Result<(), BusError> {
-    // All are handed over before the first is awaited: otherwise each would wait for the one before to be written.
-    let sent = try_join_all(window.iter().map(|message| send(channel, exchange, message))).await;
+    // Sends all messages before it awaits the first confirm; else each message would wait for the one before.
+    let sent = try_join_all(messages.iter().map(|message| send(channel, exchange, message))).await;
     abort::visit(abort::PUBLISHED);
-    let mut verdict = Outcome::default();
+    let mut outcome = Outcome::default();
     for confirm in sent.map_err(unavailable)? {
-        verdict.note(confirm.await.map_err(unavailable)?);
+        outcome.add(confirm.await.map_err(unavailable)?);
     }
-    verdict.judge()
+    outcome.into_result()
 }
 
 async fn send(
@@ -78,7 +79,7 @@ async fn send(
     exchange: &str,
     message: &OutgoingMessage,
 ) -> lapin::Result<PublisherConfirm> {
-    // One that nobody would receive comes back instead of vanishing.
+    // The broker returns an unroutable message instead of dropping it.
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let properties = message.properties.clone();
     channel.basic_publish(exchange.into(), ROUTING_KEY.into(), options, &message.payload, properties).await
@@ -88,21 +89,21 @@ fn unavailable(error: lapin::Error) -> BusError {
     BusError::Unavailable(BrokerError::from(error).into())
 }
 
-/// What the confirms of a window said.
+/// Sum of the confirms of a batch.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// The ids of what came back. A confirm may carry the return of another message, so that its place says nothing.
+    /// Ids of returned messages. A set, because a confirm may carry the return of another message.
     returned: HashSet<String>,
-    refused: usize,
-    unasked: bool,
+    nacks: usize,
+    no_confirm_mode: bool,
 }
 
 impl Outcome {
-    fn note(&mut self, confirmation: Confirmation) {
+    fn add(&mut self, confirmation: Confirmation) {
         match &confirmation {
             Confirmation::Ack(_) => {}
-            Confirmation::Nack(_) => self.refused += 1,
-            Confirmation::NotRequested => self.unasked = true,
+            Confirmation::Nack(_) => self.nacks += 1,
+            Confirmation::NotRequested => self.no_confirm_mode = true,
         }
         if let Some(message) = confirmation.take_message() {
             let id = message.delivery.properties.message_id().as_ref().map(ToString::to_string);
@@ -110,12 +111,12 @@ impl Outcome {
         }
     }
 
-    fn judge(self) -> Result<(), BusError> {
+    fn into_result(self) -> Result<(), BusError> {
         if !self.returned.is_empty() {
             Err(BusError::Returned(self.returned.len()))
-        } else if self.refused > 0 {
-            Err(BusError::Refused(self.refused))
-        } else if self.unasked {
+        } else if self.nacks > 0 {
+            Err(BusError::Refused(self.nacks))
+        } else if self.no_confirm_mode {
             Err(BusError::Unavailable("the channel is not in confirm mode".into()))
         } else {
             Ok(())
@@ -129,21 +130,21 @@ mod tests {
 
     use super::{BusError, Outcome};
 
-    fn judged(confirmations: impl IntoIterator<Item = Confirmation>) -> Result<(), BusError> {
+    fn outcome_of(confirmations: impl IntoIterator<Item = Confirmation>) -> Result<(), BusError> {
         let mut outcome = Outcome::default();
         for confirmation in confirmations {
-            outcome.note(confirmation);
+            outcome.add(confirmation);
         }
-        outcome.judge()
+        outcome.into_result()
     }
 
     #[test]
-    fn only_acks_alone_are_a_success() {
-        assert!(judged([Confirmation::Ack(None), Confirmation::Ack(None)]).is_ok());
+    fn only_acks_are_a_success() {
+        assert!(outcome_of([Confirmation::Ack(None), Confirmation::Ack(None)]).is_ok());
         assert!(matches!(
-            judged([Confirmation::Ack(None), Confirmation::Nack(None)]),
+            outcome_of([Confirmation::Ack(None), Confirmation::Nack(None)]),
             Err(BusError::Refused(1))
         ));
-        assert!(matches!(judged([Confirmation::NotRequested]), Err(BusError::Unavailable(_))));
+        assert!(matches!(outcome_of([Confirmation::NotRequested]), Err(BusError::Unavailable(_))));
     }
 }

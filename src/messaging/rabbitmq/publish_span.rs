@@ -8,8 +8,8 @@ use crate::telemetry::{Destination, TraceSpan, TraceSpanKind};
 pub(super) fn begin(exchange: &Destination, batch: &[CouponIssued]) -> Option<TraceSpan> {
     let traces = batch.iter().filter_map(|event| event.traceparent.as_ref());
     let span = TraceSpan::for_all(TraceSpanKind::Producer, &format!("publish {}", exchange.name), traces)?;
-    exchange.note_on(&span, "publish", "send");
-    span.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+    exchange.describe(&span, "publish", "send");
+    span.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
     Some(span)
 }
 

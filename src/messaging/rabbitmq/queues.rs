@@ -1,42 +1,42 @@
-//! Looking how full the queues are, on a connection of its own, on which nothing is ever published: so the broker never
-//! blocks it, and cutting it hurts nobody.
+//! Reading of queue lengths, on a connection that publishes nothing: the broker never blocks it, and cutting it
+//! disturbs no publisher.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::timeout;
 
+use super::connection::within;
 use super::errors::BrokerError;
 use super::link::{Link, Links};
 use super::settings::RabbitSettings;
 use crate::ports::{BusError, QueueWatch, Queues};
 
-/// How long one look may take once there is a connection.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// Bound of one reading on an open connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The queues of one namespace, seen from outside.
+/// Reads the queue lengths of one namespace.
 #[derive(Debug)]
 pub struct RabbitQueues {
     links: Links,
 }
 
 impl RabbitQueues {
-    /// The queues on this broker. It is connected to when they are first looked at.
+    /// Connects on the first reading.
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
         Self { links: Links::new(settings, "openrun vitals") }
     }
 
-    /// Ends the connection in an orderly way.
+    /// Closes the connection in order.
     pub async fn close(&self) {
         if let Some(link) = self.links.close().await {
-            link.session.goodbye().await.ok();
+            link.session.close().await.ok();
         }
     }
 }
 
-async fn look(link: &Link) -> Result<Queues, BrokerError> {
+async fn read(link: &Link) -> Result<Queues, BrokerError> {
     let channel = link.channel().await?;
     let waiting = link.session.backlog(&channel).await?;
     let dead = link.session.dead_letters(&channel).await?;
@@ -49,15 +49,12 @@ impl QueueWatch for RabbitQueues {
     async fn queues(&self) -> Result<Queues, BusError> {
         let unavailable = |error: BrokerError| BusError::Unavailable(error.into());
         let link: Arc<Link> = self.links.current().await.map_err(unavailable)?;
-        let looked = timeout(LOOK_WITHIN, look(&link)).await.unwrap_or_else(|_| {
-            let after_ms = u64::try_from(LOOK_WITHIN.as_millis()).unwrap_or(u64::MAX);
-            Err(BrokerError::TimedOut { what: "looking at the queues", after_ms })
-        });
-        match &looked {
+        let queues = within(READ_TIMEOUT, "reading the queue lengths", read(&link)).await;
+        match &queues {
             Ok(_) => self.links.succeeded().await,
-            // The next connection declares anew what somebody may have deleted.
+            // The next connection declares deleted queues again.
             Err(error) => self.links.failed(&link, error.to_string()).await,
         }
-        looked.map_err(unavailable)
+        queues.map_err(unavailable)
     }
 }

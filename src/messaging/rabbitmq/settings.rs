@@ -1,4 +1,4 @@
-//! Where the broker is, what is openrun's on it, and how long to wait for it.
+//! The broker's address, openrun's namespace on it, and the timeouts.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use secrecy::SecretString;
 
 use super::errors::BrokerError;
 
-/// The longest namespace, so that no name made from it passes AMQP's 255 bytes.
+/// Upper limit of a namespace's length, so that every name with this prefix fits into AMQP's 255 bytes.
 const NAMESPACE_MAX: usize = 100;
 
-/// The prefix of every exchange and queue, so that several openruns can share a broker.
+/// The prefix of every exchange and queue, so that several deployments can share a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespace(Box<str>);
 
 impl Namespace {
-    /// Takes `text` if it is 1 to 100 characters of A-Z, a-z, 0-9, `_`, `-` and `.`.
+    /// Accepts 1 to 100 characters of A-Z, a-z, 0-9, `_`, `-` and `.`.
     ///
     /// # Errors
-    /// [`BrokerError::InvalidNamespace`] if it is not, or begins with `amq.`, which is the broker's own.
+    /// [`BrokerError::InvalidNamespace`], also for a prefix `amq.`, which the broker reserves.
     pub fn parse(text: &str) -> Result<Self, BrokerError> {
         let fits = (1..=NAMESPACE_MAX).contains(&text.len()) && !text.starts_with("amq.");
         let safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -44,23 +44,23 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// Everything a bus or a source needs to know.
+/// Settings of a connection.
 #[derive(Debug, Clone)]
 pub struct RabbitSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps:`; the virtual host `/` is written `%2f`.
     pub url: SecretString,
     /// The prefix of every exchange and queue.
     pub namespace: Namespace,
-    /// How long a connection may take, its topology included.
+    /// Bound of connecting, including the declaration of the topology.
     pub connect_timeout_ms: u64,
-    /// How long a window may take to be sent and confirmed, and any other answer of the broker.
+    /// Bound of confirming a publish batch, and of every other answer of the broker.
     pub reply_timeout_ms: u64,
-    /// After twice this silence a connection counts as lost.
+    /// Heartbeat interval. A connection counts as lost after two intervals without traffic.
     pub heartbeat_s: u16,
 }
 
 impl RabbitSettings {
-    /// The usual bounds for the broker at `url`.
+    /// Default timeouts and namespace for the broker at `url`.
     #[must_use]
     pub fn new(url: SecretString) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! The exchanges and queues on the broker, declared by code wherever a connection begins, so that they cannot drift and
-//! come back by themselves when somebody deletes them.
+//! The exchanges and queues on the broker. Every connection declares them, so that they have the right arguments and
+//! are restored after a deletion.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -8,29 +8,29 @@ use lapin::{Channel, ExchangeKind};
 use super::errors::{self, BrokerError};
 use super::settings::Namespace;
 
-/// How often a message may come back unacknowledged before it is dead-lettered. A database that is down burns none:
-/// persisters hold on to what they have. So this many means a message that kills whoever reads it.
+/// Deliveries of a message before the broker dead-letters it. Persisters keep their messages while the database is
+/// down, so that many redeliveries mean a message that kills its consumer.
 const DELIVERY_LIMIT: i64 = 50;
-/// The same for dead letters, which are delivered whenever somebody looks at them: never. RabbitMQ 4 has a limit of 20
-/// unless another is set, RabbitMQ 3 knows no word for none; and a queue with a limit puts a letter that comes back to its
-/// head, one without puts it to its end.
+/// The same for dead letters, in effect unlimited, because every operator's call redelivers them. RabbitMQ 4 has a
+/// limit of 20 by default, and RabbitMQ 3 has no value for "unlimited". A limit also makes the queue return a letter to
+/// its head; without a limit it returns to the end.
 const LETTERS_DELIVERY_LIMIT: i64 = i32::MAX as i64;
-/// By which a message finds the queue.
+/// Routing key of every issuance.
 pub(super) const ROUTING_KEY: &str = "coupon.issued";
 
-/// The names of one namespace.
+/// The names of exchanges and queues in one namespace.
 ///
-/// `{ns}.issuances` (exchange, direct) leads to `{ns}.issuances` (quorum queue); what can never be written or came back too
-/// often goes through `{ns}.dead-letters` (exchange, fanout) to `{ns}.dead-letters` (quorum queue), and leaves the first
-/// queue only when the second has it.
+/// `{ns}.issuances` (exchange, direct) routes to `{ns}.issuances` (quorum queue). Messages that can never be written or
+/// were redelivered too often go through `{ns}.dead-letters` (exchange, fanout) to `{ns}.dead-letters` (quorum queue),
+/// and leave the first queue only when the second has them.
 ///
-/// What the first exchange cannot route (its binding is gone, or somebody published with another key and without
-/// `mandatory`) goes to its alternate exchange, `{ns}.unrouted` (fanout), which is a second way to the *same* queue. A
-/// queue of its own would take messages that nobody reads, while the broker confirms them; and the publisher would not
-/// see them returned. So either the message reaches the persisters, who judge it, or the queue cannot be reached at all:
-/// then `mandatory` brings it back, and the publisher declares everything anew.
+/// Messages that the first exchange cannot route (the binding is deleted, or a foreign publisher uses another key
+/// without `mandatory`) go to its alternate exchange `{ns}.unrouted` (fanout), a second route to the *same* queue. A
+/// separate queue without consumers would swallow such messages with a confirm, and the publisher would not see them
+/// returned. So a message either reaches the persisters, which judge it, or the queue is unreachable: then `mandatory`
+/// returns it, and the publisher declares the topology again.
 ///
-/// What exists with other arguments is not worked around: the broker refuses the declaration, and the node does not start.
+/// The broker refuses a declaration that differs from an existing exchange or queue, and the node does not start.
 #[derive(Debug, Clone)]
 pub struct Topology {
     namespace: Namespace,
@@ -43,34 +43,35 @@ impl Topology {
         Self { namespace }
     }
 
-    /// The exchange that is published to, and the queue that persisters read.
+    /// The exchange for issuances, and the queue that persisters consume.
     #[must_use]
     pub fn issuances(&self) -> String {
         format!("{}.issuances", self.namespace)
     }
 
-    /// The exchange for what the first one cannot route.
+    /// The alternate exchange of issuances.
     #[must_use]
     pub fn unrouted(&self) -> String {
         format!("{}.unrouted", self.namespace)
     }
 
-    /// The queue that whoever holds the dead letters declares as theirs alone.
-    pub(super) fn turn(&self) -> String {
+    /// The exclusive queue that locks the dead letters.
+    pub(super) fn letters_lock(&self) -> String {
         format!("{}.dead-letters.turn", self.namespace)
     }
 
-    /// The exchange and the queue of what could not be kept.
+    /// The exchange and the queue of dead letters.
     #[must_use]
     pub fn dead_letters(&self) -> String {
         format!("{}.dead-letters", self.namespace)
     }
 }
 
-/// Makes sure that everything is there as it should be. Idempotent.
+/// Declares all exchanges, queues and bindings. Idempotent.
 ///
 /// # Errors
-/// [`BrokerError::Differs`] names what exists and is something else. The channel is of no use after an error.
+/// [`BrokerError::Differs`] names an existing exchange or queue with other arguments. After an error the channel is
+/// closed.
 pub async fn declare(channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
     let (issuances, dead_letters) = (topology.issuances(), topology.dead_letters());
     let unrouted = topology.unrouted();
@@ -84,14 +85,14 @@ pub async fn declare(channel: &Channel, topology: &Topology) -> Result<(), Broke
     bind(channel, &issuances, &issuances, ROUTING_KEY).await
 }
 
-/// Replicated where there is more than one node, and synced to disk before a confirm.
+/// A quorum queue: replicated on a cluster, and synced to disk before a confirm.
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     arguments
 }
 
-/// With the overflow that at-least-once dead-lettering asks for; there is no limit on length that could overflow.
+/// At-least-once dead-lettering requires this overflow setting; the queue has no length limit that could overflow.
 fn with_dead_letters(mut arguments: FieldTable, exchange: &str) -> FieldTable {
     for (key, value) in [
         ("x-dead-letter-exchange", exchange),

@@ -1,19 +1,17 @@
 //! The catalogue of coupons in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{Postgres, Row};
+use sqlx::Row;
 
-use super::database::Database;
+use super::database::{Database, Statement};
 use super::errors::{Fault, cause, fault, refusal};
 use super::rows;
 use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms};
 use crate::persistence::catalog_page::page_of;
 use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
-/// The largest sequence stands for the count, which would read every row: both are the same once all have arrived, and
-/// the index on (coupon_id, sequence) gives it in one step.
+/// The largest sequence stands in for the count, which would read every row. Both are equal once all issuances have
+/// arrived, and the index on (coupon_id, sequence) gives the largest in one step.
 const FIND: &str = "SELECT coupons.*,
         (SELECT max(sequence) FROM coupon_issuances WHERE coupon_id = coupons.id) AS issued
     FROM coupons WHERE id = $1";
@@ -26,7 +24,7 @@ const CREATE: &str = "INSERT INTO coupons
         (id, name, description, discount, total, opens_at, closes_at, valid_until, lifecycle, salt, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-/// One statement, so that what two nodes change at the same time is one after the other.
+/// One statement, so that concurrent changes of two nodes apply one after the other.
 const CHANGE: &str = "UPDATE coupons SET
         name = COALESCE($2, name), description = COALESCE($3, description), discount = COALESCE($4, discount),
         opens_at = COALESCE($5, opens_at), closes_at = CASE WHEN $5 IS NULL THEN closes_at ELSE $6 END,
@@ -38,21 +36,19 @@ const CHANGE: &str = "UPDATE coupons SET
             ELSE total END
     WHERE id = $1";
 
-/// Keeps coupons in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PostgresCatalog {
     database: Database,
 }
 
 impl PostgresCatalog {
-    /// The catalogue in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 }
 
-fn creating(coupon: &Coupon) -> Query<'_, Postgres, PgArguments> {
+fn create_statement(coupon: &Coupon) -> Statement {
     sqlx::query(CREATE)
         .bind(coupon.id.as_str())
         .bind(coupon.terms.name())
@@ -70,12 +66,7 @@ fn creating(coupon: &Coupon) -> Query<'_, Postgres, PgArguments> {
 #[async_trait]
 impl CouponCatalog for PostgresCatalog {
     async fn create(&self, coupon: &Coupon) -> Result<(), CatalogError> {
-        let coupon = coupon.clone();
-        let done = self
-            .database
-            .run(|connection| Box::pin(async move { creating(&coupon).execute(connection).await }))
-            .await;
-        match done {
+        match self.database.execute(create_statement(coupon)).await {
             Ok(_) => Ok(()),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(CatalogError::Exists),
             Err(error) => Err(failed(error)),
@@ -83,43 +74,23 @@ impl CouponCatalog for PostgresCatalog {
     }
 
     async fn find(&self, id: &CouponId) -> Result<Coupon, CatalogError> {
-        let id = id.clone();
-        let row = self
-            .database
-            .run(|connection| {
-                Box::pin(async move { sqlx::query(FIND).bind(id.as_str()).fetch_optional(connection).await })
-            })
-            .await
-            .map_err(failed)?;
+        let row = self.database.fetch_optional(sqlx::query(FIND).bind(id.as_str())).await.map_err(failed)?;
         rows::coupon(&row.ok_or(CatalogError::Missing)?).map_err(failed)
     }
 
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError> {
-        let after = after.map(str::to_owned);
-        let rows = self
-            .database
-            .run(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(LIST).bind(after).bind(i64::from(limit)).fetch_all(connection).await
-                })
-            })
-            .await
-            .map_err(failed)?;
+        let statement = sqlx::query(LIST).bind(after).bind(i64::from(limit));
+        let rows = self.database.fetch_all(statement).await.map_err(failed)?;
         page_of(&rows, limit, |row| row.try_get("id"), rows::coupon).map_err(failed)
     }
 
     async fn change(&self, id: &CouponId, change: &CatalogChange) -> Result<(), CatalogError> {
-        let (id, change) = (id.clone(), change.clone());
-        let done = self
-            .database
-            .run(|connection| Box::pin(async move { changing(&id, &change).execute(connection).await }))
-            .await
-            .map_err(failed)?;
-        if done.rows_affected() == 0 { Err(CatalogError::Missing) } else { Ok(()) }
+        let changed_rows = self.database.execute(change_statement(id, change)).await.map_err(failed)?;
+        if changed_rows == 0 { Err(CatalogError::Missing) } else { Ok(()) }
     }
 }
 
-fn changing<'q>(id: &'q CouponId, change: &'q CatalogChange) -> Query<'q, Postgres, PgArguments> {
+fn change_statement(id: &CouponId, change: &CatalogChange) -> Statement {
     let terms = change.terms.as_ref();
     let replace = change.total.and_then(TotalChange::replace);
     sqlx::query(CHANGE)

@@ -1,11 +1,11 @@
-//! Which of a batch's issuances are held as they arrived, and which contradict a row that is held.
+//! Compares a batch with the rows of the database: which issuances are stored already, and which contradict a row.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::{CouponId, IssueCode, IssuedCoupon, MemberId, Sequence, Timestamp};
 use crate::ports::Conflict;
 
-/// Rows the database holds, by each key that has to be unique.
+/// Rows of the database by each of their unique keys.
 #[derive(Debug, Default)]
 pub(super) struct Held<'a> {
     by_sequence: HashMap<(&'a CouponId, Sequence), &'a IssuedCoupon>,
@@ -24,8 +24,8 @@ impl<'a> Held<'a> {
         held
     }
 
-    /// The rows that stand in the way of `arrived`, or that are it.
-    fn rivals(&self, arrived: &IssuedCoupon) -> Vec<(&'static str, &'a IssuedCoupon)> {
+    /// The rows that share a key with `arrived`, each with the name of that key. One of them may be `arrived` itself.
+    fn rows_with_key_of(&self, arrived: &IssuedCoupon) -> Vec<(&'static str, &'a IssuedCoupon)> {
         let keys = [
             ("this sequence", self.by_sequence.get(&(&arrived.coupon_id, arrived.sequence))),
             ("this member", self.by_member.get(&(&arrived.coupon_id, &arrived.member_id))),
@@ -35,46 +35,45 @@ impl<'a> Held<'a> {
     }
 }
 
-/// What a batch turned out to be, once every row that could be inserted has been.
+/// The result of comparing a batch after its new rows were inserted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Classified {
-    /// Those that contradict a row, each once.
+    /// Issuances that contradict a row, each once.
     pub(super) conflicts: Vec<Conflict>,
-    /// How many of the batch they are: a message may have been delivered twice.
+    /// The number of conflicting issuances in the batch. Larger than `conflicts` if a message was delivered twice.
     pub(super) conflicting: usize,
-    /// Those of which no trace was found although nothing was in their way: a row vanished in between.
+    /// The number of issuances without any row: another process deleted the row after the insertion was skipped.
     pub(super) vanished: usize,
 }
 
-/// Compares each of `batch` with what is held.
 pub(super) fn classify(batch: &[IssuedCoupon], held: &Held<'_>) -> Classified {
     let mut classified = Classified::default();
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for arrived in batch {
-        let rivals = held.rivals(arrived);
-        if rivals.iter().any(|(_, row)| identity(arrived) == identity(row)) {
+        let rows = held.rows_with_key_of(arrived);
+        if rows.iter().any(|(_, row)| identity(arrived) == identity(row)) {
             continue;
         }
-        if rivals.is_empty() {
+        if rows.is_empty() {
             classified.vanished += 1;
             continue;
         }
         classified.conflicting += 1;
-        if told.insert(identity(arrived)) {
-            let held = describe(&rivals);
+        if reported.insert(identity(arrived)) {
+            let held = describe(&rows);
             classified.conflicts.push(Conflict { arrived: arrived.clone(), held, is_settled: false });
         }
     }
     classified
 }
 
-/// What makes an issuance the one it is: all but its status, which may have moved on since the message was sent.
+/// Two issuances are the same if all but the status agree. The status may have changed since the message was sent.
 fn identity(issuance: &IssuedCoupon) -> (&CouponId, Sequence, &MemberId, &IssueCode, Timestamp) {
     (&issuance.coupon_id, issuance.sequence, &issuance.member_id, &issuance.code, issuance.issued_at)
 }
 
-fn describe(rivals: &[(&'static str, &IssuedCoupon)]) -> String {
-    let words = rivals.iter().map(|(key, row)| {
+fn describe(rows: &[(&'static str, &IssuedCoupon)]) -> String {
+    let sentences = rows.iter().map(|(key, row)| {
         format!(
             "{key} is held by member {:?}: coupon {}, sequence {}, code {}, issued at {}",
             row.member_id.as_str(),
@@ -84,24 +83,20 @@ fn describe(rivals: &[(&'static str, &IssuedCoupon)]) -> String {
             row.issued_at
         )
     });
-    words.collect::<Vec<_>>().join("; ")
+    sentences.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Held, classify};
-    use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+    use crate::domain::{IssuanceStatus, IssuedCoupon, Timestamp};
 
     fn issuance(member: &str, sequence: u32) -> IssuedCoupon {
-        let coupon_id = CouponId::parse("drop").unwrap();
-        let member_id = MemberId::parse(member).unwrap();
-        let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
-        let issued_at = Timestamp::from_ms(1_000);
-        IssuedCoupon { coupon_id, member_id, sequence, code, status: IssuanceStatus::Unused, issued_at }
+        IssuedCoupon::sample("drop", member, sequence)
     }
 
     #[test]
-    fn a_status_that_moved_on_is_the_same_issuance() {
+    fn an_issuance_with_a_changed_status_is_the_same() {
         let rows = [IssuedCoupon { status: IssuanceStatus::Used, ..issuance("kim", 1) }];
         assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&rows)), super::Classified::default());
     }
@@ -119,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_that_was_delivered_twice_is_told_once() {
+    fn a_conflict_that_was_delivered_twice_is_reported_once() {
         let rows = [issuance("kim", 1)];
         let found = classify(&[issuance("lee", 1), issuance("lee", 1)], &Held::new(&rows));
         assert_eq!(found.conflicts.len(), 1);
     }
 
     #[test]
-    fn what_is_not_found_at_all_has_vanished() {
+    fn an_issuance_without_any_row_has_vanished() {
         assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&[])).vanished, 1);
     }
 }

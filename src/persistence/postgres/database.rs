@@ -1,4 +1,4 @@
-//! The connections to PostgreSQL: a bounded pool, a bound on every wait, and no statement that a caller can cut short.
+//! The connections to PostgreSQL: a bounded pool, a bound on every wait, and statements that no caller can interrupt.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,43 +7,41 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions, Connection, Decode, PgConnection, Postgres, Row, Type};
 use tokio::time::timeout;
 
 use super::errors::{self, DatabaseError};
 use crate::ports::{ConnectionPool, PoolUse};
 
-/// Beyond the server's own bound on a statement: what passes it means that the server is gone without a word.
+/// Added to the server's own bound on a statement. A longer wait means that the server has vanished.
 const SILENCE: Duration = Duration::from_secs(2);
-/// Settings that must not be off for a commit to mean what it says.
+/// Settings that must not be off, or a crash may lose commits.
 const DURABLE: [&str; 2] = ["synchronous_commit", "fsync"];
 
-/// Where the database is and how long to wait for it.
+/// Address and bounds of the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/name`.
     pub url: SecretString,
-    /// The most connections this process opens.
     pub max_connections: u32,
-    /// How long to wait for a connection, new or free.
+    /// Bound on the wait for a connection, new or idle.
     pub acquire_timeout_ms: u64,
-    /// After which the server cuts a statement short.
+    /// The server cancels a statement after this time.
     pub statement_timeout_ms: u64,
-    /// For an engine that decides here: how long a step waits for the one before it. For half of that a node may fall silent
-    /// in the middle of a step before the server undoes it, so that those who wait still get their turn. Without it only
-    /// the bound on statements holds.
-    pub turn_timeout_ms: Option<u64>,
-    /// Whether the server refuses every statement that would write.
+    /// For an engine that decides in the database: bound on the wait for the lock on a coupon's counter. A transaction
+    /// that is idle for half of it, because its node died, is ended by the server, so that the waiting steps still get
+    /// the lock. `None` leaves only the bound on statements.
+    pub lock_timeout_ms: Option<u64>,
+    /// Makes the server refuse writes.
     pub read_only: bool,
 }
 
-/// How long a step of an engine waits for the one before it: longer than a slow disk takes to commit, and shorter than a
-/// member waits.
-const TURN_TIMEOUT_MS: u64 = 2_500;
+/// Longer than a commit on a slow disk, shorter than a member waits.
+const LOCK_TIMEOUT_MS: u64 = 2_500;
 
 impl DatabaseSettings {
-    /// The usual bounds for the database at `url`.
     #[must_use]
     pub fn new(url: SecretString) -> Self {
         Self {
@@ -51,19 +49,19 @@ impl DatabaseSettings {
             max_connections: 10,
             acquire_timeout_ms: 3_000,
             statement_timeout_ms: 10_000,
-            turn_timeout_ms: None,
+            lock_timeout_ms: None,
             read_only: false,
         }
     }
 
-    /// The bounds for an engine that decides in the database at `url`.
+    /// Settings for an engine that decides in the database.
     #[must_use]
     pub fn deciding(url: SecretString) -> Self {
-        Self { turn_timeout_ms: Some(TURN_TIMEOUT_MS), ..Self::new(url) }
+        Self { lock_timeout_ms: Some(LOCK_TIMEOUT_MS), ..Self::new(url) }
     }
 }
 
-/// The pool that catalogue and store share. Cheap to clone.
+/// A pool of connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pool: PgPool,
@@ -78,34 +76,36 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// What is done on one connection.
-pub(super) type TraceSpan<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
+/// Work on one connection.
+pub(super) type ConnectionFuture<'c, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + Send + 'c>>;
+/// A statement with its arguments.
+pub(super) type Statement = Query<'static, Postgres, PgArguments>;
 
 impl Database {
-    /// Connects, and makes sure that the server keeps what it commits.
+    /// Connects, and checks that the server's commits are durable.
     ///
     /// # Errors
-    /// [`DatabaseError`] says in one sentence what is wrong with the setting or the server.
+    /// [`DatabaseError`] with one sentence on the cause.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
         let unbounded = parse(settings.url.expose_secret())?;
         let statement_timeout = settings.statement_timeout_ms.to_string();
         let mut options = unbounded.clone().options([("statement_timeout", statement_timeout.as_str())]);
-        if let Some(turn_timeout_ms) = settings.turn_timeout_ms {
-            let turn_timeout = turn_timeout_ms.to_string();
-            let silence = (turn_timeout_ms / 2).to_string();
+        if let Some(lock_timeout_ms) = settings.lock_timeout_ms {
+            let lock_timeout = lock_timeout_ms.to_string();
+            let idle_timeout = (lock_timeout_ms / 2).to_string();
             options = options.options([
-                ("lock_timeout", turn_timeout.as_str()),
-                ("idle_in_transaction_session_timeout", silence.as_str()),
-                // A plan that was made when the table was empty would be kept when it has millions of rows.
+                ("lock_timeout", lock_timeout.as_str()),
+                ("idle_in_transaction_session_timeout", idle_timeout.as_str()),
+                // A cached plan for an empty table would still be used when the table has millions of rows.
                 ("plan_cache_mode", "force_custom_plan"),
             ]);
         }
         if settings.read_only {
-            // Otherwise the server's own word holds: it may have been made read-only.
+            // Not set to "off" in the other case: that would override a server or user that is read-only by intent.
             options = options.options([("default_transaction_read_only", "on")]);
         }
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
-        // Tried once by hand: the pool would only say that time ran out.
+        // One attempt outside the pool, whose only error would be a timeout.
         timeout(acquire, probe(&options))
             .await
             .unwrap_or_else(|_| Err(errors::connecting(sqlx::Error::PoolTimedOut, &options)))?;
@@ -117,37 +117,73 @@ impl Database {
         Ok(Self { pool, unbounded, answer_timeout })
     }
 
-    /// Runs `work` on one connection, to its end even if the caller stops waiting: a statement cut short in the middle
-    /// would leave its answer behind for whoever has the connection next.
+    /// Runs `work` on one connection in a task of its own, so that a cancelled caller does not interrupt it: the answer
+    /// to an interrupted statement would be read by the next user of the connection.
     pub(super) async fn run<T, F>(&self, work: F) -> sqlx::Result<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut PgConnection) -> TraceSpan<'c, T> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> ConnectionFuture<'c, T> + Send + 'static,
     {
         let database = self.clone();
         let task = tokio::spawn(async move {
             let mut connection = database.pool.acquire().await?;
             let answer = timeout(database.answer_timeout, work(&mut connection)).await;
             answer.unwrap_or_else(|_| {
-                forget(connection);
+                close_socket(connection);
                 Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
             })
         });
         task.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
-    /// A connection of its own whose statements may take as long as they need.
+    /// Runs `work` in one transaction. An error rolls back at once, because other steps may wait for its locks.
+    pub(super) async fn in_transaction<T, F>(&self, work: F) -> sqlx::Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> ConnectionFuture<'c, T> + Send + 'static,
+    {
+        self.run(|connection| Box::pin(transaction(connection, work))).await
+    }
+
+    /// Gives the number of rows that `statement` changed.
+    pub(super) async fn execute(&self, statement: Statement) -> sqlx::Result<u64> {
+        let done =
+            self.run(|connection| Box::pin(async move { statement.execute(connection).await })).await?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn fetch_all(&self, statement: Statement) -> sqlx::Result<Vec<PgRow>> {
+        self.run(|connection| Box::pin(async move { statement.fetch_all(connection).await })).await
+    }
+
+    pub(super) async fn fetch_one(&self, statement: Statement) -> sqlx::Result<PgRow> {
+        self.run(|connection| Box::pin(async move { statement.fetch_one(connection).await })).await
+    }
+
+    pub(super) async fn fetch_optional(&self, statement: Statement) -> sqlx::Result<Option<PgRow>> {
+        self.run(|connection| Box::pin(async move { statement.fetch_optional(connection).await })).await
+    }
+
+    /// Gives the first column of the only row.
+    pub(super) async fn fetch_value<T>(&self, statement: Statement) -> sqlx::Result<T>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        self.fetch_one(statement).await?.try_get(0)
+    }
+
+    /// Opens a connection outside the pool, whose statements have no bound.
     pub(super) async fn unbounded(&self) -> Result<PgConnection, DatabaseError> {
         self.unbounded.connect().await.map_err(|error| errors::connecting(error, &self.unbounded))
     }
 
-    /// How many connections are open, and how many of them are free.
+    /// The number of open connections, and of idle ones among them.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
         (self.pool.size(), self.pool.num_idle())
     }
 
-    /// Closes every connection after its statement.
+    /// Closes every connection when its statement has ended.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -161,15 +197,33 @@ impl ConnectionPool for Database {
     }
 }
 
-/// Takes a connection of which nobody knows what it will say out of the pool, and closes its socket.
-fn forget(connection: PoolConnection<Postgres>) {
+/// Rolls back at once after an error. If the rollback fails, the server ends the transaction with the connection.
+async fn transaction<T, F>(connection: &mut PgConnection, work: F) -> sqlx::Result<T>
+where
+    F: for<'c> FnOnce(&'c mut PgConnection) -> ConnectionFuture<'c, T> + Send,
+{
+    let mut transaction = connection.begin().await?;
+    match work(&mut transaction).await {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            let _ignored = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// Removes a connection from the pool because a late answer may still arrive on it.
+fn close_socket(connection: PoolConnection<Postgres>) {
     drop(connection.detach());
 }
 
 fn parse(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     let invalid = |reason: &str| DatabaseError::InvalidUrl(reason.to_owned());
     let parsed = url::Url::parse(url).map_err(|error| invalid(&error.to_string()))?;
-    // Without the slashes it would name no host, and sqlx would take this machine.
+    // A URL without the slashes has no host, and sqlx would connect to localhost.
     let has_slashes =
         url.trim_start().get(parsed.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
     if !has_slashes || !matches!(parsed.scheme(), "postgres" | "postgresql") {
@@ -179,7 +233,7 @@ fn parse(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     Ok(options.application_name("openrun"))
 }
 
-/// Connects once and asks for the settings on which every promise rests.
+/// Connects once and checks the settings of `DURABLE`.
 async fn probe(options: &PgConnectOptions) -> Result<(), DatabaseError> {
     let connecting = |error| errors::connecting(error, options);
     let mut connection = options.connect().await.map_err(connecting)?;
@@ -201,7 +255,7 @@ mod tests {
     use super::{DatabaseError, parse};
 
     #[test]
-    fn an_invalid_url_is_refused_without_showing_it() {
+    fn an_invalid_url_is_refused_without_its_password() {
         for bad in ["", "localhost", "mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d"]
             .into_iter()
             .chain(["postgres:u:hunter2@h/d", "postgresql:/u:hunter2@h/d", "postgres:localhost"])

@@ -1,4 +1,4 @@
-//! Why a database cannot be used, in one sentence each. None of them shows the password.
+//! Errors of PostgreSQL, in one sentence each. No text contains the password.
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
@@ -7,54 +7,29 @@ use crate::ports::BoxError;
 /// Why there is no connection to the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The setting is no address of a PostgreSQL.
     #[error("the database URL is not of the form postgres://user:password@host:5432/name ({0})")]
     InvalidUrl(String),
-    /// Nobody answers at that address.
     #[error("no PostgreSQL answers at {address}: {reason}")]
-    Unreachable {
-        /// Host and port.
-        address: String,
-        /// What the operating system or the wait said.
-        reason: String,
-    },
-    /// The server does not let this user in.
+    Unreachable { address: String, reason: String },
     #[error("PostgreSQL at {address} refuses the user {user:?}: wrong password, or not allowed to connect")]
-    Refused {
-        /// Host and port.
-        address: String,
-        /// Who tried.
-        user: String,
-    },
-    /// The server has no database of this name.
+    Refused { address: String, user: String },
     #[error("PostgreSQL at {address} has no database {name:?}: create it, then run `openrun migrate`")]
-    NoSuchDatabase {
-        /// Host and port.
-        address: String,
-        /// What was asked for.
-        name: String,
-    },
-    /// What it calls committed could be lost, so nothing could be promised on it.
-    #[error("PostgreSQL does not keep what it commits: {setting} is {value:?}, but must not be off")]
-    NotDurable {
-        /// The setting that is off.
-        setting: &'static str,
-        /// What it is.
-        value: String,
-    },
-    /// Anything else.
+    NoSuchDatabase { address: String, name: String },
+    /// A crash of the server could lose commits, on which every promise rests.
+    #[error("PostgreSQL may lose commits in a crash: {setting} is {value:?}, but must not be off")]
+    NotDurable { setting: &'static str, value: String },
     #[error("the database failed: {0}")]
     Failed(#[source] sqlx::Error),
 }
 
-/// The sentence for an error met while connecting.
+/// Converts an error of connecting.
 pub(super) fn connecting(error: sqlx::Error, options: &PgConnectOptions) -> DatabaseError {
     let address = format!("{}:{}", options.get_host(), options.get_port());
     let unreachable = |reason: String| DatabaseError::Unreachable { address: address.clone(), reason };
     match error {
         sqlx::Error::Io(error) => unreachable(error.to_string()),
         sqlx::Error::Tls(error) => unreachable(format!("TLS: {error}")),
-        sqlx::Error::PoolTimedOut => unreachable("no connection in time".to_owned()),
+        sqlx::Error::PoolTimedOut => unreachable("timed out".to_owned()),
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             let name = options.get_database().unwrap_or(options.get_username()).to_owned();
@@ -70,31 +45,31 @@ pub(super) fn connecting(error: sqlx::Error, options: &PgConnectOptions) -> Data
     }
 }
 
-/// Why the database did not do what it was asked, for whoever waits for it.
+/// The source of a port's error.
 pub(super) fn cause(error: sqlx::Error) -> BoxError {
     match error {
-        // A server that refuses connections is the usual reason.
-        sqlx::Error::PoolTimedOut => "no connection to PostgreSQL could be had in time".into(),
+        // The usual reason is a server that refuses connections.
+        sqlx::Error::PoolTimedOut => "timed out waiting for a connection to PostgreSQL".into(),
         error => error.into(),
     }
 }
 
-/// The rule that no sequence is above its coupon's total; see `migrations/postgres`.
+/// The constraint that no sequence is above its coupon's total; see `migrations/postgres`.
 const WITHIN_TOTAL: &str = "coupon_issuances_within_total";
 
-/// What an error says of the statement that met it.
+/// The cause of a failed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The statement can never succeed with these values.
+    /// The values are refused for good.
     Values,
-    /// The total of a coupon is too low for them, which may change.
+    /// A sequence is above the coupon's total, which an operator may raise.
     Total,
-    /// The database cannot do it now.
+    /// The database is at fault; a repetition may succeed.
     Database,
 }
 
-/// Whether the values are at fault. Only classes 22 (data) and 23 (constraints) of SQLSTATE speak of values; whatever
-/// else may come is not the values' fault, and trying again is the mistake that loses nothing.
+/// Classifies an error. Only classes 22 (data) and 23 (constraints) of SQLSTATE blame the values. All others blame the
+/// database: if that is wrong, the statement is repeated in vain, but no data is lost.
 pub(super) fn fault(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Database(error) if error.constraint() == Some(WITHIN_TOTAL) => Fault::Total,
@@ -107,7 +82,7 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
     }
 }
 
-/// What PostgreSQL said of refused values, for logs and operators.
+/// PostgreSQL's message about refused values, for logs and operators.
 pub(super) fn refusal(error: &sqlx::Error) -> String {
     let Some(database) = error.as_database_error() else {
         return error.to_string();

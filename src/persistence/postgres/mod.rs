@@ -1,4 +1,4 @@
-//! PostgreSQL: the catalogue and the issuances of a full stack, where nodes meet, and the engines that decide in it.
+//! PostgreSQL: the catalogue and the issuances of a full stack, the tables of the cluster, and two engines.
 
 mod catalog;
 mod classify;

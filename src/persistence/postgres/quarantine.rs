@@ -1,4 +1,4 @@
-//! Where issuances go that contradict one the database holds, until a person has settled them.
+//! The quarantine: issuances that contradict a row of the database, until an operator settles them.
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
@@ -13,8 +13,7 @@ use crate::ports::{
     Conflict, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts,
 };
 
-/// A redelivery of a conflict that is there already adds nothing. Gives the places, from 1, of those that were settled
-/// before.
+/// A redelivered conflict adds no row. Returns the places, from 1, of conflicts that were settled before.
 const QUARANTINE: &str = "WITH arrived AS (
         SELECT * FROM UNNEST($1::text[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
             WITH ORDINALITY AS arrived (coupon_id, sequence, member_id, code, issued_at, held, place)
@@ -28,7 +27,7 @@ const QUARANTINE: &str = "WITH arrived AS (
     JOIN issuance_conflicts AS kept USING (coupon_id, sequence, member_id, code, issued_at)
     WHERE kept.settled_at IS NOT NULL";
 
-/// The table keeps no status: what is in it was new when it came.
+/// The table has no status column: every arrived issuance was unused.
 const LIST: &str = "SELECT *, 'UNUSED' AS status FROM issuance_conflicts
     WHERE ($1::text IS NULL OR coupon_id = $1) AND (settled_at IS NOT NULL) = $2 AND id > $3
     ORDER BY id LIMIT $4";
@@ -44,65 +43,37 @@ const SETTLE: &str = "UPDATE issuance_conflicts SET settled_at = now(), settled_
 #[async_trait]
 impl Quarantine for PostgresStore {
     async fn conflicts(&self, which: &WhichConflicts) -> Result<Vec<KeptConflict>, QuarantineError> {
-        let WhichConflicts { coupon, are_settled, after, limit } = which.clone();
-        let found = self
-            .database
-            .run(move |connection| {
-                Box::pin(async move {
-                    let query = sqlx::query(LIST).bind(coupon.as_ref().map(CouponId::as_str));
-                    let query = query.bind(are_settled).bind(after).bind(i64::from(limit));
-                    query.fetch_all(connection).await
-                })
-            })
-            .await
-            .map_err(failed)?;
-        found.iter().map(kept).collect::<sqlx::Result<_>>().map_err(failed)
+        let statement = sqlx::query(LIST).bind(which.coupon.as_ref().map(CouponId::as_str));
+        let statement = statement.bind(which.are_settled).bind(which.after).bind(i64::from(which.limit));
+        let rows = self.database.fetch_all(statement).await.map_err(failed)?;
+        rows.iter().map(kept_conflict).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
     async fn conflict(&self, id: ConflictId) -> Result<Option<KeptConflict>, QuarantineError> {
-        let found = self
-            .database
-            .run(move |connection| {
-                Box::pin(async move { sqlx::query(FIND).bind(id).fetch_optional(connection).await })
-            })
-            .await
-            .map_err(failed)?;
-        found.as_ref().map(kept).transpose().map_err(failed)
+        let row = self.database.fetch_optional(sqlx::query(FIND).bind(id)).await.map_err(failed)?;
+        row.as_ref().map(kept_conflict).transpose().map_err(failed)
     }
 
     async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
-        let id = coupon.clone();
-        let count: i64 = self
-            .database
-            .run(|connection| {
-                Box::pin(
-                    async move { sqlx::query_scalar(SETTLED).bind(id.as_str()).fetch_one(connection).await },
-                )
-            })
-            .await
-            .map_err(failed)?;
+        let statement = sqlx::query(SETTLED).bind(coupon.as_str());
+        let count: i64 = self.database.fetch_value(statement).await.map_err(failed)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn settle(&self, id: ConflictId, note: &Note) -> Result<Option<KeptConflict>, QuarantineError> {
-        let note = note.as_str().to_owned();
-        self.database
-            .run(move |connection| {
-                Box::pin(async move { sqlx::query(SETTLE).bind(id).bind(note).execute(connection).await })
-            })
-            .await
-            .map_err(failed)?;
+        let statement = sqlx::query(SETTLE).bind(id).bind(note.as_str());
+        self.database.execute(statement).await.map_err(failed)?;
         self.conflict(id).await
     }
 }
 
-/// Writes `conflicts` down for good, and notes which of them were settled before.
+/// Inserts `conflicts` and sets `is_settled` of those that were settled before.
 pub(super) async fn quarantine(
     connection: &mut PgConnection,
     conflicts: &mut [Conflict],
 ) -> sqlx::Result<()> {
     let Some(columns) = Columns::of(conflicts.iter().map(|conflict| &conflict.arrived)) else {
-        return Err(sqlx::Error::Encode("a sequence is beyond what a column holds".into()));
+        return Err(sqlx::Error::Encode(rows::SEQUENCE_TOO_LARGE.into()));
     };
     let held: Vec<&str> = conflicts.iter().map(|conflict| conflict.held.as_str()).collect();
     let settled: Vec<i64> = sqlx::query_scalar(QUARANTINE)
@@ -120,18 +91,19 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
-/// A whole row of the quarantine, and `status`.
-fn kept(row: &PgRow) -> sqlx::Result<KeptConflict> {
+/// Needs every column of the quarantine, and `status`.
+fn kept_conflict(row: &PgRow) -> sqlx::Result<KeptConflict> {
     let settled_at: Option<OffsetDateTime> = row.try_get("settled_at")?;
     let note: Option<String> = row.try_get("settled_note")?;
     let settlement = match (settled_at, note) {
         (Some(at), Some(note)) => Some(Settlement { at: rows::timestamp(at)?, note }),
         _ => None,
     };
-    let (arrived, held) = (rows::issuance(row)?, row.try_get("held")?);
+    let arrived = rows::issuance(row)?;
+    let is_settled = settlement.is_some();
     Ok(KeptConflict {
         id: row.try_get("id")?,
-        conflict: Conflict { arrived, held, is_settled: settlement.is_some() },
+        conflict: Conflict { arrived, held: row.try_get("held")?, is_settled },
         noticed_at: rows::timestamp(row.try_get("noticed_at")?)?,
         settlement,
     })

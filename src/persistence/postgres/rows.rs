@@ -1,4 +1,4 @@
-//! How domain values stand in PostgreSQL's columns and come back from them.
+//! Converts domain values to PostgreSQL's columns and back.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -9,33 +9,35 @@ use crate::domain::{
     MemberId, SalePeriod, Sequence, Terms, Timestamp,
 };
 
-/// A moment as `timestamptz`, whose microseconds hold milliseconds exactly.
+/// Shown when a sequence does not fit into an `integer` column.
+pub(super) const SEQUENCE_TOO_LARGE: &str = "a sequence is too large for its column";
+
+/// A `timestamptz` has microseconds, so it holds milliseconds exactly.
 pub(super) fn moment(timestamp: Timestamp) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(timestamp.as_ms())
 }
 
-/// The moment of a `timestamptz`; finer digits, which only a stranger can have written, are cut off.
+/// Cuts off microseconds, which openrun never writes.
 pub(super) fn timestamp(moment: OffsetDateTime) -> sqlx::Result<Timestamp> {
     let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
     i64::try_from(ms).map(Timestamp::from_ms).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// A sequence as `integer`; `None` if none of ours can be that large.
+/// `None` if a sequence is too large for an `integer` column.
 pub(super) fn integer(sequence: Sequence) -> Option<i32> {
     i32::try_from(sequence).ok()
 }
 
-/// A sequence out of an `integer` that may be `NULL`, which stands for none.
+/// Reads `NULL` as 0, which stands for no sequence.
 pub(super) fn sequence(stored: Option<i32>) -> sqlx::Result<Sequence> {
     u32::try_from(stored.unwrap_or(0)).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// Says which column holds what the domain does not know.
 pub(super) fn corrupt(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("column {column} holds what openrun never writes").into())
+    sqlx::Error::Decode(format!("column {column} has a value that openrun never writes").into())
 }
 
-/// An issuance of the columns `coupon_id, sequence, member_id, code, status, issued_at`.
+/// Reads the columns `coupon_id, sequence, member_id, code, status, issued_at`.
 pub(super) fn issuance(row: &PgRow) -> sqlx::Result<IssuedCoupon> {
     Ok(IssuedCoupon {
         coupon_id: CouponId::parse(row.try_get("coupon_id")?).map_err(|_| corrupt("coupon_id"))?,
@@ -47,27 +49,27 @@ pub(super) fn issuance(row: &PgRow) -> sqlx::Result<IssuedCoupon> {
     })
 }
 
-/// Who holds a sequence, of the columns `sequence, member_id`.
+/// Reads the columns `sequence, member_id`.
 pub(super) fn holder(row: &PgRow) -> sqlx::Result<(Sequence, MemberId)> {
     let member = MemberId::parse(row.try_get("member_id")?).map_err(|_| corrupt("member_id"))?;
     Ok((sequence(Some(row.try_get("sequence")?))?, member))
 }
 
-/// What somebody holds, of the columns `sequence, issued_at`.
+/// Reads the columns `sequence, issued_at`.
 pub(super) fn grant(row: &PgRow) -> sqlx::Result<Grant> {
     let issued_at = timestamp(row.try_get("issued_at")?)?;
     Ok(Grant { sequence: sequence(Some(row.try_get("sequence")?))?, issued_at })
 }
 
-/// A coupon of all columns of `coupons`, and `issued`.
+/// Reads all columns of `coupons`, and `issued`.
 pub(super) fn coupon(row: &PgRow) -> sqlx::Result<Coupon> {
     let optional = |column: &str| -> sqlx::Result<Option<Timestamp>> {
         row.try_get::<Option<OffsetDateTime>, _>(column)?.map(timestamp).transpose()
     };
     let salt: [u8; 32] = row.try_get::<&[u8], _>("salt")?.try_into().map_err(|_| corrupt("salt"))?;
     let total = sequence(Some(row.try_get("total")?))?;
-    // A row above the total can only come from somebody who switched the triggers off. `verify` names it; no other
-    // coupon must become unreadable by it.
+    // Only with the triggers disabled can a row be written above the total. `verify` reports it; the coupon stays
+    // readable.
     let issued = sequence(row.try_get("issued")?)?.min(total);
     let opens_at = timestamp(row.try_get("opens_at")?)?;
     let terms = Terms::new(row.try_get("name")?, row.try_get("description")?, row.try_get("discount")?);
@@ -83,7 +85,7 @@ pub(super) fn coupon(row: &PgRow) -> sqlx::Result<Coupon> {
     })
 }
 
-/// A batch as one array a column, which one `UNNEST` takes apart again.
+/// A batch as one array per column, for `UNNEST`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
     pub(super) coupon_ids: Vec<String>,
@@ -95,7 +97,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns of `batch`; `None` if a sequence is beyond what a column holds.
+    /// `None` if a sequence is too large for its column.
     pub(super) fn of<'a>(batch: impl IntoIterator<Item = &'a IssuedCoupon>) -> Option<Self> {
         let mut columns = Self::default();
         for issuance in batch {
@@ -118,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn milliseconds_survive_the_way_there_and_back(ms in 0..=253_402_300_799_999i64) {
+        fn milliseconds_survive_a_round_trip(ms in 0..=253_402_300_799_999i64) {
             prop_assert_eq!(timestamp(moment(Timestamp::from_ms(ms))).unwrap().as_ms(), ms);
         }
     }

@@ -16,15 +16,15 @@ use crate::telemetry::DatabaseCall;
 const INSERT_CALL: DatabaseCall =
     DatabaseCall::on_table("postgresql", "INSERT coupon_issuances", "INSERT", "coupon_issuances");
 
-/// One statement that commits by itself. Its rows go in in one order, so that two persisters whose batches overlap wait
-/// for one another but never in a circle.
+/// One statement that commits by itself. It inserts in key order, so that two persisters with overlapping batches wait
+/// for each other but never deadlock.
 const INSERT: &str = "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at)
     SELECT * FROM UNNEST($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
         AS arrived (coupon_id, sequence, member_id, code, status, issued_at)
     ORDER BY coupon_id COLLATE \"C\", sequence
     ON CONFLICT DO NOTHING";
 
-/// Every row that shares a unique key with one of the batch: three joins, each along its own index.
+/// Rows that share a unique key with an issuance of the batch: three joins, each along its own index.
 const HELD: &str = "WITH arrived AS (
         SELECT * FROM UNNEST($1::text[], $2::int[], $3::text[], $4::text[])
             AS arrived (coupon_id, sequence, member_id, code)
@@ -33,8 +33,8 @@ const HELD: &str = "WITH arrived AS (
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (coupon_id, member_id)
     UNION SELECT held.* FROM arrived JOIN coupon_issuances AS held USING (code)";
 
-/// The rows that follow `$2` without a gap: as long as none is missing, a row's sequence grows with its place. At most
-/// `$3` rows are read, so that a gap below a million rows costs no more than one below a thousand.
+/// The last row that follows `$2` without a gap: before the first gap, `sequence = $2 + place`. The limit `$3` bounds
+/// the cost when a million rows follow a gap.
 const WATERMARK: &str = "WITH ahead AS (
         SELECT sequence, row_number() OVER (ORDER BY sequence) AS place
         FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2
@@ -53,14 +53,12 @@ const LIST: &str =
 /// Rows read at a time for the watermark.
 const WATERMARK_PAGE: u32 = 10_000;
 
-/// Keeps issuances in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pub(super) database: Database,
 }
 
 impl PostgresStore {
-    /// The issuances in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
@@ -73,8 +71,8 @@ impl IssuanceStore for PostgresStore {
         if batch.is_empty() {
             return Ok(InsertReport::default());
         }
-        let columns = Columns::of(batch)
-            .ok_or_else(|| StoreError::Rejected("a sequence is beyond what a column holds".to_owned()))?;
+        let columns =
+            Columns::of(batch).ok_or_else(|| StoreError::Rejected(rows::SEQUENCE_TOO_LARGE.to_owned()))?;
         let rows = batch.to_vec();
         let inserted =
             self.database.run(|connection| Box::pin(async move { insert(connection, &rows, columns).await }));
@@ -84,18 +82,9 @@ impl IssuanceStore for PostgresStore {
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError> {
         let mut watermark = known;
         loop {
-            let id = coupon.clone();
-            let from = rows::integer(watermark);
-            let reached: Option<i32> = self
-                .database
-                .run(move |connection| {
-                    Box::pin(async move {
-                        let query = sqlx::query_scalar(WATERMARK).bind(id.as_str()).bind(from);
-                        query.bind(i64::from(WATERMARK_PAGE)).fetch_one(connection).await
-                    })
-                })
-                .await
-                .map_err(failed)?;
+            let statement = sqlx::query(WATERMARK).bind(coupon.as_str()).bind(rows::integer(watermark));
+            let statement = statement.bind(i64::from(WATERMARK_PAGE));
+            let reached: Option<i32> = self.database.fetch_value(statement).await.map_err(failed)?;
             let reached = rows::sequence(reached).map_err(failed)?.max(watermark);
             let page_was_full = reached - watermark == WATERMARK_PAGE;
             watermark = reached;
@@ -106,16 +95,8 @@ impl IssuanceStore for PostgresStore {
     }
 
     async fn highest(&self, coupon: &CouponId) -> Result<Sequence, StoreError> {
-        let id = coupon.clone();
-        let highest: Option<i32> = self
-            .database
-            .run(|connection| {
-                Box::pin(
-                    async move { sqlx::query_scalar(HIGHEST).bind(id.as_str()).fetch_one(connection).await },
-                )
-            })
-            .await
-            .map_err(failed)?;
+        let statement = sqlx::query(HIGHEST).bind(coupon.as_str());
+        let highest: Option<i32> = self.database.fetch_value(statement).await.map_err(failed)?;
         rows::sequence(highest).map_err(failed)
     }
 
@@ -124,19 +105,11 @@ impl IssuanceStore for PostgresStore {
         coupon: &CouponId,
         sequences: &[Sequence],
     ) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
-        let id = coupon.clone();
-        // What no column holds, no row has.
-        let asked: Vec<i32> = sequences.iter().filter_map(|sequence| rows::integer(*sequence)).collect();
-        let found = self
-            .database
-            .run(|connection| {
-                Box::pin(async move {
-                    sqlx::query(HOLDERS).bind(id.as_str()).bind(asked).fetch_all(connection).await
-                })
-            })
-            .await
-            .map_err(failed)?;
-        found.iter().map(rows::holder).collect::<sqlx::Result<_>>().map_err(failed)
+        // No row has a sequence that the column cannot hold.
+        let sequences: Vec<i32> = sequences.iter().filter_map(|sequence| rows::integer(*sequence)).collect();
+        let statement = sqlx::query(HOLDERS).bind(coupon.as_str()).bind(sequences);
+        let rows = self.database.fetch_all(statement).await.map_err(failed)?;
+        rows.iter().map(rows::holder).collect::<sqlx::Result<_>>().map_err(failed)
     }
 
     async fn list(
@@ -145,23 +118,14 @@ impl IssuanceStore for PostgresStore {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<IssuedCoupon>, StoreError> {
-        let id = coupon.clone();
-        let found = self
-            .database
-            .run(move |connection| {
-                Box::pin(async move {
-                    let query = sqlx::query(LIST).bind(id.as_str()).bind(rows::integer(after));
-                    query.bind(i64::from(limit)).fetch_all(connection).await
-                })
-            })
-            .await
-            .map_err(failed)?;
-        found.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
+        let statement = sqlx::query(LIST).bind(coupon.as_str()).bind(rows::integer(after));
+        let rows = self.database.fetch_all(statement.bind(i64::from(limit))).await.map_err(failed)?;
+        rows.iter().map(rows::issuance).collect::<sqlx::Result<_>>().map_err(failed)
     }
 }
 
-/// Inserts what can be inserted. When rows were skipped, every one of the batch is compared with what is held now: the
-/// conflict clause names no constraint, because each of three may be the one, and it does not say which it was.
+/// Inserts the new rows of a batch. If some were skipped, compares the whole batch with the rows in the database: ON
+/// CONFLICT must cover three constraints, so it reports neither the constraint nor the row.
 async fn insert(
     connection: &mut PgConnection,
     batch: &[IssuedCoupon],
@@ -192,7 +156,7 @@ async fn insert(
     let held = found.iter().map(rows::issuance).collect::<sqlx::Result<Vec<_>>>()?;
     let mut classified = classify(batch, &Held::new(&held));
     if classified.vanished > 0 {
-        // Somebody deleted rows between the two statements; the next try inserts them.
+        // Rows were deleted between the two statements; the next try inserts them.
         return Err(sqlx::Error::RowNotFound);
     }
     if !classified.conflicts.is_empty() {

@@ -1,4 +1,4 @@
-//! The one connection to Redis that a node shares: how it is made, and how long anybody waits for it.
+//! The connection to Redis that all actors of a node share, and the bounds on waiting for it.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,59 +16,45 @@ use url::Url;
 use super::failure;
 use crate::ports::{BoxError, EngineError};
 
-/// The longest wait for an answer, whatever has to be done for it: send, reconnect, send again.
+/// Bound on an answer, including a reconnect and a second sending.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest wait for one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// After this long without a sign of the other side the system drops the connection, so that a new one is tried.
+/// The operating system drops a connection whose data is not acknowledged for this long, so that a new one is tried.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts to connect after the first that failed; whoever asks next begins anew.
+/// Attempts to connect after the first failure; the next command begins again.
 const CONNECT_RETRIES: usize = 2;
-/// Waits between these attempts grow from here.
+/// Waits between these attempts grow from `RETRY_FIRST` to `RETRY_LONGEST`.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
-/// And up to here.
 const RETRY_LONGEST: Duration = Duration::from_millis(500);
-/// How often a question is sent again when the connection broke under it. Every script may be asked again.
+/// Repetitions of a command whose connection broke. Every script may be repeated.
 const RESENDS: usize = 1;
-/// Questions that may wait for their turn on the connection.
+/// Commands that may queue for the connection.
 const PIPELINE: usize = 1_024;
 
-/// Why there is no connection. None of these texts has the password in it.
+/// No text of these errors contains the password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The URL is none, or not one of Redis.
     #[error("the Redis URL is wrong: {0}")]
     WrongUrl(&'static str),
-    /// Nobody answers there.
     #[error("Redis at {address} cannot be reached: {cause}")]
     Unreachable {
-        /// Host and port.
         address: String,
-        /// What the system said.
         #[source]
         cause: BoxError,
     },
-    /// It answers, but not to us.
     #[error("Redis at {address} does not accept the user or password of the URL")]
-    WrongPassword {
-        /// Host and port.
-        address: String,
-    },
-    /// It answers, but not as it should.
+    WrongPassword { address: String },
     #[error("Redis at {address} refused the connection: {cause}")]
     Refused {
-        /// Host and port.
         address: String,
-        /// What it said.
         #[source]
         cause: BoxError,
     },
 }
 
-/// A connection that comes back by itself. Cheap to clone; all clones share it.
+/// A connection that reconnects by itself. Cheap to clone; all clones share it.
 #[derive(Clone)]
 pub struct RedisConnection {
-    /// Host and port, to be shown.
     address: String,
     manager: ConnectionManager,
 }
@@ -84,7 +70,7 @@ impl RedisConnection {
     /// after a few attempts within some seconds.
     ///
     /// # Errors
-    /// [`ConnectError`] says in one sentence what is wrong.
+    /// [`ConnectError`] with one sentence on the cause.
     pub async fn connect(url: &SecretString) -> Result<Self, ConnectError> {
         let info = parse(url.expose_secret())?;
         let address = info.addr().to_string();
@@ -95,60 +81,60 @@ impl RedisConnection {
             .set_min_delay(RETRY_FIRST)
             .set_max_delay(RETRY_LONGEST)
             .set_pipeline_buffer_size(PIPELINE);
-        let greet = async {
+        let connect = async {
             let mut manager = ConnectionManager::new_with_config(Client::open(info)?, config).await?;
             // Without a password the connection itself succeeds, and only the first command is refused.
             redis::cmd("PING").query_async::<Value>(&mut manager).await?;
             Ok(manager)
         };
-        match greet.await {
+        match connect.await {
             Ok(manager) => Ok(Self { address, manager }),
-            Err(error) => Err(refusal(address, error)),
+            Err(error) => Err(connect_error(address, error)),
         }
     }
 
-    /// Host and port, to be shown.
+    /// Host and port, without the credentials of the URL.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Runs a script; its text is sent along if the server has forgotten it.
+    /// Runs a script, and sends its text if the server does not have it.
     pub(super) async fn invoke(&self, script: &ScriptInvocation<'_>) -> Result<Value, EngineError> {
-        self.ask(Question::Script(script)).await
+        self.send(Request::Script(script)).await
     }
 
-    /// Runs one command that may be repeated.
+    /// Runs one command, which must be safe to repeat.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, EngineError> {
-        let answer = self.ask(Question::Command(command)).await?;
+        let answer = self.send(Request::Command(command)).await?;
         from_redis_value(answer).map_err(|error| EngineError::Corrupt(error.to_string()))
     }
 
-    async fn ask(&self, question: Question<'_>) -> Result<Value, EngineError> {
+    async fn send(&self, request: Request<'_>) -> Result<Value, EngineError> {
         let answer = async {
             let mut resends = RESENDS;
             loop {
-                match question.send(self.manager.clone()).await {
+                match request.send(self.manager.clone()).await {
                     Err(error) if error.is_connection_dropped() && resends > 0 => resends -= 1,
                     answer => return answer,
                 }
             }
         };
         match timeout(RESPONSE_TIMEOUT, answer).await {
-            Ok(answer) => answer.map_err(failure::of_redis),
-            Err(_) => Err(failure::late()),
+            Ok(answer) => answer.map_err(failure::engine_error),
+            Err(_) => Err(failure::timed_out()),
         }
     }
 }
 
-/// What may be asked, and asked again.
+/// A request that is safe to repeat.
 #[derive(Clone, Copy)]
-enum Question<'a> {
+enum Request<'a> {
     Script(&'a ScriptInvocation<'a>),
     Command(&'a Cmd),
 }
 
-impl Question<'_> {
+impl Request<'_> {
     async fn send(self, mut manager: ConnectionManager) -> RedisResult<Value> {
         match self {
             Self::Script(script) => script.invoke_async(&mut manager).await,
@@ -158,12 +144,12 @@ impl Question<'_> {
 }
 
 fn parse(url: &str) -> Result<ConnectionInfo, ConnectError> {
-    let parsed = Url::parse(url).map_err(|_| ConnectError::WrongUrl("it is no URL"))?;
+    let parsed = Url::parse(url).map_err(|_| ConnectError::WrongUrl("it is not a URL"))?;
     if !matches!(parsed.scheme(), "redis" | "rediss") {
         return Err(ConnectError::WrongUrl("it must begin with redis:// or rediss://"));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(ConnectError::WrongUrl("it names no host"));
+        return Err(ConnectError::WrongUrl("it has no host"));
     }
     let info = parsed.into_connection_info().map_err(|_| {
         ConnectError::WrongUrl("its user, password, database number or a parameter cannot be read")
@@ -174,7 +160,7 @@ fn parse(url: &str) -> Result<ConnectionInfo, ConnectError> {
     Ok(info.set_tcp_settings(tcp))
 }
 
-fn refusal(address: String, error: RedisError) -> ConnectError {
+fn connect_error(address: String, error: RedisError) -> ConnectError {
     let password = error.kind() == redis::ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
     if password {
@@ -191,12 +177,12 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn a_wrong_url_is_told_apart_without_showing_it() {
+    fn a_wrong_url_is_explained_without_its_password() {
         for (url, words) in [
-            ("", "no URL"),
-            ("localhost", "no URL"),
+            ("", "not a URL"),
+            ("localhost", "not a URL"),
             ("http://localhost", "redis:// or rediss://"),
-            ("redis://:hunter2@/0", "no URL"),
+            ("redis://:hunter2@/0", "not a URL"),
             ("redis:///0", "no host"),
             ("redis://:hunter2@localhost/first", "database number"),
         ] {
@@ -207,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_tls_urls_are_taken() {
+    fn plain_and_tls_urls_are_accepted() {
         for (url, address) in [
             ("redis://127.0.0.1:6390/2", "127.0.0.1:6390"),
             ("rediss://u:p@redis.example", "redis.example:6379"),

@@ -1,4 +1,4 @@
-//! What the server is and how much it can be trusted to keep: read at start, so that nobody promises more.
+//! Reads at start which Redis this is and whether it keeps acknowledged writes, so that openrun promises no more.
 
 use std::collections::HashMap;
 
@@ -10,35 +10,33 @@ use crate::ports::EngineError;
 /// The oldest Redis whose scripts are known to write all or nothing when memory runs out.
 const MIN_MAJOR: u32 = 7;
 
-/// Whether what the server acknowledged survives a crash of it.
+/// Whether acknowledged writes survive a crash of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Durability {
     /// Every acknowledged write survives.
     Full,
-    /// Not every one: what is missing, each in words.
+    /// Some may be lost; one sentence for each reason.
     Lacking(Vec<String>),
-    /// The server does not let its settings be read, as managed ones often do; why, in words.
+    /// The server does not let its settings be read, as is common with managed ones; the reason.
     Unknown(String),
 }
 
-/// What the server says of itself.
+/// The identity and durability of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerReport {
-    /// Its version, such as `7.0.15`.
     pub version: String,
-    /// The name of this very process; another after a restart.
+    /// Identifies the process: a restart changes it.
     pub run_id: String,
-    /// `master` or `slave`, in its own words.
+    /// `master` or `slave`, as Redis calls it.
     pub role: String,
-    /// How much it keeps.
     pub durability: Durability,
 }
 
 impl ServerReport {
-    /// Asks the server.
+    /// Reads INFO and CONFIG.
     ///
     /// # Errors
-    /// [`EngineError`] if it does not answer. Settings it will not tell are no error: see [`Durability::Unknown`].
+    /// [`EngineError`] if the server does not answer. Unreadable settings are no error: see [`Durability::Unknown`].
     pub async fn read(connection: &RedisConnection) -> Result<Self, EngineError> {
         let mut facts = HashMap::new();
         for section in ["server", "replication"] {
@@ -58,18 +56,18 @@ impl ServerReport {
                 Err(error) => return Err(error),
             }
         }
-        let durability = judge(&version, &role, &settings);
+        let durability = assess(&version, &role, &settings);
         Ok(Self { version, run_id, role, durability })
     }
 }
 
-/// A server without the command calls it an error; one that forbids it to this user says NOPERM.
+/// A server without the command answers with an error; a server that forbids it to this user answers NOPERM.
 fn is_forbidden(error: &EngineError) -> bool {
     let text = error.to_string();
     matches!(error, EngineError::Corrupt(_)) || text.contains("NOPERM")
 }
 
-fn judge(version: &str, role: &str, settings: &HashMap<String, String>) -> Durability {
+fn assess(version: &str, role: &str, settings: &HashMap<String, String>) -> Durability {
     let setting = |name: &str| settings.get(name).map(String::as_str);
     let mut missing = Vec::new();
     if role != "master" {
@@ -77,15 +75,15 @@ fn judge(version: &str, role: &str, settings: &HashMap<String, String>) -> Durab
     }
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < MIN_MAJOR) {
-        missing.push(format!("its version is {version:?}, but {MIN_MAJOR} or later is wanted"));
+        missing.push(format!("its version is {version:?}, but openrun needs {MIN_MAJOR} or later"));
     }
-    for (name, wanted, otherwise) in [
+    for (name, wanted, risk) in [
         ("appendonly", "yes", "a restart loses everything since the last snapshot"),
         ("appendfsync", "always", "a crash loses the last acknowledged coupons"),
-        ("maxmemory-policy", "noeviction", "it may throw away coupons when memory runs short"),
+        ("maxmemory-policy", "noeviction", "it may evict coupons when memory runs short"),
     ] {
         if let Some(found) = setting(name).filter(|found| *found != wanted) {
-            missing.push(format!("{name} is {found:?}, not {wanted:?}: {otherwise}"));
+            missing.push(format!("{name} is {found:?}, not {wanted:?}: {risk}"));
         }
     }
     match (missing.is_empty(), settings.len()) {
@@ -97,7 +95,7 @@ fn judge(version: &str, role: &str, settings: &HashMap<String, String>) -> Durab
 
 #[cfg(test)]
 mod tests {
-    use super::{Durability, HashMap, judge};
+    use super::{Durability, HashMap, assess};
 
     fn settings(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -108,15 +106,15 @@ mod tests {
 
     #[test]
     fn only_the_durable_settings_are_full() {
-        assert_eq!(judge("7.0.15", "master", &settings(&GOOD)), Durability::Full);
-        for place in 0..GOOD.len() {
+        assert_eq!(assess("7.0.15", "master", &settings(&GOOD)), Durability::Full);
+        for index in 0..GOOD.len() {
             let mut bad = GOOD;
-            bad[place].1 = "else";
-            let Durability::Lacking(missing) = judge("7.0.15", "master", &settings(&bad)) else {
+            bad[index].1 = "else";
+            let Durability::Lacking(missing) = assess("7.0.15", "master", &settings(&bad)) else {
                 panic!("{bad:?}")
             };
             assert_eq!(missing.len(), 1);
-            assert!(missing[0].starts_with(GOOD[place].0), "{missing:?}");
+            assert!(missing[0].starts_with(GOOD[index].0), "{missing:?}");
         }
     }
 
@@ -124,14 +122,14 @@ mod tests {
     fn an_old_server_or_a_replica_is_lacking() {
         for (version, role) in [("6.2.1", "master"), ("", "master"), ("7.2.0", "slave")] {
             assert!(
-                matches!(judge(version, role, &settings(&GOOD)), Durability::Lacking(_)),
+                matches!(assess(version, role, &settings(&GOOD)), Durability::Lacking(_)),
                 "{version} {role}"
             );
         }
     }
 
     #[test]
-    fn settings_that_are_not_told_are_unknown() {
-        assert!(matches!(judge("7.2.0", "master", &settings(&[])), Durability::Unknown(_)));
+    fn unreadable_settings_are_unknown() {
+        assert!(matches!(assess("7.2.0", "master", &settings(&[])), Durability::Unknown(_)));
     }
 }

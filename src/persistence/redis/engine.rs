@@ -1,4 +1,4 @@
-//! The engine whose every decision is one Lua script on one Redis.
+//! The engine that decides each batch in one Lua script on one Redis.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use redis::{ScriptInvocation, Value, cmd, from_redis_value};
 use super::connection::RedisConnection;
 use super::epoch;
 use super::keys;
-use super::node_memory::{KnownCoupons, NodeMemory};
+use super::node_memory::{NodeMemories, NodeMemory};
 use super::outbox::RedisOutbox;
-use super::reply::{Reply, Seen, corrupt, corrupt_because, grant};
-use super::scripts::{Scripts, on};
+use super::reply::{CouponState, Reply, corrupt, corrupt_because, parse_grant, unexpected_status};
+use super::scripts::{Scripts, invocation};
 use crate::domain::{
     AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, InventoryError, MAX_TOTAL, MemberId,
     Reconfiguration, SalePeriod, Standing, Timestamp, Verdict,
@@ -26,62 +26,59 @@ use crate::telemetry::DatabaseCall;
 const ADMIT: DatabaseCall = DatabaseCall::script("EVALSHA admit", "admit");
 const FIND: DatabaseCall = DatabaseCall::script("EVALSHA find", "find");
 
-/// Keys that Redis looks at for one page of coupons.
+/// Keys that Redis scans for one page of coupons.
 const KEYS_PAGE: u32 = 1_000;
-/// About how many holders one page has.
+/// Approximate size of a page of holders.
 const HOLDERS_PAGE: usize = 1_000;
 
 /// The engine `redis-lua`.
 ///
 /// A Redis that restarted, failed over or was wiped answers [`EngineError::Fenced`] or [`EngineError::UnknownCoupon`]
-/// until it has been verified or rebuilt (`recovery.rs`). The node helps by its own memory: it asks nothing of a Redis
-/// that has less than the node has itself seen issued.
+/// until it has been verified or rebuilt (`recovery.rs`). Every call carries the number of issuances that this node has
+/// seen, and the scripts refuse it on a Redis that holds fewer.
 #[derive(Debug, Clone)]
 pub struct RedisLuaEngine {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the engine and its outbox have in common.
+/// State that the engines and the outbox share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) connection: RedisConnection,
     pub(super) scripts: Scripts,
-    /// Which life of each coupon this node speaks of.
-    pub(super) known: KnownCoupons,
+    pub(super) memories: NodeMemories,
 }
 
 impl Shared {
-    /// What this node knows of `coupon`; at the first time it trusts what Redis says.
-    pub(super) async fn known(&self, coupon: &CouponId) -> Result<Arc<NodeMemory>, EngineError> {
-        if let Some(known) = self.known.find(coupon) {
-            return Ok(known);
+    /// This node's memory of `coupon`. The first use takes the epoch from Redis.
+    pub(super) async fn memory_of(&self, coupon: &CouponId) -> Result<Arc<NodeMemory>, EngineError> {
+        if let Some(memory) = self.memories.find(coupon) {
+            return Ok(memory);
         }
         let epoch: Option<String> =
             self.connection.query(cmd("HGET").arg(keys::meta(coupon)).arg("epoch")).await?;
         let epoch = epoch::parse(&epoch.ok_or(EngineError::UnknownCoupon)?)?;
-        Ok(self.known.learn(coupon, epoch))
+        Ok(self.memories.find_or_begin(coupon, epoch))
     }
 
-    /// Runs a script that answers with a coupon and no more.
-    pub(super) async fn seen(&self, run: &ScriptInvocation<'_>) -> Result<Seen, EngineError> {
-        Reply::accepted(self.connection.invoke(run).await?)?.coupon()
+    /// Runs a script and reads the coupon of its answer.
+    pub(super) async fn query_coupon(&self, run: &ScriptInvocation<'_>) -> Result<CouponState, EngineError> {
+        Reply::expect_ok(self.connection.invoke(run).await?)?.coupon()
     }
 
-    /// Tells other nodes that there is something new.
+    /// Raises the revision, which makes the other nodes read their coupons again.
     pub(super) async fn announce(&self) -> Result<(), EngineError> {
         self.connection.query::<u64>(cmd("INCR").arg(keys::REVISION)).await.map(drop)
     }
 }
 
 impl RedisLuaEngine {
-    /// An engine on this connection.
     #[must_use]
     pub fn new(connection: RedisConnection) -> Self {
-        let shared = Shared { connection, scripts: Scripts::new(), known: KnownCoupons::default() };
+        let shared = Shared { connection, scripts: Scripts::new(), memories: NodeMemories::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// The outbox into which this engine's decisions go.
     #[must_use]
     pub fn outbox(&self) -> RedisOutbox {
         RedisOutbox::new(Arc::clone(&self.shared))
@@ -93,15 +90,15 @@ impl RedisLuaEngine {
         batch: &[AdmissionRequest],
     ) -> Result<BatchAnswer, EngineError> {
         if batch.len() > MAX_BATCH {
-            return Err(corrupt("a batch has more members than it may"));
+            return Err(corrupt("the batch has too many members"));
         }
         if batch.is_empty() {
             return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
         }
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.admit, coupon);
-        run.arg(known.epoch).arg(question.known).arg(batch.len());
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.admit, coupon);
+        run.arg(memory.epoch).arg(query.known).arg(batch.len());
         for request in batch {
             run.arg(request.member.as_str());
         }
@@ -113,27 +110,27 @@ impl RedisLuaEngine {
         if answer.is_err() && bugs::is(bugs::STOCK_BACK_ON_TIMEOUT) {
             super::stock_back::stock_back(&self.shared, coupon, batch).await;
         }
-        let mut reply = Reply::accepted(answer?)?;
+        let mut reply = Reply::expect_ok(answer?)?;
         let standing = reply.coupon()?.standing;
         let issued_at = Timestamp::from_ms(reply.next()?);
         let verdicts: Vec<_> =
             reply.rest().map(|value| verdict(value, &standing, issued_at)).collect::<Result<_, _>>()?;
         if verdicts.len() != batch.len() {
-            return Err(corrupt("there are not as many verdicts as members"));
+            return Err(corrupt("the number of verdicts does not match the number of members"));
         }
-        known.accept(question, standing.inventory.issued(), told(batch, &verdicts))?;
+        memory.record_answer(query, standing.inventory.issued(), granted_entries(batch, &verdicts))?;
         Ok(BatchAnswer { verdicts, standing })
     }
 
     async fn run_find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.find, coupon);
-        run.arg(known.epoch).arg(question.known).arg(member.as_str());
-        let reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
-        let grant = reply.rest().next().map(held).transpose()?;
-        let told = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
-        known.accept(question, grant.map_or(0, |grant| grant.sequence), told)?;
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.find, coupon);
+        run.arg(memory.epoch).arg(query.known).arg(member.as_str());
+        let reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
+        let grant = reply.rest().next().map(read_grant).transpose()?;
+        let entry = grant.map(|grant| OutboxEntry { member: member.clone(), grant, traceparent: None });
+        memory.record_answer(query, grant.map_or(0, |grant| grant.sequence), entry)?;
         Ok(grant)
     }
 }
@@ -146,25 +143,25 @@ impl AdmissionEngine for RedisLuaEngine {
 
     async fn load(&self, coupon: &Coupon) -> Result<(), EngineError> {
         let shared = &self.shared;
-        let before = shared.known.find(&coupon.id);
-        let question = before.as_ref().map(|known| known.ask()).transpose()?;
-        let told = question.map_or(0, |question| question.known);
-        let epoch = before.map(|known| known.epoch.to_string()).unwrap_or_default();
+        let memory = shared.memories.find(&coupon.id);
+        let query = memory.as_ref().map(|memory| memory.begin_query()).transpose()?;
+        let known = query.map_or(0, |query| query.known);
+        let epoch = memory.map(|memory| memory.epoch.to_string()).unwrap_or_default();
         let (opens_at, closes_at) = window_digits(coupon.window);
-        let mut run = on(&shared.scripts.load, &coupon.id);
-        run.arg(epoch).arg(told.max(coupon.inventory.issued())).arg(coupon.inventory.total());
+        let mut run = invocation(&shared.scripts.load, &coupon.id);
+        run.arg(epoch).arg(known.max(coupon.inventory.issued())).arg(coupon.inventory.total());
         run.arg(opens_at).arg(closes_at).arg(coupon.lifecycle.as_str());
 
-        let mut reply = Reply::accepted(shared.connection.invoke(&run).await?)?;
-        let seen = reply.coupon()?;
+        let mut reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
+        let state = reply.coupon()?;
         let created: u8 = reply.next()?;
-        let known = shared.known.learn(&coupon.id, seen.epoch);
-        let question = question.map_or_else(|| known.ask(), Ok)?;
-        known.accept(question, seen.standing.inventory.issued(), [])?;
-        // A node that died between loading and announcing left it to the next one that loads.
-        if created == 1 || !known.is_announced() {
+        let memory = shared.memories.find_or_begin(&coupon.id, state.epoch);
+        let query = query.map_or_else(|| memory.begin_query(), Ok)?;
+        memory.record_answer(query, state.standing.inventory.issued(), [])?;
+        // Another node may have died between loading and announcing, so the first load of each node announces, too.
+        if created == 1 || !memory.is_announced() {
             shared.announce().await?;
-            known.announced();
+            memory.set_announced();
         }
         Ok(())
     }
@@ -178,27 +175,28 @@ impl AdmissionEngine for RedisLuaEngine {
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.standing, coupon);
-        let seen = self.shared.seen(run.arg(known.epoch).arg(question.known)).await?;
-        known.accept(question, seen.standing.inventory.issued(), [])?;
-        Ok(seen.standing)
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.standing, coupon);
+        let state = self.shared.query_coupon(run.arg(memory.epoch).arg(query.known)).await?;
+        memory.record_answer(query, state.standing.inventory.issued(), [])?;
+        Ok(state.standing)
     }
 
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
-        let known = self.shared.known(coupon).await?;
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.holders, coupon);
-        run.arg(known.epoch).arg(question.known).arg(cursor).arg(HOLDERS_PAGE);
-        let mut reply = Reply::accepted(self.shared.connection.invoke(&run).await?)?;
+        let memory = self.shared.memory_of(coupon).await?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.holders, coupon);
+        run.arg(memory.epoch).arg(query.known).arg(cursor).arg(HOLDERS_PAGE);
+        let mut reply = Reply::expect_ok(self.shared.connection.invoke(&run).await?)?;
         let next: u64 = reply.next()?;
-        let (mut rest, mut holders) = (reply.rest(), Vec::new());
-        while let Some(who) = rest.next() {
-            let what = rest.next().ok_or_else(|| corrupt("a participant holds nothing"))?;
-            holders.push((member(who)?, held(what)?));
+        let mut values = reply.rest();
+        let mut holders = Vec::new();
+        while let Some(member) = values.next() {
+            let grant = values.next().ok_or_else(|| corrupt("a participant has no issuance"))?;
+            holders.push((read_member(member)?, read_grant(grant)?));
         }
-        known.accept(question, 0, [])?;
+        memory.record_answer(query, 0, [])?;
         Ok(HoldersPage { holders, next: Some(next).filter(|next| *next != 0) })
     }
 
@@ -215,23 +213,23 @@ impl AdmissionEngine for RedisLuaEngine {
         coupon: &CouponId,
         change: Reconfiguration,
     ) -> Result<Result<Standing, AmendmentError>, EngineError> {
-        let known = self.shared.known(coupon).await?;
+        let memory = self.shared.memory_of(coupon).await?;
         let (opens_at, closes_at) = change.window.map(window_digits).unwrap_or_default();
-        let question = known.ask()?;
-        let mut run = on(&self.shared.scripts.reconfigure, coupon);
-        run.arg(known.epoch).arg(question.known);
+        let query = memory.begin_query()?;
+        let mut run = invocation(&self.shared.scripts.reconfigure, coupon);
+        run.arg(memory.epoch).arg(query.known);
         run.arg(change.total.map_or_else(String::new, |total| total.to_string()));
         run.arg(MAX_TOTAL).arg(opens_at).arg(closes_at);
         run.arg(change.lifecycle.map_or("", |lifecycle| lifecycle.as_str()));
-        let (word, mut reply) = Reply::judged(self.shared.connection.invoke(&run).await?)?;
-        match word.as_str() {
+        let (status, mut reply) = Reply::split_status(self.shared.connection.invoke(&run).await?)?;
+        match status.as_str() {
             "OK" => {
-                let seen = reply.coupon()?;
+                let state = reply.coupon()?;
                 self.shared.announce().await?;
-                Ok(Ok(seen.standing))
+                Ok(Ok(state.standing))
             }
-            "REFUSED" => refused(&mut reply).map(Err),
-            _ => Err(corrupt("reconfiguring was answered with an unknown word")),
+            "REFUSED" => read_refusal(&mut reply).map(Err),
+            _ => Err(unexpected_status(&status)),
         }
     }
 
@@ -250,8 +248,11 @@ pub(super) fn window_digits(window: SalePeriod) -> (String, String) {
     (window.opens_at().as_ms().to_string(), closes_at.unwrap_or_default())
 }
 
-/// What members of a batch are going to be told that they hold.
-pub(super) fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Iterator<Item = OutboxEntry> {
+/// The issuances, new and earlier ones, in the verdicts of a batch.
+pub(super) fn granted_entries(
+    batch: &[AdmissionRequest],
+    verdicts: &[Verdict],
+) -> impl Iterator<Item = OutboxEntry> {
     batch.iter().zip(verdicts).filter_map(|(request, verdict)| match verdict {
         Verdict::Issued(grant) | Verdict::Again(grant) => Some(OutboxEntry {
             member: request.member.clone(),
@@ -264,33 +265,34 @@ pub(super) fn told(batch: &[AdmissionRequest], verdicts: &[Verdict]) -> impl Ite
 
 fn verdict(value: Value, standing: &Standing, issued_at: Timestamp) -> Result<Verdict, EngineError> {
     match value {
-        // Stock only falls within a step, so how the coupon stands after it is also why a member got none.
+        // Stock only falls within a step, so the standing after the step gives the reason of every rejection.
         Value::Int(0) => {
-            standing.rejection().map(Verdict::Rejected).ok_or_else(|| corrupt("an open coupon rejects"))
+            let rejection = standing.rejection().map(Verdict::Rejected);
+            rejection.ok_or_else(|| corrupt("a member was rejected, but the coupon is open"))
         }
         Value::Int(sequence) => {
             let sequence = sequence.try_into().map_err(corrupt_because)?;
             Ok(Verdict::Issued(Grant { sequence, issued_at }))
         }
-        again => held(again).map(Verdict::Again),
+        grant => read_grant(grant).map(Verdict::Again),
     }
 }
 
-fn held(value: Value) -> Result<Grant, EngineError> {
-    grant(&from_redis_value::<String>(value).map_err(corrupt_because)?)
+fn read_grant(value: Value) -> Result<Grant, EngineError> {
+    parse_grant(&from_redis_value::<String>(value).map_err(corrupt_because)?)
 }
 
-fn member(value: Value) -> Result<MemberId, EngineError> {
+fn read_member(value: Value) -> Result<MemberId, EngineError> {
     MemberId::parse(&from_redis_value::<String>(value).map_err(corrupt_because)?).map_err(corrupt_because)
 }
 
-fn refused(reply: &mut Reply) -> Result<AmendmentError, EngineError> {
+fn read_refusal(reply: &mut Reply) -> Result<AmendmentError, EngineError> {
     let reason: String = reply.next()?;
     Ok(match reason.as_str() {
         "CLOSED" => AmendmentError::Closed,
         "TOTAL_OUT_OF_RANGE" => InventoryError::TotalOutOfRange.into(),
         "BELOW_ISSUED" => InventoryError::BelowIssued { issued: reply.next()? }.into(),
         "FROZEN" => AmendmentError::TermsFrozen,
-        _ => return Err(corrupt("reconfiguring was refused for an unknown reason")),
+        _ => return Err(corrupt(&format!("a script refused the change for the unknown reason {reason:?}"))),
     })
 }

@@ -1,4 +1,4 @@
-//! A lock a coupon in Redis, with a lease, and a number by which a holder that comes too late is known.
+//! One lock per coupon in Redis, with a lease and a fencing token that exposes a late holder.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,54 +13,54 @@ use crate::domain::CouponId;
 use crate::ports::EngineError;
 use crate::retry::Retry;
 
-/// How long a holder has the lock unless it gives it back: many times what a step takes. A node that dies in the middle
-/// of one holds up the others for so long.
+/// Many times the duration of a step. A node that dies while it holds the lock delays the others for this long.
 const LEASE: Duration = Duration::from_millis(1_000);
 
 /// The lock of a coupon, held by this process.
-pub(super) struct Held {
+pub(super) struct HeldLock {
     shared: Arc<Shared>,
     coupon: CouponId,
     token: String,
-    /// Grows each time anybody takes the lock. What is written for a turn is refused once there is a later one.
-    pub(super) turn: u64,
+    /// Grows each time the lock is taken. Redis refuses a write with an older token than the newest.
+    pub(super) fencing_token: u64,
 }
 
 /// Takes the lock of `coupon`, waiting for it until `deadline`.
 ///
 /// # Errors
-/// [`EngineError::Busy`] if others had it all the time.
+/// [`EngineError::Busy`] if other nodes held it until the deadline.
 pub(super) async fn take(
     shared: &Arc<Shared>,
     coupon: &CouponId,
     deadline: Instant,
-) -> Result<Held, EngineError> {
+) -> Result<HeldLock, EngineError> {
     let token = Uuid::new_v4().simple().to_string();
     let mut retry = Retry::lock();
     loop {
         let mut run = shared.scripts.lock_take.prepare_invoke();
-        run.key(keys::lock(coupon)).key(keys::turn(coupon));
+        run.key(keys::lock(coupon)).key(keys::fencing_token(coupon));
         let lease_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
         run.arg(&token).arg(lease_ms);
-        let turn: u64 = from_redis_value(shared.connection.invoke(&run).await?).map_err(corrupt_because)?;
-        if turn > 0 {
-            return Ok(Held { shared: Arc::clone(shared), coupon: coupon.clone(), token, turn });
+        let fencing_token: u64 =
+            from_redis_value(shared.connection.invoke(&run).await?).map_err(corrupt_because)?;
+        if fencing_token > 0 {
+            return Ok(HeldLock { shared: Arc::clone(shared), coupon: coupon.clone(), token, fencing_token });
         }
         let wait = retry.wait();
         if Instant::now() + wait >= deadline {
-            return Err(EngineError::Busy("other nodes had the coupon's lock all the time".into()));
+            return Err(EngineError::Busy("other nodes held the coupon's lock until the deadline".into()));
         }
         tokio::time::sleep(wait).await;
     }
 }
 
-impl Held {
-    /// Gives the lock back. If that does not succeed, the lease ends by itself.
+impl HeldLock {
+    /// If Redis does not answer, the lock stays until its lease ends.
     pub(super) async fn release(self) {
         let mut run = self.shared.scripts.lock_release.prepare_invoke();
         run.key(keys::lock(&self.coupon)).arg(&self.token);
         if let Err(error) = self.shared.connection.invoke(&run).await {
-            tracing::debug!(coupon = %self.coupon, %error, "a lock is left to its lease");
+            tracing::debug!(coupon = %self.coupon, %error, "lock not released: it stays until its lease ends");
         }
     }
 }

@@ -1,136 +1,140 @@
-//! The engine that decides under a lock in Redis. Its coupons are those of `redis-lua`, key by key, and so are its outbox,
-//! its fence and its recovery; only the way to a decision is another.
+//! The engine that decides under a lock in Redis. It shares keys, outbox, fence and recovery with `redis-lua`; only the
+//! decision differs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use redis::cmd;
 use tokio::time::timeout;
 
-use super::engine::{RedisLuaEngine, told};
-use super::lock::{self, Held};
+use super::engine::{RedisLuaEngine, granted_entries};
+use super::keys;
+use super::lock::{self, HeldLock};
 use super::node_memory::NodeMemory;
-use super::reply::{Reply, corrupt, grant};
-use super::scripts::on;
-use super::{keys, reply::Seen};
+use super::reply::{CouponState, Reply, corrupt, parse_grant, unexpected_status};
+use super::scripts::invocation;
 use crate::domain::{
-    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing,
-    Timestamp, Verdict,
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Decision, Grant, MemberId, Reconfiguration, Standing,
+    Timestamp, Verdict, decide,
 };
-use crate::domain::{Decision, decide};
 use crate::ports::{AdmissionEngine, BatchAnswer, CouponsPage, EngineError, HoldersPage, MAX_BATCH};
+use crate::sync::Locked;
 use crate::telemetry::DatabaseCall;
 
 const ADMIT: DatabaseCall = DatabaseCall::several("redis", "admit under lock");
 
-/// How long a batch waits for its turn: longer than the lease of a node that died, and shorter than a member waits.
-const TURN_WITHIN: Duration = Duration::from_millis(2_500);
-/// How often a batch is decided anew when what it was decided from had changed before it was written.
+/// Bound on a batch's wait for the lock: longer than the lease of a node that died, shorter than a member waits.
+const LOCK_WITHIN: Duration = Duration::from_millis(2_500);
+/// Bound on the decisions for one batch when the coupon changes before each of them is written.
 const TRIES: usize = 32;
 
-/// The engine `redis-lock`: lock, read, decide here, write if the lock is still one's own, give it back.
+/// The engine `redis-lock`: takes the lock, reads, decides in this process, writes if it still holds the lock, and
+/// releases it.
 #[derive(Debug, Clone)]
 pub struct RedisLockEngine {
     lua: RedisLuaEngine,
-    turns: Arc<LocalTurns>,
+    local_locks: Arc<LocalLocks>,
 }
 
-/// The steps of this node queue here, and only their first one asks Redis for the lock. One entry a coupon, kept as long
-/// as the process lives.
+/// One lock per coupon within this process, so that only one batch of a node at a time waits for the lock in Redis. The
+/// entries are kept as long as the process lives.
 #[derive(Debug, Default)]
-struct LocalTurns(Mutex<HashMap<CouponId, Arc<tokio::sync::Mutex<()>>>>);
+struct LocalLocks(Locked<HashMap<CouponId, Arc<tokio::sync::Mutex<()>>>>);
 
-impl LocalTurns {
+impl LocalLocks {
     fn of(&self, coupon: &CouponId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(coupon.clone()).or_default())
+        Arc::clone(self.0.lock().entry(coupon.clone()).or_default())
     }
 }
 
 impl RedisLockEngine {
-    /// The engine on the keys, the memory and the connection of `lua`.
+    /// Uses the keys, the memories and the connection of `lua`.
     #[must_use]
     pub fn new(lua: RedisLuaEngine) -> Self {
-        Self { lua, turns: Arc::default() }
+        Self { lua, local_locks: Arc::default() }
     }
 
-    /// One batch, from its turn to its answer.
-    async fn step(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
+    async fn admit_locked(
+        &self,
+        coupon: &CouponId,
+        batch: &[AdmissionRequest],
+    ) -> Result<BatchAnswer, EngineError> {
         let shared = &self.lua.shared;
-        let deadline = Instant::now() + TURN_WITHIN;
-        let turn = self.turns.of(coupon);
-        let _turn = timeout(TURN_WITHIN, turn.lock())
+        let deadline = Instant::now() + LOCK_WITHIN;
+        let local_lock = self.local_locks.of(coupon);
+        let _guard = timeout(LOCK_WITHIN, local_lock.lock())
             .await
-            .map_err(|_| EngineError::Busy("other batches of this node were before it".into()))?;
-        let known = shared.known(coupon).await?;
+            .map_err(|_| EngineError::Busy("earlier batches of this node held the coupon's lock".into()))?;
+        let memory = shared.memory_of(coupon).await?;
         for _ in 0..TRIES {
-            let held = lock::take(shared, coupon, deadline).await?;
-            let answer = self.decide(&known, &held, coupon, batch).await;
-            held.release().await;
+            let lock = lock::take(shared, coupon, deadline).await?;
+            let answer = self.decide(&memory, &lock, coupon, batch).await;
+            lock.release().await;
             if let Some(answer) = answer? {
                 return Ok(answer);
             }
         }
-        Err(EngineError::Busy(format!("others were faster {TRIES} times").into()))
+        Err(EngineError::Busy(format!("the coupon changed during each of {TRIES} tries").into()))
     }
 
-    /// Decides under the lock; `None` if it came too late to be written, which then it was not.
+    /// Decides under the lock; `None` if the decision came too late and was not written.
     async fn decide(
         &self,
-        known: &NodeMemory,
-        lock: &Held,
+        memory: &NodeMemory,
+        lock: &HeldLock,
         coupon: &CouponId,
         batch: &[AdmissionRequest],
     ) -> Result<Option<BatchAnswer>, EngineError> {
         let shared = &self.lua.shared;
-        let question = known.ask()?;
-        let mut run = on(&shared.scripts.standing, coupon);
-        run.arg(known.epoch).arg(question.known);
-        let mut reply = Reply::accepted(shared.connection.invoke(&run).await?)?;
-        let Seen { standing, .. } = reply.coupon()?;
+        let query = memory.begin_query()?;
+        let mut run = invocation(&shared.scripts.standing, coupon);
+        run.arg(memory.epoch).arg(query.known);
+        let mut reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
+        let CouponState { standing, .. } = reply.coupon()?;
         let issued_at = Timestamp::from_ms(reply.next()?);
-        // After the standing: whoever won before it was sold out is among those who hold one.
-        let held = self.held(coupon, batch).await?;
+        // Read after the standing: if the standing is sold out, all holders are in this answer.
+        let held = self.read_holders(coupon, batch).await?;
         let Decision { verdicts, standing: after, .. } = decide(standing, issued_at, held, batch);
 
-        let winners: Vec<&AdmissionRequest> = batch
+        let new_holders: Vec<&AdmissionRequest> = batch
             .iter()
             .zip(&verdicts)
             .filter_map(|(request, verdict)| matches!(verdict, Verdict::Issued(_)).then_some(request))
             .collect();
-        let mut run = on(&shared.scripts.admit_held, coupon);
-        run.key(keys::turn(coupon));
-        run.arg(known.epoch).arg(question.known).arg(lock.turn);
-        run.arg(standing.inventory.issued()).arg(issued_at.as_ms()).arg(winners.len());
-        for winner in &winners {
-            run.arg(winner.member.as_str());
+        let mut run = invocation(&shared.scripts.admit_held, coupon);
+        run.key(keys::fencing_token(coupon));
+        run.arg(memory.epoch).arg(query.known).arg(lock.fencing_token);
+        run.arg(standing.inventory.issued()).arg(issued_at.as_ms()).arg(new_holders.len());
+        for request in &new_holders {
+            run.arg(request.member.as_str());
         }
-        for winner in &winners {
-            run.arg(winner.traceparent.as_ref().map_or("", |trace| trace.as_str()));
+        for request in &new_holders {
+            run.arg(request.traceparent.as_ref().map_or("", |trace| trace.as_str()));
         }
-        match Reply::judged(shared.connection.invoke(&run).await?)? {
-            (word, _) if word == "OK" => {}
-            (word, _) if word == "LATE" => return Ok(None),
-            (word, _) => return Err(corrupt(&format!("a script began its answer with {word:?}"))),
+        let (status, _) = Reply::split_status(shared.connection.invoke(&run).await?)?;
+        match status.as_str() {
+            "OK" => {}
+            "LATE" => return Ok(None),
+            _ => return Err(unexpected_status(&status)),
         }
-        known.accept(question, after.inventory.issued(), told(batch, &verdicts))?;
+        memory.record_answer(query, after.inventory.issued(), granted_entries(batch, &verdicts))?;
         Ok(Some(BatchAnswer { verdicts, standing: after }))
     }
 
-    /// What members of a batch hold.
-    async fn held(
+    /// Reads the earlier issuances of the batch's members.
+    async fn read_holders(
         &self,
         coupon: &CouponId,
         batch: &[AdmissionRequest],
     ) -> Result<HashMap<MemberId, Grant>, EngineError> {
         let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
-        let mut question = cmd("HMGET");
-        question.arg(keys::participants(coupon)).arg(members);
-        let holdings: Vec<Option<String>> = self.lua.shared.connection.query(&question).await?;
-        let held = batch.iter().zip(holdings).filter_map(|(request, holding)| {
-            holding.map(|holding| Ok((request.member.clone(), grant(&holding)?)))
+        let mut command = cmd("HMGET");
+        command.arg(keys::participants(coupon)).arg(members);
+        let grants: Vec<Option<String>> = self.lua.shared.connection.query(&command).await?;
+        let held = batch.iter().zip(grants).filter_map(|(request, grant)| {
+            grant.map(|text| Ok((request.member.clone(), parse_grant(&text)?)))
         });
         held.collect()
     }
@@ -146,18 +150,18 @@ impl AdmissionEngine for RedisLockEngine {
         self.lua.load(coupon).await
     }
 
-    /// Carried to its end even if nobody waits for it any more: who goes away in the middle would leave the lock to its
-    /// lease, and everybody waiting.
+    /// Runs in a task of its own, so that a caller that is cancelled does not leave the lock to its lease and delay
+    /// every other batch.
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
         if batch.len() > MAX_BATCH {
-            return Err(corrupt("a batch has more members than it may"));
+            return Err(corrupt("the batch has too many members"));
         }
         if batch.is_empty() {
             return Ok(BatchAnswer { verdicts: Vec::new(), standing: self.standing(coupon).await? });
         }
         let (engine, coupon, requests) = (self.clone(), coupon.clone(), batch.to_vec());
-        let step = tokio::spawn(async move { engine.step(&coupon, &requests).await });
-        let answer = async { step.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into()))) };
+        let task = tokio::spawn(async move { engine.admit_locked(&coupon, &requests).await });
+        let answer = async { task.await.unwrap_or_else(|error| Err(EngineError::Unavailable(error.into()))) };
         ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 

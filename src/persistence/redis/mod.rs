@@ -1,4 +1,4 @@
-//! Redis: the engine whose every decision is one Lua script, the one that decides under a lock, and their outbox.
+//! Redis: the engine that decides in one Lua script, the engine that decides under a lock, and their outbox.
 
 mod connection;
 mod durability;

@@ -1,4 +1,4 @@
-//! The outbox of the Redis engine: a stream whose ids are `epoch-sequence`.
+//! The outbox of the Redis engines: a stream whose ids are `epoch-sequence`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,17 +9,15 @@ use redis::{Value, from_redis_value};
 
 use super::engine::Shared;
 use super::reply::{Reply, corrupt, corrupt_because};
-use super::scripts::on;
+use super::scripts::invocation;
 use crate::domain::{CouponId, Grant, MemberId, Sequence, Timestamp, Traceparent};
 use crate::ports::{EngineError, Epoch, Outbox, OutboxEntry};
 
-/// The most entries one answer has, however many are asked for.
+/// Bound on the entries of one answer.
 const MAX_ENTRIES: usize = 4_096;
 
-/// What has been issued and may not yet be in the database.
-///
-/// It can be read and trimmed also while the engine is fenced: what is in it has been decided, and the sooner it gets
-/// into the database, the sooner the engine can be verified.
+/// Reads and trims the outbox, also while the engine is fenced: its entries have been decided, and the engine is
+/// verified the sooner, the sooner they are in the database.
 #[derive(Clone)]
 pub struct RedisOutbox {
     shared: Arc<Shared>,
@@ -48,24 +46,24 @@ impl Outbox for RedisOutbox {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let known = self.shared.known(coupon).await?;
-        pending(&self.shared, coupon, known.epoch, after, limit).await
+        let epoch = self.shared.memory_of(coupon).await?.epoch;
+        pending(&self.shared, coupon, epoch, after, limit).await
     }
 
     async fn trim(&self, coupon: &CouponId, through: Sequence) -> Result<(), EngineError> {
-        let known = self.shared.known(coupon).await?;
-        let mut run = on(&self.shared.scripts.trim, coupon);
-        run.arg(known.epoch).arg(through.saturating_add(1));
-        Reply::accepted(self.shared.connection.invoke(&run).await?).map(drop)
+        let epoch = self.shared.memory_of(coupon).await?.epoch;
+        let mut run = invocation(&self.shared.scripts.trim, coupon);
+        run.arg(epoch).arg(through.saturating_add(1));
+        Reply::expect_ok(self.shared.connection.invoke(&run).await?).map(drop)
     }
 
     async fn depth(&self, coupon: &CouponId) -> Result<u64, EngineError> {
-        let run = on(&self.shared.scripts.depth, coupon);
-        Reply::accepted(self.shared.connection.invoke(&run).await?)?.next()
+        let run = invocation(&self.shared.scripts.depth, coupon);
+        Reply::expect_ok(self.shared.connection.invoke(&run).await?)?.next()
     }
 }
 
-/// Entries of the life `epoch` above `after`, at most `limit`.
+/// Entries of `epoch` above `after`, at most `limit`.
 pub(super) async fn pending(
     shared: &Shared,
     coupon: &CouponId,
@@ -73,9 +71,9 @@ pub(super) async fn pending(
     after: Sequence,
     limit: usize,
 ) -> Result<Vec<OutboxEntry>, EngineError> {
-    let mut run = on(&shared.scripts.pending, coupon);
+    let mut run = invocation(&shared.scripts.pending, coupon);
     run.arg(epoch).arg(after).arg(limit.min(MAX_ENTRIES));
-    let reply = Reply::accepted(shared.connection.invoke(&run).await?)?;
+    let reply = Reply::expect_ok(shared.connection.invoke(&run).await?)?;
     reply.rest().map(|value| entry(value, epoch)).collect()
 }
 
@@ -83,9 +81,9 @@ fn entry(value: Value, epoch: Epoch) -> Result<OutboxEntry, EngineError> {
     let (id, fields): (String, HashMap<String, String>) = from_redis_value(value).map_err(corrupt_because)?;
     let sequence = id
         .split_once('-')
-        .filter(|(life, _)| life.parse() == Ok(epoch))
+        .filter(|(prefix, _)| prefix.parse() == Ok(epoch))
         .and_then(|(_, sequence)| sequence.parse().ok())
-        .ok_or_else(|| corrupt("an entry of the outbox has an id that cannot be"))?;
+        .ok_or_else(|| corrupt("the id of an outbox entry is not its epoch and a sequence"))?;
     let field = |name: &str| {
         fields
             .get(name)
@@ -112,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read() {
-        let read = entry(stored("9-3", &["m", "kim", "t", "1700000000000"]), 9).unwrap();
-        assert_eq!((read.member.as_str(), read.grant.sequence), ("kim", 3));
-        assert_eq!((read.grant.issued_at.as_ms(), read.traceparent), (1_700_000_000_000, None));
+    fn an_entry_is_parsed() {
+        let entry = entry(stored("9-3", &["m", "kim", "t", "1700000000000"]), 9).unwrap();
+        assert_eq!((entry.member.as_str(), entry.grant.sequence), ("kim", 3));
+        assert_eq!((entry.grant.issued_at.as_ms(), entry.traceparent), (1_700_000_000_000, None));
     }
 
     #[test]
-    fn what_does_not_fit_is_corrupt() {
+    fn a_malformed_entry_is_corrupt() {
         for value in [
             stored("8-3", &["m", "kim", "t", "1"]),
             stored("9", &["m", "kim", "t", "1"]),

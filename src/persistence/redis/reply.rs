@@ -1,4 +1,4 @@
-//! Reads what the scripts answer. Whatever does not fit is [`EngineError::Corrupt`]: never a guess.
+//! Parses the answers of the scripts. Anything unexpected is [`EngineError::Corrupt`], never a guess.
 
 use std::vec;
 
@@ -12,93 +12,88 @@ use crate::ports::{EngineError, Epoch};
 #[derive(Debug)]
 pub(super) struct Reply(vec::IntoIter<Value>);
 
-/// A coupon as a script saw it.
+/// A coupon at the moment of a script.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// Which life of the coupon it is.
+pub(super) struct CouponState {
     pub(super) epoch: Epoch,
-    /// How it stands.
     pub(super) standing: Standing,
 }
 
 impl Reply {
     /// The rest of an answer that begins with `OK`.
-    pub(super) fn accepted(value: Value) -> Result<Self, EngineError> {
-        match Self::judged(value)? {
-            (word, reply) if word == "OK" => Ok(reply),
-            (word, _) => Err(corrupt(&format!("a script began its answer with {word:?}"))),
-        }
+    pub(super) fn expect_ok(value: Value) -> Result<Self, EngineError> {
+        let (status, reply) = Self::split_status(value)?;
+        if status == "OK" { Ok(reply) } else { Err(unexpected_status(&status)) }
     }
 
-    /// The first word and the rest of an answer, unless it is one of the refusals that every script may give.
-    pub(super) fn judged(value: Value) -> Result<(String, Self), EngineError> {
-        let Value::Array(values) = value else { return Err(corrupt("a script answered no list")) };
+    /// The status and the rest of an answer. The refusals that every script may give become errors.
+    pub(super) fn split_status(value: Value) -> Result<(String, Self), EngineError> {
+        let Value::Array(values) = value else { return Err(corrupt("a script's answer is not a list")) };
         let mut reply = Self(values.into_iter());
-        let word: String = reply.next()?;
-        match word.as_str() {
+        let status: String = reply.next()?;
+        match status.as_str() {
             "UNKNOWN" => Err(EngineError::UnknownCoupon),
             "FENCED" => Err(EngineError::Fenced(reply.next()?)),
             "CORRUPT" => Err(EngineError::Corrupt(reply.next()?)),
-            _ => Ok((word, reply)),
+            _ => Ok((status, reply)),
         }
     }
 
-    /// The next value.
     pub(super) fn next<T: FromRedisValue>(&mut self) -> Result<T, EngineError> {
         let value = self.0.next().ok_or_else(|| corrupt("a script's answer ended too soon"))?;
         from_redis_value(value).map_err(|error| EngineError::Corrupt(error.to_string()))
     }
 
-    /// What is left, as it came.
     pub(super) fn rest(self) -> vec::IntoIter<Value> {
         self.0
     }
 
-    /// The coupon, which every script tells in the same words.
-    pub(super) fn coupon(&mut self) -> Result<Seen, EngineError> {
+    /// The coupon, in the format that all scripts share (`ok` in `lua/coupon.lua`).
+    pub(super) fn coupon(&mut self) -> Result<CouponState, EngineError> {
         let epoch = epoch::parse(&self.next::<String>()?)?;
         let (total, stock): (u32, u32) = (self.next()?, self.next()?);
         let (opens_at_ms, closes_at): (i64, String) = (self.next()?, self.next()?);
         let (lifecycle, now_ms): (String, i64) = (self.next()?, self.next()?);
 
-        let issued = total.checked_sub(stock).ok_or_else(|| corrupt("more are left than exist"))?;
+        let issued = total.checked_sub(stock).ok_or_else(|| corrupt("the stock is above the total"))?;
         let inventory = Inventory::with_issued(total, issued).map_err(corrupt_because)?;
         let closes_at = match closes_at.as_str() {
             "" => None,
             digits => Some(Timestamp::from_ms(digits.parse().map_err(corrupt_because)?)),
         };
         let window = SalePeriod::new(Timestamp::from_ms(opens_at_ms), closes_at).map_err(corrupt_because)?;
-        let lifecycle =
-            Lifecycle::parse(&lifecycle).ok_or_else(|| corrupt("the lifecycle is no known word"))?;
+        let lifecycle = Lifecycle::parse(&lifecycle).ok_or_else(|| corrupt("the lifecycle is unknown"))?;
         let now = Timestamp::from_ms(now_ms);
-        Ok(Seen { epoch, standing: Standing { inventory, window, lifecycle, now } })
+        Ok(CouponState { epoch, standing: Standing { inventory, window, lifecycle, now } })
     }
 }
 
-/// What a member holds, as the participants keep it: `sequence issued_at_ms`.
-pub(super) fn grant(text: &str) -> Result<Grant, EngineError> {
+/// Parses a value of the participants hash: `sequence issued_at_ms`.
+pub(super) fn parse_grant(text: &str) -> Result<Grant, EngineError> {
     let numbers = text.split_once(' ').and_then(|(sequence, issued_at_ms)| {
         Some((sequence.parse().ok().filter(|s| *s > 0)?, issued_at_ms.parse().ok()?))
     });
     match numbers {
         Some((sequence, ms)) => Ok(Grant { sequence, issued_at: Timestamp::from_ms(ms) }),
-        None => Err(corrupt(&format!("a participant holds {text:?}"))),
+        None => Err(corrupt(&format!("the issuance {text:?} of a participant cannot be read"))),
     }
 }
 
-/// Something that cannot be.
-pub(super) fn corrupt(what: &str) -> EngineError {
-    EngineError::Corrupt(what.to_owned())
+pub(super) fn unexpected_status(status: &str) -> EngineError {
+    corrupt(&format!("a script answered with the unexpected status {status:?}"))
 }
 
-/// Something that cannot be, by an error that says why.
+pub(super) fn corrupt(reason: &str) -> EngineError {
+    EngineError::Corrupt(reason.to_owned())
+}
+
 pub(super) fn corrupt_because(error: impl std::error::Error) -> EngineError {
     EngineError::Corrupt(error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EngineError, Reply, Value, grant};
+    use super::{EngineError, Reply, Value, parse_grant};
 
     fn answer(words: &[&str]) -> Value {
         Value::Array(words.iter().map(|word| Value::BulkString(word.as_bytes().to_vec())).collect())
@@ -107,21 +102,21 @@ mod tests {
     #[test]
     fn a_coupon_is_read() {
         let value = answer(&["OK", "1700000000000", "10", "4", "5", "", "active", "7"]);
-        let seen = Reply::accepted(value).unwrap().coupon().unwrap();
-        assert_eq!((seen.epoch, seen.standing.inventory.issued()), (1_700_000_000_000, 6));
-        assert_eq!((seen.standing.window.closes_at(), seen.standing.now.as_ms()), (None, 7));
+        let state = Reply::expect_ok(value).unwrap().coupon().unwrap();
+        assert_eq!((state.epoch, state.standing.inventory.issued()), (1_700_000_000_000, 6));
+        assert_eq!((state.standing.window.closes_at(), state.standing.now.as_ms()), (None, 7));
     }
 
     #[test]
-    fn refusals_are_told_apart() {
-        let judged = |words: &[&str]| Reply::accepted(answer(words)).unwrap_err();
-        assert!(matches!(judged(&["UNKNOWN"]), EngineError::UnknownCoupon));
-        assert!(matches!(judged(&["FENCED", "why"]), EngineError::Fenced(why) if why == "why"));
-        assert!(matches!(judged(&["CORRUPT", "why"]), EngineError::Corrupt(why) if why == "why"));
+    fn each_refusal_has_its_own_error() {
+        let error = |words: &[&str]| Reply::expect_ok(answer(words)).unwrap_err();
+        assert!(matches!(error(&["UNKNOWN"]), EngineError::UnknownCoupon));
+        assert!(matches!(error(&["FENCED", "why"]), EngineError::Fenced(why) if why == "why"));
+        assert!(matches!(error(&["CORRUPT", "why"]), EngineError::Corrupt(why) if why == "why"));
     }
 
     #[test]
-    fn what_does_not_fit_is_corrupt() {
+    fn an_unexpected_answer_is_corrupt() {
         for words in [
             &[][..],
             &["HELLO"],
@@ -132,11 +127,11 @@ mod tests {
             &["OK", "1", "10", "4", "5", "5", "active", "7"],
             &["OK", "1", "10", "4", "5", "", "asleep", "7"],
         ] {
-            let read = Reply::accepted(answer(words)).and_then(|mut reply| reply.coupon());
-            assert!(matches!(read, Err(EngineError::Corrupt(_))), "{words:?}");
+            let result = Reply::expect_ok(answer(words)).and_then(|mut reply| reply.coupon());
+            assert!(matches!(result, Err(EngineError::Corrupt(_))), "{words:?}");
         }
         for text in ["", "1", "0 5", "x 5", "1 x", "1  5"] {
-            assert!(matches!(grant(text), Err(EngineError::Corrupt(_))), "{text:?}");
+            assert!(matches!(parse_grant(text), Err(EngineError::Corrupt(_))), "{text:?}");
         }
     }
 }

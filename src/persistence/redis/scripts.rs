@@ -1,4 +1,4 @@
-//! The scripts of `lua/`, each that looks at a coupon with what all of those begin with set before it.
+//! The scripts of `lua/`. Each script on a coupon is preceded by `coupon.lua`.
 
 use redis::{Script, ScriptInvocation};
 
@@ -14,8 +14,7 @@ macro_rules! script {
     };
 }
 
-/// Every script the engine and its outbox run. Redis is told them by their hash, and their text only if it has
-/// forgotten them.
+/// The scripts are called by their hash; the text is sent only if the server does not have it.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) admit: Script,
@@ -61,8 +60,8 @@ impl Scripts {
     }
 }
 
-/// A run of `script` on the keys of `coupon`.
-pub(super) fn on<'a>(script: &'a Script, coupon: &CouponId) -> ScriptInvocation<'a> {
+/// Prepares a call of `script` with the keys of `coupon`.
+pub(super) fn invocation<'a>(script: &'a Script, coupon: &CouponId) -> ScriptInvocation<'a> {
     let mut run = script.prepare_invoke();
     for key in keys::of_coupon(coupon) {
         run.key(key);

@@ -1,4 +1,4 @@
-//! A planted bug (`stock-back-on-timeout`): takes back what may have been decided, because nobody said that it was.
+//! A planted bug (`stock-back-on-timeout`): undoes a batch after a timeout, although Redis may have decided it.
 
 use redis::{Value, cmd};
 
@@ -6,8 +6,8 @@ use super::engine::Shared;
 use super::keys;
 use crate::domain::{AdmissionRequest, CouponId};
 
-/// Undoes each member's coupon, the last one first, in the keys of `lua/coupon.lua`. It is as careful as such a bug can
-/// be: stock, member and outbox go back together.
+/// Undoes the issuance of each member, the last one first, in the keys of `lua/coupon.lua`. Stock, participants and
+/// outbox change together, so Redis itself stays consistent.
 const SCRIPT: &str = "
     local epoch = redis.call('HGET', KEYS[1], 'epoch')
     for i = #ARGV, 1, -1 do
@@ -22,12 +22,12 @@ const SCRIPT: &str = "
     redis.pcall('XSETID', KEYS[4], epoch .. '-' .. issued)
     return 'OK'";
 
-/// Hands back what the batch may have been given. Whether that works is not looked at, as such a bug would not. The text
-/// of the script goes along: whoever hears no reply would not hear that it is unknown either.
+/// Undoes the batch and ignores the result. EVAL sends the whole script: after a timeout no NOSCRIPT would arrive
+/// either.
 pub(super) async fn stock_back(shared: &Shared, coupon: &CouponId, batch: &[AdmissionRequest]) {
     let members: Vec<&str> = batch.iter().map(|request| request.member.as_str()).collect();
     let keys = keys::of_coupon(coupon);
-    let _unseen = shared
+    let _ignored = shared
         .connection
         .query::<Value>(cmd("EVAL").arg(SCRIPT).arg(keys.len()).arg(&keys).arg(members))
         .await;

@@ -1,4 +1,4 @@
-//! The catalogue of coupons. In the embedded engine it is the same table the engine decides by.
+//! The catalogue of coupons, in the same table from which the embedded engine decides.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -11,14 +11,13 @@ use crate::domain::{Coupon, CouponId, Lifecycle, SalePeriod, Terms, Timestamp};
 use crate::persistence::catalog_page::page_of;
 use crate::ports::{CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange};
 
-/// Keeps coupons in SQLite. A coupon that is created here is known to the embedded engine at once.
+/// A coupon that is created here is known to the embedded engine at once.
 #[derive(Debug, Clone)]
 pub struct SqliteCatalog {
     database: SqliteDatabase,
 }
 
 impl SqliteCatalog {
-    /// The catalogue in this database.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
         Self { database }
@@ -44,7 +43,7 @@ impl CouponCatalog for SqliteCatalog {
     }
 
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<CatalogPage, CatalogError> {
-        // No id is empty, so all of them come after the empty text.
+        // No id is empty, so all ids follow the empty text.
         let after = after.unwrap_or_default();
         let query = sqlx::query("SELECT * FROM coupons WHERE id > $1 ORDER BY id LIMIT $2");
         let found = query.bind(after).bind(limit).fetch_all(self.database.readers()).await;
@@ -63,8 +62,7 @@ impl CouponCatalog for SqliteCatalog {
     }
 }
 
-/// Writes a coupon unless its id is known; whether it was written. Nothing of a new coupon has been issued, so its
-/// count begins at zero whatever it says.
+/// Inserts a coupon unless its id exists, with a count of zero, and gives whether it was inserted.
 pub(super) async fn insert_coupon(
     connection: &mut SqliteConnection,
     coupon: &Coupon,
@@ -94,7 +92,7 @@ pub(super) async fn insert_coupon(
     Ok(inserted)
 }
 
-/// Changes what `change` names; whether there is such a coupon. The schema refuses what would break a promise.
+/// Applies `change` and gives whether the coupon exists. Constraints of the schema refuse forbidden changes.
 async fn change_coupon(
     connection: &mut SqliteConnection,
     id: &CouponId,
@@ -108,7 +106,8 @@ async fn change_coupon(
             lifecycle = coalesce($9, lifecycle),
             total = CASE WHEN $10 IS NOT NULL THEN max(total, $10) WHEN total = $11 THEN $12 ELSE total END
         WHERE id = $1";
-    let (terms, replace) = (change.terms.as_ref(), change.total.and_then(TotalChange::replace));
+    let terms = change.terms.as_ref();
+    let replace = change.total.and_then(TotalChange::replace);
     let done = sqlx::query(sql)
         .bind(id.as_str())
         .bind(terms.map(Terms::name))

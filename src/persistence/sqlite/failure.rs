@@ -1,14 +1,14 @@
-//! What an error of SQLite means to each port: asked in vain, refused by a rule, or nonsense in the file.
+//! Converts errors of SQLite into errors of the ports.
 
 use crate::ports::{CatalogError, EngineError, StoreError};
 
-/// The kinds of failure that the ports tell apart.
+/// The kinds of failure that the ports distinguish.
 enum Kind {
-    /// One of the schema's own rules forbids it.
-    Rule,
-    /// The file holds what openrun never writes.
-    Nonsense,
-    /// Anything else, such as a full disk: whether it was done is unknown.
+    /// A constraint or trigger of the schema refused the statement.
+    Constraint,
+    /// The file holds data that openrun never writes.
+    Corrupt,
+    /// Any other failure, such as a full disk; the outcome of the statement is unknown.
     Unknown,
 }
 
@@ -17,51 +17,51 @@ const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_CONSTRAINT: i32 = 19;
 const SQLITE_NOTADB: i32 = 26;
 
-/// Whether SQLite says that the file is no database, or a broken one.
+/// Whether the file is damaged or is not a database.
 pub(super) fn is_broken_file(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(SQLITE_CORRUPT | SQLITE_NOTADB))
 }
 
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    // The lowest eight bits are the primary code, whatever details are above them.
+    // The lowest eight bits are the primary code; the bits above hold details.
     Some(code & 0xff)
 }
 
 fn kind(error: &sqlx::Error) -> Kind {
     match error {
-        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Kind::Nonsense,
-        _ if is_broken_file(error) => Kind::Nonsense,
-        _ if primary_code(error) == Some(SQLITE_CONSTRAINT) => Kind::Rule,
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Kind::Corrupt,
+        _ if is_broken_file(error) => Kind::Corrupt,
+        _ if primary_code(error) == Some(SQLITE_CONSTRAINT) => Kind::Constraint,
         _ => Kind::Unknown,
     }
 }
 
-/// To the engine, a rule of the schema that stops it is a defect of the engine.
+/// A constraint that stops the engine shows a defect of the engine.
 pub(super) fn engine_error(error: sqlx::Error) -> EngineError {
     match kind(&error) {
-        Kind::Rule | Kind::Nonsense => EngineError::Corrupt(error.to_string()),
+        Kind::Constraint | Kind::Corrupt => EngineError::Corrupt(error.to_string()),
         Kind::Unknown => EngineError::Unavailable(Box::new(error)),
     }
 }
 
-/// To the catalogue, a rule of the schema is a refusal that the operator may read.
+/// A constraint refuses an operator's change.
 pub(super) fn catalog_error(error: sqlx::Error) -> CatalogError {
     match kind(&error) {
-        Kind::Rule => CatalogError::Refused(words(&error)),
-        Kind::Nonsense | Kind::Unknown => CatalogError::Unavailable(Box::new(error)),
+        Kind::Constraint => CatalogError::Refused(message(&error)),
+        Kind::Corrupt | Kind::Unknown => CatalogError::Unavailable(Box::new(error)),
     }
 }
 
-/// To the store, a rule of the schema means that the batch will never be taken.
+/// A constraint refuses a batch for good.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     match kind(&error) {
-        Kind::Rule => StoreError::Rejected(words(&error)),
-        Kind::Nonsense | Kind::Unknown => StoreError::Unavailable(Box::new(error)),
+        Kind::Constraint => StoreError::Rejected(message(&error)),
+        Kind::Corrupt | Kind::Unknown => StoreError::Unavailable(Box::new(error)),
     }
 }
 
-/// What the database says, without the name of the client library around it.
-fn words(error: &sqlx::Error) -> String {
+/// SQLite's message, without the prefix of the client library.
+fn message(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |cause| cause.message().to_owned())
 }

@@ -1,4 +1,4 @@
-//! SQLite: the embedded engine, for which nothing else is installed.
+//! SQLite: the embedded engine, which needs no other service.
 
 mod catalog;
 mod clock;

@@ -1,4 +1,4 @@
-//! Where issuances go that contradict one the database holds, until a person has settled them.
+//! The quarantine: issuances that contradict a row of the database, until an operator settles them.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -20,13 +20,13 @@ impl Quarantine for SqliteIssuanceStore {
         let query = sqlx::query(sql).bind(which.coupon.as_ref().map(CouponId::as_str));
         let query = query.bind(which.are_settled).bind(which.after).bind(which.limit);
         let found = query.fetch_all(self.database.readers()).await.map_err(failed)?;
-        found.iter().map(kept).collect::<Result<_, _>>().map_err(failed)
+        found.iter().map(kept_conflict).collect::<Result<_, _>>().map_err(failed)
     }
 
     async fn conflict(&self, id: ConflictId) -> Result<Option<KeptConflict>, QuarantineError> {
         let query = sqlx::query("SELECT * FROM issuance_quarantine WHERE id = $1").bind(id);
         let found = query.fetch_optional(self.database.readers()).await.map_err(failed)?;
-        found.as_ref().map(kept).transpose().map_err(failed)
+        found.as_ref().map(kept_conflict).transpose().map_err(failed)
     }
 
     async fn count_settled(&self, coupon: &CouponId) -> Result<u64, QuarantineError> {
@@ -53,13 +53,13 @@ impl Quarantine for SqliteIssuanceStore {
     }
 }
 
-/// Writes `conflict` down for good, and notes whether it was settled before.
+/// Inserts `conflict` and sets `is_settled` if it was settled before.
 pub(super) async fn quarantine(
     connection: &mut SqliteConnection,
     conflict: &mut Conflict,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    // Changes nothing of one that is there, but says how it is.
+    // A no-op update lets RETURNING give the existing row.
     let sql = "INSERT INTO issuance_quarantine
             (coupon_id, sequence, member_id, code, status, issued_at_ms, held, arrived_at_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -81,17 +81,18 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
-/// A whole row of the quarantine.
-fn kept(row: &SqliteRow) -> Result<KeptConflict, sqlx::Error> {
+/// Needs every column of the quarantine.
+fn kept_conflict(row: &SqliteRow) -> Result<KeptConflict, sqlx::Error> {
     let note: Option<String> = row.try_get("settled_note")?;
     let settlement = match (rows::optional_moment(row, "settled_at_ms")?, note) {
         (Some(at), Some(note)) => Some(Settlement { at, note }),
         _ => None,
     };
-    let (arrived, held) = (rows::issuance(row)?, row.try_get("held")?);
+    let arrived = rows::issuance(row)?;
+    let is_settled = settlement.is_some();
     Ok(KeptConflict {
         id: row.try_get("id")?,
-        conflict: Conflict { arrived, held, is_settled: settlement.is_some() },
+        conflict: Conflict { arrived, held: row.try_get("held")?, is_settled },
         noticed_at: rows::moment(row, "arrived_at_ms")?,
         settlement,
     })

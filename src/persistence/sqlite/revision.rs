@@ -1,11 +1,11 @@
-//! The number that grows whenever something that decides has changed.
+//! The revision: a number that grows with every change of a coupon's rules.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, SqlitePool};
 
 use super::rows;
 
-/// To be called in the transaction that changes what decides, so that no node can miss it.
+/// Must run in the transaction of the change, so that no reader can miss it.
 pub(super) async fn bump(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE engine_revision SET revision = revision + 1").execute(connection).await?;
     Ok(())
@@ -13,5 +13,5 @@ pub(super) async fn bump(connection: &mut SqliteConnection) -> Result<(), sqlx::
 
 pub(super) async fn read(readers: &SqlitePool) -> Result<u64, sqlx::Error> {
     let row = sqlx::query("SELECT revision FROM engine_revision").fetch_one(readers).await?;
-    u64::try_from(row.try_get::<i64, _>("revision")?).map_err(rows::nonsense)
+    u64::try_from(row.try_get::<i64, _>("revision")?).map_err(rows::corrupt)
 }

@@ -1,5 +1,5 @@
-//! The store of issuances. The embedded engine writes them itself; this side reads them for verification, and takes
-//! those of another database.
+//! The store of issuances. The embedded engine writes its own; the store reads them for verification and inserts
+//! issuances of another database.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -12,14 +12,12 @@ use super::rows;
 use crate::domain::{CouponId, IssuedCoupon, MemberId, Sequence, Timestamp};
 use crate::ports::{Conflict, InsertReport, IssuanceStore, StoreError};
 
-/// Keeps issuances in SQLite.
 #[derive(Debug, Clone)]
 pub struct SqliteIssuanceStore {
     pub(super) database: SqliteDatabase,
 }
 
 impl SqliteIssuanceStore {
-    /// The store in this database.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
         Self { database }
@@ -48,7 +46,7 @@ impl IssuanceStore for SqliteIssuanceStore {
     }
 
     async fn watermark(&self, coupon: &CouponId, known: Sequence) -> Result<Sequence, StoreError> {
-        // The place before the first gap above `known`, found by counting along.
+        // The last sequence before the first gap above `known`: there the sequence still equals its place.
         let sql = "WITH numbered AS (
                 SELECT sequence, $2 + row_number() OVER (ORDER BY sequence) AS place
                 FROM coupon_issuances WHERE coupon_id = $1 AND sequence > $2)
@@ -68,8 +66,8 @@ impl IssuanceStore for SqliteIssuanceStore {
     ) -> Result<Vec<(Sequence, MemberId)>, StoreError> {
         let sql = "SELECT sequence, member_id FROM coupon_issuances
             WHERE coupon_id = $1 AND sequence IN (SELECT value FROM json_each($2))";
-        let asked = serde_json::to_string(sequences).map_err(rows::nonsense).map_err(store_error)?;
-        let query = sqlx::query(sql).bind(coupon.as_str()).bind(asked);
+        let json = serde_json::to_string(sequences).map_err(rows::corrupt).map_err(store_error)?;
+        let query = sqlx::query(sql).bind(coupon.as_str()).bind(json);
         let found = query.fetch_all(self.database.readers()).await.map_err(store_error)?;
         found.iter().map(rows::holder).collect::<Result<_, _>>().map_err(store_error)
     }
@@ -107,16 +105,22 @@ async fn insert(
 fn as_json(batch: &[IssuedCoupon]) -> Result<String, sqlx::Error> {
     let rows: Vec<_> = batch
         .iter()
-        .map(|i| {
-            let (coupon, member, code) = (i.coupon_id.as_str(), i.member_id.as_str(), i.code.as_str());
-            (coupon, i.sequence, member, code, i.status.as_str(), i.issued_at.as_ms())
+        .map(|row| {
+            (
+                row.coupon_id.as_str(),
+                row.sequence,
+                row.member_id.as_str(),
+                row.code.as_str(),
+                row.status.as_str(),
+                row.issued_at.as_ms(),
+            )
         })
         .collect();
-    serde_json::to_string(&rows).map_err(rows::nonsense)
+    serde_json::to_string(&rows).map_err(rows::corrupt)
 }
 
 async fn insert_new(connection: &mut SqliteConnection, json: &str) -> Result<usize, sqlx::Error> {
-    // WHERE true keeps SQLite from reading ON as part of a join. What is skipped here is classified afterwards.
+    // WHERE true keeps SQLite from parsing ON as part of a join. `conflicts` classifies the skipped rows.
     let sql = "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)
         WHERE true ON CONFLICT DO NOTHING";
@@ -124,7 +128,7 @@ async fn insert_new(connection: &mut SqliteConnection, json: &str) -> Result<usi
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }
 
-/// Lets the engine go on after the largest sequence that has arrived.
+/// Raises each coupon's count to its highest sequence, so that the engine continues above it.
 async fn count_issued(connection: &mut SqliteConnection, json: &str) -> Result<(), sqlx::Error> {
     let sql = "UPDATE coupons SET issued = held.highest
         FROM (SELECT h.coupon_id, max(h.sequence) AS highest FROM json_each($1) AS arrived
@@ -140,7 +144,7 @@ async fn conflicts(
     json: &str,
     batch: &[IssuedCoupon],
 ) -> Result<Vec<Conflict>, sqlx::Error> {
-    // Every row that shares a sequence, a member or a code with an arrived one which is not there as it arrived.
+    // For each arrived issuance that is not stored unchanged: the rows that share its sequence, member or code.
     let sql = "SELECT arrived.key AS place,
             group_concat('sequence ' || h.sequence || ' for member ' || h.member_id || ' with code ' || h.code
                 || ', ' || h.status || ', issued at ' || h.issued_at_ms || ' ms', '; ') AS held
@@ -156,9 +160,9 @@ async fn conflicts(
     found
         .iter()
         .map(|row| {
-            let place = usize::try_from(row.try_get::<i64, _>("place")?).map_err(rows::nonsense)?;
+            let place = usize::try_from(row.try_get::<i64, _>("place")?).map_err(rows::corrupt)?;
             let arrived =
-                batch.get(place).ok_or_else(|| rows::nonsense("a place outside the batch"))?.clone();
+                batch.get(place).ok_or_else(|| rows::corrupt("an index outside the batch"))?.clone();
             Ok(Conflict { arrived, held: row.try_get("held")?, is_settled: false })
         })
         .collect()

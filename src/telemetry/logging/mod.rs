@@ -1,4 +1,4 @@
-//! Log lines: one a decision worth reading, on standard error, never with a secret.
+//! Sets up logging to standard error, and tracing.
 
 use std::io::IsTerminal as _;
 
@@ -15,20 +15,15 @@ use tracing_subscriber::registry::LookupSpan;
 use super::log_format::{LogFormat, WithTrace, write_field};
 use super::traces::{TraceSettings, Traces};
 
-/// What is logged of `serve` unless told otherwise. Others' lines are left out where the service says the same in its own
-/// words, or where anybody could write them: sqlx shows statements whole, actix-http reports what is no request as an
-/// error, and lapin every socket.
+/// Default filter of `serve`. Crates are left out if openrun logs the same event itself, or if clients could fill the log:
+/// sqlx logs whole statements, actix-http each malformed request as an error, and lapin every socket.
 pub const SERVE_FILTER: &str = "info,lapin=off,actix_server=warn,actix_http=off,sqlx=off";
-/// What is logged of `demo`, whose picture lines would disturb.
+/// Default filter of `demo`: warnings only, because lines would break its progress bar.
 pub const DEMO_FILTER: &str = "warn,lapin=off,actix_http=off,sqlx=off";
-/// What is logged of `migrate`.
 pub const MIGRATE_FILTER: &str = "info,actix_http=off,sqlx=off";
 
-/// Begins to write log lines as `filter` says (such as `info` or `openrun=debug,lapin=warn`), and to trace if there are
-/// settings for it.
-///
-/// # Errors
-/// A sentence if the filter cannot be read, or nothing could be sent to where traces are to go.
+/// Starts logging by `filter`, such as `info` or `openrun=debug,lapin=warn`, and tracing if it has settings. The error is
+/// a sentence about the filter or about the endpoint of traces.
 pub fn init(
     format: LogFormat,
     filter: &str,
@@ -36,13 +31,13 @@ pub fn init(
 ) -> Result<Option<Traces>, String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}': {error}"))?;
     let Some(traces) = traces else {
-        // A second call, as tests in one process make, keeps the first.
+        // Fails if logging is set up already, as in tests of one process.
         let registry = tracing_subscriber::registry().with(filter).with(super::recent_logs::layer());
         let _already = registry.with(lines(format)).try_init();
         return Ok(None);
     };
-    let traces = Traces::begin(traces)?;
-    // A span is a trace's, whatever the log is told to leave out; and no line repeats what its span says.
+    let traces = Traces::start(traces)?;
+    // The filter applies to log lines only, not to spans; and log lines do not repeat the fields of spans.
     let events = filter_fn(is_event).with_max_level_hint(LevelFilter::TRACE);
     let lines = lines(format).with_filter(filter.and(events));
     let _already = tracing_subscriber::registry()
@@ -57,7 +52,6 @@ fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
-/// What writes the lines.
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

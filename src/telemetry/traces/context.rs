@@ -1,4 +1,4 @@
-//! Between the trace context of the wire and the SDK's.
+//! Converts between `traceparent` headers and the SDK's contexts.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 use crate::domain::Traceparent;
 
-/// The places of the two ids in a `traceparent` of version 00.
+// The fields of a `traceparent` of version 00.
 const TRACE: std::ops::Range<usize> = 3..35;
 const SPAN: std::ops::Range<usize> = 36..52;
 const FLAGS: std::ops::Range<usize> = 53..55;
@@ -16,7 +16,7 @@ pub(super) fn trace_id(traceparent: &Traceparent) -> TraceId {
     TraceId::from_hex(&traceparent.as_str()[TRACE]).unwrap_or(TraceId::INVALID)
 }
 
-/// Whether whoever sent it traces the request.
+/// Whether the caller traces the request.
 pub(super) fn is_sampled(traceparent: &Traceparent) -> bool {
     flags(traceparent).is_sampled()
 }
@@ -25,39 +25,37 @@ fn flags(traceparent: &Traceparent) -> TraceFlags {
     TraceFlags::new(u8::from_str_radix(&traceparent.as_str()[FLAGS], 16).unwrap_or(0))
 }
 
-/// What came over the wire as a parent.
 pub(super) fn parent(traceparent: &Traceparent) -> SpanContext {
     let span = SpanId::from_hex(&traceparent.as_str()[SPAN]).unwrap_or(SpanId::INVALID);
     SpanContext::new(trace_id(traceparent), span, flags(traceparent), true, TraceState::NONE)
 }
 
-/// What goes over the wire for a span.
 pub(super) fn traceparent(context: &SpanContext) -> Option<Traceparent> {
     let (trace, span, flags) = (context.trace_id(), context.span_id(), context.trace_flags().to_u8());
     Traceparent::parse(&format!("00-{trace}-{span}-{flags:02x}"))
 }
 
 thread_local! {
-    static DRAWN: RefCell<Option<TraceId>> = const { RefCell::new(None) };
+    static PRESET: RefCell<Option<TraceId>> = const { RefCell::new(None) };
 }
 
-/// Draws the id of a trace that may begin: whether it does depends on the id.
-pub(super) fn draw() -> TraceId {
+/// A random id for a new trace. The sampler decides by the id, before the SDK starts the trace.
+pub(super) fn random_trace_id() -> TraceId {
     RandomIdGenerator::default().new_trace_id()
 }
 
-/// Lets the next trace that begins on this thread have this id.
-pub(super) fn begin_with(trace: TraceId) {
-    DRAWN.set(Some(trace));
+/// Makes the SDK use this id for the next trace that starts on this thread.
+pub(super) fn preset_trace_id(trace: TraceId) {
+    PRESET.set(Some(trace));
 }
 
-/// Gives a new trace the id by which it was chosen.
+/// Gives a new trace the preset id, which the sampler has chosen.
 #[derive(Debug, Default)]
-pub(super) struct DrawnIds(RandomIdGenerator);
+pub(super) struct PresetIds(RandomIdGenerator);
 
-impl IdGenerator for DrawnIds {
+impl IdGenerator for PresetIds {
     fn new_trace_id(&self) -> TraceId {
-        DRAWN.take().unwrap_or_else(|| self.0.new_trace_id())
+        PRESET.take().unwrap_or_else(|| self.0.new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {
@@ -71,7 +69,7 @@ mod tests {
     use crate::domain::Traceparent;
 
     #[test]
-    fn a_context_is_written_as_it_was_read() {
+    fn a_traceparent_survives_conversion_to_a_context_and_back() {
         for flags in ["00", "01", "03"] {
             let text = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
             let read = Traceparent::parse(&text).unwrap();

@@ -1,4 +1,4 @@
-//! What has become of the spans of this process. They are made long before there are metrics, and outlive them.
+//! Counters of spans. They are static, because tracing starts before the metrics exist and ends after them.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,32 +11,28 @@ use prometheus::IntCounter;
 
 use crate::telemetry::metric_registrar::MetricRegistrar;
 
-/// Spans that ended.
-static ENDED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("trace_spans_ended_total", "Spans of the requests that are traced"));
-/// Spans that a receiver has taken.
+static ENDED: LazyLock<IntCounter> = LazyLock::new(|| counter("trace_spans_ended_total", "Spans that ended"));
 pub(super) static DELIVERED: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("trace_spans_delivered_total", "Spans that the receiver of traces has taken"));
-/// Spans that no receiver took.
+    LazyLock::new(|| counter("trace_spans_delivered_total", "Spans that the collector accepted"));
 pub(super) static LOST: LazyLock<IntCounter> =
-    LazyLock::new(|| counter("trace_spans_lost_total", "Spans that the receiver of traces did not take"));
+    LazyLock::new(|| counter("trace_spans_lost_total", "Spans that the collector did not accept"));
 
-/// What has become of spans. Those that are neither delivered nor lost wait, or found no room where they would have waited.
+/// Ended spans that are neither delivered nor lost wait in the queue, or were dropped because it was full.
 pub(in crate::telemetry) fn span_counters() -> [IntCounter; 3] {
     [&ENDED, &DELIVERED, &LOST].map(|counter| IntCounter::clone(counter))
 }
 
 fn counter(name: &str, help: &str) -> IntCounter {
-    // As in `MetricRegistrar`: a wrong name fails in every test that makes metrics.
+    // As in `MetricRegistrar`: an invalid name fails in every test that creates `Metrics`.
     IntCounter::with_opts(MetricRegistrar::opts(name, help))
-        .unwrap_or_else(|error| unreachable!("a metric of this folder is wrong: {error}"))
+        .unwrap_or_else(|error| unreachable!("a metric of src/telemetry cannot be created: {error}"))
 }
 
-/// Counts spans on their way into the queue.
+/// Counts spans before they enter the queue.
 #[derive(Debug)]
-pub(super) struct Counted(pub(super) BatchSpanProcessor);
+pub(super) struct CountingProcessor(pub(super) BatchSpanProcessor);
 
-impl SpanProcessor for Counted {
+impl SpanProcessor for CountingProcessor {
     fn on_start(&self, span: &mut Span, context: &Context) {
         self.0.on_start(span, context);
     }

@@ -50,19 +50,20 @@ impl DatabaseCall {
         body: impl Future<Output = Result<T, E>>,
         kind_of: impl FnOnce(&E) -> &'static str,
     ) -> Result<T, E> {
-        let Some(span) = TraceSpan::here().and_then(|work| work.step(TraceSpanKind::Client, self.name))
+        let Some(span) =
+            TraceSpan::current().and_then(|parent| parent.child(TraceSpanKind::Client, self.name))
         else {
             return body.await;
         };
-        span.note("db.system.name", self.system);
+        span.set("db.system.name", self.system);
         if let Some(operation) = self.operation {
-            span.note("db.operation.name", operation);
+            span.set("db.operation.name", operation);
         }
         if let Some((key, value)) = self.target {
-            span.note(key, value);
+            span.set(key, value);
         }
         if batch > 1 {
-            span.note("db.operation.batch.size", i64::try_from(batch).unwrap_or(i64::MAX));
+            span.set("db.operation.batch.size", i64::try_from(batch).unwrap_or(i64::MAX));
         }
         let answer = span.run(body).await;
         if let Err(error) = &answer {

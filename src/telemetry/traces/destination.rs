@@ -1,10 +1,10 @@
-//! Where messages go, in the words of the semantic conventions.
+//! The destination of messages, as attributes of the semantic conventions.
 
 use std::sync::Arc;
 
 use super::trace_span::TraceSpan;
 
-/// An exchange, a queue, a topic.
+/// An exchange or a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// `messaging.system`.
@@ -14,11 +14,11 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Notes on `work` what is done there, by the system's word and by everybody's.
-    pub fn note_on(&self, work: &TraceSpan, operation: &'static str, kind: &'static str) {
-        work.note("messaging.system", self.system);
-        work.note("messaging.destination.name", Arc::clone(&self.name));
-        work.note("messaging.operation.name", operation);
-        work.note("messaging.operation.type", kind);
+    /// Sets the attributes of an operation: `operation` is its name in the messaging system, `kind` its general type.
+    pub fn describe(&self, span: &TraceSpan, operation: &'static str, kind: &'static str) {
+        span.set("messaging.system", self.system);
+        span.set("messaging.destination.name", Arc::clone(&self.name));
+        span.set("messaging.operation.name", operation);
+        span.set("messaging.operation.type", kind);
     }
 }

@@ -1,4 +1,4 @@
-//! Sending spans away: on threads of its own, within bounds, and without a word for every failure.
+//! Sends spans to the collector, with a time limit, and logs the first of several failures only.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,20 +19,19 @@ use tokio::time::timeout;
 use super::counts::{DELIVERED, LOST};
 use super::settings::{Protocol, TraceSettings};
 
-/// How long one delivery may take, whatever the client below would allow itself.
-const DELIVERY_BOUND: Duration = Duration::from_secs(15);
+/// Time limit of one delivery, also if the client underneath allows more.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Delivers spans, and says once that it cannot.
 #[derive(Debug)]
 pub(super) struct Delivery {
     exporter: OtlpExporter,
-    /// Where the clients' connections live: the thread that hands spans over has no runtime.
+    /// Runs the client's connections and timers: the SDK exports on a thread without a runtime.
     runtime: Handle,
     failing: AtomicBool,
 }
 
 impl Delivery {
-    /// Must be called inside the runtime.
+    /// Must be called inside the runtime that is to run the connections.
     pub(super) fn new(settings: &TraceSettings) -> Result<Self, ExporterBuildError> {
         let builder = OtlpExporter::builder();
         let exporter = match settings.protocol {
@@ -51,8 +50,9 @@ impl Delivery {
         Ok(Self { exporter, runtime: Handle::current(), failing: AtomicBool::new(false) })
     }
 
-    fn note(&self, sent: &OTelSdkResult) {
-        match sent {
+    /// Logs when deliveries begin to fail, and when they succeed again.
+    fn log_change(&self, result: &OTelSdkResult) {
+        match result {
             Ok(()) => {
                 if self.failing.swap(false, Ordering::AcqRel) {
                     tracing::info!("traces are delivered again");
@@ -60,7 +60,7 @@ impl Delivery {
             }
             Err(error) => {
                 if !self.failing.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(%error, "traces cannot be delivered and are dropped; nothing waits for them");
+                    tracing::warn!(%error, "traces cannot be delivered: spans are dropped until the collector accepts them again");
                 }
             }
         }
@@ -70,12 +70,12 @@ impl Delivery {
 impl SpanExporter for Delivery {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len() as u64;
-        let bounded = async { timeout(DELIVERY_BOUND, self.exporter.export(batch)).await };
-        let sent = inside(&self.runtime, bounded).await;
-        let sent = sent.unwrap_or(Err(OTelSdkError::Timeout(DELIVERY_BOUND)));
-        if sent.is_ok() { &DELIVERED } else { &LOST }.inc_by(count);
-        self.note(&sent);
-        sent
+        let bounded = async { timeout(DELIVERY_TIMEOUT, self.exporter.export(batch)).await };
+        let result = run_inside(&self.runtime, bounded).await;
+        let result = result.unwrap_or(Err(OTelSdkError::Timeout(DELIVERY_TIMEOUT)));
+        if result.is_ok() { &DELIVERED } else { &LOST }.inc_by(count);
+        self.log_change(&result);
+        result
     }
 
     fn shutdown_with_timeout(&self, bound: Duration) -> OTelSdkResult {
@@ -87,8 +87,8 @@ impl SpanExporter for Delivery {
     }
 }
 
-/// Runs `future` on this thread, but with the timers and connections of `runtime`.
-async fn inside<F: Future>(runtime: &Handle, future: F) -> F::Output {
+/// Runs `future` on this thread with the timers and connections of `runtime`.
+async fn run_inside<F: Future>(runtime: &Handle, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
         let _inside = runtime.enter();

@@ -1,7 +1,7 @@
-//! Traces by OpenTelemetry: which requests, what is told of them, and how it leaves the node.
+//! Traces by OpenTelemetry: sampling, spans, and their export.
 //!
-//! Telemetry may be down, slow or wrong: nothing waits for it. Spans go into a bounded queue that drops what does not fit,
-//! and are sent by threads of their own.
+//! The collector may be down, slow or wrong: requests never wait for it. Spans go into a bounded queue, which drops spans
+//! when it is full; separate threads send them.
 
 mod context;
 mod counts;
@@ -25,23 +25,23 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
-use self::context::DrawnIds;
-use self::counts::Counted;
+use self::context::PresetIds;
+use self::counts::CountingProcessor;
 pub(super) use self::counts::span_counters;
 pub use self::database_call::DatabaseCall;
 pub use self::destination::Destination;
 use self::export::Delivery;
 use self::sampler::Sampler;
 pub use self::settings::{RawTraceSettings, TraceSettings, TraceSettingsError};
-pub(super) use self::trace_span::trace_id_here;
-pub use self::trace_span::{MAX_TRACES, TraceSpan, TraceSpanKind, run_as};
+pub(super) use self::trace_span::current_trace_id;
+pub use self::trace_span::{MAX_TRACES, TraceSpan, TraceSpanKind, run_in};
 
-/// What the service is called unless it is told another name.
+/// Default of `OTEL_SERVICE_NAME`.
 const SERVICE: &str = "openrun";
-/// How long the end of a node waits for the last spans to be sent.
-const END_BOUND: Duration = Duration::from_secs(2);
+/// How long the end of the process waits until the last spans are sent.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How requests are chosen; absent while nothing is traced, which is then all that anybody looks at.
+/// Unset if tracing is off. Reading it is then the only cost of tracing.
 static SAMPLER: OnceLock<Sampler> = OnceLock::new();
 
 fn sampler() -> Option<Sampler> {
@@ -54,40 +54,40 @@ pub fn is_tracing() -> bool {
     SAMPLER.get().is_some()
 }
 
-/// What is sent while it lives. Dropping it sends the rest, for at most two seconds.
+/// Exports spans until it is dropped. Dropping it sends the remaining spans, for at most two seconds.
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
-    /// Taken at the end.
+    /// `None` during the drop only.
     runtime: Option<Runtime>,
 }
 
 impl Traces {
-    /// Begins to send, and to choose requests.
-    pub(super) fn begin(settings: &TraceSettings) -> Result<Self, String> {
+    /// Starts sampling and exporting.
+    pub(super) fn start(settings: &TraceSettings) -> Result<Self, String> {
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("openrun-traces")
             .enable_all()
             .build();
-        let runtime = threads.map_err(|error| format!("no threads can be started ({error})"))?;
+        let runtime = threads.map_err(|error| format!("cannot start threads ({error})"))?;
         let delivery = {
             let _inside = runtime.enter();
             Delivery::new(settings).map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"))?
         };
         let provider = SdkTracerProvider::builder()
-            // What is not chosen never comes here.
+            // Our own sampler has decided before a span is created.
             .with_sampler(SdkSampler::AlwaysOn)
-            .with_id_generator(DrawnIds::default())
+            .with_id_generator(PresetIds::default())
             .with_resource(resource(settings))
-            .with_span_processor(Counted(BatchSpanProcessor::builder(delivery).build()))
+            .with_span_processor(CountingProcessor(BatchSpanProcessor::builder(delivery).build()))
             .build();
-        // A second call, as tests in one process make, keeps the first.
+        // Fails if tracing was started already, as in tests of one process.
         let _already = SAMPLER.set(settings.sampler);
         Ok(Self { provider, runtime: Some(runtime) })
     }
 
-    /// What takes spans from the code.
+    /// The layer that turns `tracing` spans of openrun into OpenTelemetry spans.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -109,20 +109,23 @@ impl Drop for Traces {
     fn drop(&mut self) {
         let provider = self.provider.clone();
         let (done, ended) = mpsc::channel();
-        // On a thread of its own, because nobody promises that it keeps to its bound.
+        // On a thread of its own, because the SDK does not guarantee its timeout.
         let flushing = std::thread::Builder::new().spawn(move || {
-            let all_sent = provider.shutdown_with_timeout(END_BOUND).is_ok();
+            let all_sent = provider.shutdown_with_timeout(FLUSH_TIMEOUT).is_ok();
             done.send(all_sent).ok();
         });
-        let all_sent = flushing.is_ok() && ended.recv_timeout(END_BOUND).unwrap_or(false);
+        let all_sent = flushing.is_ok() && ended.recv_timeout(FLUSH_TIMEOUT).unwrap_or(false);
         if !all_sent {
-            tracing::warn!("the last traces could not be delivered in time and are dropped");
+            tracing::warn!(
+                "the last traces could not be delivered before the process ends; they are dropped"
+            );
         }
         let runtime = self.runtime.take();
         if all_sent {
             runtime.into_iter().for_each(Runtime::shutdown_background);
         } else {
-            // Whoever still tries to send asks it for timers, and would panic without it. The process ends anyhow.
+            // The SDK's thread may still be exporting and would panic without the timers of this runtime. Leaking is
+            // harmless: the process ends.
             std::mem::forget(runtime);
         }
     }
@@ -130,11 +133,11 @@ impl Drop for Traces {
 
 fn resource(settings: &TraceSettings) -> Resource {
     let pair = |(key, value): &(String, String)| opentelemetry::KeyValue::new(key.clone(), value.clone());
-    let mut described: Vec<_> = settings.resource.iter().map(pair).collect();
+    let mut attributes: Vec<_> = settings.resource.iter().map(pair).collect();
     let is_named = settings.resource.iter().any(|(key, _)| key == settings::SERVICE_NAME);
     if !is_named {
-        described.push(opentelemetry::KeyValue::new(settings::SERVICE_NAME, SERVICE));
+        attributes.push(opentelemetry::KeyValue::new(settings::SERVICE_NAME, SERVICE));
     }
-    described.push(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    Resource::builder().with_attributes(described).build()
+    attributes.push(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    Resource::builder().with_attributes(attributes).build()
 }

@@ -1,29 +1,29 @@
-//! Which requests are traced: decided before anything is made for them.
+//! Decides which requests are traced, before a span is created.
 
 use opentelemetry::trace::TraceId;
 
 use super::context;
 use crate::domain::Traceparent;
 
-/// Decides by OpenTelemetry's rules, so that services which share a ratio choose the same traces.
+/// Decides by OpenTelemetry's rules, so that services with the same ratio choose the same traces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sampler {
-    /// Whether the caller's decision is taken over, where there is a caller.
+    /// Whether the decision of a traced caller counts, instead of `rule`.
     follows_parent: bool,
     rule: Rule,
 }
 
-/// How a trace that nobody has decided about is decided.
+/// The decision on a trace without a caller's decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Rule {
-    /// All of them, or none.
+    /// All traces, or none.
     Always(bool),
-    /// Those whose lower 63 bits are below this.
+    /// Traces with ids of which the upper 63 of the lower 64 bits are below this bound.
     Below(u64),
 }
 
 impl Sampler {
-    /// Reads a sampler's name and argument; an empty name is OpenTelemetry's default.
+    /// Parses a sampler's name and argument; an empty name is OpenTelemetry's default.
     pub(super) fn parse(name: &str, argument: Option<&str>) -> Result<Self, String> {
         let name = name.trim();
         let (follows_parent, rule) = match name.strip_prefix("parentbased_") {
@@ -37,25 +37,25 @@ impl Sampler {
             "traceidratio" => Rule::Below(bound(argument)?),
             _ => {
                 return Err(format!(
-                    "OTEL_TRACES_SAMPLER '{name}' is no sampler: use always_on, always_off or traceidratio, or one of \
-                     them after parentbased_"
+                    "OTEL_TRACES_SAMPLER '{name}' is unknown: use always_on, always_off or traceidratio, alone or after \
+                     parentbased_"
                 ));
             }
         };
         Ok(Self { follows_parent, rule })
     }
 
-    /// Whether what has this context is traced.
-    pub(super) fn takes(self, parent: &Traceparent) -> bool {
+    /// Whether work with this context is traced.
+    pub(super) fn samples(self, parent: &Traceparent) -> bool {
         if self.follows_parent {
             context::is_sampled(parent)
         } else {
-            self.takes_new(context::trace_id(parent))
+            self.samples_new(context::trace_id(parent))
         }
     }
 
-    /// Whether a new trace of this id is one.
-    pub(super) fn takes_new(self, trace: TraceId) -> bool {
+    /// Whether a new trace with this id is recorded.
+    pub(super) fn samples_new(self, trace: TraceId) -> bool {
         match self.rule {
             Rule::Always(always) => always,
             Rule::Below(bound) => {
@@ -65,21 +65,20 @@ impl Sampler {
         }
     }
 
-    /// Whether a new trace may be one: if not, no id need be drawn.
-    pub(super) fn begins_any(self) -> bool {
+    /// Whether any new trace is recorded; if not, no id needs to be generated.
+    pub(super) fn may_sample_new(self) -> bool {
         !matches!(self.rule, Rule::Always(false) | Rule::Below(0))
     }
 }
 
-/// The share of all ids as the bound of the lower 63 bits.
+/// The share of all ids as a bound of 63 bits.
 fn bound(argument: Option<&str>) -> Result<u64, String> {
     let share: f64 = match argument {
         None => 1.0,
         Some(text) => text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| {
-            format!("OTEL_TRACES_SAMPLER_ARG '{text}' is no share: use a number from 0 to 1, such as 0.01")
+            format!("OTEL_TRACES_SAMPLER_ARG '{text}' is invalid: use a number from 0 to 1, such as 0.01")
         })?,
     };
-    // Rounding to the nearest float is as exact as a share can be meant.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is from 0 to 1")]
     Ok((share * (1_u64 << 63) as f64) as u64)
 }
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parents_word_counts_where_it_is_asked_for() {
+    fn a_parent_based_sampler_follows_the_parent_and_others_do_not() {
         for (name, argument, of_sampled, of_unsampled, of_new) in [
             ("", "", true, false, true),
             ("always_on", "", true, true, true),
@@ -113,26 +112,26 @@ mod tests {
             ("traceidratio", "", true, true, true),
         ] {
             let sampler = sampler(name, argument);
-            let said = (sampler.takes(&parent("01")), sampler.takes(&parent("00")));
-            assert_eq!(said, (of_sampled, of_unsampled), "{name} {argument}");
-            assert_eq!(sampler.takes_new(TraceId::from(7)), of_new, "{name} {argument}");
-            assert_eq!(sampler.begins_any(), of_new, "{name} {argument}");
+            assert_eq!(sampler.samples(&parent("01")), of_sampled, "{name} {argument}");
+            assert_eq!(sampler.samples(&parent("00")), of_unsampled, "{name} {argument}");
+            assert_eq!(sampler.samples_new(TraceId::from(7)), of_new, "{name} {argument}");
+            assert_eq!(sampler.may_sample_new(), of_new, "{name} {argument}");
         }
-        // Other flags than the lowest say nothing about it.
-        assert!(sampler("", "").takes(&parent("03")) && !sampler("", "").takes(&parent("02")));
+        // Only the lowest flag counts.
+        assert!(sampler("", "").samples(&parent("03")) && !sampler("", "").samples(&parent("02")));
     }
 
     #[test]
-    fn a_ratio_takes_the_lower_part_of_the_ids_as_other_services_do() {
+    fn a_ratio_samples_the_lower_part_of_the_ids_like_other_services() {
         let quarter = sampler("traceidratio", "0.25");
         let id = |low: u64| TraceId::from(u128::from(low) | 1 << 100);
-        for (low, taken) in [(0, true), ((1 << 62) - 1, true), (1 << 62, false), (u64::MAX, false)] {
-            assert_eq!(quarter.takes_new(id(low)), taken, "{low:x}");
+        for (low, is_sampled) in [(0, true), ((1 << 62) - 1, true), (1 << 62, false), (u64::MAX, false)] {
+            assert_eq!(quarter.samples_new(id(low)), is_sampled, "{low:x}");
         }
     }
 
     #[test]
-    fn what_is_no_sampler_is_refused() {
+    fn an_unknown_sampler_or_share_is_refused() {
         for (name, argument) in [
             ("on", ""),
             ("parentbased_", ""),

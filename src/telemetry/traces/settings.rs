@@ -1,4 +1,4 @@
-//! Where traces go and how many of them, as OpenTelemetry's own variables say it.
+//! The settings of tracing, parsed from OpenTelemetry's own variables.
 
 use std::fmt;
 
@@ -7,19 +7,17 @@ use url::Url;
 use super::sampler::Sampler;
 use super::variables;
 
-/// The path of traces on a receiver that speaks HTTP.
+/// The path of traces at a collector that speaks HTTP.
 const HTTP_PATH: &str = "v1/traces";
 
-/// How spans are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// gRPC.
     Grpc,
     /// Protobuf in the body of an HTTP request.
     Http,
 }
 
-/// What was said about traces, as text.
+/// The settings as text, each with its variable.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RawTraceSettings<'a> {
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -36,18 +34,17 @@ pub struct RawTraceSettings<'a> {
     pub resource_attributes: Option<&'a str>,
 }
 
-/// Where traces go and how many of them.
 #[derive(Debug, Clone)]
 pub struct TraceSettings {
-    /// The whole address: for HTTP with the path.
+    /// For HTTP with the path.
     pub(super) endpoint: String,
     pub(super) protocol: Protocol,
     pub(super) sampler: Sampler,
-    /// What describes this service beyond what the SDK says of itself.
+    /// Attributes of this service, beyond the SDK's own.
     pub(super) resource: Vec<(String, String)>,
 }
 
-/// A setting that cannot be read, in one sentence that says what to write instead.
+/// An invalid setting, as a sentence that names it and the valid values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceSettingsError(String);
 
@@ -66,11 +63,8 @@ impl TraceSettingsError {
 }
 
 impl TraceSettings {
-    /// Reads what was said; `None` if there is no endpoint, which means that nothing is traced. What is wrong is told all the
-    /// same, so that it is not found out on the day when traces are turned on.
-    ///
-    /// # Errors
-    /// [`TraceSettingsError`] names the setting.
+    /// Parses the settings; `None` if there is no endpoint, so that nothing is traced. Invalid settings fail in this case, too,
+    /// so that they are noticed before traces are turned on.
     pub fn parse(raw: RawTraceSettings<'_>) -> Result<Option<Self>, TraceSettingsError> {
         let protocol = protocol(raw.protocol)?;
         let sampler = Sampler::parse(raw.sampler, given(raw.sampler_arg)).map_err(TraceSettingsError)?;
@@ -79,16 +73,16 @@ impl TraceSettings {
             resource.retain(|(key, _)| key != SERVICE_NAME);
             resource.push((SERVICE_NAME.to_owned(), name.to_owned()));
         }
-        let is_on = variables::are_on(|name| std::env::var(name).ok())?;
+        let is_on = variables::allow_tracing(|name| std::env::var(name).ok())?;
         let Some(endpoint) = given(raw.endpoint).filter(|_| is_on) else { return Ok(None) };
         Ok(Some(Self { endpoint: address(endpoint, protocol)?, protocol, sampler, resource }))
     }
 }
 
-/// The attribute by which a service is named.
+/// The attribute of the service's name.
 pub(super) const SERVICE_NAME: &str = "service.name";
 
-/// An empty variable counts as one that is not set.
+/// An empty variable counts as not set.
 fn given(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
@@ -98,7 +92,7 @@ fn protocol(text: &str) -> Result<Protocol, TraceSettingsError> {
         "grpc" => Ok(Protocol::Grpc),
         "" | "http/protobuf" => Ok(Protocol::Http),
         _ => Err(TraceSettingsError(format!(
-            "OTEL_EXPORTER_OTLP_PROTOCOL '{text}' is not spoken here: use grpc or http/protobuf"
+            "OTEL_EXPORTER_OTLP_PROTOCOL '{text}' is not supported: use grpc or http/protobuf"
         ))),
     }
 }
@@ -107,9 +101,9 @@ fn address(text: &str, protocol: Protocol) -> Result<String, TraceSettingsError>
     let url = Url::parse(text).ok();
     let is_address = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     if !url.as_ref().is_some_and(is_address) {
-        // It may have a password in it, and is not shown.
+        // Not shown, because it may contain a password.
         return Err(TraceSettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is no address: write it as http://localhost:4318 (http/protobuf) or \
+            "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: write it as http://localhost:4318 (http/protobuf) or \
              http://localhost:4317 (grpc)"
                 .to_owned(),
         ));
@@ -120,7 +114,7 @@ fn address(text: &str, protocol: Protocol) -> Result<String, TraceSettingsError>
     })
 }
 
-/// Reads `key=value,key=value`, values percent-encoded.
+/// Parses `key=value,key=value` with percent-encoded values.
 fn attributes(text: &str) -> Result<Vec<(String, String)>, TraceSettingsError> {
     let attribute = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
@@ -130,7 +124,7 @@ fn attributes(text: &str) -> Result<Vec<(String, String)>, TraceSettingsError> {
     let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
     pairs.map(attribute).collect::<Option<_>>().ok_or_else(|| {
         TraceSettingsError(
-            "OTEL_RESOURCE_ATTRIBUTES cannot be read: write it as deployment.environment.name=prod,team=coupons \
+            "OTEL_RESOURCE_ATTRIBUTES is invalid: write it as deployment.environment.name=prod,team=coupons \
              (percent-encoded)"
                 .to_owned(),
         )
@@ -169,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_http_is_a_base_and_one_of_grpc_is_all_of_it() {
+    fn the_path_is_added_to_an_endpoint_of_http_and_not_of_grpc() {
         for endpoint in ["http://c:4318", "http://c:4318/"] {
             let settings = read(RawTraceSettings { endpoint: Some(endpoint), ..Default::default() });
             assert_eq!(
@@ -183,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_decoded_and_the_service_has_the_name_it_was_given() {
+    fn attributes_are_decoded_and_the_service_name_overrides_theirs() {
         let raw = RawTraceSettings {
             endpoint: Some("http://c"),
             service_name: Some("drop"),
@@ -195,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_even_where_nothing_is_traced() {
+    fn invalid_settings_are_refused_even_without_an_endpoint() {
         for (raw, name) in [
             (RawTraceSettings { protocol: "http/json", ..Default::default() }, "OTEL_EXPORTER_OTLP_PROTOCOL"),
             (RawTraceSettings { endpoint: Some("collector:4318"), ..Default::default() }, "OTLP_ENDPOINT"),

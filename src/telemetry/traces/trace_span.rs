@@ -1,8 +1,8 @@
-//! Work that is done for one traced request or for several at once, and the spans that tell of it.
+//! The spans of work that is done for one or several traced requests.
 //!
-//! A batch, a window of messages and an insert serve many requests, each of which has a trace of its own. So that each of these
-//! is whole, the work has a span in every one of them: the first is the lead and has links to what the work is done for,
-//! the others have a link to the lead. Nothing of this is made for requests that are not traced.
+//! A batch, a publish batch and an insert serve many requests, each with a trace of its own. So that every trace is complete,
+//! such work has a span in each of them. The first span is the lead: it has links to the spans of the other requests, and
+//! their spans of this work have a link to the lead. Untraced requests cost nothing.
 
 use std::sync::Arc;
 
@@ -15,28 +15,23 @@ use super::context;
 use super::sampler::Sampler;
 use crate::domain::Traceparent;
 
-/// The target of all spans, by which they are told from what other crates tell about themselves.
+/// The target of all spans of openrun; spans of other crates are not exported.
 pub(super) const TARGET: &str = "openrun::spans";
 
-/// The most traces in which one piece of work has a span. Those beyond it lack that span and nothing else.
+/// Limit of the spans of one piece of work. Traces beyond it lack this span only.
 pub const MAX_TRACES: usize = 32;
 
 tokio::task_local! {
-    static HERE: TraceSpan;
+    static CURRENT: TraceSpan;
 }
 
-/// What a span is to others.
+/// OpenTelemetry's kinds of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceSpanKind {
-    /// Answers somebody who waits.
     Server,
-    /// Asks somebody and waits.
     Client,
-    /// Sends what is worked on later.
     Producer,
-    /// Works on what was sent.
     Consumer,
-    /// None of these.
     Internal,
 }
 
@@ -52,7 +47,7 @@ impl TraceSpanKind {
     }
 }
 
-/// One piece of work, with a span in each of the traces that it is done for. It ends with its last clone.
+/// The spans of one piece of work, one in each trace. They end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct TraceSpan(Arc<[Traced]>);
 
@@ -62,23 +57,22 @@ struct Traced {
     context: SpanContext,
 }
 
-/// What a span is a part of.
 enum Parent {
-    /// Nothing: a trace of this id begins with it.
+    /// The span begins a new trace with this id.
     None(TraceId),
     Span(SpanContext),
 }
 
 impl TraceSpan {
-    /// The work of answering a request that came with this `traceparent`, if it is to be traced.
+    /// Starts the span of a request with this `traceparent` header, if the sampler chooses it.
     #[must_use]
     pub fn of_request(name: &str, traceparent: Option<&str>) -> Option<Self> {
         let sampler = super::sampler()?;
         let parent = parent_of_request(sampler, traceparent)?;
-        Self::begin(TraceSpanKind::Server, name, &[parent], false)
+        Self::start(TraceSpanKind::Server, name, &[parent], false)
     }
 
-    /// Work that is done for all of these, if any of them is traced.
+    /// Starts a span in each of these traces; `None` if none of them is sampled.
     #[must_use]
     pub fn for_all<'a>(
         kind: TraceSpanKind,
@@ -93,27 +87,27 @@ impl TraceSpan {
                 true
             }
         };
-        let traced = traceparents.into_iter().filter(|parent| sampler.takes(parent)).map(context::parent);
+        let traced = traceparents.into_iter().filter(|parent| sampler.samples(parent)).map(context::parent);
         let traced = traced.filter(|parent| is_new(parent.trace_id())).take(MAX_TRACES);
         let parents: Vec<_> = traced.map(Parent::Span).collect();
-        Self::begin(kind, name, &parents, true)
+        Self::start(kind, name, &parents, true)
     }
 
-    /// The work that is being done by this task, if it is traced.
+    /// The span of the present task, if there is one.
     #[must_use]
-    pub fn here() -> Option<Self> {
+    pub fn current() -> Option<Self> {
         super::sampler()?;
-        HERE.try_with(Clone::clone).ok()
+        CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// A step of this work.
+    /// Starts a child span.
     #[must_use]
-    pub fn step(&self, kind: TraceSpanKind, name: &str) -> Option<Self> {
+    pub fn child(&self, kind: TraceSpanKind, name: &str) -> Option<Self> {
         let parents: Vec<_> = self.0.iter().map(|traced| Parent::Span(traced.context.clone())).collect();
-        Self::begin(kind, name, &parents, false)
+        Self::start(kind, name, &parents, false)
     }
 
-    fn begin(kind: TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
+    fn start(kind: TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
         let (first, others) = parents.split_first()?;
         let linked = others.iter().filter(|_| links_to_parents).filter_map(|parent| match parent {
             Parent::Span(context) => Some(context.clone()),
@@ -126,63 +120,63 @@ impl TraceSpan {
         Some(Self(std::iter::once(lead).chain(rest).collect()))
     }
 
-    /// Gives it another name, where the right one is only known at the end.
+    /// Renames the span, for names that are known at the end only.
     pub fn rename(&self, name: &str) {
         for traced in &*self.0 {
-            // Recording the field would come too late for a span that has begun.
+            // `otel.name` is read at the start of a span only.
             traced.span.context().span().update_name(name.to_owned());
         }
     }
 
-    /// Notes something about it, by a name of the semantic conventions.
-    pub fn note(&self, key: &'static str, value: impl Into<Value>) {
+    /// Sets an attribute.
+    pub fn set(&self, key: &'static str, value: impl Into<Value>) {
         let value = value.into();
         for traced in &*self.0 {
             traced.span.set_attribute(key, value.clone());
         }
     }
 
-    /// Says that it failed: `kind` is a word that failures of this kind have in common, `why` a sentence.
+    /// Marks the span as failed: `kind` is a short code of the failure, `why` a sentence.
     pub fn failed(&self, kind: impl Into<Value>, why: &str) {
-        self.note("error.type", kind);
+        self.set("error.type", kind);
         for traced in &*self.0 {
             traced.span.set_status(Status::error(why.to_owned()));
         }
     }
 
-    /// What to send along with whatever continues the lead.
+    /// The context to send along with work that continues the lead.
     #[must_use]
     pub fn traceparent(&self) -> Option<Traceparent> {
         self.traceparents().next()
     }
 
-    /// What to send along with whatever continues each, in the order in which they were given.
+    /// The context of each span, in the order in which they were given.
     pub fn traceparents(&self) -> impl Iterator<Item = Traceparent> {
         self.0.iter().filter_map(|traced| context::traceparent(&traced.context))
     }
 
-    /// Runs `body` as this work: its steps and its log lines belong to it.
+    /// Runs `body` with this as the current span: child spans and log lines of `body` belong to it.
     pub async fn run<T>(&self, body: impl Future<Output = T>) -> T {
-        HERE.scope(self.clone(), body).await
+        CURRENT.scope(self.clone(), body).await
     }
 }
 
-/// Runs `body` as this work, if there is any.
-pub async fn run_as<T>(work: Option<&TraceSpan>, body: impl Future<Output = T>) -> T {
-    match work {
-        Some(work) => work.run(body).await,
+/// Runs `body` in `span`, if there is one.
+pub async fn run_in<T>(span: Option<&TraceSpan>, body: impl Future<Output = T>) -> T {
+    match span {
+        Some(span) => span.run(body).await,
         None => body.await,
     }
 }
 
-/// The trace that a log line written now belongs to.
-pub(in crate::telemetry) fn trace_id_here() -> Option<TraceId> {
+/// The trace of the current span, for log lines.
+pub(in crate::telemetry) fn current_trace_id() -> Option<TraceId> {
     super::sampler()?;
-    HERE.try_with(|work| work.0.first().map(|lead| lead.context.trace_id())).ok().flatten()
+    CURRENT.try_with(|span| span.0.first().map(|lead| lead.context.trace_id())).ok().flatten()
 }
 
 impl Traced {
-    /// `None` if spans go nowhere, because the log was begun by somebody else.
+    /// `None` if the process has another subscriber, which does not export spans.
     fn start(
         kind: TraceSpanKind,
         name: &str,
@@ -193,7 +187,7 @@ impl Traced {
             target: TARGET, parent: None, "work", otel.name = name, otel.kind = kind.as_str()
         );
         match parent {
-            Parent::None(trace) => context::begin_with(*trace),
+            Parent::None(trace) => context::preset_trace_id(*trace),
             Parent::Span(context) => {
                 span.set_parent(Context::new().with_remote_span_context(context.clone())).ok()?;
             }
@@ -201,7 +195,7 @@ impl Traced {
         for link in links {
             span.add_link(link);
         }
-        // Begins it.
+        // Reading the context starts the OpenTelemetry span.
         let context = span.context().span().span_context().clone();
         context.is_valid().then_some(Self { span, context })
     }
@@ -209,10 +203,10 @@ impl Traced {
 
 fn parent_of_request(sampler: Sampler, traceparent: Option<&str>) -> Option<Parent> {
     match traceparent.and_then(Traceparent::parse) {
-        Some(parent) => sampler.takes(&parent).then(|| Parent::Span(context::parent(&parent))),
-        None if sampler.begins_any() => {
-            let trace = context::draw();
-            sampler.takes_new(trace).then_some(Parent::None(trace))
+        Some(parent) => sampler.samples(&parent).then(|| Parent::Span(context::parent(&parent))),
+        None if sampler.may_sample_new() => {
+            let trace = context::random_trace_id();
+            sampler.samples_new(trace).then_some(Parent::None(trace))
         }
         None => None,
     }

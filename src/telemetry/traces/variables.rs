@@ -1,14 +1,13 @@
-//! OpenTelemetry's variables that the SDK reads by itself, and of which it takes what cannot be for what is not there, or
-//! for granted: they are looked at before it does.
+//! Checks OpenTelemetry's variables that the SDK reads itself: it would ignore an invalid value or fail on it.
 
 use super::settings::TraceSettingsError;
 
-/// The largest queue of spans: each may be some kilobytes, and room for all is made at the start.
+/// Limit of the queue of spans. The SDK allocates the queue at the start, and a span takes some kilobytes.
 const QUEUE_MAX: u64 = 1_000_000;
-/// A day. Whoever waits longer for spans does not wait for them.
+/// A day.
 const WAIT_MAX_MS: u64 = 86_400_000;
 
-/// Numbers, and the largest that makes sense. None of them may be zero.
+/// Variables with a positive number, each with its limit.
 const NUMBERS: [(&str, u64); 6] = [
     ("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_MAX),
     ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", QUEUE_MAX),
@@ -18,21 +17,18 @@ const NUMBERS: [(&str, u64); 6] = [
     ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", WAIT_MAX_MS),
 ];
 
-/// Whether anything is to be traced, as far as these variables say; `read` gives a variable's value.
-///
-/// # Errors
-/// [`TraceSettingsError`] names the variable.
-pub(super) fn are_on(read: impl Fn(&str) -> Option<String>) -> Result<bool, TraceSettingsError> {
+/// Whether these variables allow tracing. `read` returns the value of a variable; the error names an invalid one.
+pub(super) fn allow_tracing(read: impl Fn(&str) -> Option<String>) -> Result<bool, TraceSettingsError> {
     let given = |name| read(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    for (name, most) in NUMBERS {
+    for (name, max) in NUMBERS {
         let Some(text) = given(name) else { continue };
-        if !text.parse().is_ok_and(|number: u64| (1..=most).contains(&number)) {
-            return Err(TraceSettingsError::new(format!("{name} must be a number between 1 and {most}")));
+        if !text.parse().is_ok_and(|number: u64| (1..=max).contains(&number)) {
+            return Err(TraceSettingsError::new(format!("{name} must be a number between 1 and {max}")));
         }
     }
     let exporter = given("OTEL_TRACES_EXPORTER").unwrap_or_else(|| "otlp".to_owned());
     if !["otlp", "none"].contains(&exporter.as_str()) {
-        let why = format!("OTEL_TRACES_EXPORTER '{exporter}' is not there: use otlp, or none");
+        let why = format!("OTEL_TRACES_EXPORTER '{exporter}' is not supported: use otlp, or none");
         return Err(TraceSettingsError::new(why));
     }
     let is_disabled = given("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
@@ -41,15 +37,15 @@ pub(super) fn are_on(read: impl Fn(&str) -> Option<String>) -> Result<bool, Trac
 
 #[cfg(test)]
 mod tests {
-    use super::are_on;
+    use super::allow_tracing;
 
     fn with(name: &str, value: &str) -> Result<bool, String> {
-        are_on(|asked| (asked == name).then(|| value.to_owned())).map_err(|error| error.to_string())
+        allow_tracing(|read| (read == name).then(|| value.to_owned())).map_err(|error| error.to_string())
     }
 
     #[test]
     fn traces_can_be_turned_off_by_the_variables_of_the_sdk() {
-        assert_eq!(are_on(|_| None), Ok(true));
+        assert_eq!(allow_tracing(|_| None), Ok(true));
         assert_eq!(with("OTEL_SDK_DISABLED", "True"), Ok(false));
         assert_eq!(with("OTEL_SDK_DISABLED", "false"), Ok(true));
         assert_eq!(with("OTEL_TRACES_EXPORTER", "none"), Ok(false));
@@ -57,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sdk_would_swallow_is_told_by_name() {
+    fn an_invalid_value_is_refused_with_the_name_of_its_variable() {
         for (name, value) in [
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999"),
@@ -70,6 +66,6 @@ mod tests {
             assert!(error.contains(name), "{error}");
         }
         assert_eq!(with("OTEL_BSP_MAX_QUEUE_SIZE", " 2048 "), Ok(true));
-        assert_eq!(with("OTEL_BSP_MAX_QUEUE_SIZE", ""), Ok(true), "an empty one is not set");
+        assert_eq!(with("OTEL_BSP_MAX_QUEUE_SIZE", ""), Ok(true), "an empty variable counts as not set");
     }
 }

@@ -1,21 +1,22 @@
-//! The engine dies without a goodbye and comes back.
+//! Crashes of the engine.
 
 use openrun::domain::{Lifecycle, Rejection, Verdict};
 
 use crate::suite::Fixture;
 use crate::support::{
-    ask_all, change, issued, lifecycle, members, open_coupon, rejected, total, truth, what_decides,
+    admit_all, change, checked_holders, expect_issued, lifecycle, members, open_coupon, rejected, rules_of,
+    total,
 };
 
-pub(crate) async fn what_was_answered_survives(fixture: &mut dyn Fixture) {
+pub(crate) async fn answers_survive_a_crash(fixture: &mut dyn Fixture) {
     let coupon = open_coupon("drop", 400);
     fixture.introduce(&coupon).await;
-    let who = members(0..600);
-    let before = ask_all(&*fixture.engine(), &coupon.id, &who).await;
+    let ids = members(0..600);
+    let before = admit_all(&*fixture.engine(), &coupon.id, &ids).await;
     fixture.reopen().await;
     let engine = fixture.engine();
     fixture.recover(&coupon, 400).await;
-    let after = ask_all(&*engine, &coupon.id, &who).await;
+    let after = admit_all(&*engine, &coupon.id, &ids).await;
     for (one, two) in before.into_iter().zip(after) {
         let expected = match one {
             Verdict::Issued(grant) | Verdict::Again(grant) => Verdict::Again(grant),
@@ -23,25 +24,30 @@ pub(crate) async fn what_was_answered_survives(fixture: &mut dyn Fixture) {
         };
         assert_eq!(two, expected);
     }
-    truth(&*engine, &coupon.id, 400).await;
+    checked_holders(&*engine, &coupon.id, 400).await;
 }
 
-pub(crate) async fn issuing_goes_on_where_it_was(fixture: &mut dyn Fixture) {
+pub(crate) async fn issuing_continues_after_a_crash(fixture: &mut dyn Fixture) {
     let coupon = open_coupon("drop", 50);
     fixture.introduce(&coupon).await;
     for round in 0..5 {
         let engine = fixture.engine();
-        let verdicts = ask_all(&*engine, &coupon.id, &members(round * 10..round * 10 + 10)).await;
-        assert!(verdicts.into_iter().zip(round * 10 + 1..).all(|(v, place)| issued(v).sequence == place));
+        let verdicts = admit_all(&*engine, &coupon.id, &members(round * 10..round * 10 + 10)).await;
+        assert!(
+            verdicts
+                .into_iter()
+                .zip(round * 10 + 1..)
+                .all(|(v, sequence)| expect_issued(v).sequence == sequence)
+        );
         fixture.reopen().await;
         fixture.recover(&coupon, round * 10 + 10).await;
     }
     let engine = fixture.engine();
-    assert_eq!(ask_all(&*engine, &coupon.id, &members(90..91)).await, [rejected(Rejection::SoldOut)]);
-    truth(&*engine, &coupon.id, 50).await;
+    assert_eq!(admit_all(&*engine, &coupon.id, &members(90..91)).await, [rejected(Rejection::SoldOut)]);
+    checked_holders(&*engine, &coupon.id, 50).await;
 }
 
-pub(crate) async fn changes_of_operators_survive(fixture: &mut dyn Fixture) {
+pub(crate) async fn changes_of_operators_survive_a_crash(fixture: &mut dyn Fixture) {
     let (mut paused, closed) = (open_coupon("paused", 5), open_coupon("closed", 5));
     fixture.introduce(&paused).await;
     fixture.introduce(&closed).await;
@@ -53,15 +59,15 @@ pub(crate) async fn changes_of_operators_survive(fixture: &mut dyn Fixture) {
     drop(engine);
     fixture.reopen().await;
     let engine = fixture.engine();
-    // The catalogue is told of a total before it is raised, and of a lifecycle only after it has changed.
+    // The catalogue has the new total before the engine, and a new lifecycle only after the engine.
     paused.inventory = standing.inventory;
     for coupon in [&paused, &closed] {
         fixture.recover(coupon, 0).await;
-        // A node that starts loads what its catalogue has, which may be older.
+        // A starting node loads its catalogue, which may be older than the engine.
         engine.load(coupon).await.expect("loading again is fine");
     }
     let after = engine.standing(&paused.id).await.expect("a standing");
-    assert_eq!(what_decides(after), what_decides(standing));
+    assert_eq!(rules_of(after), rules_of(standing));
     assert_eq!(engine.standing(&closed.id).await.expect("a standing").lifecycle, Lifecycle::Closed);
     assert!(engine.revision().await.expect("a number") >= revision, "the revision never goes back");
 }

@@ -1,64 +1,62 @@
-//! Those who hold one, with what they hold.
+//! The pages of holders and of coupons, and the lookup of one member.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use openrun::ports::AdmissionEngine;
 
 use crate::suite::Fixture;
-use crate::support::{ask_all, held, members, open_coupon};
+use crate::support::{admit_all, all_holders, grant_of, member, members, open_coupon};
 
-/// Pages after which something must be wrong.
+/// Bound on the pages, so that a cursor that never ends fails the test.
 const PAGES_MAX: u32 = 10_000;
 
-pub(crate) async fn the_pages_tell_what_each_holder_was_told(fixture: &mut dyn Fixture) {
+pub(crate) async fn the_pages_agree_with_the_verdicts(fixture: &mut dyn Fixture) {
     let (coupon, other) = (open_coupon("drop", 2_500), open_coupon("drop-2", 10));
     for coupon in [&coupon, &other] {
         fixture.introduce(coupon).await;
     }
     let engine = fixture.engine();
-    let nobody = engine.holders(&coupon.id, 0).await.expect("a page");
-    assert_eq!((nobody.holders, nobody.next), (vec![], None));
-    ask_all(&*engine, &other.id, &members(9_000..9_010)).await;
-    // Some ask when it is sold out: they hold none.
-    let who = members(0..2_700);
-    let verdicts = ask_all(&*engine, &coupon.id, &who).await;
-    let told: HashMap<_, _> = who
+    let empty = engine.holders(&coupon.id, 0).await.expect("a page");
+    assert_eq!((empty.holders, empty.next), (vec![], None));
+    admit_all(&*engine, &other.id, &members(9_000..9_010)).await;
+    // The last members are rejected: the coupon is sold out.
+    let ids = members(0..2_700);
+    let verdicts = admit_all(&*engine, &coupon.id, &ids).await;
+    let grants: HashMap<_, _> = ids
         .into_iter()
         .zip(verdicts)
-        .filter_map(|(member, verdict)| Some((member, held(verdict)?)))
+        .filter_map(|(member, verdict)| Some((member, grant_of(verdict)?)))
         .collect();
-    assert_eq!(told.len(), 2_500);
+    assert_eq!(grants.len(), 2_500);
     for node in [engine, fixture.second_node_engine()] {
-        assert_eq!(all(&*node, &coupon.id, async || ()).await, told);
+        assert_eq!(read_pages(&*node, &coupon.id, async || ()).await, grants);
     }
 }
 
-pub(crate) async fn whoever_held_one_before_the_first_page_is_on_one_while_others_get_theirs(
-    fixture: &mut dyn Fixture,
-) {
+pub(crate) async fn earlier_holders_are_on_the_pages_while_others_are_added(fixture: &mut dyn Fixture) {
     let coupon = open_coupon("drop", 50_000);
     fixture.introduce(&coupon).await;
-    let (engine, who) = (fixture.engine(), members(0..3_000));
-    let verdicts = ask_all(&*engine, &coupon.id, &who).await;
+    let (engine, ids) = (fixture.engine(), members(0..3_000));
+    let verdicts = admit_all(&*engine, &coupon.id, &ids).await;
     let mut latecomers = (3_000..).step_by(700);
-    // The hash grows while it is read, which moves what is in it to other places.
-    let found = all(&*engine, &coupon.id, async || {
-        let first = latecomers.next().expect("it does not end");
+    // A growing Redis hash is rehashed while its pages are read.
+    let found = read_pages(&*engine, &coupon.id, async || {
+        let first = latecomers.next().expect("an endless range");
         if first < 40_000 {
-            ask_all(&*engine, &coupon.id, &members(first..first + 700)).await;
+            admit_all(&*engine, &coupon.id, &members(first..first + 700)).await;
         }
     })
     .await;
-    for (member, verdict) in who.iter().zip(verdicts) {
-        assert_eq!(found.get(member).copied(), held(verdict), "{member}");
+    for (member, verdict) in ids.iter().zip(verdicts) {
+        assert_eq!(found.get(member).copied(), grant_of(verdict), "{member}");
     }
 }
 
-/// All pages, with something done after each.
-async fn all(
+/// Reads all pages and calls `after_page` after each.
+async fn read_pages(
     engine: &dyn AdmissionEngine,
     coupon: &openrun::domain::CouponId,
-    mut meanwhile: impl AsyncFnMut(),
+    mut after_page: impl AsyncFnMut(),
 ) -> HashMap<openrun::domain::MemberId, openrun::domain::Grant> {
     let (mut cursor, mut found) = (0, HashMap::new());
     for _ in 0..PAGES_MAX {
@@ -67,7 +65,7 @@ async fn all(
             let before = found.insert(member, grant);
             assert!(before.is_none_or(|before| before == grant), "a holder has two grants");
         }
-        meanwhile().await;
+        after_page().await;
         match page.next {
             Some(next) => cursor = next,
             None => return found,
@@ -76,20 +74,61 @@ async fn all(
     panic!("the pages do not end");
 }
 
-/// An engine that keeps coupons apart from the catalogue names them all, so that one which the catalogue has lost is noticed.
-pub(crate) async fn every_coupon_it_keeps_by_itself_is_told(fixture: &mut dyn Fixture) {
+/// An engine that keeps coupons outside the catalogue lists all of them, which exposes one that the catalogue has lost.
+pub(crate) async fn an_engine_with_its_own_coupons_lists_all_of_them(fixture: &mut dyn Fixture) {
     let ids: BTreeSet<_> = (0..1_500).map(|number| format!("drop-{number}")).collect();
     for id in &ids {
         fixture.introduce(&open_coupon(id, 1)).await;
     }
-    let (engine, mut told, mut cursor) = (fixture.engine(), BTreeSet::new(), Some(0));
+    let engine = fixture.engine();
+    let mut listed = BTreeSet::new();
+    let mut cursor = Some(0);
     for _ in 0..PAGES_MAX {
         let Some(from) = cursor else { break };
         let page = engine.coupons(from).await.expect("a page");
-        told.extend(page.coupons.iter().map(ToString::to_string));
+        listed.extend(page.coupons.iter().map(ToString::to_string));
         cursor = page.next;
     }
     assert_eq!(cursor, None, "the pages end");
     let expected = if engine.name().starts_with("redis-") { ids } else { BTreeSet::new() };
-    assert_eq!(told, expected);
+    assert_eq!(listed, expected);
+}
+
+pub(crate) async fn the_pages_contain_exactly_the_holders(fixture: &mut dyn Fixture) {
+    let (coupon, other) = (open_coupon("drop", 5_000), open_coupon("drop-2", 10));
+    fixture.introduce(&coupon).await;
+    fixture.introduce(&other).await;
+    let engine = fixture.engine();
+    admit_all(&*engine, &other.id, &members(9_000..9_010)).await;
+    // The last members are rejected: the coupon is sold out.
+    let ids = members(0..5_300);
+    let verdicts = admit_all(&*engine, &coupon.id, &ids).await;
+    let expected: HashSet<_> = ids
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| grant_of(**verdict).is_some())
+        .map(|(member, _)| member.clone())
+        .collect();
+    assert_eq!(expected.len(), 5_000);
+    for node in [engine, fixture.second_node_engine()] {
+        let found: HashSet<_> = all_holders(&*node, &coupon.id).await.into_iter().collect();
+        assert_eq!(found, expected);
+    }
+}
+
+pub(crate) async fn a_coupon_without_issuances_has_no_holders(fixture: &mut dyn Fixture) {
+    let coupon = open_coupon("drop", 5);
+    fixture.introduce(&coupon).await;
+    assert_eq!(all_holders(&*fixture.engine(), &coupon.id).await, []);
+}
+
+pub(crate) async fn finding_a_member_without_an_issuance_gives_none(fixture: &mut dyn Fixture) {
+    let coupon = open_coupon("drop", 5);
+    fixture.introduce(&coupon).await;
+    let engine = fixture.engine();
+    let verdicts = admit_all(&*engine, &coupon.id, &members(0..8)).await;
+    for (member, verdict) in members(0..8).iter().zip(verdicts) {
+        assert_eq!(engine.find(&coupon.id, member).await.expect("an answer"), grant_of(verdict));
+    }
+    assert_eq!(engine.find(&coupon.id, &member("nobody")).await.expect("an answer"), None);
 }

@@ -1,4 +1,4 @@
-//! The cases, by theme. Each takes a fixture whose engine knows no coupon yet.
+//! The cases, by theme. Each takes a fixture with an engine without coupons.
 
 pub(crate) mod batches;
 pub(crate) mod concurrency;
@@ -10,4 +10,3 @@ pub(crate) mod property;
 pub(crate) mod reconfiguration;
 pub(crate) mod unknown;
 pub(crate) mod window;
-pub(crate) mod winners;

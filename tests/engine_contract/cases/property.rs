@@ -1,4 +1,4 @@
-//! Any sequence of steps does to the engine what it does to the model.
+//! Random sequences of steps, applied to the engine and to the model.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,18 +12,18 @@ use tokio::runtime::Handle;
 use crate::model::{Expected, Model, Span, Step};
 use crate::suite::Fixture;
 use crate::support::{
-    MINUTE_MS, ask_batch, coupon_in, lifecycle, member, moved, open_window, total, truth, window,
+    MINUTE_MS, admit_batch, checked_holders, coupon_in, lifecycle, member, open_window, total, window,
+    window_change,
 };
 
-/// Sequences of steps that are tried.
 const CASES: u32 = 48;
-/// Few members and small totals, so that steps meet.
+/// Few members, so that the steps of a sequence interact.
 const MEMBERS: u8 = 12;
 
-pub(crate) async fn any_sequence_of_steps_does_what_the_model_does(fixture: &mut dyn Fixture) {
+pub(crate) async fn any_sequence_of_steps_agrees_with_the_model(fixture: &mut dyn Fixture) {
     let nodes = [fixture.engine(), fixture.second_node_engine()];
     let (names, fixture, runtime) = (AtomicU32::new(0), &*fixture, Handle::current());
-    // The runner calls plain functions and shrinks what fails to the shortest sequence that still does.
+    // The runner calls synchronous functions, and shrinks a failing sequence.
     let outcome = tokio::task::block_in_place(|| {
         let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
         let strategy = (1u32..10, prop::collection::vec(steps(), 1..40));
@@ -32,10 +32,10 @@ pub(crate) async fn any_sequence_of_steps_does_what_the_model_does(fixture: &mut
             let mut pair = Pair::new(&nodes, &name, size);
             runtime.block_on(async {
                 fixture.introduce(&pair.coupon).await;
-                for (turn, step) in steps.iter().enumerate() {
-                    pair.take(turn, step).await?;
+                for (index, step) in steps.iter().enumerate() {
+                    pair.take(index, step).await?;
                 }
-                truth(&*nodes[0], &pair.coupon.id, pair.model.issued()).await;
+                checked_holders(&*nodes[0], &pair.coupon.id, pair.model.issued()).await;
                 Ok(())
             })
         })
@@ -57,12 +57,12 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// An engine and the model, which take the same steps.
+/// An engine and its model, to which the same steps are applied.
 struct Pair<'a> {
     nodes: &'a [Arc<dyn AdmissionEngine>],
     coupon: Coupon,
     model: Model,
-    /// One window a span, made once: the same span twice is the same window.
+    /// One sale period per span, so that a repeated span is the same sale period.
     windows: [(Span, SalePeriod); 3],
 }
 
@@ -77,20 +77,20 @@ impl<'a> Pair<'a> {
         Self { nodes, coupon: coupon_in(name, size, now), model: Model::new(size), windows }
     }
 
-    async fn take(&mut self, turn: usize, step: &Step) -> Result<(), TestCaseError> {
-        let node = &*self.nodes[turn % self.nodes.len()];
+    async fn take(&mut self, index: usize, step: &Step) -> Result<(), TestCaseError> {
+        let node = &*self.nodes[index % self.nodes.len()];
         match step {
-            Step::Admit(who) => self.admit(node, who).await?,
-            Step::Find(who) => {
-                let found = node.find(&self.coupon.id, &named(*who)).await.expect("an answer");
-                prop_assert_eq!(found.map(|grant| grant.sequence), self.model.held(*who));
+            Step::Admit(ids) => self.admit(node, ids).await?,
+            Step::Find(member) => {
+                let found = node.find(&self.coupon.id, &named(*member)).await.expect("an answer");
+                prop_assert_eq!(found.map(|grant| grant.sequence), self.model.held(*member));
             }
             Step::Load => node.load(&self.coupon).await.expect("loading again is fine"),
             Step::Total(size) => self.reconfigure(node, step, total(*size)).await?,
-            Step::Lifecycle(word) => self.reconfigure(node, step, lifecycle(*word)).await?,
+            Step::Lifecycle(value) => self.reconfigure(node, step, lifecycle(*value)).await?,
             Step::SalePeriod(span) => {
-                let window = self.windows.iter().find(|(of, _)| of == span).expect("one a span").1;
-                self.reconfigure(node, step, moved(window)).await?;
+                let window = self.windows.iter().find(|(kind, _)| kind == span).expect("one per span").1;
+                self.reconfigure(node, step, window_change(window)).await?;
             }
         }
         let standing = node.standing(&self.coupon.id).await.expect("a standing");
@@ -100,10 +100,10 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    async fn admit(&mut self, node: &dyn AdmissionEngine, who: &[u8]) -> Result<(), TestCaseError> {
-        let batch: Vec<MemberId> = who.iter().copied().map(named).collect();
-        let answer = ask_batch(node, &self.coupon.id, &batch).await;
-        let expected: Vec<_> = who.iter().map(|member| self.model.admit(*member)).collect();
+    async fn admit(&mut self, node: &dyn AdmissionEngine, ids: &[u8]) -> Result<(), TestCaseError> {
+        let batch: Vec<MemberId> = ids.iter().copied().map(named).collect();
+        let answer = admit_batch(node, &self.coupon.id, &batch).await;
+        let expected: Vec<_> = ids.iter().map(|member| self.model.admit(*member)).collect();
         let verdicts: Vec<_> = answer.verdicts.into_iter().map(without_time).collect();
         prop_assert_eq!(verdicts, expected);
         Ok(())
@@ -116,7 +116,7 @@ impl<'a> Pair<'a> {
         change: Reconfiguration,
     ) -> Result<(), TestCaseError> {
         let outcome = node.reconfigure(&self.coupon.id, change).await.expect("an answer");
-        prop_assert_eq!(outcome.is_ok(), self.model.allows(step), "{:?}", outcome);
+        prop_assert_eq!(outcome.is_ok(), self.model.apply(step), "{:?}", outcome);
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
-//! The catalogue, which in the embedded engine is the table that decides.
+//! The catalogue, which shares its table with the embedded engine.
 
 use openrun::domain::{CodeSalt, Coupon, Inventory, Lifecycle, Terms};
 use openrun::persistence::sqlite::SqliteCatalog;
 use openrun::ports::{CatalogChange, CatalogError, CouponCatalog, TotalChange};
 
 use super::{database, engine};
-use crate::support::{ask, change, id, issued, lifecycle, member, now, open_coupon, window};
+use crate::support::{admit_one, change, expect_issued, id, lifecycle, member, now, open_coupon, window};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_reads_back_as_it_was_created() {
@@ -47,7 +47,7 @@ async fn coupons_are_listed_page_by_page_in_the_order_of_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_replaces_what_it_names_and_keeps_the_rest() {
+async fn a_change_replaces_the_named_fields_and_keeps_the_rest() {
     let (database, _directory) = database().await;
     let (catalog, engine) = (SqliteCatalog::new(database.clone()), engine(&database));
     let before = open_coupon("drop", 7);
@@ -72,7 +72,7 @@ async fn a_change_replaces_what_it_names_and_keeps_the_rest() {
     };
     catalog.change(&before.id, &everything).await.unwrap();
     assert_eq!(catalog.find(&before.id).await.unwrap(), after);
-    assert!(engine.revision().await.unwrap() > revision, "what decides has changed");
+    assert!(engine.revision().await.unwrap() > revision, "the change raises the revision");
     let total = |total| CatalogChange { total: Some(total), ..CatalogChange::default() };
     for (change, expected) in [
         (TotalChange::AtLeast(3), 9),
@@ -85,21 +85,21 @@ async fn a_change_replaces_what_it_names_and_keeps_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_takes_nothing_back_that_was_issued_or_closed() {
+async fn a_change_neither_undoes_an_issuance_nor_reopens_a_coupon() {
     let (database, _directory) = database().await;
     let (catalog, engine) = (SqliteCatalog::new(database.clone()), engine(&database));
     let coupon = open_coupon("drop", 2);
     catalog.create(&coupon).await.unwrap();
     for name in ["kim", "lee"] {
-        issued(ask(&*engine, &coupon.id, &member(name)).await);
+        expect_issued(admit_one(&*engine, &coupon.id, &member(name)).await);
     }
     let fewer =
         CatalogChange { total: Some(TotalChange::Replace { old: 2, new: 1 }), ..CatalogChange::default() };
     assert!(matches!(catalog.change(&coupon.id, &fewer).await, Err(CatalogError::Refused(_))));
     change(&*engine, &coupon.id, lifecycle(Lifecycle::Closed)).await;
     let reopened = CatalogChange { lifecycle: Some(Lifecycle::Active), ..CatalogChange::default() };
-    let Err(CatalogError::Refused(words)) = catalog.change(&coupon.id, &reopened).await else {
-        panic!("it was reopened")
+    let Err(CatalogError::Refused(reason)) = catalog.change(&coupon.id, &reopened).await else {
+        panic!("the coupon was reopened")
     };
-    assert!(words.contains("a closed coupon stays closed"), "{words}");
+    assert!(reason.contains("a closed coupon stays closed"), "{reason}");
 }

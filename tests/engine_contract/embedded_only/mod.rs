@@ -1,4 +1,4 @@
-//! What only the embedded engine promises: its file, its schema, and the catalogue and store in the same database.
+//! Promises of the embedded engine alone: its file, its schema, and the catalogue and store in the same database.
 
 mod catalog;
 mod opening;
@@ -14,7 +14,7 @@ use openrun::ports::AdmissionEngine;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-/// An open database in a directory of its own.
+/// An open database in a new directory.
 async fn database() -> (SqliteDatabase, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     (SqliteDatabase::open(directory.path()).await.expect("an open database"), directory)
@@ -24,8 +24,8 @@ fn engine(database: &SqliteDatabase) -> Arc<dyn AdmissionEngine> {
     Arc::new(EmbeddedEngine::new(database.clone()))
 }
 
-/// Somebody at the file with a tool of their own, with foreign keys on.
-async fn intruder(directory: &Path) -> SqliteConnection {
+/// A connection to the file outside openrun, with foreign keys on.
+async fn foreign_connection(directory: &Path) -> SqliteConnection {
     let url = format!("sqlite://{}", directory.join("openrun.sqlite").display());
     SqliteConnection::connect(&url).await.expect("a connection")
 }

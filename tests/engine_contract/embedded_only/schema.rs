@@ -1,9 +1,9 @@
-//! What the schema refuses whoever asks, so that a defect above it cannot break a promise.
+//! Constraints of the schema, which keep the promises even if the code above has a defect.
 
 use sqlx::AssertSqlSafe;
 
-use super::{database, engine, intruder};
-use crate::support::{ask_all, members, open_coupon};
+use super::{database, engine, foreign_connection};
+use crate::support::{admit_all, members, open_coupon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_breaks_a_promise() {
@@ -11,9 +11,9 @@ async fn no_statement_breaks_a_promise() {
     for (name, count) in [("full", 2), ("other", 1)] {
         let coupon = open_coupon(name, 2);
         engine(&database).load(&coupon).await.unwrap();
-        ask_all(&*engine(&database), &coupon.id, &members(0..count)).await;
+        admit_all(&*engine(&database), &coupon.id, &members(0..count)).await;
     }
-    let mut intruder = intruder(directory.path()).await;
+    let mut connection = foreign_connection(directory.path()).await;
     let issuance = |coupon: &str, sequence: u32, member: &str, code: &str| {
         format!(
             "INSERT INTO coupon_issuances VALUES ('{coupon}', {sequence}, '{member}', {code}, 'UNUSED', 1)"
@@ -34,19 +34,19 @@ async fn no_statement_breaks_a_promise() {
         ("issued taken back", update("issued = 1")),
         ("issued above the total", update("issued = 3")),
         ("other terms", update("discount = '90%'")),
-        ("another window", update("closes_at_ms = opens_at_ms + 1")),
-        ("a made-up word", update("lifecycle = 'open'")),
-        ("a coupon taken away", "DELETE FROM coupons WHERE id = 'full'".into()),
+        ("another sale period", update("closes_at_ms = opens_at_ms + 1")),
+        ("an unknown lifecycle", update("lifecycle = 'open'")),
+        ("a deleted coupon", "DELETE FROM coupons WHERE id = 'full'".into()),
         ("a second revision", "INSERT INTO engine_revision VALUES (2, 1)".into()),
     ];
-    for (what, sql) in forbidden {
-        let outcome = sqlx::query(AssertSqlSafe(sql)).execute(&mut intruder).await;
-        assert!(outcome.is_err(), "{what} was allowed");
+    for (case, sql) in forbidden {
+        let outcome = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await;
+        assert!(outcome.is_err(), "{case} was allowed");
     }
-    // The last statement shows that the shape of the refused ones is right.
+    // A similar statement succeeds, so the others were not refused for their syntax.
     let allowed = issuance("other", 2, "kim", fresh);
-    sqlx::query(AssertSqlSafe(allowed)).execute(&mut intruder).await.unwrap();
-    sqlx::query(AssertSqlSafe(update("lifecycle = 'closed'"))).execute(&mut intruder).await.unwrap();
-    let reopened = sqlx::query(AssertSqlSafe(update("lifecycle = 'active'"))).execute(&mut intruder).await;
+    sqlx::query(AssertSqlSafe(allowed)).execute(&mut connection).await.unwrap();
+    sqlx::query(AssertSqlSafe(update("lifecycle = 'closed'"))).execute(&mut connection).await.unwrap();
+    let reopened = sqlx::query(AssertSqlSafe(update("lifecycle = 'active'"))).execute(&mut connection).await;
     assert!(reopened.is_err(), "a closed coupon was reopened");
 }

@@ -1,12 +1,12 @@
-//! The store of issuances: what the engine decided can be read, and what comes from elsewhere is taken once.
+//! The store of issuances: it reads the engine's issuances and inserts those of another database once.
 
 use openrun::domain::{IssuanceStatus, IssuedCoupon, Note, Sequence, Timestamp};
 use openrun::persistence::sqlite::SqliteIssuanceStore;
 use openrun::ports::{IssuanceStore, Quarantine, StoreError, WhichConflicts};
 use sqlx::Row;
 
-use super::{database, engine, intruder};
-use crate::support::{ask, ask_all, id, issued, member, members, open_coupon};
+use super::{database, engine, foreign_connection};
+use crate::support::{admit_all, admit_one, expect_issued, id, member, members, open_coupon};
 
 fn issuance(sequence: Sequence, name: &str) -> IssuedCoupon {
     let coupon = open_coupon("drop", 10);
@@ -21,19 +21,20 @@ fn issuance(sequence: Sequence, name: &str) -> IssuedCoupon {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_engine_issued_can_be_listed() {
+async fn the_engines_issuances_can_be_listed() {
     let (database, _directory) = database().await;
-    let (store, engine, coupon) =
-        (SqliteIssuanceStore::new(database.clone()), engine(&database), open_coupon("drop", 10));
+    let store = SqliteIssuanceStore::new(database.clone());
+    let engine = engine(&database);
+    let coupon = open_coupon("drop", 10);
     engine.load(&coupon).await.unwrap();
     assert_eq!(store.highest(&coupon.id).await.unwrap(), 0);
-    let verdicts = ask_all(&*engine, &coupon.id, &members(0..20)).await;
+    let verdicts = admit_all(&*engine, &coupon.id, &members(0..20)).await;
     assert_eq!(store.highest(&coupon.id).await.unwrap(), 10);
     assert_eq!(store.watermark(&coupon.id, 0).await.unwrap(), 10);
     let listed = store.list(&coupon.id, 3, 5).await.unwrap();
-    for (place, row) in (3..8).zip(listed) {
-        let member = members(0..20)[place].clone();
-        let grant = issued(verdicts[place]);
+    for (index, row) in (3..8).zip(listed) {
+        let member = members(0..20)[index].clone();
+        let grant = expect_issued(verdicts[index]);
         assert_eq!(
             (row.sequence, row.issued_at, row.status),
             (grant.sequence, grant.issued_at, IssuanceStatus::Unused)
@@ -59,7 +60,7 @@ async fn the_watermark_stops_at_the_first_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_a_sequence_is_can_be_asked_whatever_is_missing_below_it() {
+async fn holders_above_a_gap_are_found_by_sequence() {
     let (database, _directory) = database().await;
     let store = SqliteIssuanceStore::new(database.clone());
     engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
@@ -72,7 +73,7 @@ async fn whose_a_sequence_is_can_be_asked_whatever_is_missing_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
+async fn a_batch_may_be_repeated_and_its_conflicts_are_quarantined_once() {
     let (database, directory) = database().await;
     let (store, engine) = (SqliteIssuanceStore::new(database.clone()), engine(&database));
     engine.load(&open_coupon("drop", 10)).await.unwrap();
@@ -82,29 +83,33 @@ async fn a_batch_may_come_again_and_contradictions_are_kept_apart() {
     let mut code_taken = issuance(5, "eve");
     code_taken.code = first[0].code.clone();
     let other_time = IssuedCoupon { issued_at: Timestamp::from_ms(2_000), ..issuance(2, "lee") };
-    let contradictions = [issuance(1, "eve"), issuance(4, "kim"), code_taken, other_time];
-    let batch = [&first[..2], &contradictions, &[issuance(3, "max")]].concat();
+    let conflicting = [issuance(1, "eve"), issuance(4, "kim"), code_taken, other_time];
+    let batch = [&first[..2], &conflicting, &[issuance(3, "max")]].concat();
     for (inserted, same) in [(1, 2), (0, 3)] {
         let report = store.insert(&batch).await.unwrap();
         assert_eq!((report.inserted, report.same), (inserted, same));
         let arrived: Vec<_> = report.conflicts.iter().map(|conflict| conflict.arrived.clone()).collect();
-        assert_eq!(arrived, contradictions);
+        assert_eq!(arrived, conflicting);
         assert!(report.conflicts[0].held.contains("sequence 1 for member kim"), "{:?}", report.conflicts[0]);
     }
     let sql = "SELECT count(*) FROM issuance_quarantine";
-    let kept = sqlx::query(sql).fetch_one(&mut intruder(directory.path()).await).await.unwrap();
-    assert_eq!(kept.get::<i64, _>(0), 4, "each contradiction once");
+    let kept = sqlx::query(sql).fetch_one(&mut foreign_connection(directory.path()).await).await.unwrap();
+    assert_eq!(kept.get::<i64, _>(0), 4, "each conflict once");
     let which = WhichConflicts { coupon: Some(id("drop")), are_settled: false, after: 0, limit: 10 };
     let kept = store.conflicts(&which).await.unwrap();
     let arrived: Vec<_> = kept.iter().map(|kept| kept.conflict.arrived.clone()).collect();
-    assert_eq!(arrived, contradictions, "in the order in which they came");
+    assert_eq!(arrived, conflicting, "in order of arrival");
     let page = WhichConflicts { coupon: None, after: kept[0].id, limit: 2, ..which.clone() };
-    assert_eq!(store.conflicts(&page).await.unwrap(), kept[1..3], "no more than asked for");
-    assert_eq!(issued(ask(&*engine, &id("drop"), &member("next")).await).sequence, 4, "the engine goes on");
+    assert_eq!(store.conflicts(&page).await.unwrap(), kept[1..3], "at most the limit");
+    assert_eq!(
+        expect_issued(admit_one(&*engine, &id("drop"), &member("next")).await).sequence,
+        4,
+        "the engine continues"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
+async fn a_settled_conflict_stays_and_raises_no_alarm_when_it_is_redelivered() {
     let (database, _directory) = database().await;
     let store = SqliteIssuanceStore::new(database.clone());
     engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
@@ -114,7 +119,10 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
     let first = store.conflicts(&which).await.unwrap().remove(0);
     let note = Note::parse("seen; ticket 7").unwrap();
     let settled = store.settle(first.id, &note).await.unwrap().expect("it is there");
-    assert_eq!(settled.settlement.as_ref().map(|said| said.note.as_str()), Some("seen; ticket 7"));
+    assert_eq!(
+        settled.settlement.as_ref().map(|settlement| settlement.note.as_str()),
+        Some("seen; ticket 7")
+    );
     assert_eq!(store.conflict(first.id).await.unwrap().as_ref(), Some(&settled));
     assert_eq!(store.count_settled(&id("drop")).await.unwrap(), 1);
     assert_eq!(store.settle(first.id, &Note::parse("otherwise").unwrap()).await.unwrap(), Some(settled));
@@ -129,14 +137,14 @@ async fn a_settled_contradiction_stays_and_is_no_news_when_it_comes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_schema_forbids_is_rejected_as_a_whole() {
+async fn a_batch_that_violates_the_schema_is_rejected_as_a_whole() {
     let (database, _directory) = database().await;
     let store = SqliteIssuanceStore::new(database.clone());
     engine(&database).load(&open_coupon("drop", 2)).await.unwrap();
-    let stranger = IssuedCoupon { coupon_id: id("nothing"), ..issuance(1, "eve") };
-    for bad in [issuance(3, "eve"), stranger] {
+    let unknown = IssuedCoupon { coupon_id: id("nothing"), ..issuance(1, "eve") };
+    for bad in [issuance(3, "eve"), unknown] {
         let outcome = store.insert(&[issuance(1, "kim"), bad]).await;
         assert!(matches!(outcome, Err(StoreError::Rejected(_))), "{outcome:?}");
-        assert_eq!(store.highest(&id("drop")).await.unwrap(), 0, "nothing of it was written");
+        assert_eq!(store.highest(&id("drop")).await.unwrap(), 0, "nothing of the batch was written");
     }
 }

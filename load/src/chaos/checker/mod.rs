@@ -1,5 +1,5 @@
-//! The checker: takes the history of a run and what is left at its end, and says which promises were broken. It asks
-//! nobody and knows no clock, so that a history made by hand can be judged like a real one.
+//! The checker: finds violated invariants in the history of a run and the data at its end. It makes no calls and reads
+//! no clock, so that tests can give it histories written by hand.
 
 mod answers;
 mod explained;
@@ -20,53 +20,50 @@ pub use self::liveness::Liveness;
 use self::totals::Totals;
 use super::history::{Op, Outcome};
 
-/// The clocks of the engine and of this run are one, but read at different moments and cut to milliseconds.
+/// Tolerance between the engine's times and the history's: they are read at different moments and truncated to
+/// milliseconds.
 pub(super) const CLOCK_SLACK_MS: u64 = 5;
 
-/// One issuance as the database holds it.
+/// One issuance in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which coupon.
     pub coupon: String,
-    /// Its place in the order, from 1.
     pub sequence: u32,
-    /// Whose.
     pub member: String,
-    /// What they redeem.
     pub code: String,
-    /// When the engine issued it, in milliseconds since 1970.
+    /// Time by the engine's clock, in milliseconds since 1970.
     pub issued_at_ms: u64,
 }
 
-/// What a run brings before its judge.
+/// The data that the checker judges.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Everything that was asked and answered.
+    /// The history: every request with its outcome.
     pub ops: Vec<Op>,
-    /// Milliseconds since 1970 when the history begins.
+    /// Start of the history in milliseconds since 1970.
     pub started_at_ms: u64,
-    /// By how many milliseconds the calendar was set meanwhile. What hangs on less is left open.
-    pub strayed_ms: u64,
-    /// Every row of the database.
+    /// Largest step of the system clock during the run, in milliseconds. The checker tolerates time differences up to
+    /// it.
+    pub clock_step_ms: u64,
     pub rows: Vec<Row>,
-    /// What the database keeps in quarantine: coupon, sequence and member of what arrived.
+    /// The quarantine: coupon, sequence and member of each conflict.
     pub conflicts: Vec<(String, u32, String)>,
-    /// The texts of all dead letters; copies of one are the same letter.
+    /// The payloads of all dead letters; copies count once.
     pub dead_letters: Vec<String>,
-    /// What the run itself put on the queue to contradict rows, as in `conflicts`.
+    /// The conflicts that the run itself published, as in `conflicts`.
     pub planted_conflicts: Vec<(String, u32, String)>,
-    /// The texts of the messages that the run put on the queue and nobody can read.
+    /// The payloads of the unreadable messages that the run itself published.
     pub planted_poison: Vec<String>,
-    /// When something was broken, from and to, in microseconds since the start.
+    /// Begin and end of every fault, in microseconds since the start.
     pub faults_us: Vec<(u64, u64)>,
 }
 
-/// A promise that was not kept.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The promise, by a name that does not change.
+    /// Name of the invariant.
     pub promise: &'static str,
-    /// What happened, with the names of all that took part.
+    /// The observation, with coupon, member and node.
     pub what: String,
 }
 
@@ -76,12 +73,11 @@ impl Violation {
     }
 }
 
-/// What the checker says.
+/// The result of the checker.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Judgement {
-    /// Empty if every promise was kept.
     pub violations: Vec<Violation>,
-    /// What members heard of sold-out coupons while something was broken.
+    /// Answers for sold-out coupons during faults.
     pub sold_out_during_faults: Liveness,
 }
 
@@ -97,13 +93,13 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     Judgement { violations, sold_out_during_faults: liveness::count(&book) }
 }
 
-/// The evidence, with what every check looks things up in.
+/// The evidence with indexes for the checks.
 struct Book<'a> {
     evidence: &'a Evidence,
     totals: Totals<'a>,
-    /// The row of each coupon and member. Where there are two, the first.
+    /// The row of each coupon and member; of several the first.
     row_of: HashMap<(&'a str, &'a str), &'a Row>,
-    /// When each coupon's rows were issued, in order.
+    /// Times of each coupon's rows, sorted.
     issued_ms: HashMap<&'a str, Vec<u64>>,
 }
 
@@ -119,26 +115,26 @@ impl<'a> Book<'a> {
         Self { evidence, totals: Totals::new(&evidence.ops), row_of, issued_ms }
     }
 
-    /// How far apart two clocks may be that show the same moment, in milliseconds.
+    /// Tolerance between the history's clock and the engine's.
     fn slack_ms(&self) -> u64 {
-        CLOCK_SLACK_MS + self.evidence.strayed_ms
+        CLOCK_SLACK_MS + self.evidence.clock_step_ms
     }
 
-    /// A moment of the history by the calendar.
+    /// A time of the history in milliseconds since 1970.
     fn at_ms(&self, at_us: u64) -> u64 {
         self.evidence.started_at_ms + at_us / 1_000
     }
 
-    /// Each answer that told a member that they hold one: whether by this request, which sequence, which code.
-    fn told(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
+    /// Every issued answer: request, whether it was newly issued, sequence and code.
+    fn issued(&self) -> impl Iterator<Item = (&'a Op, bool, u32, &'a str)> {
         self.evidence.ops.iter().filter_map(|op| match &op.outcome {
-            Outcome::Told { newly, sequence, code } => Some((op, *newly, *sequence, &**code)),
+            Outcome::Issued { newly, sequence, code } => Some((op, *newly, *sequence, &**code)),
             _ => None,
         })
     }
 }
 
-/// An entry as a sentence begins with it.
+/// Describes a request at the beginning of a sentence.
 fn name(op: &Op) -> String {
     format!(
         "#{} member {} of {} on node {} ({:.3} s to {:.3} s)",
@@ -146,7 +142,7 @@ fn name(op: &Op) -> String {
         op.member,
         op.coupon,
         op.node,
-        op.asked_us as f64 / 1e6,
+        op.sent_us as f64 / 1e6,
         op.answered_us as f64 / 1e6
     )
 }

@@ -1,4 +1,4 @@
-//! First come, first served: who had an answer before another asked has the smaller sequence.
+//! First come, first served: a request that was answered before another was sent has the smaller sequence.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use super::{Book, Violation, name};
 use crate::chaos::history::{Call, Op};
 
 pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
-    type Told<'a> = (&'a Op, bool, u32);
-    let mut coupons: BTreeMap<&str, Vec<Told<'_>>> = BTreeMap::new();
-    for (op, newly, sequence, _) in book.told() {
+    type IssuedOp<'a> = (&'a Op, bool, u32);
+    let mut coupons: BTreeMap<&str, Vec<IssuedOp<'_>>> = BTreeMap::new();
+    for (op, newly, sequence, _) in book.issued() {
         coupons.entry(&op.coupon).or_default().push((op, newly, sequence));
     }
     let mut violations = Vec::new();
-    for told in coupons.values_mut() {
-        // Whoever was answered, newly or again, holds their sequence from then on at the latest. Only who was newly
-        // issued one is known to have got it after they asked.
-        let mut newly: Vec<Told<'_>> =
-            told.iter().copied().filter(|(op, newly, _)| *newly && op.call == Call::Issue).collect();
-        told.sort_by_key(|(op, ..)| op.answered_us);
-        newly.sort_by_key(|(op, ..)| op.asked_us);
-        let mut answered = told.iter().peekable();
-        let mut highest: Option<Told<'_>> = None;
+    for answers in coupons.values_mut() {
+        // An answered member holds the sequence from the answer on at the latest. Only a newly issued one is known to
+        // be issued after its request.
+        let mut newly: Vec<IssuedOp<'_>> =
+            answers.iter().copied().filter(|(op, newly, _)| *newly && op.call == Call::Issue).collect();
+        answers.sort_by_key(|(op, ..)| op.answered_us);
+        newly.sort_by_key(|(op, ..)| op.sent_us);
+        let mut answered = answers.iter().peekable();
+        let mut highest: Option<IssuedOp<'_>> = None;
         for (op, _, sequence) in newly {
-            while let Some(before) = answered.next_if(|(before, ..)| before.answered_us < op.asked_us) {
+            while let Some(before) = answered.next_if(|(before, ..)| before.answered_us < op.sent_us) {
                 if highest.is_none_or(|(_, _, most)| most < before.2) {
                     highest = Some(*before);
                 }

@@ -1,4 +1,4 @@
-//! The rows by themselves: dense, never above the total, one a member, one code a coupon, and none out of nothing.
+//! The rows: dense sequences up to the total at most, one row for each member and code, and none without a request.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,48 +14,48 @@ pub(super) fn check(book: &Book<'_>) -> Vec<Violation> {
     for (coupon, rows) in &coupons {
         let mut sequences: Vec<u32> = rows.iter().map(|row| row.sequence).collect();
         sequences.sort_unstable();
-        if let Some((place, found)) = (1..).zip(&sequences).find(|(place, found)| place != *found) {
-            let what =
-                format!("{coupon}: where sequence {place} should be is {found}, of {} rows", rows.len());
+        if let Some((expected, found)) = (1..).zip(&sequences).find(|(expected, found)| expected != *found) {
+            let what = format!("{coupon}: sequence {found} follows {} of {} rows", expected - 1, rows.len());
             violations.push(Violation::new("sequences_are_dense", what));
         }
         let most = book.totals.most(coupon);
         if let Some(highest) = sequences.last().filter(|highest| **highest > most) {
-            let what = format!("{coupon}: sequence {highest} is issued, of {most} that there ever were");
+            let what = format!("{coupon}: sequence {highest} is issued, above the largest total {most}");
             violations.push(Violation::new("never_more_than_the_total", what));
         }
     }
-    violations.extend(doubles("one_coupon_a_member", &book.evidence.rows, |row| (&row.coupon, &row.member)));
-    violations.extend(doubles("one_row_a_code", &book.evidence.rows, |row| (&row.code, "")));
-    violations.extend(out_of_nothing(book));
+    violations
+        .extend(duplicates_of("one_coupon_a_member", &book.evidence.rows, |row| (&row.coupon, &row.member)));
+    violations.extend(duplicates_of("one_row_a_code", &book.evidence.rows, |row| (&row.code, "")));
+    violations.extend(rows_without_request(book));
     violations
 }
 
-fn doubles<'a, K: std::hash::Hash + Eq>(
+fn duplicates_of<'a, K: std::hash::Hash + Eq>(
     promise: &'static str,
     rows: &'a [Row],
     key: impl Fn(&'a Row) -> K,
 ) -> Vec<Violation> {
     let mut seen = HashSet::new();
-    let again = rows.iter().filter(|row| !seen.insert(key(row)));
-    again.map(|row| Violation::new(promise, format!("there are two rows for {row:?}"))).collect()
+    let duplicates = rows.iter().filter(|row| !seen.insert(key(row)));
+    duplicates.map(|row| Violation::new(promise, format!("there are two rows for {row:?}"))).collect()
 }
 
-fn out_of_nothing(book: &Book<'_>) -> Vec<Violation> {
-    let mut first_asked: HashMap<(&str, &str), u64> = HashMap::new();
+fn rows_without_request(book: &Book<'_>) -> Vec<Violation> {
+    let mut first_requests: HashMap<(&str, &str), u64> = HashMap::new();
     for op in book.evidence.ops.iter().filter(|op| op.call == Call::Issue) {
-        let asked = first_asked.entry((&*op.coupon, &*op.member)).or_insert(op.asked_us);
-        *asked = op.asked_us.min(*asked);
+        let asked = first_requests.entry((&*op.coupon, &*op.member)).or_insert(op.sent_us);
+        *asked = op.sent_us.min(*asked);
     }
-    let unasked = book.evidence.rows.iter().filter_map(|row| {
-        let what = match first_asked.get(&(row.coupon.as_str(), row.member.as_str())) {
-            None => "nobody asked for",
+    let unrequested = book.evidence.rows.iter().filter_map(|row| {
+        let what = match first_requests.get(&(row.coupon.as_str(), row.member.as_str())) {
+            None => "without an issue request",
             Some(asked) if row.issued_at_ms + book.slack_ms() < book.at_ms(*asked) => {
-                "is older than the first question for"
+                "older than the first issue request"
             }
             Some(_) => return None,
         };
-        Some(Violation::new("issued_only_to_who_asks", format!("a row that {what}: {row:?}")))
+        Some(Violation::new("issued_only_to_who_asks", format!("a row {what}: {row:?}")))
     });
-    unasked.collect()
+    unrequested.collect()
 }

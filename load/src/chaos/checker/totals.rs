@@ -1,4 +1,4 @@
-//! How many coupons there were at which moment, as far as the operator's calls tell.
+//! The totals of the coupons over time, derived from the operator's calls.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use crate::chaos::history::{Call, Op, Outcome};
 /// A call that sets the total.
 #[derive(Debug)]
 struct Change {
-    /// `None` if nobody said that it was carried out; it may have been all the same.
+    /// Time of the answer; `None` without one, in which case the change may have happened or not.
     done_us: Option<u64>,
     total: u32,
     created: bool,
 }
 
-/// The totals of all coupons. They only grow.
+/// The totals of all coupons, which only grow.
 #[derive(Debug, Default)]
 pub(super) struct Totals<'a>(HashMap<&'a str, Vec<Change>>);
 
@@ -37,19 +37,19 @@ impl<'a> Totals<'a> {
         self.0.get(coupon).map_or(&[], Vec::as_slice)
     }
 
-    /// At least so many every node knew of at that moment, which is some time after the last raise that counts.
+    /// Lower bound of the total at a time: creates, and raises that were answered by then.
     pub(super) fn least(&self, coupon: &str, at_us: u64) -> u32 {
         let done =
             |change: &&Change| change.created || change.done_us.is_some_and(|done_us| done_us <= at_us);
         self.changes(coupon).iter().filter(done).map(|change| change.total).max().unwrap_or(0)
     }
 
-    /// No more than so many there ever were.
+    /// Upper bound of the total over the whole run: all creates and raises, answered or not.
     pub(super) fn most(&self, coupon: &str) -> u32 {
         self.changes(coupon).iter().map(|change| change.total).max().unwrap_or(0)
     }
 
-    /// Whether the coupon certainly existed at that moment.
+    /// Whether a create had been answered by that time.
     pub(super) fn existed(&self, coupon: &str, at_us: u64) -> bool {
         let before = |change: &Change| change.created && change.done_us.is_some_and(|done| done <= at_us);
         self.changes(coupon).iter().any(before)

@@ -1,95 +1,99 @@
-//! A node dies by itself at a place between two steps that no transaction holds together.
+//! Aborts of a node between two steps that no transaction combines.
 
 use std::time::{Duration, Instant};
 
 use super::{Done, Trouble, messages};
 use crate::chaos::amqp::{Broker, dead_letters};
-use crate::chaos::arena::Arena;
 use crate::chaos::metrics;
+use crate::chaos::testbed::TestBed;
 
-/// The names by which openrun knows the places: the engine has decided, and nobody has been told.
+/// Names of the abort points in openrun. The engine has decided, and the members are not answered.
 pub(super) const ADMITTED: &str = "admitted";
-/// A window is on its way to the broker, which has not confirmed it.
+/// A batch is published and not confirmed.
 pub(super) const PUBLISHED: &str = "published";
-/// The broker has confirmed a window, and nobody has noted it.
+/// The broker has confirmed a batch, and the publisher has not recorded it.
 pub(super) const CONFIRMED: &str = "confirmed";
-/// The database has committed a batch, and the broker does not know.
+/// The database has committed a batch, and the deliveries are not acknowledged.
 pub(super) const COMMITTED: &str = "committed";
 
-/// A message lies with the dead letters, and is still in its own queue.
+/// A message is in the dead letters, and still in its own queue.
 const BURIED: &str = "buried";
-/// Dead letters are in the queue again, and still dead.
+/// A dead letter is back in the queue, and still in the dead letters.
 const REPLAYED: &str = "replayed";
-/// What an operator calls to send the oldest letter on its way again.
+/// Operator's call that replays the oldest letter.
 const REPLAY: &str = "/v1/admin/dead-letters/replay?limit=1";
 
-/// The setting that names place and visit, in binaries that were built for tests.
+/// Setting that names abort point and visit, in binaries built for tests.
 pub(in crate::chaos) const SETTING: &str = "OPENRUN_TEST_ABORT";
 
-/// A node passes each place several times a second.
+/// A node passes each abort point several times a second.
 const BOUND: Duration = Duration::from_secs(20);
 const VISITS_MAX: usize = 30;
-/// How long to wait before the next try to lead a node to a place that none passes by itself.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// Pause between attempts to lead a node to an abort point that it does not pass by itself.
+const RETRY_AFTER: Duration = Duration::from_millis(300);
 
-pub(super) async fn at(arena: &mut Arena, place: &str) -> Done {
-    if let Err(why) = &arena.aborts {
+pub(super) async fn at(testbed: &mut TestBed, point: &str) -> Done {
+    if let Err(why) = &testbed.aborts {
         return Err(Trouble::Skipped(why.clone()));
     }
-    let (victim, visit) = (arena.any_node(), 1 + arena.rng.below(VISITS_MAX));
-    let node = &mut arena.nodes[victim];
-    node.launch(&[(SETTING, &format!("{place}:{visit}"))]);
+    let (victim, visit) = (testbed.any_node(), 1 + testbed.rng.below(VISITS_MAX));
+    let node = &mut testbed.nodes[victim];
+    node.launch(&[(SETTING, &format!("{point}:{visit}"))]);
     let ended = node.ends_within(BOUND).await;
-    revived(arena, victim, ended, place).await
+    restart(testbed, victim, ended, point).await
 }
 
-/// Poison comes until the node that is to die has taken one, which the other nodes then take once more.
-pub(super) async fn buried(arena: &mut Arena) -> Done {
-    let victim = armed(arena, BURIED).await?;
+/// Publishes poison until the arm node has rejected one and died; other nodes then reject it once more.
+pub(super) async fn buried(testbed: &mut TestBed) -> Done {
+    let victim = arm(testbed, BURIED).await?;
     let deadline = Instant::now() + BOUND;
     let mut ended = false;
     while !ended && Instant::now() < deadline {
-        messages::poison(arena).await?;
-        ended = arena.nodes[victim].ends_within(AGAIN_AFTER).await;
+        messages::poison(testbed).await?;
+        ended = testbed.nodes[victim].ends_within(RETRY_AFTER).await;
     }
-    revived(arena, victim, ended, BURIED).await
+    restart(testbed, victim, ended, BURIED).await
 }
 
-/// An operator replays a letter through the node that is to die, and never hears of it.
-pub(super) async fn replayed(arena: &mut Arena) -> Done {
+/// Replays a letter through the arm node, which dies before it answers.
+pub(super) async fn replayed(testbed: &mut TestBed) -> Done {
     let deadline = Instant::now() + BOUND;
-    messages::poison(arena).await?;
-    let broker = Broker::connect(arena).await?;
+    messages::poison(testbed).await?;
+    let broker = Broker::connect(testbed).await?;
     while broker.waiting(&dead_letters()).await? == 0 {
         if Instant::now() >= deadline {
-            return Err(Trouble::Failed("poison does not come to the dead letters".to_owned()));
+            return Err(Trouble::Failed("poison does not arrive in the dead letters".to_owned()));
         }
-        tokio::time::sleep(AGAIN_AFTER).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
-    let victim = armed(arena, REPLAYED).await?;
-    let target = arena.crowd.as_ref().and_then(|crowd| crowd.targets.get(victim)).cloned();
+    let victim = arm(testbed, REPLAYED).await?;
+    let target = testbed.clients.as_ref().and_then(|clients| clients.targets.get(victim)).cloned();
     let mut ended = false;
     while let Some(target) = target.as_ref().filter(|_| !ended && Instant::now() < deadline) {
         metrics::post(target, REPLAY).await;
-        ended = arena.nodes[victim].ends_within(AGAIN_AFTER).await;
+        ended = testbed.nodes[victim].ends_within(RETRY_AFTER).await;
     }
-    revived(arena, victim, ended, REPLAYED).await
+    restart(testbed, victim, ended, REPLAYED).await
 }
 
-/// Starts any node so that it dies at its first visit of `place`; which one.
-async fn armed(arena: &mut Arena, place: &str) -> Result<usize, Trouble> {
-    if let Err(why) = &arena.aborts {
+/// Starts a random node that aborts at its first visit of `point`, and returns its number.
+async fn arm(testbed: &mut TestBed, point: &str) -> Result<usize, Trouble> {
+    if let Err(why) = &testbed.aborts {
         return Err(Trouble::Skipped(why.clone()));
     }
-    let victim = arena.any_node();
-    let node = &mut arena.nodes[victim];
-    node.launch(&[(SETTING, &format!("{place}:1"))]);
+    let victim = testbed.any_node();
+    let node = &mut testbed.nodes[victim];
+    node.launch(&[(SETTING, &format!("{point}:1"))]);
     node.until_serving().await?;
     Ok(victim)
 }
 
-async fn revived(arena: &mut Arena, victim: usize, ended: bool, place: &str) -> Done {
-    arena.linger(0, 500).await;
-    arena.nodes[victim].restart().await?;
-    if ended { Ok(()) } else { Err(Trouble::Failed(format!("the node did not come to {place}"))) }
+async fn restart(testbed: &mut TestBed, victim: usize, ended: bool, point: &str) -> Done {
+    testbed.sleep_between(0, 500).await;
+    testbed.nodes[victim].restart().await?;
+    if ended {
+        Ok(())
+    } else {
+        Err(Trouble::Failed(format!("the node did not reach the abort point {point}")))
+    }
 }

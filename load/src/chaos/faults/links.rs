@@ -1,11 +1,10 @@
-//! The way between nodes and one service: cut, held, slow, or without a way back.
+//! Faults of the connections between nodes and one service: cut, held, slow, or without replies.
 
 use super::Done;
-use crate::chaos::arena::Arena;
 use crate::chaos::node::Links;
+use crate::chaos::testbed::TestBed;
 use crate::fleet::proxy::{Mode, Proxy};
 
-/// The other end of a link.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Service {
     Redis,
@@ -23,38 +22,38 @@ impl Service {
     }
 }
 
-/// Sets the links of these nodes.
-pub(super) async fn set(arena: &Arena, nodes: &[usize], service: Service, mode: Mode) {
+/// Sets the mode of these nodes' links to the service.
+pub(super) async fn set(testbed: &TestBed, nodes: &[usize], service: Service, mode: Mode) {
     for number in nodes {
-        service.of(&arena.nodes[*number].links).set(mode).await;
+        service.of(&testbed.nodes[*number].links).set(mode).await;
     }
 }
 
-/// Every node's number.
-pub(super) fn all(arena: &Arena) -> Vec<usize> {
-    (0..arena.nodes.len()).collect()
+/// The numbers of all nodes.
+pub(super) fn all(testbed: &TestBed) -> Vec<usize> {
+    (0..testbed.nodes.len()).collect()
 }
 
-/// Redis does what one node tells it, and that node never hears of it, while members ask the others too: they may hear
-/// there what the first node does not know.
-pub(super) async fn one_node_unheard(arena: &mut Arena) -> Done {
-    let victim = [arena.any_node()];
-    set(arena, &victim, Service::Redis, Mode::SwallowReplies).await;
-    arena.linger(4_000, 6_000).await;
-    set(arena, &victim, Service::Redis, Mode::Cut).await;
-    set(arena, &victim, Service::Redis, Mode::Pass).await;
+/// Redis executes the commands of one node, whose replies are lost, while the other nodes work: members may learn there
+/// about issuances that the first node does not know.
+pub(super) async fn one_node_unheard(testbed: &mut TestBed) -> Done {
+    let victim = [testbed.any_node()];
+    set(testbed, &victim, Service::Redis, Mode::SwallowReplies).await;
+    testbed.sleep_between(4_000, 6_000).await;
+    set(testbed, &victim, Service::Redis, Mode::Cut).await;
+    set(testbed, &victim, Service::Redis, Mode::Pass).await;
     Ok(())
 }
 
-/// One node's link, or those of all.
-pub(super) async fn broken(arena: &mut Arena, service: Service, mode: Mode) -> Done {
-    let victims = if arena.rng.chance_percent(50) { all(arena) } else { vec![arena.any_node()] };
-    set(arena, &victims, service, mode).await;
-    arena.linger(1_000, 6_000).await;
+/// Breaks the link of one node, or of all.
+pub(super) async fn broken(testbed: &mut TestBed, service: Service, mode: Mode) -> Done {
+    let victims = if testbed.rng.chance_percent(50) { all(testbed) } else { vec![testbed.any_node()] };
+    set(testbed, &victims, service, mode).await;
+    testbed.sleep_between(1_000, 6_000).await;
     if mode == Mode::SwallowReplies {
-        // What was swallowed stays lost: such a connection is of no more use.
-        set(arena, &victims, service, Mode::Cut).await;
+        // Swallowed replies never arrive, so the connections are useless.
+        set(testbed, &victims, service, Mode::Cut).await;
     }
-    set(arena, &victims, service, Mode::Pass).await;
+    set(testbed, &victims, service, Mode::Pass).await;
     Ok(())
 }

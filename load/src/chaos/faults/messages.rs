@@ -1,20 +1,20 @@
-//! Messages that nobody has issued: one that contradicts a row, and one that is none.
+//! Messages that no node has published: one that contradicts a row, and an unreadable one.
 
 use serde_json::json;
 
 use super::Done;
 use crate::chaos::amqp::Broker;
-use crate::chaos::arena::{Arena, DATABASE};
+use crate::chaos::testbed::{DATABASE, TestBed};
 
-/// The coupon of which there is always a row.
+/// A coupon that always has a row.
 const COUPON: &str = "probe";
 
-/// The sequence of a row, given to another member with another code.
-pub(super) async fn contradiction(arena: &mut Arena) -> Done {
+/// Publishes the sequence of a row with another member and another code.
+pub(super) async fn contradiction(testbed: &mut TestBed) -> Done {
     let query = format!("SELECT min(sequence) FROM coupon_issuances WHERE coupon_id = '{COUPON}'");
-    let sequence = arena.sql(DATABASE, &query).await?;
+    let sequence = testbed.sql(DATABASE, &query).await?;
     let sequence: u32 = sequence.parse().map_err(|_| format!("no row of {COUPON} to contradict"))?;
-    let number = arena.planted.conflicts.len();
+    let number = testbed.planted.conflicts.len();
     let (member, code) = (format!("ghost-{number}"), format!("GH0ST-00000-00000-{number:05}"));
     let issued_at = "2026-01-01T00:00:00.000Z";
     let message = json!({
@@ -26,14 +26,14 @@ pub(super) async fn contradiction(arena: &mut Arena) -> Done {
             "status": "UNUSED", "issued_at": issued_at,
         },
     });
-    Broker::connect(arena).await?.publish(message.to_string().as_bytes()).await?;
-    arena.planted.conflicts.push((COUPON.to_owned(), sequence, member));
+    Broker::connect(testbed).await?.publish(message.to_string().as_bytes()).await?;
+    testbed.planted.conflicts.push((COUPON.to_owned(), sequence, member));
     Ok(())
 }
 
-pub(super) async fn poison(arena: &mut Arena) -> Done {
-    let text = format!("not even JSON, number {}", arena.planted.poison.len());
-    Broker::connect(arena).await?.publish(text.as_bytes()).await?;
-    arena.planted.poison.push(text);
+pub(super) async fn poison(testbed: &mut TestBed) -> Done {
+    let text = format!("not even JSON, number {}", testbed.planted.poison.len());
+    Broker::connect(testbed).await?.publish(text.as_bytes()).await?;
+    testbed.planted.poison.push(text);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The faults: what can be broken, by name. Each breaks something, waits, and makes it whole again.
+//! The faults by name. Each breaks something, waits, and repairs it.
 
 mod aborts;
 mod links;
@@ -16,15 +16,15 @@ use std::time::Duration;
 pub(super) use self::aborts::SETTING as ABORT_SETTING;
 
 use self::links::Service;
-use super::arena::Arena;
+use super::testbed::TestBed;
 use crate::fleet::proxy::Mode;
 
-/// Why a fault was not done.
+/// Reason for which a fault was not completed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// This machine or this binary cannot do it.
+    /// This machine or this binary does not support the fault.
     Skipped(String),
-    /// It was begun, and something went wrong that should not have.
+    /// The fault began, and a step of it failed.
     Failed(String),
 }
 
@@ -43,156 +43,167 @@ impl From<std::io::Error> for Trouble {
 pub(super) type Done = Result<(), Trouble>;
 type Running<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 
-/// One of them.
+/// A kind of fault.
 pub struct Fault {
-    /// Its name on the command line and in reports.
+    /// Name on the command line and in reports.
     pub name: &'static str,
-    /// What happens, in words.
+    /// Description.
     pub about: &'static str,
-    /// Whether it touches Redis or a node, so that no total may be raised meanwhile.
+    /// Whether it affects Redis or a node, so that no total may be raised at the same time.
     pub(super) needs_calm: bool,
-    pub(super) run: for<'a> fn(&'a mut Arena) -> Running<'a>,
+    pub(super) run: for<'a> fn(&'a mut TestBed) -> Running<'a>,
 }
 
 macro_rules! fault {
-    ($name:literal, $calm:expr, $about:literal, |$arena:ident| $run:expr) => {
-        Fault { name: $name, about: $about, needs_calm: $calm, run: |$arena| Box::pin($run) }
+    ($name:literal, $calm:expr, $about:literal, |$testbed:ident| $run:expr) => {
+        Fault { name: $name, about: $about, needs_calm: $calm, run: |$testbed| Box::pin($run) }
     };
 }
 
-/// Nothing but RabbitMQ or PostgreSQL is touched.
+/// Affects RabbitMQ or PostgreSQL only.
 const BUSY: bool = false;
-/// Redis or a node is touched.
+/// Affects Redis or a node.
 const CALM: bool = true;
 const SLOW: Mode = Mode::Delay(Duration::from_millis(150));
 
-/// All of them.
+/// All faults.
 pub const FAULTS: &[Fault] = &[
-    fault!("node-killed", CALM, "a node is killed and started again", |arena| nodes::killed(arena)),
-    fault!("node-frozen", CALM, "a node stops for seconds, and goes on", |arena| nodes::frozen(arena)),
-    fault!("node-terminated", CALM, "a node is asked to end, and started again", |arena| nodes::terminated(
-        arena
+    fault!("node-killed", CALM, "a node is killed and restarted", |testbed| nodes::killed(testbed)),
+    fault!("node-frozen", CALM, "a node is frozen for seconds", |testbed| nodes::frozen(testbed)),
+    fault!("node-terminated", CALM, "a node is terminated and restarted", |testbed| nodes::terminated(
+        testbed
     )),
-    fault!("nodes-killed", CALM, "all nodes are killed at once", |arena| nodes::all_killed(arena)),
-    fault!("abort-admitted", CALM, "a node dies after the script's reply", |arena| {
-        aborts::at(arena, aborts::ADMITTED)
+    fault!("nodes-killed", CALM, "all nodes are killed at once and restarted", |testbed| nodes::all_killed(
+        testbed
+    )),
+    fault!("abort-admitted", CALM, "a node dies after the admission script's reply", |testbed| {
+        aborts::at(testbed, aborts::ADMITTED)
     }),
-    fault!("abort-published", CALM, "a node dies after publishing", |arena| aborts::at(
-        arena,
+    fault!("abort-published", CALM, "a node dies after publishing", |testbed| aborts::at(
+        testbed,
         aborts::PUBLISHED
     )),
-    fault!("abort-confirmed", CALM, "a node dies after the broker's confirm", |arena| {
-        aborts::at(arena, aborts::CONFIRMED)
+    fault!("abort-confirmed", CALM, "a node dies after the broker's confirm", |testbed| {
+        aborts::at(testbed, aborts::CONFIRMED)
     }),
-    fault!("abort-committed", CALM, "a node dies after COMMIT, before the ack", |arena| {
-        aborts::at(arena, aborts::COMMITTED)
+    fault!("abort-committed", CALM, "a node dies after COMMIT, before the ack", |testbed| {
+        aborts::at(testbed, aborts::COMMITTED)
     }),
-    fault!("abort-buried", CALM, "a node dies after burying poison, before the ack", |arena| {
-        aborts::buried(arena)
+    fault!("abort-buried", CALM, "a node dies after dead-lettering poison, before the ack", |testbed| {
+        aborts::buried(testbed)
     }),
-    fault!("abort-replayed", CALM, "a node dies after replaying a letter, before the ack", |arena| {
-        aborts::replayed(arena)
+    fault!("abort-replayed", CALM, "a node dies after replaying a letter, before the ack", |testbed| {
+        aborts::replayed(testbed)
     }),
-    fault!("redis-killed", CALM, "Redis is killed and started again", |arena| redis::killed(arena)),
-    fault!("redis-frozen", CALM, "Redis stops for seconds, and goes on", |arena| redis::frozen(arena)),
-    fault!("redis-power-lost", CALM, "Redis is killed and loses what it had not synced", |arena| {
-        redis::power_lost(arena)
+    fault!("redis-killed", CALM, "Redis is killed and restarted", |testbed| redis::killed(testbed)),
+    fault!("redis-frozen", CALM, "Redis is frozen for seconds", |testbed| redis::frozen(testbed)),
+    fault!("redis-power-lost", CALM, "Redis is killed and loses its unsynced writes", |testbed| {
+        redis::power_lost(testbed)
     }),
-    fault!("redis-flushed", CALM, "FLUSHALL", |arena| redis::flushed(arena)),
+    fault!("redis-flushed", CALM, "Redis is emptied by FLUSHALL", |testbed| redis::flushed(testbed)),
+    fault!("redis-emptied", CALM, "Redis is killed and restarted without its files", |testbed| {
+        redis::emptied(testbed)
+    }),
     fault!(
-        "redis-emptied",
+        "redis-rolled-back",
         CALM,
-        "Redis is killed and comes back without its files",
-        |arena| redis::emptied(arena)
+        "Redis is killed and restarted with an older copy of its files",
+        |testbed| redis::rolled_back(testbed)
     ),
-    fault!("redis-rolled-back", CALM, "Redis comes back with an older copy of its files", |arena| {
-        redis::rolled_back(arena)
+    fault!("redis-failed-over", CALM, "Redis is killed and replaced by its replica", |testbed| {
+        redis::failed_over(testbed)
     }),
-    fault!("redis-failed-over", CALM, "Redis is killed and a replica takes its place", |arena| {
-        redis::failed_over(arena)
+    fault!("redis-link-cut", CALM, "connections to Redis are cut", |testbed| {
+        links::broken(testbed, Service::Redis, Mode::Cut)
     }),
-    fault!("redis-link-cut", CALM, "nodes cannot reach Redis", |arena| {
-        links::broken(arena, Service::Redis, Mode::Cut)
+    fault!("redis-link-held", CALM, "connections to Redis pass no data", |testbed| {
+        links::broken(testbed, Service::Redis, Mode::Hold)
     }),
-    fault!("redis-link-held", CALM, "nothing passes between nodes and Redis", |arena| {
-        links::broken(arena, Service::Redis, Mode::Hold)
-    }),
-    fault!("redis-link-slow", CALM, "Redis is far away", |arena| links::broken(arena, Service::Redis, SLOW)),
-    fault!("redis-replies-lost", CALM, "Redis does what it is told, and nobody hears of it", |arena| {
-        links::broken(arena, Service::Redis, Mode::SwallowReplies)
-    }),
-    fault!("redis-unheard", CALM, "Redis does what one node says, which never hears of it", |arena| {
-        links::one_node_unheard(arena)
-    }),
-    fault!("rabbitmq-killed", BUSY, "RabbitMQ is killed and started again", |arena| rabbitmq::killed(arena)),
-    fault!("rabbitmq-frozen", BUSY, "RabbitMQ stops for seconds, and goes on", |arena| rabbitmq::frozen(
-        arena
+    fault!("redis-link-slow", CALM, "connections to Redis are slow", |testbed| links::broken(
+        testbed,
+        Service::Redis,
+        SLOW
     )),
-    fault!("rabbitmq-purged", BUSY, "the queue is emptied", |arena| rabbitmq::purged(arena)),
-    fault!("rabbitmq-unbound", BUSY, "the queue loses its binding", |arena| rabbitmq::unbound(arena)),
-    fault!("rabbitmq-queue-deleted", BUSY, "the queue is deleted", |arena| rabbitmq::queue_deleted(arena)),
-    fault!("rabbitmq-emptied", BUSY, "RabbitMQ is killed and comes back without its files", |arena| {
-        rabbitmq::emptied(arena)
+    fault!("redis-replies-lost", CALM, "Redis executes commands, and its replies are lost", |testbed| {
+        links::broken(testbed, Service::Redis, Mode::SwallowReplies)
     }),
-    fault!("rabbitmq-memory-alarm", BUSY, "RabbitMQ blocks its publishers", |arena| rabbitmq::memory_alarm(
-        arena
+    fault!(
+        "redis-unheard",
+        CALM,
+        "Redis executes the commands of one node, and the replies to it are lost",
+        |testbed| links::one_node_unheard(testbed)
+    ),
+    fault!("rabbitmq-killed", BUSY, "RabbitMQ is killed and restarted", |testbed| rabbitmq::killed(testbed)),
+    fault!("rabbitmq-frozen", BUSY, "RabbitMQ is frozen for seconds", |testbed| rabbitmq::frozen(testbed)),
+    fault!("rabbitmq-purged", BUSY, "the queue is purged", |testbed| rabbitmq::purged(testbed)),
+    fault!("rabbitmq-unbound", BUSY, "the queue loses its binding", |testbed| rabbitmq::unbound(testbed)),
+    fault!("rabbitmq-queue-deleted", BUSY, "the queue is deleted", |testbed| rabbitmq::queue_deleted(
+        testbed
     )),
-    fault!("rabbitmq-link-cut", BUSY, "nodes cannot reach RabbitMQ", |arena| {
-        links::broken(arena, Service::RabbitMq, Mode::Cut)
+    fault!("rabbitmq-emptied", BUSY, "RabbitMQ is killed and restarted without its files", |testbed| {
+        rabbitmq::emptied(testbed)
     }),
-    fault!("rabbitmq-link-held", BUSY, "nothing passes between nodes and RabbitMQ", |arena| {
-        links::broken(arena, Service::RabbitMq, Mode::Hold)
+    fault!("rabbitmq-memory-alarm", BUSY, "RabbitMQ blocks publishers by a memory alarm", |testbed| {
+        rabbitmq::memory_alarm(testbed)
     }),
-    fault!("rabbitmq-link-slow", BUSY, "RabbitMQ is far away", |arena| {
-        links::broken(arena, Service::RabbitMq, SLOW)
+    fault!("rabbitmq-link-cut", BUSY, "connections to RabbitMQ are cut", |testbed| {
+        links::broken(testbed, Service::RabbitMq, Mode::Cut)
     }),
-    fault!("rabbitmq-replies-lost", BUSY, "RabbitMQ takes messages, and nobody hears of it", |arena| {
-        links::broken(arena, Service::RabbitMq, Mode::SwallowReplies)
+    fault!("rabbitmq-link-held", BUSY, "connections to RabbitMQ pass no data", |testbed| {
+        links::broken(testbed, Service::RabbitMq, Mode::Hold)
     }),
-    fault!("postgres-killed", BUSY, "PostgreSQL is killed and started again", |arena| postgres::killed(
-        arena
+    fault!("rabbitmq-link-slow", BUSY, "connections to RabbitMQ are slow", |testbed| {
+        links::broken(testbed, Service::RabbitMq, SLOW)
+    }),
+    fault!("rabbitmq-replies-lost", BUSY, "RabbitMQ accepts messages, and its replies are lost", |testbed| {
+        links::broken(testbed, Service::RabbitMq, Mode::SwallowReplies)
+    }),
+    fault!("postgres-killed", BUSY, "PostgreSQL is killed and restarted", |testbed| postgres::killed(
+        testbed
     )),
-    fault!("postgres-frozen", BUSY, "PostgreSQL stops for seconds, and goes on", |arena| postgres::frozen(
-        arena
-    )),
-    fault!("postgres-read-only", BUSY, "PostgreSQL takes no writes", |arena| postgres::read_only(arena)),
-    fault!("postgres-no-connections", BUSY, "others take all connections to PostgreSQL", |arena| {
-        postgres::no_connections(arena)
+    fault!("postgres-frozen", BUSY, "PostgreSQL is frozen for seconds", |testbed| postgres::frozen(testbed)),
+    fault!("postgres-read-only", BUSY, "PostgreSQL is read-only", |testbed| postgres::read_only(testbed)),
+    fault!(
+        "postgres-no-connections",
+        BUSY,
+        "another client takes all connections to PostgreSQL",
+        |testbed| postgres::no_connections(testbed)
+    ),
+    fault!("postgres-disk-full", BUSY, "the disk of PostgreSQL's tables is full", |testbed| {
+        postgres::disk_full(testbed)
     }),
-    fault!("postgres-disk-full", BUSY, "the disk of PostgreSQL's tables is full", |arena| {
-        postgres::disk_full(arena)
+    fault!("postgres-link-cut", BUSY, "connections to PostgreSQL are cut", |testbed| {
+        links::broken(testbed, Service::Postgres, Mode::Cut)
     }),
-    fault!("postgres-link-cut", BUSY, "nodes cannot reach PostgreSQL", |arena| {
-        links::broken(arena, Service::Postgres, Mode::Cut)
+    fault!("postgres-link-held", BUSY, "connections to PostgreSQL pass no data", |testbed| {
+        links::broken(testbed, Service::Postgres, Mode::Hold)
     }),
-    fault!("postgres-link-held", BUSY, "nothing passes between nodes and PostgreSQL", |arena| {
-        links::broken(arena, Service::Postgres, Mode::Hold)
+    fault!("postgres-link-slow", BUSY, "connections to PostgreSQL are slow", |testbed| {
+        links::broken(testbed, Service::Postgres, SLOW)
     }),
-    fault!("postgres-link-slow", BUSY, "PostgreSQL is far away", |arena| {
-        links::broken(arena, Service::Postgres, SLOW)
+    fault!("postgres-replies-lost", BUSY, "PostgreSQL commits, and its replies are lost", |testbed| {
+        links::broken(testbed, Service::Postgres, Mode::SwallowReplies)
     }),
-    fault!("postgres-replies-lost", BUSY, "PostgreSQL commits, and nobody hears of it", |arena| {
-        links::broken(arena, Service::Postgres, Mode::SwallowReplies)
-    }),
-    fault!("contradiction", BUSY, "a message comes that contradicts a row", |arena| messages::contradiction(
-        arena
-    )),
-    fault!("poison", BUSY, "a message comes that nobody can read", |arena| messages::poison(arena)),
-    fault!("power-failure", CALM, "Redis and all nodes lose power while RabbitMQ is away", |arena| {
-        together::power_failure(arena)
-    }),
+    fault!("contradiction", BUSY, "a message contradicts a row", |testbed| messages::contradiction(testbed)),
+    fault!("poison", BUSY, "an unreadable message is published", |testbed| messages::poison(testbed)),
+    fault!(
+        "power-failure",
+        CALM,
+        "Redis and all nodes lose power while RabbitMQ is unreachable",
+        |testbed| together::power_failure(testbed)
+    ),
     fault!(
         "nodes-killed-postgres-away",
         CALM,
-        "all nodes are killed with unwritten deliveries in hand",
-        |arena| together::nodes_killed_postgres_away(arena)
+        "all nodes are killed with unwritten deliveries in flight",
+        |testbed| together::nodes_killed_postgres_away(testbed)
     ),
-    fault!("nodes-killed-queue-purged", CALM, "all nodes are killed and the queue is emptied", |arena| {
-        together::nodes_killed_queue_purged(arena)
+    fault!("nodes-killed-queue-purged", CALM, "all nodes are killed and the queue is purged", |testbed| {
+        together::nodes_killed_queue_purged(testbed)
     }),
 ];
 
-/// The faults of these names, or all; the first name that there is not.
+/// The faults of these names, or all; the error is the first unknown name.
 pub(super) fn named(names: &[String]) -> Result<Vec<&'static Fault>, String> {
     if names.is_empty() {
         return Ok(FAULTS.iter().collect());

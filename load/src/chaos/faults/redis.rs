@@ -1,67 +1,67 @@
-//! Redis is killed, frozen, and comes back with less than it had, or as another one.
+//! Redis is killed, frozen, restarted with fewer data, or replaced.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Done, Trouble};
-use crate::chaos::arena::Arena;
+use crate::chaos::testbed::TestBed;
 
-/// Where Redis keeps the files that it appends to.
+/// Folder of Redis's append-only files.
 const APPENDED: &str = "appendonlydir";
 const SYNC_BOUND: Duration = Duration::from_secs(30);
 
-pub(super) async fn killed(arena: &mut Arena) -> Done {
-    arena.redis.kill();
-    arena.linger(0, 1_500).await;
-    arena.redis.restart().await;
+pub(super) async fn killed(testbed: &mut TestBed) -> Done {
+    testbed.redis.kill();
+    testbed.sleep_between(0, 1_500).await;
+    testbed.redis.restart().await;
     Ok(())
 }
 
-pub(super) async fn frozen(arena: &mut Arena) -> Done {
-    arena.redis.pause();
-    arena.linger(500, 6_000).await;
-    arena.redis.resume();
+pub(super) async fn frozen(testbed: &mut TestBed) -> Done {
+    testbed.redis.pause();
+    testbed.sleep_between(500, 6_000).await;
+    testbed.redis.resume();
     Ok(())
 }
 
-pub(super) async fn power_lost(arena: &mut Arena) -> Done {
-    arena.redis.kill();
-    lose_unsynced(arena)?;
-    arena.linger(0, 1_000).await;
-    arena.redis.restart().await;
+pub(super) async fn power_lost(testbed: &mut TestBed) -> Done {
+    testbed.redis.kill();
+    lose_unsynced(testbed)?;
+    testbed.sleep_between(0, 1_000).await;
+    testbed.redis.restart().await;
     Ok(())
 }
 
-/// Takes from a killed Redis what it had not synced.
-pub(super) fn lose_unsynced(arena: &Arena) -> Done {
-    match &arena.synced {
+/// Removes the unsynced writes from the files of a killed Redis.
+pub(super) fn lose_unsynced(testbed: &TestBed) -> Done {
+    match &testbed.synced {
         Err(why) => Err(Trouble::Skipped(why.clone())),
-        Ok(synced) => Ok(synced.lose_unsynced(&arena.redis.data()).map(drop)?),
+        Ok(synced) => Ok(synced.lose_unsynced(&testbed.redis.data()).map(drop)?),
     }
 }
 
-pub(super) async fn flushed(arena: &mut Arena) -> Done {
-    arena.redis_says(&["FLUSHALL"]).await?;
+pub(super) async fn flushed(testbed: &mut TestBed) -> Done {
+    testbed.redis_cli(&["FLUSHALL"]).await?;
     Ok(())
 }
 
-pub(super) async fn emptied(arena: &mut Arena) -> Done {
-    arena.redis.wipe();
-    arena.linger(0, 500).await;
-    arena.redis.restart().await;
+pub(super) async fn emptied(testbed: &mut TestBed) -> Done {
+    testbed.redis.wipe();
+    testbed.sleep_between(0, 500).await;
+    testbed.redis.restart().await;
     Ok(())
 }
 
-pub(super) async fn rolled_back(arena: &mut Arena) -> Done {
+pub(super) async fn rolled_back(testbed: &mut TestBed) -> Done {
     let copies = tempfile::tempdir()?;
-    let (live, copy) = (arena.redis.data().join(APPENDED), copies.path().join(APPENDED));
+    let (live, copy) = (testbed.redis.data().join(APPENDED), copies.path().join(APPENDED));
     copy_folder(&live, &copy)?;
-    arena.linger(1_000, 4_000).await;
-    arena.redis.kill();
+    testbed.sleep_between(1_000, 4_000).await;
+    testbed.redis.kill();
     fs::remove_dir_all(&live)?;
     copy_folder(&copy, &live)?;
-    arena.redis.restart().await;
+    testbed.redis.restart().await;
     Ok(())
 }
 
@@ -74,10 +74,10 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(super) async fn failed_over(arena: &mut Arena) -> Done {
-    let primary = arena.redis.port().to_string();
-    // Told, and not by an argument: started again later, it must remain the primary that it has become.
-    let replica = arena.another_redis(&[]).await;
+pub(super) async fn failed_over(testbed: &mut TestBed) -> Done {
+    let primary = testbed.redis.port().to_string();
+    // By a command and not by an argument: after a restart it must stay the primary that it has become.
+    let replica = testbed.another_redis(&[]).await;
     let port = replica.port().to_string();
     redis(&port, &["REPLICAOF", "127.0.0.1", &primary]).await?;
     let deadline = Instant::now() + SYNC_BOUND;
@@ -87,16 +87,16 @@ pub(super) async fn failed_over(arena: &mut Arena) -> Done {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    arena.linger(500, 2_000).await;
-    arena.redis.kill();
-    arena.linger(0, 1_000).await;
+    testbed.sleep_between(500, 2_000).await;
+    testbed.redis.kill();
+    testbed.sleep_between(0, 1_000).await;
     redis(&port, &["REPLICAOF", "NO", "ONE"]).await?;
-    arena.replace_redis(replica);
+    testbed.replace_redis(replica);
     Ok(())
 }
 
-async fn redis(port: &str, words: &[&str]) -> Result<String, String> {
+async fn redis(port: &str, command_words: &[&str]) -> Result<String, String> {
     let mut command = std::process::Command::new("redis-cli");
-    command.args(["-e", "-p", port]).args(words);
+    command.args(["-e", "-p", port]).args(command_words);
     crate::chaos::command::output(command).await
 }

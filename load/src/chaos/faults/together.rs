@@ -1,5 +1,4 @@
-//! Several things at once, as when a rack loses power: nodes die with what they had in hand, and what they leaned on is
-//! not there either.
+//! Combined faults, as when a rack loses power: nodes die with work in flight while a service is unreachable.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,52 +6,52 @@ use std::time::{Duration, Instant};
 use super::links::{self, Service};
 use super::{Done, Trouble, redis};
 use crate::chaos::amqp::{Broker, issuances};
-use crate::chaos::arena::{Arena, DATABASE};
 use crate::chaos::checker::Violation;
-use crate::chaos::crowd::Crowd;
+use crate::chaos::clients::Clients;
 use crate::chaos::node::Node;
+use crate::chaos::testbed::{DATABASE, TestBed};
 use crate::chaos::{metrics, settle};
 use crate::fleet::proxy::Mode;
 
-/// How long deliveries may take to return to the queue when those who held them are dead.
+/// Bound in which deliveries of dead nodes return to the queue.
 const RETURN_BOUND: Duration = Duration::from_secs(10);
-/// How long everything may take to be written before the audit begins.
+/// Bound in which everything is written before the audit begins.
 const QUIET_BOUND: Duration = Duration::from_secs(30);
 
-/// RabbitMQ is out of reach, so that what is decided is in Redis alone; then Redis and all nodes lose power.
-pub(super) async fn power_failure(arena: &mut Arena) -> Done {
-    if let Err(why) = &arena.synced {
+/// RabbitMQ is unreachable, so that decisions are in Redis alone; then Redis and all nodes lose power.
+pub(super) async fn power_failure(testbed: &mut TestBed) -> Done {
+    if let Err(why) = &testbed.synced {
         return Err(Trouble::Skipped(why.clone()));
     }
-    let everybody = links::all(arena);
-    links::set(arena, &everybody, Service::RabbitMq, Mode::Cut).await;
-    arena.linger(1_000, 2_500).await;
-    arena.redis.kill();
-    arena.nodes.iter_mut().for_each(Node::kill);
-    redis::lose_unsynced(arena)?;
-    links::set(arena, &everybody, Service::RabbitMq, Mode::Pass).await;
-    arena.redis.restart().await;
-    restart_all(arena).await?;
+    let all_nodes = links::all(testbed);
+    links::set(testbed, &all_nodes, Service::RabbitMq, Mode::Cut).await;
+    testbed.sleep_between(1_000, 2_500).await;
+    testbed.redis.kill();
+    testbed.nodes.iter_mut().for_each(Node::kill);
+    redis::lose_unsynced(testbed)?;
+    links::set(testbed, &all_nodes, Service::RabbitMq, Mode::Pass).await;
+    testbed.redis.restart().await;
+    restart_all(testbed).await?;
     Ok(())
 }
 
-/// PostgreSQL is out of reach while members are served; then all nodes die and the queue is emptied. Only the outbox is
-/// left.
-pub(super) async fn nodes_killed_queue_purged(arena: &mut Arena) -> Done {
-    let everybody = links::all(arena);
-    links::set(arena, &everybody, Service::Postgres, Mode::Hold).await;
-    // Longer than the sweep waits until it publishes again what another node has published.
-    arena.linger(6_000, 7_000).await;
-    arena.nodes.iter_mut().for_each(Node::kill);
-    let purged = purge_what_returns(arena).await;
-    links::set(arena, &everybody, Service::Postgres, Mode::Pass).await;
-    restart_all(arena).await?;
+/// PostgreSQL is unreachable while members are served; then all nodes die and the queue is purged. Only the outboxes
+/// are left.
+pub(super) async fn nodes_killed_queue_purged(testbed: &mut TestBed) -> Done {
+    let all_nodes = links::all(testbed);
+    links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
+    // Longer than the sweep waits before it republishes another node's entries.
+    testbed.sleep_between(6_000, 7_000).await;
+    testbed.nodes.iter_mut().for_each(Node::kill);
+    let purged = purge_repeatedly(testbed).await;
+    links::set(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
+    restart_all(testbed).await?;
     Ok(purged?)
 }
 
-/// Deliveries in the hands of the dead return to the queue a little later.
-async fn purge_what_returns(arena: &Arena) -> Result<(), String> {
-    let broker = Broker::connect(arena).await?;
+/// Purges the queue several times, because deliveries of dead nodes return a little later.
+async fn purge_repeatedly(testbed: &TestBed) -> Result<(), String> {
+    let broker = Broker::connect(testbed).await?;
     for _ in 0..10 {
         broker.purge(&issuances()).await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -60,44 +59,44 @@ async fn purge_what_returns(arena: &Arena) -> Result<(), String> {
     Ok(())
 }
 
-/// PostgreSQL is out of reach while members are served; then all nodes die with deliveries in hand. An audit follows:
-/// whatever RabbitMQ confirmed meanwhile must still be in its queue, because nobody has written it.
-pub(super) async fn nodes_killed_postgres_away(arena: &mut Arena) -> Done {
-    let Some(crowd) = arena.crowd.clone() else { return Ok(()) };
-    let everybody = links::all(arena);
-    let quiet = crowd.hush().await;
-    if !settle::until_arrived(arena, QUIET_BOUND).await {
-        return Err(Trouble::Failed("what was told before did not arrive in time".to_owned()));
+/// PostgreSQL is unreachable while members are served; then all nodes die with deliveries in flight. The audit checks
+/// that everything RabbitMQ confirmed meanwhile is still in its queue, because nothing of it was written.
+pub(super) async fn nodes_killed_postgres_away(testbed: &mut TestBed) -> Done {
+    let Some(clients) = testbed.clients.clone() else { return Ok(()) };
+    let all_nodes = links::all(testbed);
+    let blocked = clients.block_requests().await;
+    if !settle::until_arrived(testbed, QUIET_BOUND).await {
+        return Err(Trouble::Failed("earlier issuances did not arrive in the database in time".to_owned()));
     }
-    links::set(arena, &everybody, Service::Postgres, Mode::Hold).await;
-    let before = confirmed(&crowd).await;
-    drop(quiet);
-    arena.linger(1_000, 2_000).await;
-    let quiet = crowd.hush().await;
-    let after = confirmed(&crowd).await;
-    arena.nodes.iter_mut().for_each(Node::kill);
+    links::set(testbed, &all_nodes, Service::Postgres, Mode::Hold).await;
+    let before = confirmed(&clients).await;
+    drop(blocked);
+    testbed.sleep_between(1_000, 2_000).await;
+    let blocked = clients.block_requests().await;
+    let after = confirmed(&clients).await;
+    testbed.nodes.iter_mut().for_each(Node::kill);
     let found = match (before, after) {
-        (Some(before), Some(after)) => audit(arena, after.saturating_sub(before)).await,
-        _ => Err("a node did not tell how much was confirmed".to_owned()),
+        (Some(before), Some(after)) => audit(testbed, after.saturating_sub(before)).await,
+        _ => Err("a node did not report its count of confirmed events".to_owned()),
     };
-    drop(quiet);
-    links::set(arena, &everybody, Service::Postgres, Mode::Pass).await;
-    restart_all(arena).await?;
-    arena.seen.extend(found?);
+    drop(blocked);
+    links::set(testbed, &all_nodes, Service::Postgres, Mode::Pass).await;
+    restart_all(testbed).await?;
+    testbed.violations.extend(found?);
     Ok(())
 }
 
-async fn restart_all(arena: &mut Arena) -> Result<(), String> {
-    for node in &mut arena.nodes {
+async fn restart_all(testbed: &mut TestBed) -> Result<(), String> {
+    for node in &mut testbed.nodes {
         node.restart().await?;
     }
     Ok(())
 }
 
-/// How many events were confirmed to the nodes of this life for the first time; `None` if one of them does not tell.
-async fn confirmed(crowd: &Crowd) -> Option<u64> {
+/// Events that the broker confirmed to the running nodes for the first time; `None` if a node does not answer.
+async fn confirmed(clients: &Clients) -> Option<u64> {
     let mut sum = 0;
-    for target in &crowd.targets {
+    for target in &clients.targets {
         let text = metrics::read(target).await?;
         let again = metrics::value(&text, "openrun_republished_total")?;
         sum += metrics::value(&text, "openrun_published_total")?.saturating_sub(again);
@@ -105,12 +104,12 @@ async fn confirmed(crowd: &Crowd) -> Option<u64> {
     Some(sum)
 }
 
-/// What is missing of `confirmed` events that were neither written nor are in the queue.
-async fn audit(arena: &Arena, confirmed: u64) -> Result<Option<Violation>, String> {
+/// Reports if fewer than `confirmed` unwritten events are in the queue.
+async fn audit(testbed: &TestBed, confirmed: u64) -> Result<Option<Violation>, String> {
     let deadline = Instant::now() + RETURN_BOUND;
-    let written = settle::rows(arena).await?;
+    let written = settle::rows(testbed).await?;
     loop {
-        let waiting = Broker::connect(arena).await?.issuances_waiting().await?;
+        let waiting = Broker::connect(testbed).await?.issuances_waiting().await?;
         let waiting: BTreeSet<_> = waiting
             .into_iter()
             .filter(|(coupon, sequence)| written.get(coupon).is_none_or(|written| sequence > written))
@@ -120,7 +119,7 @@ async fn audit(arena: &Arena, confirmed: u64) -> Result<Option<Violation>, Strin
         }
         if Instant::now() >= deadline {
             let what = format!(
-                "RabbitMQ confirmed {confirmed} issuances while {DATABASE} could not be written, and has {} of them",
+                "RabbitMQ confirmed {confirmed} issuances while {DATABASE} was unreachable, and its queue has {} of them",
                 waiting.len()
             );
             return Ok(Some(Violation::new("confirmed_until_committed", what)));

@@ -1,4 +1,4 @@
-//! Services that belong to one owner, who may stop, freeze, kill and restart them. They are gone when the owner is.
+//! Private services, which can be stopped, frozen, killed and restarted. They end with their owner.
 
 mod postgres;
 mod rabbitmq;
@@ -23,39 +23,38 @@ pub use self::redis::Redis;
 pub type PrivateRedis = Private<Redis>;
 /// A PostgreSQL with its default durability. Its superuser and database are both `postgres`.
 pub type PrivatePostgres = Private<Postgres>;
-/// A RabbitMQ without plugins. A queue survives `kill` only once its declaration has reached the disk, which is some
-/// time after the broker has answered it: `stop` and `restart` after declaring make sure of it.
+/// A RabbitMQ without plugins. A queue survives `kill` only after its declaration has reached the disk, some time after
+/// the broker's answer; `stop` and `restart` after the declaration ensure it.
 pub type PrivateRabbitMq = Private<RabbitMq>;
 
-/// RabbitMQ takes five to ten seconds on two cores, and tests run side by side.
+/// RabbitMQ takes five to ten seconds on two cores, and tests run in parallel.
 const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(30);
 
-/// What distinguishes one service from the others.
+/// The particulars of a service.
 pub trait Kind {
-    /// Part of the directory's name, and what panics say.
+    /// Name in directories and panics.
     const NAME: &'static str;
-    /// The log has this once clients are served.
+    /// Log message of a service that serves.
     const READY: &'static str;
-    /// Ends the service in good order, without waiting for its clients.
+    /// Signal for a stop in order that does not wait for clients.
     const STOP: Signal;
 
-    /// The address for clients that connect to `port`, be it the service's own or that of a proxy.
+    /// The URL of a service behind `port`, which may be a proxy's.
     fn url(port: u16) -> String;
-    /// Fills an empty data directory.
+    /// Prepares an empty data directory.
     fn initialise(&self, data: &Path);
-    /// What to start in the foreground.
+    /// The command that runs the service in the foreground.
     fn command(&self, data: &Path, port: u16) -> Command;
-    /// What must run beside the service, across its restarts.
+    /// A process that runs beside the service, across its restarts.
     fn companion(&self) -> Option<Command> {
         None
     }
 }
 
-/// One private service.
 #[derive(Debug)]
 pub struct Private<K: Kind> {
-    // Fields are dropped in this order: the processes before the directory they write to.
+    // Drop order: the processes before the directory that they write to.
     process: Option<Process>,
     _companion: Option<Process>,
     watchdog: Watchdog,
@@ -72,13 +71,13 @@ impl<K: Kind + Default> Private<K> {
 }
 
 impl<K: Kind> Private<K> {
-    /// Like `start`, with settings of one's own.
+    /// Like `start`, with other settings.
     pub async fn start_as(kind: K) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("openrun-{}-", K::NAME))
             .tempdir()
             .expect("a temporary directory can be made");
-        // The service's user passes through to a directory of its own.
+        // Lets the service's user pass through to its directory.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
         let mut watchdog = Watchdog::over(directory.path());
         let companion = kind.companion().map(|mut command| {
@@ -91,28 +90,27 @@ impl<K: Kind> Private<K> {
         service
     }
 
-    /// The service's own port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where clients reach it, now and after every restart.
+    /// The URL, which stays the same after a restart.
     pub fn url(&self) -> String {
         K::url(self.port)
     }
 
-    /// The same for clients that go through a proxy on `port`.
+    /// The URL through a proxy on `port`.
     pub fn url_through(&self, port: u16) -> String {
         K::url(port)
     }
 
-    /// What it has printed since it was last started.
+    /// Output since the last start.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.directory.path().join("service.log")
     }
 
-    /// Ends it in good order. Its port then refuses connections.
+    /// Stops the service in order. Its port then refuses connections.
     pub async fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(K::STOP);
@@ -120,27 +118,27 @@ impl<K: Kind> Private<K> {
         }
     }
 
-    /// Ends it by SIGKILL, with all its children, as a machine that loses power would.
+    /// Kills the service and all its children by SIGKILL, as a power failure would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill_tree();
         }
     }
 
-    /// Kills it if it runs, and starts it on the same port with the same data.
+    /// Kills the service if it runs, and starts it on the same port with the same data.
     pub async fn restart(&mut self) {
         self.kill();
         self.launch().await;
     }
 
-    /// Kills it and loses its data. The next `restart` gives an empty service.
+    /// Kills the service and deletes its data. The next `restart` starts an empty one.
     pub fn wipe(&mut self) {
         self.kill();
         fs::remove_dir_all(self.data()).expect("the data can be removed");
         self.initialise();
     }
 
-    /// A copy of its data as it is at this moment, file by file.
+    /// Copies the data file by file.
     ///
     /// # Panics
     /// If the data cannot be read.
@@ -150,34 +148,32 @@ impl<K: Kind> Private<K> {
         copy
     }
 
-    /// Kills it and puts its data back as it was copied. It is started again by `restart`.
+    /// Kills the service and restores its data from a copy. `restart` starts it again.
     ///
     /// # Panics
     /// If the data cannot be written.
-    pub fn put_back(&mut self, copy: &TempDir) {
+    pub fn restore(&mut self, copy: &TempDir) {
         self.kill();
         fs::remove_dir_all(self.data()).expect("the data can be removed");
         fs::create_dir(self.data()).expect("the data directory can be made");
         copy_tree(copy.path(), &self.data()).expect("the copy can be put back");
     }
 
-    /// Freezes it by SIGSTOP: connections stay open and are even accepted, but nobody answers.
+    /// Freezes the service by SIGSTOP: connections are accepted, but requests are not answered.
     pub fn pause(&self) {
         self.process.as_ref().expect("the service runs").signal_tree(Signal::Stop);
     }
 
-    /// Lets a frozen service go on, as if no time had passed for it.
+    /// Continues a frozen service.
     pub fn resume(&self) {
         self.process.as_ref().expect("the service runs").signal_tree(Signal::Continue);
     }
 
-    /// What is particular to this service.
     #[must_use]
     pub fn kind(&self) -> &K {
         &self.kind
     }
 
-    /// Where it keeps its data.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
@@ -196,18 +192,18 @@ impl<K: Kind> Private<K> {
     }
 }
 
-/// The programs without which no fleet can be started, as far as they are missing on this machine.
+/// The programs that a fleet needs and this machine lacks.
 #[must_use]
 pub fn missing_programs() -> Vec<&'static str> {
-    let here = |program: &str, elsewhere: &[&str]| find_folder(program, elsewhere).is_some();
+    let is_installed = |program: &str, elsewhere: &[&str]| find_folder(program, elsewhere).is_some();
     let postgres = postgres::folders();
     let postgres: Vec<&str> = postgres.iter().map(String::as_str).collect();
     [
-        ("redis-server", here("redis-server", &[])),
-        ("rabbitmq-server", here("rabbitmq-server", rabbitmq::ELSEWHERE)),
-        ("epmd", here("epmd", &[])),
-        ("postgres", here("initdb", &postgres)),
-        ("ps", here("ps", &[])),
+        ("redis-server", is_installed("redis-server", &[])),
+        ("rabbitmq-server", is_installed("rabbitmq-server", rabbitmq::ELSEWHERE)),
+        ("epmd", is_installed("epmd", &[])),
+        ("postgres", is_installed("initdb", &postgres)),
+        ("ps", is_installed("ps", &[])),
     ]
     .into_iter()
     .filter_map(|(program, found)| (!found).then_some(program))
@@ -228,7 +224,7 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The folder that has `program`, for the servers that distributions keep out of the PATH.
+/// The folder with `program`; `elsewhere` lists folders outside of PATH, where distributions keep servers.
 fn folder_of(program: &str, elsewhere: &[&str]) -> PathBuf {
     find_folder(program, elsewhere)
         .unwrap_or_else(|| panic!("{program} is not installed: run ./scripts/test, which installs it"))

@@ -6,10 +6,10 @@ use std::process::Command;
 use super::{Kind, Private, Signal, folder_of};
 use crate::fleet::process::{command_as, give_to, run};
 
-/// PostgreSQL refuses to run as root.
+/// Needed because PostgreSQL refuses to run as root.
 const USER: &str = "postgres";
 
-/// A cluster with one superuser, whom everybody may be.
+/// A cluster with one superuser and without passwords.
 #[derive(Debug, Default)]
 pub struct Postgres {
     /// Settings that override the defaults, such as `max_connections=40`.
@@ -19,7 +19,7 @@ pub struct Postgres {
 impl Kind for Postgres {
     const NAME: &'static str = "postgres";
     const READY: &'static str = "ready to accept connections";
-    /// A fast shutdown: clients are thrown out.
+    /// A fast shutdown, which disconnects clients.
     const STOP: Signal = Signal::Interrupt;
 
     fn url(port: u16) -> String {
@@ -29,7 +29,7 @@ impl Kind for Postgres {
     fn initialise(&self, data: &Path) {
         give_to(USER, data);
         let mut command = command_as(USER, &folder().join("initdb"));
-        // Only the creation does without syncing: the server itself keeps its default durability.
+        // Only the creation skips syncing; the server has its default durability.
         command
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--pgdata"])
             .arg(data);
@@ -50,8 +50,8 @@ impl Kind for Postgres {
 }
 
 impl Private<Postgres> {
-    /// `psql` on the database `name`, as the superuser; it prints bare rows and stops at the first error. With `-c`
-    /// one says what to run.
+    /// `psql` on the database `name` as superuser; prints unaligned rows and stops at the first error. `-c` adds a
+    /// statement.
     #[must_use]
     pub fn psql(&self, name: &str) -> Command {
         let mut command = Command::new(folder().join("psql"));
@@ -68,7 +68,7 @@ fn folder() -> PathBuf {
     folder_of("initdb", &folders.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Where Debian keeps the servers, by version.
+/// Debian's folders of the server programs, by version.
 pub(super) fn folders() -> Vec<String> {
     std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -9,10 +9,10 @@ use crate::fleet::ports::free_port;
 use crate::fleet::process::{command_as, give_to};
 
 const USER: &str = "rabbitmq";
-/// Where Debian keeps the scripts that do not insist on a user and a directory.
+/// Debian's folder of the start scripts that require no particular user and directory.
 pub(super) const ELSEWHERE: &[&str] = &["/usr/lib/rabbitmq/bin"];
 
-/// The ports that Erlang needs beside that of AMQP.
+/// Erlang's ports beside the AMQP port.
 #[derive(Debug)]
 pub struct RabbitMq {
     epmd_port: u16,
@@ -48,7 +48,7 @@ impl Kind for RabbitMq {
         );
         fs::write(data.join("rabbitmq.conf"), settings).expect("the data directory is ours");
         give_to(USER, data);
-        // The server's own start script: Debian's other one insists on a user and a directory.
+        // The server's own start script: Debian's wrapper requires a particular user and directory.
         let folder = folder_of("rabbitmq-server", ELSEWHERE);
         let mut command = command_as(USER, &folder.join("rabbitmq-server"));
         command
@@ -65,14 +65,14 @@ impl Kind for RabbitMq {
             .env("RABBITMQ_CONF_ENV_FILE", data.join("none"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", data.join("generated"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", data.join("enabled_plugins"))
-            // With this the start script becomes the server instead of waiting beside it.
+            // Makes the start script exec the server.
             .env("RABBITMQ_ALLOW_INPUT", "1")
-            // Schedulers that do not spin leave the processors to the tests.
+            // Schedulers without busy waiting leave the processors to the tests.
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput +sbwt none +sbwtdcpu none +sbwtdio none");
         command
     }
 
-    /// Erlang's port mapper would otherwise be started as a daemon that outlives the test.
+    /// Erlang's port mapper, which would otherwise start as a daemon and outlive the test.
     fn companion(&self) -> Option<Command> {
         let mut command = command_as(USER, Path::new("epmd"));
         command.args(["-port", &self.epmd_port.to_string(), "-address", "127.0.0.1"]).current_dir("/");
@@ -81,7 +81,7 @@ impl Kind for RabbitMq {
 }
 
 impl Private<RabbitMq> {
-    /// `rabbitmqctl` for this broker. It takes a second or two: it starts an Erlang of its own.
+    /// `rabbitmqctl` for this broker. Takes a second or two, because it starts an Erlang VM.
     #[must_use]
     pub fn control(&self) -> Command {
         let mut command = command_as(USER, &folder_of("rabbitmqctl", ELSEWHERE).join("rabbitmqctl"));

@@ -5,10 +5,9 @@ use std::process::Command;
 
 use super::{Kind, Signal};
 
-/// Settings that follow, and may override, those of durable mode.
+/// Arguments after those of durable mode, which they may override.
 #[derive(Debug, Default)]
 pub struct Redis {
-    /// As on the command line of `redis-server`.
     pub extra_arguments: Vec<String>,
     /// Environment variables of the server.
     pub environment: Vec<(String, String)>,

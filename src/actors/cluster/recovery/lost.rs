@@ -1,69 +1,68 @@
-//! What a recovery does about numbers that were issued and that nobody who lives can say the holder of: it waits, for the
-//! files that Redis lost may be put back, until an operator permits to write them off.
+//! Lost numbers: sequences that were issued to holders that no living node, row or outbox knows. A recovery waits, since the
+//! files that Redis lost may be put back, until an operator permits to write the numbers off.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Recoveries, RecoveryError, within};
+use super::{Recoveries, RecoveryError, bounded};
 use crate::actors::issuing::CouponHandle;
 use crate::domain::{Grant, IssuanceStatus, IssuedCoupon, MemberId, Sequence, Timestamp, counted};
 use crate::ports::{Loss, OpenRecovery};
 
-/// Rows written at a time.
 const PAGE: u32 = 1_000;
 
 impl Recoveries {
-    /// Goes on if nothing above `watermark`, up to `last`, is lost, or if it may be written off; then it is.
-    pub(super) async fn account_for_lost(
+    /// Writes the lost numbers above `watermark`, up to `last`, off. Fails if there are any without a permission.
+    pub(super) async fn write_off_lost(
         &self,
         handle: &Arc<CouponHandle>,
         open: &OpenRecovery,
         watermark: Sequence,
         last: Sequence,
     ) -> Result<(), RecoveryError> {
-        let noted = self.parts.lost.record(open, watermark, last);
-        let Some(loss) = within("the database", noted).await? else { return Ok(()) };
+        let lost = &self.deps.lost;
+        let Some(loss) = bounded(lost.record(open, watermark, last)).await? else { return Ok(()) };
         if !loss.permitted {
             return Err(RecoveryError::Lost(loss));
         }
         let mut after = watermark;
         loop {
-            let page = self.parts.lost.missing(handle.id(), after, last, PAGE);
-            let page = within("the database", page).await?;
+            let page = bounded(lost.missing(handle.id(), after, last, PAGE)).await?;
             let Some((highest, _)) = page.last() else { break };
             after = *highest;
             let rows: Vec<IssuedCoupon> =
-                page.iter().filter_map(|(sequence, at)| nobodys(handle, *sequence, *at)).collect();
-            let written = within("the database", self.parts.lost.write_off(&rows)).await?;
-            self.parts.metrics.written_off.inc_by(written.into());
+                page.iter().filter_map(|(sequence, at)| written_off_row(handle, *sequence, *at)).collect();
+            let written = bounded(lost.write_off(&rows)).await?;
+            self.deps.metrics.written_off.inc_by(written.into());
         }
         let (count, first) = (loss.count, loss.first);
-        tracing::error!(coupon = %handle.id(), count, first, issued = last, "lost numbers are written off: nobody gets them any more");
+        tracing::error!(coupon = %handle.id(), count, first, issued = last, "lost numbers are written off: no member will get them");
         Ok(())
     }
 }
 
-/// The row of a number that is out of use: its member is nobody's name, and cannot be guessed.
-fn nobodys(handle: &CouponHandle, sequence: Sequence, issued_at: Timestamp) -> Option<IssuedCoupon> {
+/// The row of a written-off number. Its member id is random, so that no member can claim it.
+fn written_off_row(handle: &CouponHandle, sequence: Sequence, issued_at: Timestamp) -> Option<IssuedCoupon> {
     let member = MemberId::parse(&format!("written-off-{}", Uuid::new_v4().simple())).ok()?;
     let issuance = handle.issuance(&member, Grant { sequence, issued_at });
     Some(IssuedCoupon { status: IssuanceStatus::Expired, ..issuance })
 }
 
+/// A loss as a sentence that names the remedies.
+pub(super) struct LossDisplay<'a>(pub(super) &'a Loss);
+
 impl std::fmt::Display for LossDisplay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Loss { coupon, count, first, last, .. } = self.0;
         let known = counted((*last).into(), "issuance is known", "issuances are known");
-        let (are, them) = if *count == 1 { ("is", "it") } else { ("are", "them") };
+        let (are, its, them) =
+            if *count == 1 { ("is", "its holder", "it") } else { ("are", "their holders", "them") };
         write!(
             f,
-            "{known}, but {count} of them, from sequence {first} on, {are} not in the database, and nobody who lives \
-             knows who holds {them}: put Redis's files back, or write {them} off with \
+            "{known}, but {count} of them, from sequence {first} on, {are} not in the database, and no living node \
+             knows {its}: put Redis's files back, or write {them} off with \
              `openrun lost-numbers write-off {coupon} --count {count} --note TEXT`"
         )
     }
 }
-
-/// A loss in words that say what to do.
-pub(super) struct LossDisplay<'a>(pub(super) &'a Loss);

@@ -1,109 +1,102 @@
-//! What a node does when the engine may have lost something: it stops, tells the other nodes what it knows, and goes on
-//! once one of them has verified the engine or rebuilt it from the database.
+//! Recovery of an engine that may have lost something: every node stops and reports its knowledge of the coupon, then one
+//! of them verifies the engine or rebuilds it from the database.
 //!
-//! The order matters. A node first stops (`halt_and_report`), so that nothing is told that no testimony has; then writes what it
-//! told members into the database; then says how far it knows. Only when all who live have spoken may one node, the one
-//! with the lease, judge the engine. Nobody concludes from silence: who was silent is waited for until it counts as dead.
+//! The order matters. A node stops first (`halt_and_report`), so that no member hears of an issuance that its report lacks.
+//! Then it inserts the issuances that members know from it into the database, and then it reports. The node with the lease
+//! verifies the engine only when all living nodes have reported. Silence proves nothing: a silent node is waited for until
+//! it counts as dead.
 
-mod attend;
-mod lead;
+mod empty_queue;
+mod leader;
 mod lost;
-mod quiet;
+mod participant;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
+use self::empty_queue::EmptyQueue;
 use self::lost::LossDisplay;
-use self::quiet::Quiet;
 use crate::actors::cluster::Lease;
 use crate::actors::cluster::Membership;
 use crate::actors::issuing::CouponHandle;
 use crate::actors::runtime::catch_panic::catch_panic_async;
+use crate::actors::runtime::deadline::bounded;
 use crate::domain::CouponId;
 use crate::gate::GateView;
 use crate::ports::{
     BusError, CatalogError, ClusterError, CouponCatalog, EngineError, EngineRecovery, EventBus,
     HighWatermark, IssuanceStore, Loss, LossError, LostNumbers, OpenRecovery, Round, StoreError,
 };
+use crate::sync::Locked;
 use crate::telemetry::Metrics;
 
-/// How long one question may take before the recovery is tried again.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the right to judge engines lasts: so much later another node judges after a dead one.
-const LEAD_PERIOD: Duration = Duration::from_secs(4);
-/// Recoveries of which this node does a step at the same time.
+/// Another node leads this long after the leader died.
+const LEASE_PERIOD: Duration = Duration::from_secs(4);
+/// Steps of different coupons at the same time on this node.
 const MAX_STEPS: usize = 4;
-/// How often it is told what a recovery waits for.
-const TOLD_AFTER: Duration = Duration::from_secs(5);
-/// How long the engine must not know a coupon before it counts as lost. Whoever creates one tells the catalogue first.
+/// Between two log lines on the missing condition of one recovery.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// A coupon that the engine does not know counts as lost after this: while one is being created, it is in the catalogue for a
+/// moment before it is in the engine.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
-/// What recoveries are made of.
+/// The services and stores of recoveries.
 #[derive(Clone)]
 pub struct RecoveryDeps {
-    /// This node among the others.
-    pub peers: Arc<Membership>,
-    /// What is recovered.
+    pub membership: Arc<Membership>,
     pub engine: Arc<dyn EngineRecovery>,
-    /// What operators have said of each coupon.
     pub catalog: Arc<dyn CouponCatalog>,
-    /// Against which it is verified, and from which it is rebuilt.
     pub store: Arc<dyn IssuanceStore>,
-    /// The account of what nobody knows any more.
     pub lost: Arc<dyn LostNumbers>,
-    /// Asked whether anything is still on its way into the database.
     pub bus: Arc<dyn EventBus>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
 /// The recoveries that this node takes part in.
 pub struct Recoveries {
-    parts: RecoveryDeps,
-    state: Mutex<State>,
-    /// Whether this node is the one that judges.
-    leads: tokio::sync::Mutex<Lease>,
-    /// However many coupons are doubted at once, the database has other things to do as well.
-    turns: Semaphore,
-    /// Where they run: a long one must not hold up the gate's keeper.
+    deps: RecoveryDeps,
+    state: Locked<State>,
+    /// Makes this node the leader of every open recovery.
+    lease: tokio::sync::Mutex<Lease>,
+    /// Bounds the load on the database when many coupons are recovered at once.
+    step_permits: Semaphore,
+    /// The steps run here, since a long one must not delay the gate keeper.
     runtime: Handle,
 }
 
 #[derive(Default)]
 struct State {
-    /// Those of which this node has heard, and whether it has said what it knows.
     open: HashMap<CouponId, Open>,
-    /// Coupons somebody is busy with on this node.
-    underway: HashSet<CouponId>,
-    /// Since when the engine does not know a coupon.
-    unknown: HashMap<CouponId, Instant>,
-    quiet: HashMap<CouponId, Quiet>,
-    /// When it was last told what a recovery waits for.
-    told: HashMap<CouponId, Instant>,
+    /// Coupons with a step under way on this node.
+    running: HashSet<CouponId>,
+    /// The start of the engine's `UnknownCoupon` answers.
+    unknown_since: HashMap<CouponId, Instant>,
+    empty_queue: HashMap<CouponId, EmptyQueue>,
+    /// The last log line on the missing condition of a recovery.
+    logged_at: HashMap<CouponId, Instant>,
 }
 
 #[derive(Clone, Copy)]
 struct Open {
     round: Round,
-    /// Whether this node has said what it knows.
-    testified: bool,
-    /// Whether it has ended, so that this node may go on.
+    /// This node's report is stored.
+    reported: bool,
+    /// The cluster has ended the recovery: this node may resume.
     ended: bool,
     since: Instant,
 }
 
 impl Open {
-    fn now(round: Round) -> Self {
-        Self { round, testified: false, ended: false, since: Instant::now() }
+    fn new(round: Round) -> Self {
+        Self { round, reported: false, ended: false, since: Instant::now() }
     }
 }
 
-/// Why a recovery goes no further for now; it is tried again.
+/// The cause of a step that did not finish; the keeper's next round repeats it.
 #[derive(Debug, thiserror::Error)]
 enum RecoveryError {
     #[error(transparent)]
@@ -117,135 +110,118 @@ enum RecoveryError {
     #[error(transparent)]
     Bus(#[from] BusError),
     #[error(transparent)]
-    Account(#[from] LossError),
+    LostNumbers(#[from] LossError),
     #[error("{}", LossDisplay(.0))]
     Lost(Loss),
-    #[error("{0} did not answer in time")]
-    Silent(&'static str),
     #[error("{0}")]
     Waiting(String),
 }
 
 impl Recoveries {
-    /// No recovery yet. They run on the runtime in which this is called.
+    /// Runs steps on the runtime of the caller.
     #[must_use]
-    pub fn new(parts: RecoveryDeps) -> Arc<Self> {
-        let (cluster, node) = (Arc::clone(parts.peers.cluster()), parts.peers.node().clone());
-        let leads = tokio::sync::Mutex::new(Lease::new("recover", LEAD_PERIOD, cluster, node));
-        let (state, turns) = (Mutex::default(), Semaphore::new(MAX_STEPS));
-        Arc::new(Self { parts, state, leads, turns, runtime: Handle::current() })
+    pub fn new(deps: RecoveryDeps) -> Arc<Self> {
+        let (cluster, node) = (Arc::clone(deps.membership.cluster()), deps.membership.node().clone());
+        let lease = tokio::sync::Mutex::new(Lease::new("recover", LEASE_PERIOD, cluster, node));
+        let step_permits = Semaphore::new(MAX_STEPS);
+        Arc::new(Self { deps, state: Locked::default(), lease, step_permits, runtime: Handle::current() })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether this node has heard that `coupon` is doubted.
+    /// Whether this node knows of an open recovery of `coupon`.
     pub(crate) fn is_open(&self, coupon: &CouponId) -> bool {
-        self.state().open.contains_key(coupon)
+        self.state.lock().open.contains_key(coupon)
     }
 
-    /// Whether the engine has lost a coupon that it does not know now.
+    /// Whether the engine's `UnknownCoupon` is a loss, and not a coupon that is being created.
     pub(crate) fn is_lost(&self, handle: &CouponHandle) -> bool {
         if handle.last_issued() > 0 {
             return true;
         }
-        let since = *self.state().unknown.entry(handle.id().clone()).or_insert_with(Instant::now);
+        let since = *self.state.lock().unknown_since.entry(handle.id().clone()).or_insert_with(Instant::now);
         since.elapsed() >= LOST_AFTER
     }
 
-    /// Lets this node forget what the database has by now.
-    pub(crate) async fn settle(&self, coupon: &CouponId) {
-        let Some(first) = self.parts.engine.first_unconfirmed(coupon) else { return };
-        let watermark = self.parts.store.watermark(coupon, first.saturating_sub(1));
-        // Without an answer it is kept in mind until the next time.
-        if let Ok(Ok(watermark)) = timeout(QUESTION_TIMEOUT, watermark).await {
-            self.parts.engine.forget_through(coupon, watermark);
+    /// Drops the issuances that the database holds from this node's memory.
+    pub(crate) async fn forget_stored(&self, coupon: &CouponId) {
+        let Some(first) = self.deps.engine.first_unconfirmed(coupon) else { return };
+        let watermark = self.deps.store.watermark(coupon, first.saturating_sub(1));
+        // Without an answer they stay until the next round.
+        if let Ok(watermark) = bounded(watermark).await {
+            self.deps.engine.forget_through(coupon, watermark);
         }
     }
 
-    /// Closes the gate of a coupon that is doubted and does the next step of its recovery, unless one is being done.
+    /// Closes the gate of a coupon and starts the next step of its recovery, unless one is under way.
     pub(crate) fn attend(self: &Arc<Self>, handle: &Arc<CouponHandle>) {
         handle.gate().set(GateView::Recovering);
-        if !self.state().underway.insert(handle.id().clone()) {
+        if !self.state.lock().running.insert(handle.id().clone()) {
             return;
         }
         let (recoveries, handle) = (Arc::clone(self), Arc::clone(handle));
         self.runtime.spawn(async move {
-            let done = catch_panic_async(recoveries.step(&handle)).await;
-            recoveries.state().underway.remove(handle.id());
-            match done {
+            let outcome = catch_panic_async(recoveries.step(&handle)).await;
+            recoveries.state.lock().running.remove(handle.id());
+            match outcome {
                 Ok(Ok(())) => handle.refresh_now(),
                 Ok(Err(error)) => {
-                    recoveries.waits(handle.id(), &error);
+                    recoveries.log_waiting(handle.id(), &error);
                     handle.refresh_next_round();
                 }
-                Err(why) => {
-                    tracing::error!(coupon = %handle.id(), error = %why, "a step of a recovery failed");
+                Err(panic) => {
+                    tracing::error!(coupon = %handle.id(), error = %panic, "a step of a recovery panicked; it is repeated");
                     handle.refresh_next_round();
                 }
             }
         });
     }
 
-    /// Takes note of the recoveries that were under way when a beat that began at `begun` was heard; gives the coupons that
-    /// are newly doubted.
-    pub(crate) fn heard(&self, open: Vec<OpenRecovery>, begun: Instant) -> Vec<CouponId> {
-        let mut state = self.state();
+    /// Records the open recoveries in the reply to a heartbeat sent at `sent_at`; gives the coupons that are new to this
+    /// node.
+    pub(crate) fn record_open(&self, open: Vec<OpenRecovery>, sent_at: Instant) -> Vec<CouponId> {
+        let mut state = self.state.lock();
         let mut new = Vec::new();
         let open: HashMap<CouponId, Round> = open.into_iter().map(|open| (open.coupon, open.round)).collect();
         for (coupon, known) in &mut state.open {
             let is_open = open.get(coupon).is_some_and(|round| *round == known.round);
-            // One that began only after the beat cannot have been heard of.
-            known.ended |= !is_open && known.since < begun;
+            // The reply cannot contain a recovery that began after the heartbeat was sent.
+            known.ended |= !is_open && known.since < sent_at;
         }
         for (coupon, round) in open {
             if state.open.get(&coupon).is_none_or(|known| known.round < round) {
-                state.open.insert(coupon.clone(), Open::now(round));
+                state.open.insert(coupon.clone(), Open::new(round));
                 new.push(coupon);
             }
         }
         new
     }
 
-    /// Tells every few seconds what a recovery waits for.
-    fn waits(&self, coupon: &CouponId, error: &RecoveryError) {
+    /// Warns of the missing condition of a recovery, for each coupon once in [`LOG_INTERVAL`].
+    fn log_waiting(&self, coupon: &CouponId, error: &RecoveryError) {
         tracing::debug!(%coupon, %error, "a recovery waits");
-        let mut state = self.state();
-        let Some(open) = state.open.get(coupon).filter(|open| open.since.elapsed() >= TOLD_AFTER) else {
+        let mut state = self.state.lock();
+        let Some(open) = state.open.get(coupon).filter(|open| open.since.elapsed() >= LOG_INTERVAL) else {
             return;
         };
         let open_for_s = open.since.elapsed().as_secs();
-        if state.told.get(coupon).is_none_or(|told| told.elapsed() >= TOLD_AFTER) {
-            state.told.insert(coupon.clone(), Instant::now());
+        if state.logged_at.get(coupon).is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            state.logged_at.insert(coupon.clone(), Instant::now());
             tracing::warn!(%coupon, %error, open_for_s, "nothing is issued: the engine is not trusted yet");
         }
     }
 
-    /// Lets another node judge at once.
-    pub(crate) async fn stand_down(&self) {
-        self.leads.lock().await.give_back().await;
+    /// Lets another node lead at once.
+    pub(crate) async fn release_lease(&self) {
+        self.lease.lock().await.release().await;
     }
 
-    /// Says in the recovery of a coupon this node does not serve that it knows nothing.
-    pub(crate) async fn know_nothing_of(&self, coupon: &CouponId) {
-        let Some(open) = self.state().open.remove(coupon) else { return };
+    /// Reports in the recovery of a coupon that this node does not serve that it knows no issuance.
+    pub(crate) async fn report_nothing(&self, coupon: &CouponId) {
+        let Some(open) = self.state.lock().open.remove(coupon) else { return };
         let open = OpenRecovery { coupon: coupon.clone(), round: open.round };
-        self.parts.engine.halt_and_report(coupon);
-        let peers = &self.parts.peers;
-        let said = peers.cluster().halt_and_report(&open, peers.node(), HighWatermark::default());
-        // Unheard, it is asked again by the next beat.
-        let _unheard = timeout(QUESTION_TIMEOUT, said).await;
+        self.deps.engine.halt_and_report(coupon);
+        let membership = &self.deps.membership;
+        let report = membership.cluster().report(&open, membership.node(), HighWatermark::default());
+        // After a failure the next heartbeat names the recovery again.
+        let _reported = bounded(report).await;
     }
-}
-
-/// Bounds one question.
-async fn within<T, E>(
-    whom: &'static str,
-    question: impl Future<Output = Result<T, E>>,
-) -> Result<T, RecoveryError>
-where
-    RecoveryError: From<E>,
-{
-    timeout(QUESTION_TIMEOUT, question).await.map_err(|_| RecoveryError::Silent(whom))?.map_err(Into::into)
 }

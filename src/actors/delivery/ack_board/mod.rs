@@ -117,13 +117,9 @@ impl AckBoard {
 #[cfg(test)]
 mod tests {
     use super::{AckBoard, AckLevel, IssuedCoupon};
-    use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Timestamp};
 
     fn issuance() -> IssuedCoupon {
-        let (coupon_id, member_id) = (CouponId::parse("drop").unwrap(), MemberId::parse("kim").unwrap());
-        let code = CodeSalt::from_bytes([0; 32]).code(&coupon_id, &member_id);
-        let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(1));
-        IssuedCoupon { coupon_id, member_id, sequence: 1, code, status, issued_at }
+        IssuedCoupon::sample("drop", "kim", 1)
     }
 
     #[test]

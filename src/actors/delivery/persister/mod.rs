@@ -18,7 +18,7 @@ use crate::fault_injection::panics;
 use crate::fault_injection::{abort, bugs};
 use crate::ports::{Delivery, DeliveryTag, EventSource, EventStream, IssuanceStore, SourceError};
 use crate::retry::Retry;
-use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_as};
+use crate::telemetry::{Destination, Metrics, TraceSpan, TraceSpanKind, run_in};
 
 /// Deliveries in one batch.
 const BATCH_MAX: usize = 1_024;
@@ -82,7 +82,7 @@ enum Batch {
 
 impl Persister {
     async fn run(mut self) {
-        let mut retry = Retry::reconnect();
+        let mut retry = Retry::service();
         while !self.stop.is_set() {
             match self.source.open(PREFETCH).await {
                 Ok(mut stream) => {
@@ -138,7 +138,7 @@ impl Persister {
         batch: Vec<Delivery>,
     ) -> Result<Batch, SourceError> {
         let span = self.batch_span(&batch);
-        run_as(span.as_ref(), self.handle(stream, batch)).await
+        run_in(span.as_ref(), self.handle(stream, batch)).await
     }
 
     /// The batch's span, linked to the traces in which its issuances were decided.
@@ -147,8 +147,8 @@ impl Persister {
         let traces = events.filter_map(|event| event.traceparent.as_ref());
         let span =
             TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
-        self.queue.note_on(&span, "process", "process");
-        span.note("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
+        self.queue.describe(&span, "process", "process");
+        span.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
         Some(span)
     }
 
@@ -168,7 +168,7 @@ impl Persister {
         if bugs::is(bugs::ACK_BEFORE_COMMIT) {
             stream.ack(&items.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()).await?;
         }
-        let mut retry = Retry::database();
+        let mut retry = Retry::service();
         let mut above_total_until = None;
         while !items.is_empty() {
             panics::visit(PersisterDeps::KIND, "write");

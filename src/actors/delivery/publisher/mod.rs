@@ -159,7 +159,7 @@ fn is_due(waiting: usize, is_waited_on: bool) -> bool {
 }
 
 async fn send(bus: &dyn EventBus, batch: &[PendingEvent]) -> Result<(), String> {
-    panics::visit(KIND, "window");
+    panics::visit(KIND, "batch");
     let events: Vec<CouponIssued> = batch
         .iter()
         .map(|(coupon, entry)| CouponIssued {
@@ -251,7 +251,7 @@ impl Child for PublisherChild {
             waiting: VecDeque::new(),
             in_flight: false,
             lingering: false,
-            retry: Retry::reconnect(),
+            retry: Retry::service(),
             exit,
         };
         let address = PublisherActor::start_in_arbiter(&self.arbiter, move |ctx| {

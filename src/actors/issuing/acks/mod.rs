@@ -143,7 +143,7 @@ impl AckSlot<'_> {
             Self::Held(slot) => slot,
         };
         let started = Instant::now();
-        let _waiting = acks.metrics.ack_waits();
+        let _waiting = acks.metrics.ack_wait();
         let wait = acks.wait(sources, issuance, *level);
         timeout_at(deadline.into(), wait).await.map_err(|_elapsed| AckPending(*level))?;
         acks.metrics.ack_reached(*level, started.elapsed());

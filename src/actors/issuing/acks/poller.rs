@@ -32,7 +32,7 @@ impl Poller {
     /// Polls until no request waits. At most one poller runs at a time.
     pub(super) async fn run(self) {
         let mut pause = MIN_PAUSE;
-        let mut retry = Retry::database();
+        let mut retry = Retry::service();
         loop {
             tokio::time::sleep(pause).await;
             if self.board.retire_poller() {

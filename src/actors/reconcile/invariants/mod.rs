@@ -1,31 +1,30 @@
-//! The promises, proven on the data at rest: which of them hold, and who breaks them. Nothing is written.
+//! `verify`: proves the invariants on data at rest and names the offenders. Writes nothing.
 
 mod rows;
 
 use serde::Serialize;
 
-use self::rows::RowPromises;
-use super::report::{CouponReport, DriftKind, Finding, Place};
-use super::run::failed;
+use self::rows::RowInvariants;
+use super::comparison::Watch;
+use super::report::{CouponReport, DriftKind, Finding, Source};
 use super::sources::{ROWS_PAGE, ReconcileDeps, ReconcileError};
-use super::watch::Watch;
 use crate::domain::{Coupon, CouponId};
 
-/// How many of those who break a promise are named.
+/// Named offenders of one invariant; further ones are counted.
 const OFFENDERS_MAX: usize = 5;
 
-/// One promise, and whether it is kept.
+/// One invariant, and whether the data keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Invariant {
-    /// A short name that never changes.
+    /// A short, stable name.
     pub name: &'static str,
-    /// What is promised, in words.
+    /// The invariant in words.
     pub promise: &'static str,
-    /// Whether nothing was found against it; none if it could not be looked at.
+    /// Absent if it could not be proven.
     pub held: Option<bool>,
-    /// The first of those who break it.
+    /// The first offenders, or the cause of a missing proof.
     pub offenders: Vec<String>,
-    /// How many break it beyond those.
+    /// Further offenders.
     pub more: u64,
 }
 
@@ -34,7 +33,7 @@ impl Invariant {
         Self { name, promise, held: Some(true), offenders: Vec::new(), more: 0 }
     }
 
-    pub(super) fn broken_by(&mut self, offender: impl FnOnce() -> String) {
+    pub(super) fn add_offender(&mut self, offender: impl FnOnce() -> String) {
         self.held = Some(false);
         if self.offenders.len() < OFFENDERS_MAX {
             self.offenders.push(offender());
@@ -43,8 +42,8 @@ impl Invariant {
         }
     }
 
-    /// Says why it could not be looked at, or not at all of it.
-    fn not_proven(&mut self, why: &str) {
+    /// Marks an unbroken invariant as not proven.
+    fn set_unproven(&mut self, why: &str) {
         if self.held == Some(true) {
             self.held = None;
             self.offenders.push(why.to_owned());
@@ -52,85 +51,81 @@ impl Invariant {
     }
 }
 
-/// What was proven of one coupon.
+/// The proofs of one coupon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CouponProof {
-    /// Which coupon.
     pub coupon_id: String,
-    /// How many rows were read.
     pub rows: u64,
-    /// Contradictions in the quarantine that operators have settled; they break no promise.
+    /// Settled conflicts in the quarantine; they break no invariant.
     pub settled: u64,
-    /// Lost numbers that an operator had written off: they have rows, and nobody holds them.
+    /// Lost numbers that were written off: they have rows and no holder.
     pub written_off: u64,
-    /// Every promise.
     #[serde(rename = "promises")]
     pub invariants: Vec<Invariant>,
 }
 
-/// What was proven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProofReport {
-    /// Every coupon that was looked at.
     pub coupons: Vec<CouponProof>,
-    /// How many promises are broken.
+    /// Broken invariants.
     pub broken: u64,
-    /// How many could not be looked at.
+    /// Invariants without a proof.
     pub unproven: u64,
-    /// Messages in the dead-letter queue; absent where there is none, or it was not looked at.
+    /// Messages in the dead-letter queue; absent without a queue or without a count.
     pub dead_letters: Option<u64>,
-    /// Why they were not counted, if they were to be.
+    /// The cause of a missing count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters_not_counted: Option<String>,
 }
 
-/// Proves the promises on all coupons, or on `only` one.
+/// Proves the invariants on all coupons, or on `only` one.
 ///
 /// # Errors
-/// [`ReconcileError`] if somebody cannot be asked.
+/// [`ReconcileError`] if a source does not answer.
 pub async fn verify(
-    parts: &ReconcileDeps,
+    deps: &ReconcileDeps,
     only: Option<&CouponId>,
     watch: &mut dyn Watch,
 ) -> Result<ProofReport, ReconcileError> {
     let mut report = ProofReport::default();
-    let catalog = parts.coupons(only).await?;
+    let catalog = deps.coupons(only).await?;
     for coupon in &catalog.coupons {
-        let (count, mut invariants) = of_rows(parts, coupon).await?;
-        let examined = parts.examined(coupon, watch).await?;
-        invariants.extend(of_the_whole(&examined));
-        report.add(&examined, count, invariants);
+        let (rows, mut invariants) = check_rows(deps, coupon).await?;
+        let compared = deps.compare_at_rest(coupon, watch).await?;
+        invariants.extend(check_comparison(&compared));
+        report.add(&compared, rows, invariants);
     }
     if only.is_none() {
-        for stranger in parts.uncomparable(&catalog).await? {
-            report.add(&stranger, 0, of_the_whole(&stranger));
+        for coupon in deps.uncomparable(&catalog).await? {
+            report.add(&coupon, 0, check_comparison(&coupon));
         }
     }
     Ok(report)
 }
 
 impl ProofReport {
-    fn add(&mut self, examined: &CouponReport, rows: u64, invariants: Vec<Invariant>) {
-        let so_many = |held| invariants.iter().filter(|promise| promise.held == held).count() as u64;
-        self.broken += so_many(Some(false));
-        self.unproven += so_many(None);
+    fn add(&mut self, compared: &CouponReport, rows: u64, invariants: Vec<Invariant>) {
+        let count = |held| invariants.iter().filter(|invariant| invariant.held == held).count() as u64;
+        self.broken += count(Some(false));
+        self.unproven += count(None);
         self.coupons.push(CouponProof {
-            coupon_id: examined.coupon_id.clone(),
+            coupon_id: compared.coupon_id.clone(),
             rows,
-            settled: examined.settled,
-            written_off: examined.written_off,
+            settled: compared.settled,
+            written_off: compared.written_off,
             invariants,
         });
     }
 }
 
-/// What rows alone can show.
-async fn of_rows(parts: &ReconcileDeps, coupon: &Coupon) -> Result<(u64, Vec<Invariant>), ReconcileError> {
-    let (mut invariants, mut after, mut count) = (RowPromises::of(coupon), 0, 0);
+/// The invariants of the rows alone.
+async fn check_rows(deps: &ReconcileDeps, coupon: &Coupon) -> Result<(u64, Vec<Invariant>), ReconcileError> {
+    let mut invariants = RowInvariants::new(coupon);
+    let (mut after, mut count) = (0, 0);
     loop {
-        let page = parts.rows(&coupon.id, after, ROWS_PAGE).await.map_err(failed)?;
+        let page = deps.rows(&coupon.id, after, ROWS_PAGE).await?;
         count += page.len() as u64;
-        page.iter().for_each(|row| invariants.see(row));
+        page.iter().for_each(|row| invariants.check(row));
         match page.last() {
             Some(last) => after = last.sequence,
             None => return Ok((count, invariants.finish())),
@@ -138,25 +133,25 @@ async fn of_rows(parts: &ReconcileDeps, coupon: &Coupon) -> Result<(u64, Vec<Inv
     }
 }
 
-/// What engine, outbox and database show together.
-fn of_the_whole(report: &CouponReport) -> Vec<Invariant> {
+/// The invariants across engine, outbox and database.
+fn check_comparison(report: &CouponReport) -> Vec<Invariant> {
     let mut same = Invariant::new("told_is_stored", "the engine and the database hold the same issuances");
     let mut counts = Invariant::new("counts_agree", "what is left is the total less what members hold");
     let mut outbox = Invariant::new("outbox_is_true", "the outbox holds only what the engine has issued");
     let mut quarantine = Invariant::new("nothing_contradicts", "nothing that arrived contradicts a row");
     for finding in report.findings.iter().filter(|finding| finding.kind != DriftKind::NotCompared) {
-        let broken = match (finding.place, finding.kind) {
-            (Place::Quarantine, _) => &mut quarantine,
-            (Place::Outbox, _) => &mut outbox,
-            (Place::Rows, DriftKind::Counts | DriftKind::Total) => &mut counts,
-            (Place::Rows, _) => &mut same,
+        let broken = match (finding.source, finding.kind) {
+            (Source::Quarantine, _) => &mut quarantine,
+            (Source::Outbox, _) => &mut outbox,
+            (Source::Rows, DriftKind::Counts | DriftKind::Total) => &mut counts,
+            (Source::Rows, _) => &mut same,
         };
-        broken.broken_by(|| Finding::sentence(finding));
+        broken.add_offender(|| Finding::sentence(finding));
     }
     same.more += report.unnamed;
     if let Some(why) = report.findings.iter().find(|finding| finding.kind == DriftKind::NotCompared) {
-        for promise in [&mut same, &mut counts, &mut outbox] {
-            promise.not_proven(&why.detail);
+        for invariant in [&mut same, &mut counts, &mut outbox] {
+            invariant.set_unproven(&why.detail);
         }
     }
     vec![same, counts, outbox, quarantine]

@@ -1,4 +1,4 @@
-//! What the rows of a coupon show by themselves.
+//! The invariants that the rows of a coupon show by themselves.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -7,12 +7,12 @@ use super::Invariant;
 use crate::actors::reconcile::slice::is_genuine;
 use crate::domain::{Coupon, IssuedCoupon, Sequence, Timestamp};
 
-/// Judges rows as they come, in ascending order of sequence.
-pub(super) struct RowPromises<'a> {
+/// Checks rows one by one, in ascending order of sequence.
+pub(super) struct RowInvariants<'a> {
     coupon: &'a Coupon,
     last: Sequence,
     latest: Timestamp,
-    /// Keyed hashes of members, eight bytes each: two that differ look the same once in 2^64.
+    /// Keyed hashes of members, eight bytes each: two members collide once in 2^64.
     members: HashSet<u64>,
     hasher: RandomState,
     dense: Invariant,
@@ -22,8 +22,8 @@ pub(super) struct RowPromises<'a> {
     times: Invariant,
 }
 
-impl<'a> RowPromises<'a> {
-    pub(super) fn of(coupon: &'a Coupon) -> Self {
+impl<'a> RowInvariants<'a> {
+    pub(super) fn new(coupon: &'a Coupon) -> Self {
         Self {
             coupon,
             last: 0,
@@ -41,33 +41,34 @@ impl<'a> RowPromises<'a> {
         }
     }
 
-    pub(super) fn see(&mut self, row: &IssuedCoupon) {
+    pub(super) fn check(&mut self, row: &IssuedCoupon) {
         let IssuedCoupon { member_id, sequence, code, issued_at, .. } = row;
         for missing in self.last.saturating_add(1)..*sequence {
-            self.dense.broken_by(|| format!("sequence {missing} has no row"));
+            self.dense.add_offender(|| format!("sequence {missing} has no row"));
         }
         self.last = *sequence;
         let total = self.coupon.inventory.total();
         if *sequence > total {
             self.within_total
-                .broken_by(|| format!("sequence {sequence} of {member_id} is above the total of {total}"));
+                .add_offender(|| format!("sequence {sequence} of {member_id} is above the total of {total}"));
         }
         if !self.members.insert(self.hasher.hash_one(member_id)) {
             self.one_a_member
-                .broken_by(|| format!("member {member_id} holds sequence {sequence} and another one"));
+                .add_offender(|| format!("member {member_id} holds sequence {sequence} and another one"));
         }
         if !is_genuine(self.coupon, row) {
-            self.codes
-                .broken_by(|| format!("code {code} of member {member_id}, sequence {sequence}, is another"));
+            self.codes.add_offender(|| {
+                format!("code {code} of member {member_id}, sequence {sequence}, is another")
+            });
         }
         let window = self.coupon.window;
         if window.is_before(*issued_at) || window.is_over(*issued_at) {
-            self.times.broken_by(|| {
+            self.times.add_offender(|| {
                 format!("sequence {sequence} of {member_id} was issued at {issued_at}, outside the window")
             });
         } else if *issued_at < self.latest {
             let latest = self.latest;
-            self.times.broken_by(|| format!("sequence {sequence} of {member_id} was issued at {issued_at}, before one with a smaller sequence at {latest}"));
+            self.times.add_offender(|| format!("sequence {sequence} of {member_id} was issued at {issued_at}, before one with a smaller sequence at {latest}"));
         }
         self.latest = self.latest.max(*issued_at);
     }
@@ -79,7 +80,7 @@ impl<'a> RowPromises<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Coupon, IssuedCoupon, RowPromises, Timestamp};
+    use super::{Coupon, IssuedCoupon, RowInvariants, Timestamp};
     use crate::domain::{
         CodeSalt, CouponId, Inventory, IssuanceStatus, Lifecycle, MemberId, SalePeriod, Sequence, Terms,
     };
@@ -104,27 +105,27 @@ mod tests {
         IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at }
     }
 
-    /// The names of the promises that `rows` break.
+    /// The names of the invariants that `rows` break.
     fn broken(rows: &[IssuedCoupon]) -> Vec<&'static str> {
         let coupon = coupon();
-        let mut invariants = RowPromises::of(&coupon);
-        rows.iter().for_each(|row| invariants.see(row));
+        let mut invariants = RowInvariants::new(&coupon);
+        rows.iter().for_each(|row| invariants.check(row));
         invariants
             .finish()
             .into_iter()
-            .filter(|promise| promise.held == Some(false))
-            .map(|promise| promise.name)
+            .filter(|invariant| invariant.held == Some(false))
+            .map(|invariant| invariant.name)
             .collect()
     }
 
     #[test]
-    fn rows_as_they_should_be_break_nothing() {
+    fn correct_rows_break_no_invariant() {
         assert!(broken(&[]).is_empty());
         assert!(broken(&[row(1, "kim", 10), row(2, "lee", 10), row(3, "max", 19)]).is_empty());
     }
 
     #[test]
-    fn each_promise_is_broken_by_its_own_fault() {
+    fn each_fault_breaks_its_own_invariant() {
         let kim = row(1, "kim", 12);
         let stolen = IssuedCoupon { code: kim.code.clone(), ..row(2, "lee", 12) };
         for (rows, name) in [

@@ -1,4 +1,4 @@
-//! Whatever is held and whatever rows there are: what is found is exactly where they differ.
+//! For any holders and any rows the differences are exactly those that a plain comparison of maps gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,8 @@ fn member(number: u8) -> MemberId {
     MemberId::parse(&format!("m{number}")).unwrap()
 }
 
-fn row(sequence: Sequence, who: u8, ms: u8, genuine: bool) -> IssuedCoupon {
-    let (coupon, member_id) = (coupon(), member(who));
+fn row(sequence: Sequence, holder: u8, ms: u8, genuine: bool) -> IssuedCoupon {
+    let (coupon, member_id) = (coupon(), member(holder));
     let salt = if genuine { coupon.salt } else { CodeSalt::from_bytes([8; 32]) };
     let code = salt.code(&coupon.id, &member_id);
     let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(ms.into()));
@@ -45,9 +45,9 @@ fn runs(sequences: impl IntoIterator<Item = Sequence>) -> Runs {
     runs
 }
 
-/// By sequence: who and when.
+/// By sequence: number of the member, and time.
 type Held = BTreeMap<Sequence, (u8, u8)>;
-/// By sequence: who, when, and whether the code is genuine.
+/// By sequence: number of the member, time, and whether the code is genuine.
 type Rows = BTreeMap<Sequence, (u8, u8, bool)>;
 
 fn held() -> impl Strategy<Value = Held> {
@@ -60,31 +60,31 @@ fn rows() -> impl Strategy<Value = Rows> {
 
 fn slice(held: &Held, first: Sequence, last: Sequence) -> HeldSlice {
     let mut slice = HeldSlice::new(first, last);
-    // Everybody twice, as a hash that grows while it is read may tell them.
-    for (sequence, (who, ms)) in held.iter().chain(held) {
-        slice.note(&member(*who), grant(*sequence, *ms));
+    // Each holder twice: a scan of a Redis hash that grows meanwhile may repeat fields.
+    for (sequence, (holder, ms)) in held.iter().chain(held) {
+        slice.record_holder(&member(*holder), grant(*sequence, *ms));
     }
     slice
 }
 
 proptest! {
     #[test]
-    fn what_is_found_is_exactly_where_they_differ(
+    fn the_differences_are_exactly_the_different_sequences(
         held in held(), rows in rows(), first in 1u32..10, length in 0u32..40, odd_max in 0usize..50,
     ) {
         let last = first + length;
         let slice = slice(&held, first, last);
         let coupon = coupon();
         let mut comparison = slice.compare(&coupon, odd_max);
-        for (sequence, (who, ms, genuine)) in &rows {
-            comparison.row(&row(*sequence, *who, *ms, *genuine));
+        for (sequence, (holder, ms, genuine)) in &rows {
+            comparison.add_row(&row(*sequence, *holder, *ms, *genuine));
         }
         let found = comparison.finish();
 
         let of = |keep: &dyn Fn(Sequence) -> bool| runs((first..=last).filter(|sequence| keep(*sequence)));
         let is_odd = |sequence: &Sequence| {
-            let (who, ms, genuine) = rows[sequence];
-            !genuine || held.get(sequence) != Some(&(who, ms))
+            let (holder, ms, genuine) = rows[sequence];
+            !genuine || held.get(sequence) != Some(&(holder, ms))
         };
         let inside: Vec<Sequence> = rows.keys().copied().filter(|s| (first..=last).contains(s)).collect();
         let odd: Vec<Sequence> = inside.iter().copied().filter(is_odd).collect();
@@ -98,44 +98,44 @@ proptest! {
             rows: inside.len() as u64,
         };
         prop_assert_eq!(found, expected);
-        prop_assert!(slice.doubled.is_empty());
-        prop_assert_eq!(slice.participants(), held.range(first..=last).count() as u64);
+        prop_assert!(slice.held_twice.is_empty());
+        prop_assert_eq!(slice.count_holders(), held.range(first..=last).count() as u64);
     }
 
     #[test]
-    fn an_entry_of_the_outbox_counts_only_if_the_engine_holds_it_just_so(held in held(), entries in held()) {
+    fn an_outbox_entry_counts_only_if_the_engine_has_the_same_holder(held in held(), entries in held()) {
         let mut slice = slice(&held, 1, 30);
         let mut expected = BTreeSet::new();
-        for (sequence, (who, ms)) in &entries {
-            let same = *sequence <= 30 && held.get(sequence) == Some(&(*who, *ms));
-            prop_assert_eq!(slice.note_entry(&member(*who), grant(*sequence, *ms)), same);
+        for (sequence, (holder, ms)) in &entries {
+            let same = *sequence <= 30 && held.get(sequence) == Some(&(*holder, *ms));
+            prop_assert_eq!(slice.record_entry(&member(*holder), grant(*sequence, *ms)), same);
             expected.extend(same.then_some(*sequence));
         }
-        let brought: BTreeSet<Sequence> = (1..40).filter(|sequence| slice.is_in_outbox(*sequence)).collect();
-        prop_assert_eq!(brought, expected);
-        // Having looked at the outbox changes nothing of who holds what.
-        for (sequence, (who, ms)) in held.range(..=30) {
-            prop_assert!(slice.holds(&member(*who), grant(*sequence, *ms)));
+        let in_outbox: BTreeSet<Sequence> = (1..40).filter(|sequence| slice.is_in_outbox(*sequence)).collect();
+        prop_assert_eq!(in_outbox, expected);
+        // Outbox entries leave the holders as they are.
+        for (sequence, (holder, ms)) in held.range(..=30) {
+            prop_assert!(slice.holds(&member(*holder), grant(*sequence, *ms)));
         }
     }
 
     #[test]
-    fn a_sequence_that_two_hold_is_told(held in held(), other in 1u32..40) {
+    fn a_sequence_with_two_holders_is_recorded(held in held(), other in 1u32..40) {
         let mut slice = slice(&held, 1, 40);
-        slice.note(&member(9), grant(other, 0));
-        let doubled: Vec<Sequence> = slice.doubled.iter().copied().collect();
-        prop_assert_eq!(doubled, if held.contains_key(&other) { vec![other] } else { vec![] });
+        slice.record_holder(&member(9), grant(other, 0));
+        let held_twice: Vec<Sequence> = slice.held_twice.iter().copied().collect();
+        prop_assert_eq!(held_twice, if held.contains_key(&other) { vec![other] } else { vec![] });
     }
 }
 
 #[test]
-fn runs_are_counted_and_told_one_by_one() {
-    let some = runs([1, 2, 3, 7, 9, 10]);
-    assert_eq!((some.count(), some.iter().collect::<Vec<_>>()), (6, vec![1, 2, 3, 7, 9, 10]));
+fn runs_count_and_list_their_sequences() {
+    let runs = runs([1, 2, 3, 7, 9, 10]);
+    assert_eq!((runs.count(), runs.iter().collect::<Vec<_>>()), (6, vec![1, 2, 3, 7, 9, 10]));
 }
 
 #[test]
-fn an_empty_slice_finds_nothing() {
+fn an_empty_slice_has_no_differences() {
     let coupon = coupon();
     assert_eq!(HeldSlice::new(1, 0).compare(&coupon, 5).finish(), Differences::default());
 }

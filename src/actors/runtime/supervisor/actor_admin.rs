@@ -1,29 +1,26 @@
-//! What operators do with actors: look at them, and have one made anew.
+//! Operators' calls to the supervisor: list the actors, restart one.
 
 use std::time::Duration;
 
 use actix::Addr;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ActorState, ActorView, FailedActors, LEAVE_WITHIN, Observe, Restart, SupervisorActor};
+use super::{ActorState, ActorView, FailedActors, Observe, Restart, STOP_WITHIN, SupervisorActor};
 
-/// How long the supervisor may take to answer; it does nothing that takes long.
+/// Bound on the supervisor's answer. None of its handlers waits.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How often it is looked whether the new one runs.
+/// Interval at which a restart checks whether the new incarnation runs.
 const POLL: Duration = Duration::from_millis(10);
 
-/// Why an operator's call came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ActorAdminError {
-    /// No actor of that name is supervised here.
     #[error("no actor of this node has that name")]
     NoSuchActor,
-    /// The supervisor does not answer: the node is very busy, or shuts down.
+    /// The node is overloaded, or shuts down.
     #[error("the supervisor does not answer")]
     Silent,
 }
 
-/// The way to the actors of one node, for operators.
 #[derive(Debug, Clone)]
 pub struct ActorAdmin {
     supervisor: Addr<SupervisorActor>,
@@ -31,41 +28,41 @@ pub struct ActorAdmin {
 }
 
 impl ActorAdmin {
-    /// A desk before this supervisor, which notes in `failed` who stays down.
+    /// `failed` is the list that the supervisor keeps.
     #[must_use]
     pub fn new(supervisor: Addr<SupervisorActor>, failed: FailedActors) -> Self {
         Self { supervisor, failed }
     }
 
-    /// The names of those who stay down, without asking anybody.
+    /// The names of the actors that stay down. Does not ask the supervisor.
     #[must_use]
     pub fn failed(&self) -> Vec<String> {
         self.failed.names()
     }
 
-    /// All of them, in the order of their names.
+    /// All actors, by name.
     ///
     /// # Errors
     /// [`ActorAdminError::Silent`].
     pub async fn list(&self) -> Result<Vec<ActorView>, ActorAdminError> {
-        let asked = timeout(ANSWER_WITHIN, self.supervisor.send(Observe)).await;
-        asked.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)
+        let answer = timeout(ANSWER_WITHIN, self.supervisor.send(Observe)).await;
+        answer.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)
     }
 
-    /// Has one made anew, and waits a little for it; gives how it is then.
+    /// Restarts an actor, waits for its next incarnation within bounds, and returns its state.
     ///
     /// # Errors
     /// [`ActorAdminError`].
     pub async fn restart(&self, name: &str) -> Result<ActorView, ActorAdminError> {
-        let asked = timeout(ANSWER_WITHIN, self.supervisor.send(Restart(name.to_owned()))).await;
-        let before = asked.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)?;
+        let answer = timeout(ANSWER_WITHIN, self.supervisor.send(Restart(name.to_owned()))).await;
+        let before = answer.ok().and_then(Result::ok).ok_or(ActorAdminError::Silent)?;
         let before = before.ok_or(ActorAdminError::NoSuchActor)?;
-        let until = Instant::now() + LEAVE_WITHIN + ANSWER_WITHIN;
+        let until = Instant::now() + STOP_WITHIN + ANSWER_WITHIN;
         loop {
             let all = self.list().await?;
             let view = all.into_iter().find(|view| view.name == name).ok_or(ActorAdminError::NoSuchActor)?;
-            let is_anew = view.state == ActorState::Running && view.restarts > before.restarts;
-            if is_anew || Instant::now() >= until {
+            let is_restarted = view.state == ActorState::Running && view.restarts > before.restarts;
+            if is_restarted || Instant::now() >= until {
                 return Ok(view);
             }
             sleep(POLL).await;

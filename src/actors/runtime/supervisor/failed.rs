@@ -1,25 +1,26 @@
-//! Which actors stay down: written by the supervisor, read by whoever asks whether the node is ready.
+//! The actors that stay down: written by the supervisor, read by the readiness check.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// The names of the actors that died too often; cheap to clone.
+use crate::sync::Locked;
+
+/// Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct FailedActors(Arc<Mutex<BTreeSet<String>>>);
+pub struct FailedActors(Arc<Locked<BTreeSet<String>>>);
 
 impl FailedActors {
-    /// Their names, in order; none on a healthy node.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0.lock().iter().cloned().collect()
     }
 
     pub(super) fn add(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.0.lock().insert(name.to_owned());
     }
 
-    /// Whether it was there.
+    /// Returns whether the actor stayed down until now.
     pub(super) fn remove(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+        self.0.lock().remove(name)
     }
 }

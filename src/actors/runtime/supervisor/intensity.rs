@@ -1,24 +1,23 @@
-//! How often an actor may be made again before somebody has to look at it.
+//! Restart intensity: the bound on automatic restarts, beyond which an actor stays down for an operator.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The most restarts within [`WITHIN`]. What is away or slow kills no actor: one that dies has met a mistake in the
-/// program or in its data. Five more tries rule out chance; a hundred would only fill the log.
+/// Restarts within [`WITHIN`]. A service that is down or slow kills no actor, so a death means an error in the program or
+/// in its data. Five more tries rule out chance; a hundred would only fill the log.
 pub(crate) const RESTARTS_MAX: usize = 5;
-/// Over how long restarts are counted: with the waits between them, an actor that dies at once uses up its tries within a
-/// second, and one that dies every quarter of a minute goes on.
+/// Period over which restarts are counted. With the backoff between them, an actor that dies at once uses up its restarts
+/// within a second, and an actor that dies every 15 s is restarted for ever.
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 
-/// The restarts of the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Intensity {
-    /// At most [`RESTARTS_MAX`], the oldest first.
+    /// Times of the restarts within the period, the oldest first.
     recent: VecDeque<Instant>,
 }
 
 impl Intensity {
-    /// Whether one more restart is allowed now; if so, it is counted.
+    /// Counts one more restart at `now`, if it is allowed.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
         while self.recent.front().is_some_and(|at| now.duration_since(*at) >= WITHIN) {
             self.recent.pop_front();
@@ -30,7 +29,6 @@ impl Intensity {
         is_allowed
     }
 
-    /// Begins anew, because an operator said so.
     pub(super) fn forget(&mut self) {
         self.recent.clear();
     }
@@ -55,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operators_word_begins_anew() {
+    fn forgetting_earlier_restarts_allows_new_ones() {
         let (mut intensity, now) = (Intensity::default(), Instant::now());
         while intensity.allows(now) {}
         intensity.forget();

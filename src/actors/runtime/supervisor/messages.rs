@@ -1,10 +1,10 @@
-//! What the supervisor is told and asked.
+//! The messages of the supervisor.
 
 use actix::prelude::*;
 
 use super::{ActorView, Child, Supervised, SupervisorActor};
 
-/// Takes an actor under supervision and starts it. A second one of the same name is left alone.
+/// Takes an actor under supervision and starts it. Has no effect if one of the same name is supervised already.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Supervise(pub Box<dyn Child>);
@@ -18,31 +18,31 @@ impl Handler<Supervise> for SupervisorActor {
             let name = child.name();
             if !supervisor.supervised.contains_key(&name) {
                 supervisor.metrics.actor_supervised(child.kind());
-                supervisor.supervised.insert(name.clone(), Supervised::of(child));
+                supervisor.supervised.insert(name.clone(), Supervised::new(child));
                 supervisor.start(&name, 0, address);
             }
         });
     }
 }
 
-/// Tells of a death; sent by the [`super::ExitNotice`] of whoever died.
+/// Sent by the [`super::ExitNotice`] of an actor that has died.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct ChildDied {
     pub(super) name: String,
     pub(super) incarnation: u64,
-    pub(super) why: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl Handler<ChildDied> for SupervisorActor {
     type Result = ();
 
     fn handle(&mut self, death: ChildDied, ctx: &mut Context<Self>) {
-        self.guarded(|supervisor| supervisor.died(&death, ctx));
+        self.guarded(|supervisor| supervisor.handle_death(&death, ctx));
     }
 }
 
-/// Asks for every actor's state, for operators.
+/// Lists every actor's state, for operators.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<ActorView>")]
 pub struct Observe;
@@ -55,8 +55,8 @@ impl Handler<Observe> for SupervisorActor {
     }
 }
 
-/// Has the actor of this name made anew: one that lives finishes and ends first, one that failed gets all its tries back.
-/// Answers how it was before, or `None` if there is none of that name.
+/// Restarts the actor of this name: a running actor finishes its work first, a failed one gets all its restarts back.
+/// The answer is its state before, or `None` if there is no actor of this name.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<ActorView>")]
 pub struct Restart(pub String);
@@ -71,7 +71,7 @@ impl Handler<Restart> for SupervisorActor {
     }
 }
 
-/// Lets the dead stay dead from now on: the node shuts down.
+/// Ends all restarts: the node shuts down.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct BeginShutdown;
@@ -80,6 +80,6 @@ impl Handler<BeginShutdown> for SupervisorActor {
     type Result = ();
 
     fn handle(&mut self, BeginShutdown: BeginShutdown, _ctx: &mut Context<Self>) {
-        self.stands_down = true;
+        self.is_shutting_down = true;
     }
 }

@@ -1,4 +1,4 @@
-//! What the supervisor knows of one actor.
+//! One supervised actor: its phase, its restarts and its last failure.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,50 +9,59 @@ use super::child::{Child, ExitNotice};
 use super::intensity::Intensity;
 use super::view::{ActorState, ActorView};
 use super::{ChildDied, SupervisorActor};
-use crate::domain::Timestamp;
+use crate::clock;
 use crate::retry::Retry;
 
-/// An actor that lived this long is taken for healthy: its next restart is at once again.
+/// Lifetime after which an actor counts as healthy: its next restart is immediate again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
-/// What is to be done about a death.
+/// Reaction of the supervisor to a death.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Nothing: it is old news, or of an actor that stays down.
-    Nothing,
-    /// It has ended because it was told to: make the next one at once.
+pub(super) enum Reaction {
+    /// The notice is outdated, or the actor stays down.
+    Ignore,
+    /// The actor has ended on its stop signal: start the next incarnation now.
     Replace,
-    /// Make the next one after this wait.
     RestartIn(Duration),
-    /// It died too often: leave it to an operator.
+    /// The restart intensity is exceeded: leave the actor to an operator.
     GiveUp,
 }
 
-/// One supervised actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    /// Alive, with the stop signal set; a replacement follows its death.
+    Stopping,
+    /// Dead, or not started yet; a start follows.
+    BackingOff,
+    /// Dead until an operator restarts it.
+    Failed,
+}
+
 pub(super) struct Supervised {
     child: Box<dyn Child>,
-    /// Counts the lives, so that news of an earlier one are told from news of this one.
+    /// Distinguishes notices of this incarnation from those of earlier ones.
     incarnation: u64,
-    state: ActorState,
+    phase: Phase,
     last_failure: Option<String>,
     since: SystemTime,
     retry: Retry,
     intensity: Intensity,
-    /// Tells the present life to finish and end.
-    leave: watch::Sender<bool>,
+    /// Stop signal of the current incarnation.
+    stop: watch::Sender<bool>,
 }
 
 impl Supervised {
-    pub(super) fn of(child: Box<dyn Child>) -> Self {
+    pub(super) fn new(child: Box<dyn Child>) -> Self {
         Self {
             child,
             incarnation: 0,
-            state: ActorState::Restarting,
+            phase: Phase::BackingOff,
             last_failure: None,
             since: SystemTime::now(),
             retry: Retry::restart(),
             intensity: Intensity::default(),
-            leave: watch::Sender::new(false),
+            stop: watch::Sender::new(false),
         }
     }
 
@@ -64,8 +73,8 @@ impl Supervised {
         self.incarnation
     }
 
-    pub(super) fn state(&self) -> ActorState {
-        self.state
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
     }
 
     pub(super) fn last_failure(&self) -> &str {
@@ -74,81 +83,82 @@ impl Supervised {
 
     pub(super) fn start(&mut self, supervisor: Addr<SupervisorActor>) {
         self.incarnation += 1;
-        self.become_now(ActorState::Running);
-        self.leave = watch::Sender::new(false);
+        self.enter(Phase::Running);
+        self.stop = watch::Sender::new(false);
         self.child.start(ExitNotice {
             supervisor,
             name: self.child.name(),
             incarnation: self.incarnation,
-            why: None,
-            leave: self.leave.subscribe(),
+            reason: None,
+            stop: self.stop.subscribe(),
         });
     }
 
-    /// Takes note of a death; says what is to be done about it.
-    pub(super) fn died(&mut self, incarnation: u64, why: Option<&str>) -> Next {
-        if incarnation != self.incarnation || self.state == ActorState::Failed {
-            return Next::Nothing;
+    /// Records a death, and decides on the reaction.
+    pub(super) fn record_death(&mut self, incarnation: u64, reason: Option<&str>) -> Reaction {
+        if incarnation != self.incarnation {
+            return Reaction::Ignore;
         }
-        if *self.leave.borrow() && why.is_none() {
-            return Next::Replace;
-        }
-        if self.state != ActorState::Running && !*self.leave.borrow() {
-            return Next::Nothing;
-        }
-        if self.since.elapsed().is_ok_and(|lived| lived >= HEALTHY_AFTER) {
-            self.retry.reset();
-        }
-        self.last_failure = Some(why.unwrap_or("it stopped").to_owned());
-        self.leave.send_replace(false);
-        if self.intensity.allows(Instant::now()) {
-            self.become_now(ActorState::Restarting);
-            Next::RestartIn(self.retry.wait())
-        } else {
-            self.become_now(ActorState::Failed);
-            Next::GiveUp
+        match (self.phase, reason) {
+            (Phase::BackingOff | Phase::Failed, _) => Reaction::Ignore,
+            (Phase::Stopping, None) => Reaction::Replace,
+            (Phase::Running, _) | (Phase::Stopping, Some(_)) => self.record_failure(reason),
         }
     }
 
-    /// Lets those who wait for it know that it stays down.
-    pub(super) fn give_up(&self) {
+    fn record_failure(&mut self, reason: Option<&str>) -> Reaction {
+        if self.since.elapsed().is_ok_and(|lifetime| lifetime >= HEALTHY_AFTER) {
+            self.retry.reset();
+        }
+        self.last_failure = Some(reason.unwrap_or("it stopped").to_owned());
+        if self.intensity.allows(Instant::now()) {
+            self.enter(Phase::BackingOff);
+            Reaction::RestartIn(self.retry.wait())
+        } else {
+            self.enter(Phase::Failed);
+            Reaction::GiveUp
+        }
+    }
+
+    pub(super) fn notify_abandoned(&self) {
         self.child.on_abandoned();
     }
 
-    /// Gives it all its tries back, because an operator said so. `true` if it lives and was told to finish and end.
-    pub(super) fn renew(&mut self) -> bool {
+    /// Prepares a restart by an operator: forgets earlier restarts, and sets the stop signal of a running actor.
+    pub(super) fn renew(&mut self) {
         self.intensity.forget();
         self.retry.reset();
-        if self.state != ActorState::Running {
-            return *self.leave.borrow();
+        if self.phase == Phase::Running {
+            self.enter(Phase::Stopping);
+            self.stop.send_replace(true);
         }
-        self.become_now(ActorState::Restarting);
-        self.leave.send_replace(true);
-        true
     }
 
-    /// The news of a death that nobody told.
-    pub(super) fn silent_death(&self) -> Option<ChildDied> {
-        let should_live = self.state == ActorState::Running || *self.leave.borrow();
-        let dead = should_live && !self.child.is_alive();
-        dead.then(|| ChildDied { name: self.child.name(), incarnation: self.incarnation, why: None })
+    /// The death of an actor that should live, if no notice has arrived.
+    pub(super) fn find_silent_death(&self) -> Option<ChildDied> {
+        let should_live = matches!(self.phase, Phase::Running | Phase::Stopping);
+        let is_dead = should_live && !self.child.is_alive();
+        is_dead.then(|| ChildDied { name: self.child.name(), incarnation: self.incarnation, reason: None })
     }
 
     pub(super) fn view(&self) -> ActorView {
-        let since = self.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         ActorView {
             name: self.child.name(),
             kind: self.child.kind(),
-            state: self.state,
+            state: match self.phase {
+                Phase::Running => ActorState::Running,
+                Phase::Stopping | Phase::BackingOff => ActorState::Restarting,
+                Phase::Failed => ActorState::Failed,
+            },
             waiting: self.child.waiting(),
             restarts: self.incarnation.saturating_sub(1),
             last_failure: self.last_failure.clone(),
-            since: Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            since: clock::timestamp(self.since),
         }
     }
 
-    fn become_now(&mut self, state: ActorState) {
-        self.state = state;
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
         self.since = SystemTime::now();
     }
 }

@@ -1,20 +1,18 @@
-//! What operators see of the actors of a node.
+//! The state of an actor, as shown to operators.
 
 use crate::domain::Timestamp;
 
-/// What an actor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActorState {
-    /// It takes messages.
     Running,
-    /// It died or was told to end, and will be made again.
+    /// The actor has died or is stopping, and its next incarnation follows.
     Restarting,
-    /// It died too often, and stays down until an operator has it made again.
+    /// The actor has died too often and stays down until an operator restarts it.
     Failed,
 }
 
 impl ActorState {
-    /// The word for it in answers.
+    /// The state's name in the interface for operators.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,21 +23,15 @@ impl ActorState {
     }
 }
 
-/// What operators see of one actor.
 #[derive(Debug, Clone)]
 pub struct ActorView {
-    /// Its name.
     pub name: String,
-    /// Its kind.
     pub kind: &'static str,
-    /// What it is doing.
     pub state: ActorState,
-    /// How many messages wait for it.
+    /// Messages that wait for the actor.
     pub waiting: usize,
-    /// How often it was made again.
     pub restarts: u64,
-    /// Why it died the last time.
     pub last_failure: Option<String>,
-    /// Since when it is in this state.
+    /// Begin of the current state.
     pub since: Timestamp,
 }

@@ -1,5 +1,5 @@
-//! What operators do with coupons: create, change, pause, resume, close. The order of writing is chosen so that a crash
-//! in between never lets the engine issue what the catalogue would refuse.
+//! Operators' changes of coupons: create, amend, pause, resume, close. The order of the writes is chosen so that a crash
+//! between two of them never lets the engine issue a coupon that the catalogue would refuse.
 
 mod creating;
 
@@ -13,33 +13,29 @@ use crate::domain::{Amendment, AmendmentError, Coupon, CouponId, Lifecycle, Reco
 use crate::gate::GateView;
 use crate::ports::{AdmissionEngine, CatalogChange, CatalogError, CouponCatalog, EngineError, TotalChange};
 
-/// Why an operator's wish was not done.
+/// The cause of a change that was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CouponAdminError {
-    /// There is no such coupon.
     #[error("there is no coupon of this id")]
     Missing,
-    /// Another coupon has the id.
     #[error("a coupon of this id exists already, with other terms")]
     Exists,
-    /// The engine decides on a coupon of this id that the catalogue lacks. What it issued was told with codes that nobody can
-    /// make again.
+    /// The catalogue lacks a coupon that the engine has. Its members hold codes from a salt that is lost, so a new coupon of
+    /// the id would contradict them.
     #[error(
-        "the engine still holds a coupon of this id, which the database does not know: put the database back as it was, \
-         or take another id"
+        "the engine still holds a coupon of this id, which the database does not know: restore the database further, or \
+         use another id"
     )]
     Orphan,
-    /// A rule of the domain forbids it.
     #[error(transparent)]
     Rule(#[from] AmendmentError),
-    /// The database forbids it.
     #[error("the database refused it: {0}")]
     Refused(String),
-    /// The engine is being recovered: nothing was done, it may be repeated.
+    /// Nothing was changed; the call may be repeated.
     #[error("the engine is being verified")]
     Recovering,
-    /// Nobody knows whether it is done; it may be repeated.
-    #[error("not everything answered: {0}")]
+    /// The outcome is unknown; the call may be repeated.
+    #[error("the outcome is unknown: {0}")]
     Unavailable(String),
 }
 
@@ -60,55 +56,53 @@ impl From<EngineError> for CouponAdminError {
     }
 }
 
-/// Carries out what operators wish.
 #[derive(Clone)]
 pub struct CouponAdmin {
     catalog: Arc<dyn CouponCatalog>,
     engine: Arc<dyn AdmissionEngine>,
     registry: Arc<CouponRegistry>,
-    /// This node among the others, if there can be any.
-    peers: Option<Arc<Membership>>,
-    /// A change is read, judged and written in several steps: on one node, one change at a time.
+    /// Absent on an engine of a single node.
+    membership: Option<Arc<Membership>>,
+    /// A change reads, checks and writes in several steps: on one node, one change at a time.
     one_at_a_time: Arc<Mutex<()>>,
 }
 
 impl CouponAdmin {
-    /// A desk over this catalogue and engine.
     #[must_use]
     pub fn new(
         catalog: Arc<dyn CouponCatalog>,
         engine: Arc<dyn AdmissionEngine>,
         registry: Arc<CouponRegistry>,
-        peers: Option<Arc<Membership>>,
+        membership: Option<Arc<Membership>>,
     ) -> Self {
-        Self { catalog, engine, registry, peers, one_at_a_time: Arc::default() }
+        Self { catalog, engine, registry, membership, one_at_a_time: Arc::default() }
     }
 
-    /// Runs one change to its end, even if whoever asked for it has hung up: half a change would be seen by members.
-    async fn undisturbed<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, CouponAdminError>
+    /// Runs one change to its end, even if the client hangs up: members would see half a change.
+    async fn run_to_end<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, CouponAdminError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, CouponAdminError>> + Send + 'static,
     {
-        let turn = Arc::clone(&self.one_at_a_time);
+        let one_at_a_time = Arc::clone(&self.one_at_a_time);
         let change = change(self.clone());
         let task = tokio::spawn(async move {
-            let _turn = turn.lock().await;
+            let _guard = one_at_a_time.lock().await;
             change.await
         });
         task.await.unwrap_or_else(|error| Err(CouponAdminError::Unavailable(error.to_string())))
     }
 
-    /// Changes total, terms, window or validity.
+    /// Changes total, terms, sale period or validity.
     ///
     /// # Errors
-    /// [`CouponAdminError`]; a rule that forbids it changes nothing.
+    /// [`CouponAdminError`]; a forbidden amendment changes nothing.
     pub async fn amend(
         &self,
         id: CouponId,
         amendment: Amendment,
     ) -> Result<(Coupon, Standing), CouponAdminError> {
-        self.undisturbed(|desk| async move { desk.amend_now(&id, &amendment).await }).await
+        self.run_to_end(|admin| async move { admin.amend_now(&id, &amendment).await }).await
     }
 
     async fn amend_now(
@@ -121,36 +115,36 @@ impl CouponAdmin {
         let coupon_total = coupon.inventory.total();
         let amended = Coupon { lifecycle: standing.lifecycle, ..coupon }.amend(amendment, &standing)?;
         let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
-        // The catalogue's total is the ceiling the database enforces: it rises first and sinks last. It is raised once
-        // more afterwards, in case another node has lowered it in between.
-        let rises = amendment.total.filter(|total| *total > standing.inventory.total());
-        let raised = rises.map(|total| CatalogChange {
+        // The database refuses rows above the catalogue's total. So that total rises first and falls last. It is raised once
+        // more afterwards, because another node may have lowered it in between.
+        let raised_total = amendment.total.filter(|total| *total > standing.inventory.total());
+        let raise = raised_total.map(|total| CatalogChange {
             total: Some(TotalChange::AtLeast(total)),
             ..CatalogChange::default()
         });
-        if let Some(raised) = &raised {
-            self.catalog.change(id, raised).await?;
-            self.expect_more(id);
-            self.everybody_expects_more().await?;
+        if let Some(raise) = &raise {
+            self.catalog.change(id, raise).await?;
+            self.open_gate(id);
+            self.await_gates().await?;
         }
         let standing = self.engine.reconfigure(id, change).await??;
-        let lowered = amendment.total.filter(|_| raised.is_none());
-        let saved = CatalogChange {
+        let lowered_total = amendment.total.filter(|_| raise.is_none());
+        let change = CatalogChange {
             terms: amendment.terms.clone(),
             window: amendment.window,
             valid_until: amendment.valid_until,
             lifecycle: None,
-            total: match lowered {
+            total: match lowered_total {
                 Some(new) => Some(TotalChange::Replace { old: coupon_total, new }),
-                None => rises.map(TotalChange::AtLeast),
+                None => raised_total.map(TotalChange::AtLeast),
             },
         };
-        self.catalog.change(id, &saved).await?;
-        self.changed(amended, standing, "amended").await
+        self.catalog.change(id, &change).await?;
+        self.publish_change(amended, standing, "amended").await
     }
 
-    /// Pauses, resumes or closes. Repeating it is fine. While the engine is being recovered there is no standing: a pause or
-    /// a close holds from when it is trusted again, and a resume is refused.
+    /// Pauses, resumes or closes; idempotent. During a recovery there is no standing: a pause or a close takes effect when
+    /// the recovery ends, and a resume is refused.
     ///
     /// # Errors
     /// [`CouponAdminError`]; a closed coupon stays closed.
@@ -159,7 +153,7 @@ impl CouponAdmin {
         id: CouponId,
         lifecycle: Lifecycle,
     ) -> Result<(Coupon, Option<Standing>), CouponAdminError> {
-        self.undisturbed(move |desk| async move { desk.set_lifecycle_now(&id, lifecycle).await }).await
+        self.run_to_end(move |admin| async move { admin.set_lifecycle_now(&id, lifecycle).await }).await
     }
 
     async fn set_lifecycle_now(
@@ -167,7 +161,7 @@ impl CouponAdmin {
         id: &CouponId,
         lifecycle: Lifecycle,
     ) -> Result<(Coupon, Option<Standing>), CouponAdminError> {
-        // What this node knows is enough, so that a pause needs nothing but the engine: it must act at once.
+        // A pause must act at once, so with a coupon that this node knows it needs no answer but the engine's.
         let coupon = match self.registry.find(id) {
             Some(handle) => (*handle.coupon()).clone(),
             None => self.catalog.find(id).await?,
@@ -181,17 +175,17 @@ impl CouponAdmin {
             Err(error) => return Err(error.into()),
         };
         let coupon = Coupon { lifecycle, ..coupon };
-        // Should this fail, the operator is told so; the keeper makes up for a pause or a close.
+        // After a failure the operator repeats the call; the gate keeper repeats a pause or a close by itself.
         self.catalog
             .change(id, &CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() })
             .await?;
-        let (coupon, standing) = self.changed(coupon, standing, lifecycle.as_str()).await?;
+        let (coupon, standing) = self.publish_change(coupon, standing, lifecycle.as_str()).await?;
         Ok((coupon, Some(standing)))
     }
 
-    /// Tells the catalogue of a pause or a close, because the engine cannot be told. A recovery takes the stricter word of
-    /// both; if it had read the catalogue before, then this node has not gone on yet, and its keeper reads it once more
-    /// before it opens the gate. If this node has gone on meanwhile, the engine can be told by now.
+    /// Writes a pause or a close into the catalogue alone, since the engine takes no change during a recovery. The recovery
+    /// applies the stricter lifecycle of both. If it read the catalogue just before, the gate keeper reads it once more
+    /// before it opens this node's gate. If the recovery has ended meanwhile, the engine takes the change now.
     async fn stop_in_recovery(
         &self,
         id: &CouponId,
@@ -204,8 +198,8 @@ impl CouponAdmin {
         if coupon.lifecycle > lifecycle {
             return Err(AmendmentError::Closed.into());
         }
-        let told = CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() };
-        self.catalog.change(id, &told).await?;
+        let change = CatalogChange { lifecycle: Some(lifecycle), ..CatalogChange::default() };
+        self.catalog.change(id, &change).await?;
         let coupon = Coupon { lifecycle, ..coupon };
         self.registry.ensure(coupon.clone()).await.refresh_now();
         tracing::info!(coupon = %id, what = lifecycle.as_str(), "a coupon was changed while it is being recovered");
@@ -217,21 +211,25 @@ impl CouponAdmin {
         }
     }
 
-    /// Opens this node's gate before the engine may issue again, so that nobody who gets one meanwhile is turned away.
-    fn expect_more(&self, id: &CouponId) {
+    /// Opens this node's gate before the engine issues again, so that it rejects no holder of a new coupon.
+    fn open_gate(&self, id: &CouponId) {
         if let Some(handle) = self.registry.find(id) {
             handle.gate().set(GateView::Open);
         }
     }
 
-    /// Waits until no node says "sold out" by itself any more: else one could tell it to somebody who gets one of the new
-    /// coupons through another node.
-    async fn everybody_expects_more(&self) -> Result<(), CouponAdminError> {
-        let Some(peers) = &self.peers else { return Ok(()) };
-        peers.await_catalog_read().await.map_err(|error| CouponAdminError::Unavailable(error.to_string()))
+    /// Waits until no node says "sold out" by itself any more: one could say so to a holder of a new coupon, who got it
+    /// through another node.
+    async fn await_gates(&self) -> Result<(), CouponAdminError> {
+        let Some(membership) = &self.membership else { return Ok(()) };
+        membership
+            .await_catalog_read()
+            .await
+            .map_err(|error| CouponAdminError::Unavailable(error.to_string()))
     }
 
-    async fn changed(
+    /// Makes a change visible on this node before the operator's next request.
+    async fn publish_change(
         &self,
         coupon: Coupon,
         standing: Standing,
@@ -239,21 +237,20 @@ impl CouponAdmin {
     ) -> Result<(Coupon, Standing), CouponAdminError> {
         let handle = self.registry.ensure(coupon.clone()).await;
         handle.refresh_now();
-        // The operator's next question on this node should already see the change.
         self.registry.signal().fresh_round().await;
         tracing::info!(coupon = %coupon.id, what, total = standing.inventory.total(), "a coupon was changed");
         Ok((coupon, standing))
     }
 
-    /// A coupon and how it stands now; `None` while its engine is being recovered.
+    /// A coupon and its standing; `None` during a recovery.
     ///
     /// # Errors
     /// [`CouponAdminError::Missing`], or `Unavailable`.
     pub async fn show(&self, id: &CouponId) -> Result<(Arc<Coupon>, Option<Standing>), CouponAdminError> {
-        let found = self.registry.find_or_refresh(id).await;
-        let found =
-            found.map_err(|_| CouponAdminError::Unavailable("the catalogue cannot be read".to_owned()))?;
-        let handle = found.ok_or(CouponAdminError::Missing)?;
+        let handle = self.registry.find_or_refresh(id).await;
+        let handle =
+            handle.map_err(|_| CouponAdminError::Unavailable("the catalogue cannot be read".to_owned()))?;
+        let handle = handle.ok_or(CouponAdminError::Missing)?;
         if let Some(standing) = handle.fresh_standing() {
             return Ok((handle.coupon(), Some(standing)));
         }
@@ -267,8 +264,8 @@ impl CouponAdmin {
         }
     }
 
-    /// Coupons in the order of their ids, each as [`CouponAdmin::show`] gives it, and after which id the next page begins.
-    /// Those that cannot be read are left out.
+    /// A page of coupons in the order of their ids, each as by [`CouponAdmin::show`], and the id after which the next page
+    /// begins. Unreadable coupons are left out.
     ///
     /// # Errors
     /// `Unavailable`.

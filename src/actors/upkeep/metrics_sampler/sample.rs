@@ -1,4 +1,4 @@
-//! One look at everything.
+//! One sample of all metrics that the events of requests do not give.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,54 +12,52 @@ use crate::domain::{CouponId, Sequence};
 use crate::ports::EngineError;
 use crate::telemetry::CouponSample;
 
-/// How long a service may take to answer before it counts as down. Under the heaviest load it takes a small part of it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-/// How long all outboxes together may take; the rest has its turn in the next round.
-const OUTBOXES_WITHIN: Duration = Duration::from_secs(2);
+/// A service without an answer within this time counts as down. Under the heaviest load an answer takes a small part of it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bounds the time for all outboxes together; the next sample begins with the rest.
+const OUTBOXES_TIMEOUT: Duration = Duration::from_secs(2);
+/// Samples after which a known empty outbox is measured again: Redis may have been restored to an earlier state.
+const SAMPLES_WHILE_EMPTY: u64 = 30;
 
-/// Rounds after which an outbox that was empty is looked at all the same: Redis may have been put back as it was.
-const EMPTY_FOR_ROUNDS: u64 = 30;
-
-/// Looks, and remembers what needs no second look.
-pub(super) struct Sample {
-    parts: MetricsSamplerDeps,
-    /// How many had been issued when the outbox was last seen empty: as long as no more are, it still is.
+pub(super) struct Sampler {
+    deps: MetricsSamplerDeps,
+    /// The highest issued sequence when the outbox was empty. While it has not grown, the outbox is still empty.
     empty_at: HashMap<CouponId, Sequence>,
-    rounds: u64,
-    /// Where the next round through the outboxes begins.
-    turn: usize,
+    samples: u64,
+    /// The index of the first outbox of the next sample.
+    next_outbox: usize,
 }
 
-impl Sample {
-    pub(super) fn new(parts: MetricsSamplerDeps) -> Self {
-        Self { parts, empty_at: HashMap::new(), rounds: 0, turn: 0 }
+impl Sampler {
+    pub(super) fn new(deps: MetricsSamplerDeps) -> Self {
+        Self { deps, empty_at: HashMap::new(), samples: 0, next_outbox: 0 }
     }
 
-    pub(super) async fn once(&mut self) {
-        self.rounds += 1;
-        if self.rounds.is_multiple_of(EMPTY_FOR_ROUNDS) {
+    pub(super) async fn sample(&mut self) {
+        self.samples += 1;
+        if self.samples.is_multiple_of(SAMPLES_WHILE_EMPTY) {
             self.empty_at.clear();
         }
-        let coupons = self.here();
-        let parts = self.parts.clone();
+        let coupons = self.sample_node();
+        let deps = self.deps.clone();
         let engine_and_outboxes = async {
-            if parts.engine_answers().await
-                && let Some(stack) = &parts.stack
+            if deps.sample_engine().await
+                && let Some(stack) = &deps.stack
             {
-                self.outboxes(stack, &coupons).await;
+                self.sample_outboxes(stack, &coupons).await;
             }
         };
-        tokio::join!(engine_and_outboxes, parts.postgres(), parts.queues());
+        tokio::join!(engine_and_outboxes, deps.sample_postgres(), deps.sample_queues());
     }
 
-    /// What this node knows without asking anybody; gives the coupons that have series of their own.
-    fn here(&self) -> Vec<Arc<CouponHandle>> {
-        let MetricsSamplerDeps { registry, metrics, pools, stack, .. } = &self.parts;
+    /// Samples this node's own data; gives the coupons that have series of their own.
+    fn sample_node(&self) -> Vec<Arc<CouponHandle>> {
+        let MetricsSamplerDeps { registry, metrics, pools, stack, .. } = &self.deps;
         let (listed, unlisted): (Vec<_>, Vec<_>) = registry
             .all()
             .into_iter()
-            .partition(|handle| metrics.coupons.seen(handle.id().as_str(), &look_at(handle)));
-        metrics.coupons.unlisted(unlisted.len());
+            .partition(|handle| metrics.coupons.record(handle.id().as_str(), &coupon_sample(handle)));
+        metrics.coupons.record_unlisted(unlisted.len());
         metrics.services.mailbox("coupon-event", registry.waiting());
         if let Some(stack) = stack {
             metrics.services.mailbox("publisher", stack.publisher.pending());
@@ -71,24 +69,28 @@ impl Sample {
         listed
     }
 
-    async fn outboxes(&mut self, stack: &SampledStack, coupons: &[Arc<CouponHandle>]) {
-        // However little time there is, each has its turn.
-        let begin = self.turn % coupons.len().max(1);
+    async fn sample_outboxes(&mut self, stack: &SampledStack, coupons: &[Arc<CouponHandle>]) {
+        // The start moves on, so that a slow outbox never hides the same others for good.
+        let begin = self.next_outbox % coupons.len().max(1);
         let round = async {
             for handle in coupons.iter().cycle().skip(begin).take(coupons.len()) {
-                // An engine that is not sure of a coupon says nothing of it.
-                let _unsaid = self.outbox(stack, handle).await;
-                self.turn = self.turn.wrapping_add(1);
+                // A fenced coupon has no depth to show.
+                let _sampled_or_fenced = self.sample_outbox(stack, handle).await;
+                self.next_outbox = self.next_outbox.wrapping_add(1);
             }
         };
-        let _the_rest_comes_next = timeout(OUTBOXES_WITHIN, round).await;
+        let _done_or_rest_later = timeout(OUTBOXES_TIMEOUT, round).await;
     }
 
-    async fn outbox(&mut self, stack: &SampledStack, handle: &CouponHandle) -> Result<(), EngineError> {
+    async fn sample_outbox(
+        &mut self,
+        stack: &SampledStack,
+        handle: &CouponHandle,
+    ) -> Result<(), EngineError> {
         let (coupon, issued) = (handle.id(), handle.last_issued());
         if self.empty_at.get(coupon).map_or(issued == 0, |at| *at == issued) {
             if issued == 0 {
-                self.parts.metrics.coupons.outbox_seen(coupon.as_str(), 0, 0.0);
+                self.deps.metrics.coupons.record_outbox(coupon.as_str(), 0, 0.0);
             }
             return Ok(());
         }
@@ -96,7 +98,7 @@ impl Sample {
         let oldest = if depth == 0 { None } else { stack.outbox.pending(coupon, 0, 1).await?.pop() };
         let age_ms = oldest.and_then(|entry| Some(handle.engine_now()?.ms_since(entry.grant.issued_at)));
         let age = Duration::from_millis(age_ms.unwrap_or(0)).as_secs_f64();
-        self.parts.metrics.coupons.outbox_seen(coupon.as_str(), depth, age);
+        self.deps.metrics.coupons.record_outbox(coupon.as_str(), depth, age);
         if depth == 0 {
             self.empty_at.insert(coupon.clone(), issued);
         } else {
@@ -107,29 +109,34 @@ impl Sample {
 }
 
 impl MetricsSamplerDeps {
-    async fn engine_answers(&self) -> bool {
-        let answers = matches!(timeout(ANSWER_WITHIN, self.engine.revision()).await, Ok(Ok(_)));
+    /// Whether the engine answers.
+    async fn sample_engine(&self) -> bool {
+        let answers = matches!(timeout(ANSWER_TIMEOUT, self.engine.revision()).await, Ok(Ok(_)));
         self.metrics.services.answered(self.engine_service, answers);
         answers
     }
 
-    async fn postgres(&self) {
+    async fn sample_postgres(&self) {
         let Some(stack) = &self.stack else { return };
-        let answers = matches!(timeout(ANSWER_WITHIN, stack.postgres.now()).await, Ok(Ok(_)));
+        let answers = matches!(timeout(ANSWER_TIMEOUT, stack.postgres.now()).await, Ok(Ok(_)));
         self.metrics.services.answered("postgresql", answers);
     }
 
-    async fn queues(&self) {
+    async fn sample_queues(&self) {
         let Some(stack) = &self.stack else { return };
-        let looked = timeout(ANSWER_WITHIN, stack.queues.queues()).await;
-        self.metrics.services.answered("rabbitmq", matches!(looked, Ok(Ok(_))));
-        if let Ok(Ok(queues)) = looked {
+        let queues = timeout(ANSWER_TIMEOUT, stack.queues.queues()).await;
+        self.metrics.services.answered("rabbitmq", matches!(queues, Ok(Ok(_))));
+        if let Ok(Ok(queues)) = queues {
             self.metrics.services.queues(queues.waiting, queues.dead);
         }
     }
 }
 
-fn look_at(handle: &CouponHandle) -> CouponSample {
+fn coupon_sample(handle: &CouponHandle) -> CouponSample {
     let gate = handle.gate();
-    CouponSample { gate: gate.word(), is_halted: gate.halted().is_some(), inventory: handle.last_inventory() }
+    CouponSample {
+        gate: gate.state(),
+        is_halted: gate.halted().is_some(),
+        inventory: handle.last_inventory(),
+    }
 }

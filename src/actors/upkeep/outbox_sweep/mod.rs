@@ -1,6 +1,5 @@
-//! OutboxActor: trims each coupon's outbox up to what the database holds, and offers again what has been in it for too
-//! long. One node at a time does so, for all; but whoever begins sees to what it finds, for those who decided that may
-//! have died.
+//! OutboxActor: trims each coupon's outbox up to the rows of the database, and publishes overdue entries again. One node at
+//! a time does so for all.
 
 mod progress;
 mod sweep;
@@ -12,18 +11,17 @@ pub use self::sweep::SweepDeps;
 use crate::actors::runtime::StopSignal;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask};
 
-/// Keeps the outboxes short.
 pub type OutboxActor = BackgroundActor<SweepDeps>;
 
 impl BackgroundTask for SweepDeps {
     const KIND: &'static str = "outbox";
 
-    async fn run(self, mut leave: StopSignal) {
+    async fn run(self, mut stop: StopSignal) {
         let mut sweep = Sweep::new(self);
-        while !leave.is_set() {
-            let rest = sweep.round().await;
-            let _rested_or_leaving = timeout(rest, leave.wait()).await;
+        while !stop.is_set() {
+            let pause = sweep.round().await;
+            let _waited_or_stopping = timeout(pause, stop.wait()).await;
         }
-        sweep.stand_down().await;
+        sweep.release_lease().await;
     }
 }

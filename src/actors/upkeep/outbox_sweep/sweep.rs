@@ -1,10 +1,8 @@
-//! One round through all outboxes: what the database holds goes, what is overdue is offered again.
+//! One round through all outboxes: trims entries that the database holds, publishes overdue ones again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use tokio::time::timeout;
 
 use super::progress::Progress;
 use crate::actors::cluster::Lease;
@@ -12,198 +10,155 @@ use crate::actors::delivery::{PublisherInbox, publisher::PUBLISH_BATCH_MAX};
 use crate::actors::issuing::CouponHandle;
 use crate::actors::issuing::CouponRegistry;
 use crate::actors::runtime::BackgroundTask as _;
+use crate::actors::runtime::deadline::bounded;
 use crate::domain::{CouponId, Sequence};
 use crate::fault_injection::bugs;
 use crate::fault_injection::panics;
 use crate::ports::{EventBus, IssuanceStore, Outbox};
 use crate::telemetry::Metrics;
 
-/// How often the outboxes are gone through when there is nothing to catch up with.
 const ROUND: Duration = Duration::from_secs(1);
-/// The same while there is.
+/// Replaces [`ROUND`] while more overdue entries than one page remain.
 const CATCH_UP_ROUND: Duration = Duration::from_millis(20);
-/// How often it is looked after that.
-const FOUND_ROUND: Duration = Duration::from_millis(100);
-/// How long nothing may arrive in the database, though the queue is empty, before confirmed events count as lost.
+/// Confirmed events count as lost after this time without a new row, if the queue is empty.
 const LOST_AFTER: Duration = Duration::from_secs(20);
-/// The most doublings of that time: no more than once in ten minutes.
+/// Bounds the doublings of [`LOST_AFTER`]: at most once in ten minutes.
 const LOSSES_MAX: u32 = 5;
-/// Messages in the queue from which on nothing overdue is offered. Each may be a hundred events and more.
+/// With this many messages in the queue nothing overdue is published again. A message has a hundred events or more.
 const BACKLOG_MAX: u64 = 64;
-/// How long one question may take before the round goes on without it.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a sweep works with.
 #[derive(Clone)]
 pub struct SweepDeps {
-    /// Whose outboxes are swept.
     pub registry: Arc<CouponRegistry>,
-    /// What is swept.
     pub outbox: Arc<dyn Outbox>,
-    /// What decides how far it may be trimmed.
+    /// Gives the watermark up to which an outbox may be trimmed.
     pub store: Arc<dyn IssuanceStore>,
-    /// Asked how much is still on its way.
     pub bus: Arc<dyn EventBus>,
-    /// Who is offered what is overdue.
     pub publisher: PublisherInbox,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether this node is the one that sweeps; none if there are no others.
-    pub right: Option<Lease>,
+    /// Absent on a single node.
+    pub lease: Option<Lease>,
 }
 
 /// The sweep's logic, without the actor around it.
 pub(super) struct Sweep {
-    parts: SweepDeps,
+    deps: SweepDeps,
     coupons: HashMap<CouponId, Progress>,
-    /// Whether it has been round once.
-    has_begun: bool,
-}
-
-/// What became of what is overdue in one outbox.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Offered {
-    /// It cannot be offered now.
-    Nothing,
-    /// There is more.
-    Some,
-    /// Nothing is overdue any more.
-    All,
 }
 
 impl Sweep {
-    /// A sweep that has seen nothing yet.
-    pub(super) fn new(parts: SweepDeps) -> Self {
-        Self { parts, coupons: HashMap::new(), has_begun: false }
+    pub(super) fn new(deps: SweepDeps) -> Self {
+        Self { deps, coupons: HashMap::new() }
     }
 
-    /// Once through all outboxes; gives how long to rest.
+    /// One round through all outboxes; gives the pause until the next one.
     pub(super) async fn round(&mut self) -> Duration {
         panics::visit(SweepDeps::KIND, "round");
-        let sweeps_for_all = match &mut self.parts.right {
-            Some(right) => right.is_held().await,
+        let is_sweeper = match &mut self.deps.lease {
+            Some(lease) => lease.is_held().await,
             None => true,
         };
-        let mut rest = ROUND;
-        for handle in self.parts.registry.all() {
+        let mut pause = ROUND;
+        for handle in self.deps.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
-            // Also noted by who does not sweep now: should the one that does die, it is known what is overdue.
-            let (now, issued) = (Instant::now(), handle.last_issued());
-            if !self.has_begun {
-                progress.found(now, issued);
-            }
-            let overdue = progress.overdue(now, issued);
-            if !sweeps_for_all && !progress.has_found() {
-                continue;
-            }
-            if self.parts.sweep(&handle, progress, overdue).await == Offered::Some {
-                rest = CATCH_UP_ROUND;
-            } else if progress.has_found() {
-                rest = rest.min(FOUND_ROUND);
+            // Recorded without the lease too: a node that takes it over knows at once which entries are overdue.
+            let overdue = progress.record_issued(Instant::now(), handle.last_issued());
+            if is_sweeper && self.deps.sweep(&handle, progress, overdue).await {
+                pause = CATCH_UP_ROUND;
             }
         }
-        self.has_begun = true;
-        rest
+        pause
     }
 
     /// Lets another node sweep at once.
-    pub(super) async fn stand_down(&mut self) {
-        if let Some(right) = &mut self.parts.right {
-            right.give_back().await;
+    pub(super) async fn release_lease(&mut self) {
+        if let Some(lease) = &mut self.deps.lease {
+            lease.release().await;
         }
     }
 }
 
 impl SweepDeps {
-    async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> Offered {
+    /// Sweeps one outbox; gives whether more overdue entries remain.
+    async fn sweep(&self, handle: &Arc<CouponHandle>, progress: &mut Progress, overdue: Sequence) -> bool {
         let issued = handle.last_issued();
         if issued <= progress.watermark {
-            progress.moved = Instant::now();
-            progress.found_is_done(progress.moved, true);
-            return Offered::All;
+            progress.moved_at = Instant::now();
+            return false;
         }
         let database_answers = self.trim(handle.id(), progress).await;
         if !database_answers {
-            // What does not arrive while the database is away is not lost for that.
-            progress.moved = Instant::now();
+            // No row can arrive during an outage of the database, so that time proves no loss.
+            progress.moved_at = Instant::now();
         } else if progress.watermark < issued {
-            self.look_for_losses(handle.id(), progress).await;
+            self.detect_loss(handle.id(), progress).await;
         }
-        let offered = self.offer_overdue(handle, progress.watermark, overdue).await;
-        let is_old_enough = overdue > 0;
-        progress.found_is_done(Instant::now(), is_old_enough && offered == Offered::All);
-        offered
+        self.republish_overdue(handle, progress.watermark, overdue).await
     }
 
-    /// Drops what the database holds; whether the database answered.
+    /// Drops entries that the database holds; gives whether the database answered.
     async fn trim(&self, coupon: &CouponId, progress: &mut Progress) -> bool {
-        let asked = if bugs::is(bugs::TRIM_ON_CONFIRM) {
-            Ok(Ok(self.publisher.confirmed.last(coupon).unwrap_or(0).max(progress.watermark)))
+        let watermark = if bugs::is(bugs::TRIM_ON_CONFIRM) {
+            Ok(self.publisher.confirmed.last(coupon).unwrap_or(0).max(progress.watermark))
         } else {
-            timeout(QUESTION_TIMEOUT, self.store.watermark(coupon, progress.watermark)).await
+            bounded(self.store.watermark(coupon, progress.watermark)).await
         };
-        let Ok(Ok(watermark)) = asked else { return false };
-        if watermark > progress.watermark {
-            let Ok(Ok(())) = timeout(QUESTION_TIMEOUT, self.outbox.trim(coupon, watermark)).await else {
-                return true;
-            };
+        let Ok(watermark) = watermark else { return false };
+        if watermark > progress.watermark && bounded(self.outbox.trim(coupon, watermark)).await.is_ok() {
             progress.watermark = watermark;
-            progress.moved = Instant::now();
+            progress.moved_at = Instant::now();
             progress.losses = 0;
             self.publisher.confirmed.forget_through(coupon, watermark);
         }
         true
     }
 
-    /// What the broker confirmed is in its queue or in the hands of a persister. If the queue stays empty and yet nothing
-    /// arrives, somebody has emptied it: then everything is offered again.
-    async fn look_for_losses(&self, coupon: &CouponId, progress: &mut Progress) {
-        if progress.moved.elapsed() < LOST_AFTER * 2u32.pow(progress.losses) {
+    /// A confirmed event is in the queue or in flight at a persister. If the queue is empty and yet no row arrives, its
+    /// messages were lost (a purge, for instance): all of them are published again.
+    async fn detect_loss(&self, coupon: &CouponId, progress: &mut Progress) {
+        if progress.moved_at.elapsed() < LOST_AFTER * 2u32.pow(progress.losses) {
             return;
         }
-        if let Ok(Ok(0)) = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await {
+        if let Ok(0) = bounded(self.bus.backlog()).await {
             let watermark = progress.watermark;
             tracing::warn!(%coupon, watermark, "the queue is empty but issuances are missing: publishing them again");
             self.publisher.confirmed.forget(coupon);
-            progress.moved = Instant::now();
+            progress.moved_at = Instant::now();
             progress.losses = (progress.losses + 1).min(LOSSES_MAX);
         }
     }
 
-    async fn offer_overdue(
+    /// Hands a page of overdue entries to the publisher; gives whether more may follow.
+    async fn republish_overdue(
         &self,
         handle: &Arc<CouponHandle>,
         watermark: Sequence,
         overdue: Sequence,
-    ) -> Offered {
+    ) -> bool {
         let confirmed = &self.publisher.confirmed;
         let from = confirmed.through(handle.id(), watermark);
-        // A publisher that is behind or cannot reach the broker still has at hand what is overdue: more would not help it.
         if from >= overdue {
-            return Offered::All;
+            return false;
         }
+        // A publisher that is behind or cannot reach the broker still has the overdue events: more would not help it.
         if self.publisher.is_failing() || self.publisher.pending() >= PUBLISH_BATCH_MAX {
-            return Offered::Nothing;
+            return false;
         }
-        // What other nodes have published is not known here. As long as so many messages wait in the queue, persisters are
-        // behind, and publishing more would only make it longer.
-        let backlog = timeout(QUESTION_TIMEOUT, self.bus.backlog()).await;
-        if !matches!(backlog, Ok(Ok(waiting)) if waiting < BACKLOG_MAX) {
-            return Offered::Nothing;
+        // This node does not know the confirms of other nodes. With a backlog this long persisters are behind, and
+        // publishing again would only make it longer.
+        if !matches!(bounded(self.bus.backlog()).await, Ok(backlog) if backlog < BACKLOG_MAX) {
+            return false;
         }
-        let Ok(Ok(page)) =
-            timeout(QUESTION_TIMEOUT, self.outbox.pending(handle.id(), from, PUBLISH_BATCH_MAX)).await
-        else {
-            return Offered::Nothing;
-        };
+        let page = bounded(self.outbox.pending(handle.id(), from, PUBLISH_BATCH_MAX)).await;
+        let Ok(page) = page else { return false };
         let is_full = page.len() == PUBLISH_BATCH_MAX;
-        let open = |sequence| sequence <= overdue && !confirmed.contains(handle.id(), sequence);
-        let page: Vec<_> = page.into_iter().filter(|entry| open(entry.grant.sequence)).collect();
+        let is_overdue = |sequence| sequence <= overdue && !confirmed.contains(handle.id(), sequence);
+        let page: Vec<_> = page.into_iter().filter(|entry| is_overdue(entry.grant.sequence)).collect();
         if !page.is_empty() {
             self.metrics.republished.inc_by(page.len() as u64);
             tracing::info!(coupon = %handle.id(), events = page.len(), "overdue events are published again");
             self.publisher.offer(handle.coupon(), page);
         }
-        if is_full { Offered::Some } else { Offered::All }
+        is_full
     }
 }

@@ -1,4 +1,5 @@
-//! Where a request comes from: the other end of the connection or, if that is a proxy the operator trusts, whom it names.
+//! The address of a request's client: the peer of the connection or, if that is a trusted proxy, the address in its
+//! forwarding headers.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -9,13 +10,12 @@ use ipnet::IpNet;
 use super::forwarded;
 use crate::http::forwarding::is_forwarded;
 
-/// Proxies whose word on their clients is taken.
+/// Networks of the proxies whose forwarding headers are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// A text that is no list of networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is neither an address nor a network: write such as 10.0.0.0/8,192.0.2.7,2001:db8::/32")]
+#[error("'{0}' is neither an address nor a network: write for example 10.0.0.0/8,192.0.2.7,2001:db8::/32")]
 pub struct ProxiesError(String);
 
 impl FromStr for TrustedProxies {
@@ -33,28 +33,28 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// Who asks, as far as limits go.
+/// A client as rate limits see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Client {
     address: IpAddr,
-    /// Whether it is on this machine, and no proxy says something else.
+    /// Whether the request comes from this machine and was not forwarded for an unknown client.
     pub(super) is_local: bool,
-    /// Whether somebody who is not trusted says that it is somebody else.
-    pub(super) is_told_by_a_stranger: bool,
+    /// Whether the peer forwards requests without being trusted; the address is then that of the proxy.
+    pub(super) is_untrusted_proxy: bool,
 }
 
 impl Client {
     fn at(address: IpAddr) -> Self {
-        Self { address, is_local: address.is_loopback(), is_told_by_a_stranger: false }
+        Self { address, is_local: address.is_loopback(), is_untrusted_proxy: false }
     }
 
-    /// Somewhere behind the proxy at `address`; nobody knows where.
+    /// A client with an unknown address behind the proxy at `address`.
     fn behind(address: IpAddr) -> Self {
         Self { is_local: false, ..Self::at(address) }
     }
 
-    /// What counts as one place: an IPv4 address, or the 64 bits of an IPv6 one that a network hands out as a whole.
-    pub(super) fn place(self) -> IpAddr {
+    /// The key of the bucket: an IPv4 address, or the /64 network of an IPv6 address, which providers assign as a whole.
+    pub(super) fn network(self) -> IpAddr {
         match self.address {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -63,44 +63,43 @@ impl Client {
 }
 
 impl TrustedProxies {
-    /// Whether no proxy is named.
     #[must_use]
-    pub fn name_nobody(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn include(&self, address: IpAddr) -> bool {
+    fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Who asks over a connection from `peer`.
+    /// The client of a request that arrived over a connection from `peer`.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
-        if !self.include(peer) {
+        if !self.contains(peer) {
             if is_forwarded(headers) {
-                // It is a proxy that connects, on this machine or not, and its clients are strangers.
-                return Client { is_told_by_a_stranger: true, ..Client::behind(peer) };
+                // A proxy on this machine is not local either: its clients may be anywhere.
+                return Client { is_untrusted_proxy: true, ..Client::behind(peer) };
             }
             return Client::at(peer);
         }
-        let by_list = forwarded::x_forwarded_for(headers).map(|hops| self.nearest_stranger(peer, &hops));
-        let by_standard = forwarded::forwarded(headers).map(|hops| self.nearest_stranger(peer, &hops));
+        let by_list = forwarded::x_forwarded_for(headers).map(|hops| self.nearest_untrusted(peer, &hops));
+        let by_standard = forwarded::forwarded(headers).map(|hops| self.nearest_untrusted(peer, &hops));
         match (by_list, by_standard) {
             (None, None) if is_forwarded(headers) => Client::behind(peer),
             (None, None) => Client::at(peer),
             (Some(client), None) | (None, Some(client)) => client,
             (Some(one), Some(other)) if one == other => one,
-            // A proxy writes one of the two and may pass on the other as its client made it up.
+            // A proxy writes one of the two headers and may pass on the other as its client forged it.
             (Some(_), Some(_)) => Client::behind(peer),
         }
     }
 
-    /// The last one in the chain who is not trusted: what stands before them is what they say themselves.
-    fn nearest_stranger(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> Client {
+    /// The last hop that is not trusted. The hops before it are its own claims, and are ignored.
+    fn nearest_untrusted(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> Client {
         let mut nearest = peer;
         for hop in hops.iter().rev() {
             match hop {
-                Some(address) if self.include(*address) => nearest = *address,
+                Some(address) if self.contains(*address) => nearest = *address,
                 Some(address) => return Client::at(*address),
                 None => return Client::behind(nearest),
             }

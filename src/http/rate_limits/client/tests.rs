@@ -6,7 +6,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// Who asks from `peer` with these headers, where 10.0.0.0/8, fd00::/8 and 127.0.0.1 are trusted.
+/// The client of a request from `peer`, with 10.0.0.0/8, fd00::/8 and 127.0.0.1 as trusted proxies.
 fn client(peer: &str, headers: &[(&str, &str)]) -> Client {
     let trusted: TrustedProxies = "10.0.0.0/8, fd00::/8,127.0.0.1".parse().unwrap();
     let mut map = HeaderMap::new();
@@ -22,14 +22,14 @@ fn forwarded_for(peer: &str, list: &str) -> Client {
 }
 
 #[test]
-fn nobody_is_believed_unless_they_are_trusted() {
-    let told = forwarded_for("203.0.113.9", "198.51.100.7");
-    assert_eq!(told, Client { is_told_by_a_stranger: true, ..Client::at(address("203.0.113.9")) });
+fn an_untrusted_proxy_is_not_believed() {
+    let client_of_peer = forwarded_for("203.0.113.9", "198.51.100.7");
+    assert_eq!(client_of_peer, Client { is_untrusted_proxy: true, ..Client::at(address("203.0.113.9")) });
     for name in ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-proto"] {
         let header = [(name, "127.0.0.1")];
         let proxy = client("127.0.0.2", &header);
-        assert!(proxy.is_told_by_a_stranger && !proxy.is_local, "{name}: it is a proxy on this machine");
-        assert_eq!(proxy.place(), address("127.0.0.2"), "{name}");
+        assert!(proxy.is_untrusted_proxy && !proxy.is_local, "{name}: it is a proxy on this machine");
+        assert_eq!(proxy.network(), address("127.0.0.2"), "{name}");
     }
     assert!(client("127.0.0.2", &[]).is_local);
     assert_eq!(client("203.0.113.9", &[]), Client::at(address("203.0.113.9")));
@@ -38,7 +38,7 @@ fn nobody_is_believed_unless_they_are_trusted() {
 }
 
 #[test]
-fn a_trusted_proxy_says_who_its_client_is() {
+fn a_trusted_proxy_names_its_client() {
     for list in ["198.51.100.7", "198.51.100.7:4711", " 198.51.100.7 ", "::ffff:198.51.100.7"] {
         assert_eq!(forwarded_for("10.0.0.1", list), Client::at(address("198.51.100.7")), "{list}");
     }
@@ -59,7 +59,7 @@ fn a_trusted_proxy_says_who_its_client_is() {
 }
 
 #[test]
-fn of_a_chain_the_last_stranger_counts_and_not_who_they_say_they_are() {
+fn the_last_untrusted_hop_of_a_chain_is_the_client() {
     for forged in ["1.2.3.4, ", "10.9.9.9, ", "127.0.0.1, ", "nonsense, ", ""] {
         for tail in ["", ", 10.1.1.1", ", 10.1.1.1, fd00::2"] {
             let list = format!("{forged}198.51.100.7{tail}");
@@ -71,17 +71,17 @@ fn of_a_chain_the_last_stranger_counts_and_not_who_they_say_they_are() {
 }
 
 #[test]
-fn a_chain_of_trusted_ones_only_ends_with_the_first() {
+fn the_first_hop_of_a_chain_of_trusted_proxies_is_the_client() {
     assert_eq!(forwarded_for("10.0.0.1", "10.3.3.3, 10.2.2.2"), Client::at(address("10.3.3.3")));
     assert!(forwarded_for("10.0.0.1", "127.0.0.1").is_local);
     assert!(client("127.0.0.1", &[]).is_local);
-    let unsaid = client("127.0.0.1", &[("x-forwarded-proto", "https")]);
-    assert_eq!(unsaid, Client::behind(address("127.0.0.1")), "it forwards, and says for nobody");
+    let unnamed = client("127.0.0.1", &[("x-forwarded-proto", "https")]);
+    assert_eq!(unnamed, Client::behind(address("127.0.0.1")), "a proxy that does not name its client");
     assert!(client("::1", &[]).is_local);
 }
 
 #[test]
-fn what_cannot_be_read_counts_as_the_proxys_own_and_is_never_local() {
+fn an_unreadable_hop_counts_as_the_proxy_and_is_never_local() {
     for list in ["unknown", "_hidden", "198.51.100.7, unknown", ",", "198.51.100.7,"] {
         assert_eq!(forwarded_for("127.0.0.1", list), Client::behind(address("127.0.0.1")), "{list}");
     }
@@ -108,15 +108,15 @@ fn two_headers_that_disagree_are_not_believed() {
 }
 
 #[test]
-fn a_household_of_ipv6_is_one_place() {
-    let place = |text: &str| Client::at(address(text)).place();
-    assert_eq!(place("2001:db8:1:2:aaaa::1"), place("2001:db8:1:2:ffff:ffff:ffff:ffff"));
-    assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
-    assert_ne!(place("198.51.100.7"), place("198.51.100.8"));
+fn an_ipv6_network_counts_as_one_address() {
+    let network = |text: &str| Client::at(address(text)).network();
+    assert_eq!(network("2001:db8:1:2:aaaa::1"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    assert_ne!(network("198.51.100.7"), network("198.51.100.8"));
 }
 
 #[test]
-fn what_is_no_list_of_networks_is_said_so() {
+fn a_malformed_list_of_networks_is_refused() {
     for text in ["10.0.0.0/33", "localhost", "10.0.0.1,", "10.0.0.0/8;::1", "10.0.0.1:80"] {
         assert!(text.parse::<TrustedProxies>().is_err(), "{text}");
     }

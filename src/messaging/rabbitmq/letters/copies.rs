@@ -1,5 +1,5 @@
-//! Copies of one letter. Burying and replaying publish first and acknowledge afterwards, so that whoever dies in between
-//! leaves a copy; and the sweep publishes an issuance again as long as it has no row. None of them is another letter.
+//! Copies of one letter. Rejecting and replaying publish before they acknowledge, so that a crash in between leaves a
+//! copy; and the sweep publishes an issuance again until it has a row. Copies count as one letter.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,22 +11,22 @@ use super::{history, letter};
 use crate::messaging::rabbitmq::message;
 use crate::ports::{CouponIssued, DeadLetter};
 
-/// A letter, which is one message or several.
+/// A letter: one message or several copies of it.
 pub(super) struct Copies<'a> {
     pub(super) id: String,
-    /// At least one, the oldest first.
+    /// At least one message, the oldest first.
     messages: Vec<&'a Delivery>,
 }
 
 impl<'a> Copies<'a> {
-    /// The letters among `messages`, in the order of their oldest copies.
+    /// Groups `messages` into letters, in the order of their oldest copies.
     pub(super) fn among(messages: &'a [Delivery]) -> Vec<Self> {
-        let (mut letters, mut places) = (Vec::<Self>::new(), HashMap::new());
+        let (mut letters, mut indexes) = (Vec::<Self>::new(), HashMap::new());
         for message in messages {
             let id = letter::id(&message.properties, &message.data);
-            // Another message of the same id is another letter, which nobody has looked at yet.
-            let place = *places.entry((id.clone(), content(message))).or_insert(letters.len());
-            match letters.get_mut(place) {
+            // A message of the same id and another content is another letter.
+            let index = *indexes.entry((id.clone(), content(message))).or_insert(letters.len());
+            match letters.get_mut(index) {
                 Some(letter) => letter.messages.push(message),
                 None => letters.push(Self { id, messages: vec![message] }),
             }
@@ -34,27 +34,26 @@ impl<'a> Copies<'a> {
         letters
     }
 
-    /// The copy to which most has happened; of several the oldest.
-    pub(super) fn fullest(&self) -> &'a Delivery {
-        let happened = |message: &Delivery| history::of(&message.properties).len();
+    /// The copy with the longest history; of several the oldest.
+    pub(super) fn most_complete(&self) -> &'a Delivery {
+        let events = |message: &Delivery| history::events(&message.properties).len();
         let (first, others) = (self.messages[0], &self.messages[1..]);
-        others.iter().fold(first, |best, copy| if happened(copy) > happened(best) { copy } else { best })
+        others.iter().fold(first, |best, copy| if events(copy) > events(best) { copy } else { best })
     }
 
-    /// What there is to tell of it.
     pub(super) fn read(&self) -> DeadLetter {
-        let fullest = self.fullest();
-        let read = letter::read(&fullest.properties, &fullest.data);
+        let most_complete = self.most_complete();
+        let read = letter::read(&most_complete.properties, &most_complete.data);
         DeadLetter { copies: self.messages.len(), ..read }
     }
 
-    /// By which the broker knows all of them.
+    /// The delivery tags of all copies.
     pub(super) fn tags(&self) -> impl Iterator<Item = u64> {
         self.messages.iter().map(|message| message.delivery_tag)
     }
 }
 
-/// What makes two messages copies: the same issuance, in whichever trace it was published, or else the same bytes.
+/// Equal for copies: the issuance without its trace, or else the bytes.
 fn content(message: &Delivery) -> Cow<'_, [u8]> {
     let content_type = message.properties.content_type().as_ref().map(ShortString::as_str);
     match message::decode(content_type, &message.data) {

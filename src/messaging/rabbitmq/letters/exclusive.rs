@@ -1,4 +1,5 @@
-//! Having the dead letters in hand: one operator at a time, and whatever happens they go back to where they were.
+//! Exclusive access to the dead letters: one operator's call at a time, and after every failure the broker requeues
+//! them.
 
 use std::time::Duration;
 
@@ -17,102 +18,104 @@ use crate::messaging::rabbitmq::errors::{self, BrokerError};
 use crate::messaging::rabbitmq::settings::RabbitSettings;
 use crate::ports::DeadLetterError;
 
-/// The most letters in hand. All there are are taken, however few are wanted: the queue puts what comes back behind what came
-/// back before, so that their order stays only if all come back together. Beyond this many it begins to turn.
+/// Upper limit of held letters. A call takes all letters, however few it needs: the queue appends a returned letter to
+/// those returned before, so that the order survives only if all of them return together. With more letters than this,
+/// the order rotates.
 pub(super) const HELD_MAX: u16 = 10_000;
-/// How long an operator waits for another to let go of the letters.
-const TURN_WITHIN: Duration = Duration::from_secs(5);
-/// How often it is looked whether they are free, or back in their queue.
+/// Bound of waiting for another call to release the letters, and for returned letters to reach their queue.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which the lock and the queue's length are polled.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Letters in hand, on a connection of their own. If it ends in whatever way, the broker puts them back.
-pub(super) struct Hold {
+/// Letters held on a connection of their own. The broker requeues them when the connection ends.
+pub(super) struct HeldLetters {
     pub(super) session: Session,
-    /// The letters and their copies, the oldest first.
+    /// All letters and their copies, the oldest first.
     pub(super) messages: Vec<Delivery>,
-    /// How many there were in the queue, those in hand included.
+    /// Messages that the queue had, including the held ones.
     pub(super) total: usize,
-    /// The channel that the letters came over; none if there were none.
+    /// The channel of the held letters; `None` without letters.
     channel: Option<Channel>,
 }
 
-impl Hold {
-    /// Takes the letters in hand.
-    pub(super) async fn take(settings: &RabbitSettings) -> Result<Self, DeadLetterError> {
+impl HeldLetters {
+    /// Locks the dead letters and consumes all of them.
+    pub(super) async fn acquire(settings: &RabbitSettings) -> Result<Self, DeadLetterError> {
         let session = Session::open(settings, "openrun dead letters").await.map_err(unavailable)?;
-        turn(&session).await?;
-        let mut hold = Self { session, messages: Vec::new(), total: 0, channel: None };
-        hold.fill(settings.reply_timeout()).await.map_err(unavailable)?;
-        Ok(hold)
+        lock(&session).await?;
+        let mut held = Self { session, messages: Vec::new(), total: 0, channel: None };
+        held.fill(settings.reply_timeout()).await.map_err(unavailable)?;
+        Ok(held)
     }
 
-    async fn fill(&mut self, patience: Duration) -> Result<(), BrokerError> {
+    async fn fill(&mut self, timeout: Duration) -> Result<(), BrokerError> {
         let channel = self.session.channel().await?;
         let queue = self.session.topology.dead_letters();
-        self.total = ready(&self.session, &channel).await?;
+        self.total = count_ready(&self.session, &channel).await?;
         let count = u16::try_from(self.total).unwrap_or(u16::MAX).min(HELD_MAX);
         if count == 0 {
             return Ok(());
         }
-        // What may be in hand at once is what there is: nothing that comes later is taken.
+        // Prefetch of exactly the present letters, so that no later one is delivered.
         let qos = channel.basic_qos(count, BasicQosOptions::default());
         self.session.bounded("limiting the prefetch", qos).await?;
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         let consuming = channel.basic_consume(queue.as_str().into(), "letters".into(), options, none);
         let mut consumer = self.session.bounded("starting to consume", consuming).await?;
         while self.messages.len() < usize::from(count) {
-            self.messages
-                .push(within(patience, "reading the dead letters", next(&mut consumer, &queue)).await?);
+            self.messages.push(
+                within(timeout, "reading the dead letters", next_delivery(&mut consumer, &queue)).await?,
+            );
         }
-        // Without this, what goes back would come at once again.
+        // A cancelled consumer does not receive the requeued letters again.
         let cancelled = channel.basic_cancel("letters".into(), BasicCancelOptions::default());
-        self.session.bounded("ending to consume", cancelled).await?;
+        self.session.bounded("cancelling the consumer", cancelled).await?;
         self.channel = Some(channel);
         Ok(())
     }
 
-    /// Lets go: the letters with these tags are gone for good, the others are in their queue again, in their order, when
-    /// this returns.
-    pub(super) async fn settle(self, gone: &[u64]) -> Result<(), BrokerError> {
+    /// Removes the letters with these tags for good, requeues the others in their order, and ends the lock. When this
+    /// returns, the requeued letters are in their queue.
+    pub(super) async fn release(self, removed: &[u64]) -> Result<(), BrokerError> {
         if let Some(channel) = &self.channel {
-            self.put_back(channel, gone).await?;
+            self.requeue(channel, removed).await?;
         }
-        // Everything is where it belongs; however the connection ends, the next one has a turn.
-        if self.session.goodbye().await.is_err() {
+        // The letters are in place, so the lock may end with the connection in any way.
+        if self.session.close().await.is_err() {
             self.session.cut();
         }
         Ok(())
     }
 
-    async fn put_back(&self, channel: &Channel, gone: &[u64]) -> Result<(), BrokerError> {
-        for tag in gone {
+    async fn requeue(&self, channel: &Channel, removed: &[u64]) -> Result<(), BrokerError> {
+        for tag in removed {
             let acknowledged = channel.basic_ack(*tag, BasicAckOptions::default());
             self.session.bounded("acknowledging", acknowledged).await?;
         }
-        if gone.len() < self.messages.len() {
-            // Tag 0 means all that are left.
-            let back = channel.basic_nack(0, BasicNackOptions { multiple: true, requeue: true });
-            self.session.bounded("putting letters back", back).await?;
+        if removed.len() < self.messages.len() {
+            // Tag 0 stands for all unacknowledged messages.
+            let nacked = channel.basic_nack(0, BasicNackOptions { multiple: true, requeue: true });
+            self.session.bounded("requeueing letters", nacked).await?;
         }
-        // The next operator must not come before they are back, and take them for gone.
-        let left = self.total.saturating_sub(gone.len());
-        let until = Instant::now() + TURN_WITHIN;
-        while ready(&self.session, channel).await? < left && Instant::now() < until {
+        // The next call must not come before the letters are nacked, or it would find them missing.
+        let left = self.total.saturating_sub(removed.len());
+        let deadline = Instant::now() + RELEASE_TIMEOUT;
+        while count_ready(&self.session, channel).await? < left && Instant::now() < deadline {
             sleep(POLL).await;
         }
         Ok(())
     }
 }
 
-async fn next(consumer: &mut Consumer, queue: &str) -> Result<Delivery, BrokerError> {
+async fn next_delivery(consumer: &mut Consumer, queue: &str) -> Result<Delivery, BrokerError> {
     match consumer.next().await {
         Some(delivery) => Ok(delivery?),
         None => Err(BrokerError::Cancelled(queue.to_owned())),
     }
 }
 
-/// How many letters wait in the queue.
-async fn ready(session: &Session, channel: &Channel) -> Result<usize, BrokerError> {
+/// Messages in the queue that are not in flight.
+async fn count_ready(session: &Session, channel: &Channel) -> Result<usize, BrokerError> {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let declared =
         channel.queue_declare(session.topology.dead_letters().into(), options, FieldTable::default());
@@ -120,20 +123,19 @@ async fn ready(session: &Session, channel: &Channel) -> Result<usize, BrokerErro
     Ok(usize::try_from(queue.message_count()).unwrap_or(usize::MAX))
 }
 
-/// Waits for a turn. Whoever has declared a queue of this name as theirs alone has it until their connection ends, even
-/// if their node dies.
-async fn turn(session: &Session) -> Result<(), DeadLetterError> {
-    let until = Instant::now() + TURN_WITHIN;
+/// Waits for the lock: an exclusive queue, which belongs to a connection deadline it ends, also if its node dies.
+async fn lock(session: &Session) -> Result<(), DeadLetterError> {
+    let deadline = Instant::now() + RELEASE_TIMEOUT;
     loop {
         let channel = session.channel().await.map_err(unavailable)?;
         let options =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        let name = session.topology.turn();
+        let name = session.topology.letters_lock();
         let declared = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
-        match session.bounded("waiting for a turn", declared).await {
+        match session.bounded("locking the dead letters", declared).await {
             Ok(_) => return Ok(()),
-            Err(error) if !errors::is_taken(&error) => return Err(unavailable(error)),
-            Err(_) if Instant::now() >= until => return Err(DeadLetterError::Busy),
+            Err(error) if !errors::is_locked_by_other(&error) => return Err(unavailable(error)),
+            Err(_) if Instant::now() >= deadline => return Err(DeadLetterError::Busy),
             Err(_) => sleep(POLL).await,
         }
     }

@@ -1,56 +1,55 @@
-//! What has happened to a message: a header of ours, which survives as long as the message does, and the broker's own.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! The history of a message: openrun's own header, which survives republishing, and the broker's.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
+use crate::clock;
 use crate::domain::{Timestamp, Traceparent};
 use crate::ports::{LetterEvent, LetterEventKind};
 
-/// The header with the history, as JSON.
+/// Header with the history as JSON.
 pub(in crate::messaging::rabbitmq) const HISTORY: &str = "openrun-history";
-/// The header in which the broker notes what it set aside by itself.
-const BROKERS: &str = "x-death";
+/// Header in which the broker records its own dead-lettering.
+const BROKER_DEATHS: &str = "x-death";
 const TRACE: &str = "traceparent";
-/// The most entries that are kept: the first and the latest. All headers together must fit into one frame.
+/// Upper limit of entries: the first and the latest are kept. All headers together must fit into one frame.
 const ENTRIES_MAX: usize = 20;
-/// The longest reason that is kept, in characters.
+/// Upper limit of a reason's length, in characters.
 const REASON_MAX: usize = 500;
-/// AMQP's word for what is written to disk.
+/// AMQP's delivery mode for messages on disk.
 const PERSISTENT: u8 = 2;
 
-/// Everything that is known to have happened to the message, the oldest first.
-pub(in crate::messaging::rabbitmq) fn of(properties: &BasicProperties) -> Vec<LetterEvent> {
+/// All events of the message, the oldest first.
+pub(in crate::messaging::rabbitmq) fn events(properties: &BasicProperties) -> Vec<LetterEvent> {
     let Some(headers) = properties.headers() else { return Vec::new() };
     let ours = headers.inner().get(HISTORY).and_then(text);
-    // Whatever somebody else may have written there is no history.
+    // Foreign content of the header is ignored.
     let mut events: Vec<LetterEvent> =
         ours.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-    if let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get(BROKERS) {
-        events.extend(deaths.as_slice().iter().filter_map(brokers));
+    if let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get(BROKER_DEATHS) {
+        events.extend(deaths.as_slice().iter().filter_map(broker_event));
     }
-    // Stable, so that what has no time stays where it was.
+    // The sort is stable: events without a time keep their places at the beginning.
     events.sort_by_key(|event| event.at);
     events
 }
 
-/// The properties with which a message goes to the dead letters or comes back from them: what openrun reads of the old
-/// ones, and the longer history. Everything else stays behind, because it would steer the broker: a time to live would
-/// let a dead letter vanish.
-pub(in crate::messaging::rabbitmq) fn with(
+/// The properties of a message on its way to the dead letters or back: `old` without everything that openrun does not
+/// read, and with one more event. Other properties would steer the broker: with a time to live a dead letter would
+/// vanish.
+pub(in crate::messaging::rabbitmq) fn with_event(
     old: &BasicProperties,
     what: LetterEventKind,
     reason: &str,
 ) -> BasicProperties {
-    let mut events = of(old);
+    let mut events = events(old);
     let reason = reason.chars().take(REASON_MAX).collect();
-    events.push(LetterEvent { what, at: Some(now()), reason, queue: None, count: 1 });
+    events.push(LetterEvent { what, at: Some(clock::now()), reason, queue: None, count: 1 });
     if events.len() > ENTRIES_MAX {
         events.drain(1..=events.len() - ENTRIES_MAX);
     }
     let mut headers = FieldTable::default();
-    // Texts and numbers always have a JSON form.
+    // Strings and numbers always have a JSON form.
     let json = serde_json::to_string(&events).unwrap_or_default();
     headers.insert(HISTORY.into(), AMQPValue::LongString(json.into()));
     let trace = old.headers().as_ref().and_then(|headers| headers.inner().get(TRACE)).and_then(text);
@@ -67,13 +66,15 @@ pub(in crate::messaging::rabbitmq) fn with(
     new
 }
 
-/// One entry of the broker's header.
-fn brokers(death: &AMQPValue) -> Option<LetterEvent> {
+/// Reads one entry of the broker's header.
+fn broker_event(death: &AMQPValue) -> Option<LetterEvent> {
     let AMQPValue::FieldTable(death) = death else { return None };
     let of = |key: &str| death.inner().get(key);
     let reason = match of("reason").and_then(text)?.as_str() {
-        "delivery_limit" => "it came back too often: whoever reads it dies".to_owned(),
-        other => format!("the broker set it aside ({other})"),
+        "delivery_limit" => {
+            "it was redelivered too often, which means that it kills its consumers".to_owned()
+        }
+        other => format!("the broker dead-lettered it ({other})"),
     };
     let at = match of("time") {
         Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds)
@@ -99,14 +100,9 @@ fn text(value: &AMQPValue) -> Option<String> {
     }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BasicProperties, ENTRIES_MAX, LetterEventKind, REASON_MAX, of, with};
+    use super::{BasicProperties, ENTRIES_MAX, LetterEventKind, REASON_MAX, events, with_event};
 
     #[test]
     fn the_history_grows_keeps_its_beginning_and_is_bounded() {
@@ -114,9 +110,9 @@ mod tests {
             BasicProperties::default().with_expiration("1".into()).with_message_id("id".into());
         for n in 0..50 {
             let reason = format!("{n} {}", "쿠".repeat(REASON_MAX));
-            properties = with(&properties, LetterEventKind::Rejected, &reason);
+            properties = with_event(&properties, LetterEventKind::Rejected, &reason);
         }
-        let events = of(&properties);
+        let events = events(&properties);
         assert_eq!(events.len(), ENTRIES_MAX);
         assert!(events[0].reason.starts_with("0 ") && events[ENTRIES_MAX - 1].reason.starts_with("49 "));
         assert!(events.iter().all(|event| event.reason.chars().count() == REASON_MAX));
@@ -126,6 +122,6 @@ mod tests {
 
     #[test]
     fn a_message_without_a_history_has_none() {
-        assert!(of(&BasicProperties::default()).is_empty());
+        assert!(events(&BasicProperties::default()).is_empty());
     }
 }

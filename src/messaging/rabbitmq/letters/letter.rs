@@ -1,4 +1,4 @@
-//! A dead letter, as far as it can be read.
+//! Reads a dead letter, as far as it is readable.
 
 use lapin::BasicProperties;
 use lapin::types::ShortString;
@@ -10,13 +10,13 @@ use crate::domain::{CouponId, IssueCode, MemberId};
 use crate::messaging::rabbitmq::message::{self, batch};
 use crate::ports::{DeadLetter, LetterEventKind};
 
-/// The most bytes of a payload that are shown; the longest message of ours has a fifth of that.
+/// Upper limit of payload bytes shown: five times the longest message of openrun.
 const SHOWN_MAX: usize = 16 * 1024;
-/// Bytes of the hash that names a message without a code: enough that no two letters share one by chance.
+/// Bytes of the hash in the id of a message without a code: enough to avoid collisions.
 const NAME_BYTES: usize = 12;
 
-/// Its id alone, which is cheap. A batch has none of its own, but that of its first issuance: by this, an operator would mean
-/// that one alone.
+/// The letter's id, without reading the rest. A batch is named by its bytes and not by its message id, which is the
+/// code of its first issuance alone.
 pub(in crate::messaging::rabbitmq) fn id(properties: &BasicProperties, payload: &[u8]) -> String {
     let given = properties.message_id().as_ref().map(ShortString::as_str);
     match given.filter(|_| !is_batch(properties)).and_then(IssueCode::parse) {
@@ -25,34 +25,33 @@ pub(in crate::messaging::rabbitmq) fn id(properties: &BasicProperties, payload: 
     }
 }
 
-/// A name for a message that has none of ours: the same for the same bytes.
+/// An id for a message without a code: a hash of its bytes.
 fn derived(payload: &[u8]) -> String {
     let hash = Sha256::digest(payload);
     hash.iter().take(NAME_BYTES).fold("body-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
-/// All of it.
 pub(super) fn read(properties: &BasicProperties, payload: &[u8]) -> DeadLetter {
-    let history = history::of(properties);
+    let history = history::events(properties);
     let deaths = || history.iter().filter(|event| event.what != LetterEventKind::Replayed);
     let (died_at, reason) = (deaths().find_map(|event| event.at), deaths().next_back());
     let reason = match reason {
         Some(event) => event.reason.clone(),
-        None => "not known: something other than openrun put it there".to_owned(),
+        None => "unknown: the message was not put here by openrun".to_owned(),
     };
-    let reason = match parts(properties, payload) {
+    let reason = match event_count(properties, payload) {
         Some(count) => format!("a batch of {count} issuances: {reason}"),
         None => reason,
     };
-    // What it says of itself is shown even if it is no valid event.
+    // Fields are shown even if the payload is no valid event.
     let body: Value =
         serde_json::from_slice(&payload[..payload.len().min(message::MAX_MESSAGE_BYTES)]).unwrap_or_default();
-    let said = |field: &str| body.get("data").and_then(|data| data.get(field));
+    let field = |name: &str| body.get("data").and_then(|data| data.get(name));
     DeadLetter {
         id: id(properties, payload),
-        coupon_id: said("coupon_id").and_then(Value::as_str).and_then(|id| CouponId::parse(id).ok()),
-        member_id: said("member_id").and_then(Value::as_str).and_then(|id| MemberId::parse(id).ok()),
-        sequence: said("sequence").and_then(Value::as_u64).and_then(|sequence| u32::try_from(sequence).ok()),
+        coupon_id: field("coupon_id").and_then(Value::as_str).and_then(|id| CouponId::parse(id).ok()),
+        member_id: field("member_id").and_then(Value::as_str).and_then(|id| MemberId::parse(id).ok()),
+        sequence: field("sequence").and_then(Value::as_u64).and_then(|sequence| u32::try_from(sequence).ok()),
         died_at,
         reason,
         history,
@@ -66,9 +65,9 @@ fn is_batch(properties: &BasicProperties) -> bool {
     batch::is_batch(properties.content_type().as_ref().map(ShortString::as_str))
 }
 
-/// How many issuances are in a batch that the broker set aside as a whole.
-fn parts(properties: &BasicProperties, payload: &[u8]) -> Option<usize> {
-    if is_batch(properties) { batch::split(payload).ok().map(|parts| parts.len()) } else { None }
+/// Number of issuances in a batch that the broker dead-lettered as a whole.
+fn event_count(properties: &BasicProperties, payload: &[u8]) -> Option<usize> {
+    if is_batch(properties) { batch::split(payload).ok().map(|events| events.len()) } else { None }
 }
 
 fn shown(payload: &[u8]) -> Option<String> {
@@ -91,18 +90,21 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_named_by_its_bytes_and_says_how_much_is_in_it() {
+    fn a_batch_is_named_by_its_bytes_and_its_reason_has_the_count() {
         let batch = BasicProperties::default()
             .with_content_type("application/cloudevents-batch+json".into())
             .with_message_id("7ZQ4M-0RBX2-9KD3H-VWC81".into());
         let letter = read(&batch, b"[1,2,3]");
         assert!(letter.id.starts_with("body-"), "{letter:?}");
         assert!(letter.reason.starts_with("a batch of 3 issuances: "), "{letter:?}");
-        assert!(!read(&batch, b"[1,2").reason.contains("issuances"), "nobody knows of how many");
+        assert!(
+            !read(&batch, b"[1,2").reason.contains("issuances"),
+            "an unreadable batch has no known count"
+        );
     }
 
     #[test]
-    fn what_cannot_be_read_is_shown_as_far_as_it_can() {
+    fn an_unreadable_letter_is_shown_as_far_as_possible() {
         let none = BasicProperties::default();
         let garbage = read(&none, b"\xff\xfe");
         assert_eq!((garbage.payload, garbage.payload_bytes, garbage.coupon_id), (None, 2, None));

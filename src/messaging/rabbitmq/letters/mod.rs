@@ -1,8 +1,8 @@
-//! The dead letters in RabbitMQ: looking at them, replaying and discarding them.
+//! The dead letters in RabbitMQ: listing, replaying and discarding them.
 //!
-//! They stay in their quorum queue. To look at them they are taken in hand and put back, which the queue counts as a
-//! delivery: so it has no limit on deliveries that could ever be reached (see `topology`). Whoever holds the letters holds
-//! a queue of their own that nobody else can declare meanwhile; the broker frees both when the connection ends.
+//! They stay in their quorum queue. A call consumes and requeues them, which the queue counts as deliveries, so its
+//! delivery limit is out of reach (see `topology`). An held queue serves as the lock; the broker releases lock and
+//! letters when the connection ends.
 
 mod copies;
 mod exclusive;
@@ -17,150 +17,151 @@ use lapin::message::Delivery;
 use tokio::time::timeout;
 
 use self::copies::Copies;
-use self::exclusive::{Hold, unavailable};
+use self::exclusive::{HeldLetters, unavailable};
 use super::publish_batch::{self, OutgoingMessage};
 use super::settings::RabbitSettings;
 use crate::fault_injection::abort;
 use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
 
-pub(super) use self::history::with as with_history;
+pub(super) use self::history::with_event;
 pub(super) use self::letter::id as letter_id;
 
-/// How long a call waits for others on the same node.
-const QUEUE_WITHIN: Duration = Duration::from_secs(10);
-/// Letters that are published before the broker's confirm is waited for.
-const WINDOW: usize = 256;
+/// Bound of waiting for other calls on the same node.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Letters that are published before the first confirm is awaited.
+const BATCH: usize = 256;
 
-/// The letters of one namespace. Each call has a connection of its own; one call at a time is made.
+/// The dead letters of one namespace. Each call has a connection of its own, and calls run one at a time.
 #[derive(Debug)]
 pub struct RabbitLetters {
     settings: RabbitSettings,
-    /// Calls on this node wait here for one another, and not each with a connection.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Calls on this node wait here, and not each with a connection.
+    queue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl RabbitLetters {
-    /// The letters on this broker. Nothing is asked of it yet.
+    /// Connects on the first call.
     #[must_use]
     pub fn new(settings: RabbitSettings) -> Self {
-        Self { settings, turn: Arc::default() }
+        Self { settings, queue: Arc::default() }
     }
 
-    /// Does `work` with letters in hand, in a task that goes on if the caller stops waiting.
-    async fn holding<T, F>(&self, work: impl FnOnce(Hold) -> F + Send + 'static) -> Held<T>
+    /// Runs `work` with all letters held, in a task that continues if the caller is cancelled.
+    async fn holding<T, F>(&self, work: impl FnOnce(HeldLetters) -> F + Send + 'static) -> Outcome<T>
     where
         T: Send + 'static,
-        F: Future<Output = Held<T>> + Send + 'static,
+        F: Future<Output = Outcome<T>> + Send + 'static,
     {
-        let (settings, turn) = (self.settings.clone(), Arc::clone(&self.turn));
-        let whole = tokio::spawn(async move {
-            let Ok(_turn) = timeout(QUEUE_WITHIN, turn.lock()).await else {
+        let (settings, queue) = (self.settings.clone(), Arc::clone(&self.queue));
+        let task = tokio::spawn(async move {
+            let Ok(_permit) = timeout(QUEUE_TIMEOUT, queue.lock()).await else {
                 return Err(DeadLetterError::Busy);
             };
-            let exclusive = Hold::take(&settings).await?;
-            work(exclusive).await
+            let held = HeldLetters::acquire(&settings).await?;
+            work(held).await
         });
-        whole.await.unwrap_or_else(|ended| Err(DeadLetterError::Unavailable(ended.into())))
+        task.await.unwrap_or_else(|error| Err(DeadLetterError::Unavailable(error.into())))
     }
 }
 
-type Held<T> = Result<T, DeadLetterError>;
+type Outcome<T> = Result<T, DeadLetterError>;
 
 #[async_trait]
 impl DeadLetters for RabbitLetters {
-    async fn list(&self, limit: usize) -> Held<Vec<DeadLetter>> {
-        self.holding(async move |exclusive| {
-            let letters = Copies::among(&exclusive.messages).iter().take(limit).map(Copies::read).collect();
-            exclusive.settle(&[]).await.map_err(unavailable)?;
+    async fn list(&self, limit: usize) -> Outcome<Vec<DeadLetter>> {
+        self.holding(async move |held| {
+            let letters = Copies::among(&held.messages).iter().take(limit).map(Copies::read).collect();
+            held.release(&[]).await.map_err(unavailable)?;
             Ok(letters)
         })
         .await
     }
 
-    async fn find(&self, id: &str) -> Held<Option<DeadLetter>> {
+    async fn find(&self, id: &str) -> Outcome<Option<DeadLetter>> {
         let id = id.to_owned();
-        self.holding(async move |exclusive| {
-            let letters = Copies::among(&exclusive.messages);
+        self.holding(async move |held| {
+            let letters = Copies::among(&held.messages);
             let found = letters.iter().find(|letter| letter.id == id).map(Copies::read);
-            exclusive.settle(&[]).await.map_err(unavailable)?;
+            held.release(&[]).await.map_err(unavailable)?;
             Ok(found)
         })
         .await
     }
 
-    async fn replay(&self, id: &str) -> Held<Option<Settled>> {
+    async fn replay(&self, id: &str) -> Outcome<Option<Settled>> {
         let id = id.to_owned();
-        self.holding(async move |exclusive| {
-            let letters = Copies::among(&exclusive.messages);
+        self.holding(async move |held| {
+            let letters = Copies::among(&held.messages);
             let wanted: Vec<_> = letters.iter().filter(|letter| letter.id == id).take(1).collect();
             if wanted.is_empty() {
-                exclusive.settle(&[]).await.map_err(unavailable)?;
+                held.release(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             }
-            send_again(&exclusive, &wanted).await?;
-            let leaving = Leaving::of(&wanted, letters.len());
-            leaving.settled(exclusive).await.map(Some)
+            republish(&held, &wanted).await?;
+            let removal = Removal::of(&wanted, letters.len());
+            removal.finish(held).await.map(Some)
         })
         .await
     }
 
-    async fn replay_all(&self, limit: usize) -> Held<Settled> {
-        self.holding(async move |exclusive| {
-            let letters = Copies::among(&exclusive.messages);
+    async fn replay_all(&self, limit: usize) -> Outcome<Settled> {
+        self.holding(async move |held| {
+            let letters = Copies::among(&held.messages);
             let oldest: Vec<_> = letters.iter().take(limit).collect();
-            send_again(&exclusive, &oldest).await?;
-            let leaving = Leaving::of(&oldest, letters.len());
-            leaving.settled(exclusive).await
+            republish(&held, &oldest).await?;
+            let removal = Removal::of(&oldest, letters.len());
+            removal.finish(held).await
         })
         .await
     }
 
-    async fn discard(&self, id: &str) -> Held<Option<(DeadLetter, Settled)>> {
+    async fn discard(&self, id: &str) -> Outcome<Option<(DeadLetter, Settled)>> {
         let id = id.to_owned();
-        self.holding(async move |exclusive| {
-            let letters = Copies::among(&exclusive.messages);
+        self.holding(async move |held| {
+            let letters = Copies::among(&held.messages);
             let Some(wanted) = letters.iter().find(|letter| letter.id == id) else {
-                exclusive.settle(&[]).await.map_err(unavailable)?;
+                held.release(&[]).await.map_err(unavailable)?;
                 return Ok(None);
             };
             let letter = wanted.read();
-            let leaving = Leaving::of(&[wanted], letters.len());
-            Ok(Some((letter, leaving.settled(exclusive).await?)))
+            let removal = Removal::of(&[wanted], letters.len());
+            Ok(Some((letter, removal.finish(held).await?)))
         })
         .await
     }
 }
 
-/// Letters in hand that are about to leave for good, each with all its copies.
-struct Leaving {
+/// Letters to be removed for good, each with all its copies.
+struct Removal {
     tags: Vec<u64>,
     done: usize,
-    /// Letters in hand that stay.
+    /// Outcome letters that stay.
     staying: usize,
 }
 
-impl Leaving {
-    fn of(letters: &[&Copies<'_>], in_hand: usize) -> Self {
+impl Removal {
+    fn of(letters: &[&Copies<'_>], held_count: usize) -> Self {
         let tags = letters.iter().flat_map(|letter| letter.tags()).collect();
-        Self { tags, done: letters.len(), staying: in_hand - letters.len() }
+        Self { tags, done: letters.len(), staying: held_count - letters.len() }
     }
 
-    async fn settled(self, exclusive: Hold) -> Held<Settled> {
-        // Of what is not in hand nobody knows how much of it is copies.
-        let beyond = exclusive.total.saturating_sub(exclusive.messages.len());
-        exclusive.settle(&self.tags).await.map_err(unavailable)?;
+    async fn finish(self, held: HeldLetters) -> Outcome<Settled> {
+        // The letters beyond the held ones are counted as messages, because their copies are unknown.
+        let beyond = held.total.saturating_sub(held.messages.len());
+        held.release(&self.tags).await.map_err(unavailable)?;
         Ok(Settled { done: self.done, left: self.staying + beyond })
     }
 }
 
-/// Publishes each letter once to where it came from, and returns when the broker has confirmed them all. What happens
-/// before they and their copies are acknowledged makes one copy more at worst.
-async fn send_again(exclusive: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
-    let session = &exclusive.session;
+/// Publishes each letter once to the exchange of issuances and waits for all confirms. A crash before the letters are
+/// acknowledged makes one copy more at worst.
+async fn republish(held: &HeldLetters, letters: &[&Copies<'_>]) -> Outcome<()> {
+    let session = &held.session;
     let channel = session.confirming_channel().await.map_err(unavailable)?;
     let exchange = session.topology.issuances();
-    for window in letters.chunks(WINDOW) {
-        let messages: Vec<OutgoingMessage> = window.iter().map(|letter| again(letter.fullest())).collect();
+    for batch in letters.chunks(BATCH) {
+        let messages: Vec<OutgoingMessage> =
+            batch.iter().map(|letter| republished(letter.most_complete())).collect();
         let published =
             timeout(session.reply_timeout, publish_batch::publish(&channel, &exchange, &messages));
         published.await.map_err(|elapsed| DeadLetterError::Unavailable(elapsed.into()))?.map_err(refused)?;
@@ -169,10 +170,9 @@ async fn send_again(exclusive: &Hold, letters: &[&Copies<'_>]) -> Held<()> {
     Ok(())
 }
 
-/// The letter as it goes on its way again.
-fn again(letter: &Delivery) -> OutgoingMessage {
-    let why = "an operator sent it on its way again";
-    let properties = with_history(&letter.properties, LetterEventKind::Replayed, why);
+fn republished(letter: &Delivery) -> OutgoingMessage {
+    let reason = "an operator replayed it";
+    let properties = with_event(&letter.properties, LetterEventKind::Replayed, reason);
     OutgoingMessage::new(letter.data.clone(), properties)
 }
 

@@ -1,4 +1,4 @@
-//! The event of an issuance: CloudEvents 1.0 in JSON. A message has one, or several (see `batch`).
+//! The event of an issuance as CloudEvents 1.0 in JSON. A message has one event or several (see `batch`).
 
 pub(super) mod batch;
 
@@ -12,20 +12,20 @@ use crate::domain::{
 };
 use crate::ports::CouponIssued;
 
-/// The content type of a message with one event.
+/// Content type of a message with one event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
-/// The type of every event. Another meaning of the data gets another number.
+/// Type of every event. A change of the data's meaning needs another number.
 pub const EVENT_TYPE: &str = "openrun.coupon.issued.v1";
-/// The most bytes an event is read for; the longest of ours has about 3,000.
+/// Upper limit of the bytes of a readable event; the longest of openrun has about 3,000.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// What a source begins with, before the coupon's id.
+/// Beginning of an event's source; the coupon's id follows.
 const SOURCE: &str = "/openrun/coupons/";
 const SPEC_VERSION: &str = "1.0";
 const DATA_CONTENT_TYPE: &str = "application/json";
 
-/// The event around the data. `source` names the coupon, `subject` the member within it, and `id` is the code, so that
-/// source and id together are unique, as CloudEvents asks.
+/// The event around the data. `source` names the coupon, `subject` the member, and `id` is the code, so that source and
+/// id together are unique, as CloudEvents requires.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope<'a, D> {
     #[serde(borrow)]
@@ -41,10 +41,10 @@ struct Envelope<'a, D> {
     time: Timestamp,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     datacontenttype: Option<Cow<'a, str>>,
-    /// The extension for order: a text that sorts as the numbers do.
+    /// Extension for order: zero-padded, so that it sorts like the numbers.
     #[serde(borrow)]
     sequence: Cow<'a, str>,
-    /// The extension for distributed tracing.
+    /// Extension for distributed tracing.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
     data: D,
@@ -64,10 +64,10 @@ struct Data<'a> {
     issued_at: Timestamp,
 }
 
-/// The event's bytes.
+/// Serializes one event.
 ///
 /// # Panics
-/// Never: texts and numbers always have a JSON form.
+/// Never: strings and numbers always have a JSON form.
 #[must_use]
 pub fn encode(event: &CouponIssued) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -75,7 +75,6 @@ pub fn encode(event: &CouponIssued) -> Vec<u8> {
     bytes
 }
 
-/// Adds the event's bytes to what is there.
 fn write(event: &CouponIssued, bytes: &mut Vec<u8>) {
     let issuance = &event.issuance;
     let (coupon_id, member_id) = (issuance.coupon_id.as_str(), issuance.member_id.as_str());
@@ -102,19 +101,19 @@ fn write(event: &CouponIssued, bytes: &mut Vec<u8>) {
     serde_json::to_writer(bytes, &envelope).expect("texts and numbers have a JSON form");
 }
 
-/// Reads an event. Attributes it does not know are left alone, as CloudEvents asks; what it knows must be right, and
-/// must agree with itself.
+/// Parses an event. Ignores unknown attributes, as CloudEvents requires; known ones must be valid and agree with each
+/// other.
 ///
 /// # Errors
-/// The reason in words, for an operator who looks at a dead letter.
+/// The reason as a sentence, for the operator who inspects the dead letter.
 pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<CouponIssued, String> {
     if let Some(found) = content_type {
         expect("content type", media_type(found), CONTENT_TYPE)?;
     }
     if payload.len() > MAX_MESSAGE_BYTES {
-        return Err(format!("{} bytes are more than any event has", payload.len()));
+        return Err(format!("it has {} bytes, an event has at most {MAX_MESSAGE_BYTES}", payload.len()));
     }
-    // The type is looked at before the data, whose shape depends on it.
+    // Checks the type before it parses the data, whose shape depends on the type.
     let envelope: Envelope<'_, &RawValue> =
         serde_json::from_slice(payload).map_err(|error| format!("it is no CloudEvent in JSON: {error}"))?;
     expect("specversion", &envelope.specversion, SPEC_VERSION)?;
@@ -123,7 +122,7 @@ pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<CouponIssued
         expect("datacontenttype", found, DATA_CONTENT_TYPE)?;
     }
     let data: Data<'_> = serde_json::from_str(envelope.data.get())
-        .map_err(|error| format!("its data is of another shape: {error}"))?;
+        .map_err(|error| format!("its data has another shape: {error}"))?;
     let issuance = parse(&data)?;
     expect("id", &envelope.id, issuance.code.as_str())?;
     if envelope.source.strip_prefix(SOURCE) != Some(issuance.coupon_id.as_str()) {
@@ -134,12 +133,12 @@ pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<CouponIssued
         expect("time", &envelope.time.to_string(), &issuance.issued_at.to_string())?;
     }
     expect("sequence", &envelope.sequence, &sortable(issuance.sequence))?;
-    // A trace context that cannot be read is as if it had not been sent.
+    // An invalid trace context is ignored.
     let traceparent = envelope.traceparent.as_deref().and_then(Traceparent::parse);
     Ok(CouponIssued { issuance, traceparent })
 }
 
-/// The id of an event that may be no valid one, if it has a text for it.
+/// The `id` of an event that may be invalid otherwise.
 pub(super) fn id(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
@@ -148,7 +147,7 @@ pub(super) fn id(payload: &[u8]) -> Option<String> {
     serde_json::from_slice(payload).ok().map(|Named { id }| id)
 }
 
-/// The content type without what may follow it, such as a charset.
+/// The content type without parameters such as a charset.
 fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
@@ -159,19 +158,19 @@ fn parse(data: &Data<'_>) -> Result<IssuedCoupon, String> {
     }
     Ok(IssuedCoupon {
         coupon_id: CouponId::parse(&data.coupon_id)
-            .map_err(|error| format!("its coupon_id is none: {error}"))?,
+            .map_err(|error| format!("its coupon_id is invalid: {error}"))?,
         member_id: MemberId::parse(&data.member_id)
-            .map_err(|error| format!("its member_id is none: {error}"))?,
+            .map_err(|error| format!("its member_id is invalid: {error}"))?,
         sequence: data.sequence,
-        code: IssueCode::parse(&data.code).ok_or_else(|| format!("its code is none: {:?}", data.code))?,
+        code: IssueCode::parse(&data.code).ok_or_else(|| format!("its code is invalid: {:?}", data.code))?,
         status: IssuanceStatus::parse(&data.status)
-            .ok_or_else(|| format!("its status is none: {:?}", data.status))?,
+            .ok_or_else(|| format!("its status is invalid: {:?}", data.status))?,
         issued_at: data.issued_at,
     })
 }
 
-fn expect(what: &str, found: &str, wanted: &str) -> Result<(), String> {
-    if found == wanted { Ok(()) } else { Err(format!("its {what} is {found:?} and not {wanted:?}")) }
+fn expect(attribute: &str, found: &str, wanted: &str) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("its {attribute} is {found:?} and not {wanted:?}")) }
 }
 
 fn sortable(sequence: Sequence) -> String {

@@ -1,21 +1,18 @@
-//! What a message says, and that nothing else is taken for one.
+//! The form of a message, and the refusal of everything else.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{CONTENT_TYPE, MAX_MESSAGE_BYTES, decode, encode};
-use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp, Traceparent};
+use crate::domain::{IssuanceStatus, IssuedCoupon, MemberId, Timestamp, Traceparent};
 use crate::ports::CouponIssued;
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn event(member: &str, sequence: u32, ms: i64, status: IssuanceStatus, traced: bool) -> CouponIssued {
-    let coupon_id = CouponId::parse("drop").unwrap();
-    let member_id = MemberId::parse(member).unwrap();
-    let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
     let issued_at = Timestamp::from_ms(ms);
     CouponIssued {
-        issuance: IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at },
+        issuance: IssuedCoupon { status, issued_at, ..IssuedCoupon::sample("drop", member, sequence) },
         traceparent: traced.then(|| Traceparent::parse(TRACE).unwrap()),
     }
 }
@@ -45,7 +42,7 @@ fn a_message_is_a_cloud_event() {
 }
 
 #[test]
-fn a_difference_in_what_is_known_is_refused_in_words() {
+fn a_wrong_known_attribute_is_refused_with_a_reason() {
     for (path, to, word) in [
         ("/specversion", json!("0.3"), "specversion"),
         ("/type", json!("openrun.coupon.issued.v2"), "type"),
@@ -71,7 +68,7 @@ fn a_difference_in_what_is_known_is_refused_in_words() {
 }
 
 #[test]
-fn what_is_no_event_at_all_is_refused_in_words() {
+fn garbage_is_refused_with_a_reason() {
     let huge = vec![b' '; MAX_MESSAGE_BYTES + 1];
     for garbage in [&b""[..], b"{", b"[]", b"null", b"\xff\xfe", b"{\"specversion\":\"1.0\"}", &huge] {
         assert!(!decode(None, garbage).unwrap_err().is_empty());
@@ -80,7 +77,7 @@ fn what_is_no_event_at_all_is_refused_in_words() {
 }
 
 #[test]
-fn what_cloud_events_leaves_open_is_left_open() {
+fn unknown_attributes_and_absent_optional_ones_are_accepted() {
     let mut message: Value = serde_json::from_slice(&encode(&kim())).unwrap();
     message["partitionkey"] = json!("drop");
     message.as_object_mut().unwrap().remove("datacontenttype");
@@ -89,14 +86,14 @@ fn what_cloud_events_leaves_open_is_left_open() {
 }
 
 #[test]
-fn a_trace_context_that_cannot_be_read_is_as_if_not_sent() {
+fn an_invalid_trace_context_is_ignored() {
     let expected = CouponIssued { traceparent: None, ..kim() };
     assert_eq!(decode(None, &changed("/traceparent", json!("nonsense"))), Ok(expected));
 }
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_the_same(
+    fn an_encoded_event_decodes_to_itself(
         member in "[^\\p{C}\\p{Z}]{1,128}",
         sequence in 1u32..,
         ms in 0..=253_402_300_799_999i64,

@@ -1,15 +1,14 @@
-//! The engines that decide in PostgreSQL. What is decided is a row at once, so there is no outbox.
+//! The engines that decide in PostgreSQL. A decision is a row of the issuances at once, so there is no outbox.
 //!
-//! A coupon's counter (`coupon_admissions`) says how it stands and orders the steps of all nodes. Two ways of taking one's
-//! turn are implemented, and differ in nothing else: to hold the row's lock (`pessimistic.rs`), or to write only if nobody
-//! else has in the meantime (`optimistic.rs`). Both change the row's version, so that nodes of both kinds may serve one
-//! coupon.
+//! A coupon's counter (`coupon_admissions`) holds its standing and orders the steps of all nodes. The two engines
+//! differ only in their locking: `pessimistic.rs` holds the row's lock, `optimistic.rs` writes only if the row is
+//! unchanged since it was read. Both change the row's version, so nodes of both kinds may serve one coupon.
 
 mod change;
 mod counter;
 mod optimistic;
 mod pessimistic;
-mod questions;
+mod queries;
 
 use async_trait::async_trait;
 
@@ -25,12 +24,12 @@ const ADMIT: DatabaseCall = DatabaseCall::several("postgresql", "admit transacti
 const FIND: DatabaseCall =
     DatabaseCall::on_table("postgresql", "SELECT coupon_issuances", "SELECT", "coupon_issuances");
 
-/// How a step takes its turn among those of all nodes.
+/// The order of concurrent steps on one coupon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locking {
-    /// It locks the coupon's counter first: others wait in the database.
+    /// A step locks the coupon's counter first; other steps wait in the database.
     Pessimistic,
-    /// It reads without a lock and writes only if the counter is as it was read: who was slower tries again.
+    /// A step reads without a lock and writes only if the counter is unchanged; otherwise it tries again.
     Optimistic,
 }
 
@@ -38,21 +37,21 @@ pub enum Locking {
 #[derive(Debug, Clone)]
 pub struct PostgresEngine {
     database: Database,
-    turns: Locking,
+    locking: Locking,
 }
 
 impl PostgresEngine {
-    /// The engine on this database, whose settings should be [`DatabaseSettings::deciding`](super::DatabaseSettings::deciding).
+    /// `database` should have the settings of [`DatabaseSettings::deciding`](super::DatabaseSettings::deciding).
     #[must_use]
-    pub fn new(database: Database, turns: Locking) -> Self {
-        Self { database, turns }
+    pub fn new(database: Database, locking: Locking) -> Self {
+        Self { database, locking }
     }
 }
 
 #[async_trait]
 impl AdmissionEngine for PostgresEngine {
     fn name(&self) -> &'static str {
-        match self.turns {
+        match self.locking {
             Locking::Pessimistic => "postgres-pessimistic",
             Locking::Optimistic => "postgres-optimistic",
         }
@@ -64,27 +63,27 @@ impl AdmissionEngine for PostgresEngine {
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
         if batch.len() > MAX_BATCH {
-            return Err(EngineError::Corrupt("a batch has more members than it may".to_owned()));
+            return Err(EngineError::Corrupt("the batch has too many members".to_owned()));
         }
-        let decided = async {
-            match self.turns {
+        let answer = async {
+            match self.locking {
                 Locking::Pessimistic => pessimistic::admit(&self.database, coupon, batch).await,
                 Locking::Optimistic => optimistic::admit(&self.database, coupon, batch).await,
             }
         };
-        ADMIT.run(batch.len(), decided, EngineError::kind).await
+        ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        FIND.run(1, questions::find(&self.database, coupon, member), EngineError::kind).await
+        FIND.run(1, queries::find(&self.database, coupon, member), EngineError::kind).await
     }
 
     async fn standing(&self, coupon: &CouponId) -> Result<Standing, EngineError> {
-        questions::standing(&self.database, coupon).await
+        queries::standing(&self.database, coupon).await
     }
 
     async fn holders(&self, coupon: &CouponId, cursor: u64) -> Result<HoldersPage, EngineError> {
-        questions::holders(&self.database, coupon, cursor).await
+        queries::holders(&self.database, coupon, cursor).await
     }
 
     async fn reconfigure(
@@ -96,7 +95,7 @@ impl AdmissionEngine for PostgresEngine {
     }
 
     async fn revision(&self) -> Result<u64, EngineError> {
-        questions::revision(&self.database).await
+        queries::revision(&self.database).await
     }
 
     async fn announce(&self) -> Result<(), EngineError> {
@@ -104,23 +103,23 @@ impl AdmissionEngine for PostgresEngine {
     }
 }
 
-// Codes of SQLSTATE after which the whole step is undone and may be tried again (PostgreSQL, appendix A).
+// Codes of SQLSTATE after which the whole step is rolled back and may be repeated (PostgreSQL, appendix A).
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const DEADLOCK_DETECTED: &str = "40P01";
 const SERIALIZATION_FAILURE: &str = "40001";
 
-/// What an error of a step means. A rule of the schema that stops the engine is a defect of the engine, or of its data;
-/// only a ceiling that is too low may be about to rise.
+/// Converts an error of a step. A constraint that stops the engine shows a defect of the engine or of its data, except
+/// the constraint on the total: an operator may be about to raise it.
 fn failed(error: sqlx::Error) -> EngineError {
     if matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) {
         return EngineError::Corrupt(error.to_string());
     }
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
-    let undone = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE].contains(&&*code);
+    let rolled_back = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE].contains(&&*code);
     match fault(&error) {
         Fault::Total => EngineError::Busy(refusal(&error).into()),
         Fault::Values => EngineError::Corrupt(refusal(&error)),
-        Fault::Database if undone => EngineError::Busy(cause(error)),
+        Fault::Database if rolled_back => EngineError::Busy(cause(error)),
         Fault::Database => EngineError::Unavailable(cause(error)),
     }
 }

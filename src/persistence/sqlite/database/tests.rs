@@ -1,4 +1,4 @@
-//! The writing connection: what it is set to, and that no failure leaves it unusable.
+//! The writing connection: its settings, and its recovery after failures.
 
 use sqlx::{Connection, Row};
 use tempfile::TempDir;
@@ -21,12 +21,12 @@ async fn bump(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query(sql).fetch_one(connection).await?.try_get("revision")
 }
 
-async fn bumped(database: &SqliteDatabase) -> i64 {
+async fn write_bump(database: &SqliteDatabase) -> i64 {
     database.write(|c| Box::pin(bump(c))).await.unwrap()
 }
 
 #[tokio::test]
-async fn the_writer_syncs_every_commit_also_when_it_is_a_new_one() {
+async fn the_writer_syncs_every_commit_also_after_a_reconnect() {
     let (database, _directory) = database().await;
     for _ in 0..2 {
         let full = database.write(|c| Box::pin(pragma(c, "PRAGMA synchronous"))).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_reader_cannot_write() {
 }
 
 #[tokio::test]
-async fn a_failure_rolls_back_and_the_next_one_writes() {
+async fn a_failed_write_is_rolled_back_and_the_next_one_succeeds() {
     let (database, _directory) = database().await;
     let failure: Result<(), _> = database
         .write(|c| {
@@ -56,11 +56,11 @@ async fn a_failure_rolls_back_and_the_next_one_writes() {
         })
         .await;
     assert!(failure.is_err());
-    assert_eq!(bumped(&database).await, 1);
+    assert_eq!(write_bump(&database).await, 1);
 }
 
 #[tokio::test]
-async fn a_panic_rolls_back_and_the_next_one_writes() {
+async fn a_panic_is_rolled_back_and_the_next_write_succeeds() {
     let (database, _directory) = database().await;
     let failure: Result<(), _> = database
         .write(|c| {
@@ -71,17 +71,17 @@ async fn a_panic_rolls_back_and_the_next_one_writes() {
         })
         .await;
     assert!(failure.is_err());
-    assert_eq!(bumped(&database).await, 1);
+    assert_eq!(write_bump(&database).await, 1);
 }
 
 #[tokio::test]
-async fn a_full_disk_fails_and_when_there_is_room_again_it_goes_on() {
+async fn a_full_disk_fails_the_write_and_the_next_one_succeeds() {
     let (database, _directory) = database().await;
     let failure: Result<(), _> = database
         .write(|c| {
             Box::pin(async move {
                 bump(c).await?;
-                // The smallest limit there is: the size the file has.
+                // SQLite raises the limit to the present size of the file.
                 sqlx::query("PRAGMA max_page_count = 1").execute(&mut *c).await?;
                 let grow = "CREATE TABLE large AS
                     WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100)
@@ -93,14 +93,14 @@ async fn a_full_disk_fails_and_when_there_is_room_again_it_goes_on() {
         .await;
     let error = failure.unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
-    assert!(matches!(engine_error(error), EngineError::Unavailable(_)), "nobody is told no because of it");
-    assert_eq!(bumped(&database).await, 1, "the failed one left nothing, the next one is written");
+    assert!(matches!(engine_error(error), EngineError::Unavailable(_)), "a full disk rejects no member");
+    assert_eq!(write_bump(&database).await, 1, "the failed write left nothing, the next one is stored");
 }
 
 #[tokio::test]
-async fn what_writes_nothing_does_not_touch_the_disk() {
+async fn a_transaction_without_changes_does_not_touch_the_disk() {
     let (database, directory) = database().await;
-    bumped(&database).await;
+    write_bump(&database).await;
     let log = || std::fs::metadata(directory.path().join("openrun.sqlite-wal")).unwrap();
     let before = (log().len(), log().modified().unwrap());
     database.write(|c| Box::pin(pragma(c, "SELECT revision FROM engine_revision"))).await.unwrap();
@@ -108,28 +108,30 @@ async fn what_writes_nothing_does_not_touch_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_goes_away_does_not_stop_what_was_begun() {
+async fn a_cancelled_caller_does_not_interrupt_the_transaction() {
     let (database, _directory) = database().await;
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let (go_on, may_go_on) = tokio::sync::oneshot::channel::<()>();
+    let (started, has_started) = tokio::sync::oneshot::channel();
+    let (resume, may_resume) = tokio::sync::oneshot::channel::<()>();
     let caller = {
         let database = database.clone();
-        tokio::spawn(async move { database.write(move |c| Box::pin(bump_slowly(c, begun, may_go_on))).await })
+        tokio::spawn(
+            async move { database.write(move |c| Box::pin(bump_slowly(c, started, may_resume))).await },
+        )
     };
-    has_begun.await.unwrap();
+    has_started.await.unwrap();
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    go_on.send(()).unwrap();
-    assert_eq!(bumped(&database).await, 2, "the first was done too");
+    resume.send(()).unwrap();
+    assert_eq!(write_bump(&database).await, 2, "the first one was committed, too");
 }
 
 async fn bump_slowly(
     connection: &mut SqliteConnection,
-    begun: tokio::sync::oneshot::Sender<()>,
-    may_go_on: tokio::sync::oneshot::Receiver<()>,
+    started: tokio::sync::oneshot::Sender<()>,
+    may_resume: tokio::sync::oneshot::Receiver<()>,
 ) -> Result<i64, sqlx::Error> {
     connection.ping().await?;
-    begun.send(()).ok();
-    may_go_on.await.map_err(|_| sqlx::Error::RowNotFound)?;
+    started.send(()).ok();
+    may_resume.await.map_err(|_| sqlx::Error::RowNotFound)?;
     bump(connection).await
 }

@@ -1,4 +1,4 @@
-//! The embedded engine: every decision is in one transaction of SQLite, so stock, member and coupon are never apart.
+//! The embedded engine: one transaction of SQLite writes a decision, so stock and issuances always agree.
 
 mod batches;
 mod group_commit;
@@ -11,9 +11,9 @@ use super::catalog::insert_coupon;
 use super::database::SqliteDatabase;
 use super::failure::engine_error;
 use super::{revision, rows};
-use crate::domain::Decision;
 use crate::domain::{
-    AdmissionRequest, AmendmentError, Coupon, CouponId, Grant, MemberId, Reconfiguration, Standing, Timestamp,
+    AdmissionRequest, AmendmentError, Coupon, CouponId, Decision, Grant, MemberId, Reconfiguration, Standing,
+    Timestamp,
 };
 use crate::ports::{AdmissionEngine, BatchAnswer, EngineError, HoldersPage};
 use crate::telemetry::DatabaseCall;
@@ -22,25 +22,23 @@ const ADMIT: DatabaseCall = DatabaseCall::several("sqlite", "admit transaction")
 const FIND: DatabaseCall =
     DatabaseCall::on_table("sqlite", "SELECT coupon_issuances", "SELECT", "coupon_issuances");
 
-/// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
 
-/// Decides in the same database file that keeps the coupons. There is no outbox: what is decided has arrived.
+/// Decides in the database file of the coupons. There is no outbox, because a decision is stored at once.
 #[derive(Debug, Clone)]
 pub struct EmbeddedEngine {
     database: SqliteDatabase,
-    company: GroupCommit,
+    group_commit: GroupCommit,
 }
 
 impl EmbeddedEngine {
-    /// The engine on this database.
     #[must_use]
     pub fn new(database: SqliteDatabase) -> Self {
-        Self { company: GroupCommit::new(database.clone()), database }
+        Self { group_commit: GroupCommit::new(database.clone()), database }
     }
 
     async fn select_grant(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
-        // The outer join tells an unknown coupon (no row) from a member without one (a row of nothing).
+        // The outer join distinguishes an unknown coupon (no row) from a member without an issuance (a row of NULLs).
         let sql = "SELECT i.sequence, i.issued_at_ms FROM coupons AS c
             LEFT JOIN coupon_issuances AS i ON i.coupon_id = c.id AND i.member_id = $2
             WHERE c.id = $1";
@@ -70,12 +68,12 @@ impl AdmissionEngine for EmbeddedEngine {
     }
 
     async fn admit(&self, coupon: &CouponId, batch: &[AdmissionRequest]) -> Result<BatchAnswer, EngineError> {
-        let decided = async {
-            let decision = self.company.admit(coupon, batch).await.map_err(engine_error)?;
+        let answer = async {
+            let decision = self.group_commit.admit(coupon, batch).await.map_err(engine_error)?;
             let Decision { verdicts, standing, .. } = decision.ok_or(EngineError::UnknownCoupon)?;
             Ok(BatchAnswer { verdicts, standing })
         };
-        ADMIT.run(batch.len(), decided, EngineError::kind).await
+        ADMIT.run(batch.len(), answer, EngineError::kind).await
     }
 
     async fn find(&self, coupon: &CouponId, member: &MemberId) -> Result<Option<Grant>, EngineError> {
@@ -124,7 +122,6 @@ impl AdmissionEngine for EmbeddedEngine {
     }
 }
 
-/// A coupon as it is in the database.
 async fn read_coupon(
     connection: &mut SqliteConnection,
     id: &CouponId,

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::{AckLevel, CouponId, IssuedCoupon, MemberId, Sequence, Ticket, Waiting};
-use crate::domain::{CodeSalt, IssuanceStatus, Timestamp};
 
 const LEVELS: [AckLevel; 2] = [AckLevel::Queued, AckLevel::Persisted];
 
@@ -17,10 +16,7 @@ fn member(number: u8) -> MemberId {
 }
 
 fn issuance(of: u8, sequence: Sequence, to: u8) -> IssuedCoupon {
-    let (coupon_id, member_id) = (coupon(of), member(to));
-    let code = CodeSalt::from_bytes([0; 32]).code(&coupon_id, &member_id);
-    let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(1));
-    IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at }
+    IssuedCoupon::sample(coupon(of).as_str(), member(to).as_str(), sequence)
 }
 
 #[derive(Debug, Clone)]

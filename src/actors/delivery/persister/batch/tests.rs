@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::{AckBoard, BatchWriter, DeliveryTag, IssuanceStore, IssuedCoupon, Item, StoreError};
-use crate::domain::{CodeSalt, CouponId, IssuanceStatus, MemberId, Sequence, Timestamp};
+use crate::domain::{CouponId, MemberId, Sequence};
 use crate::ports::InsertReport;
 use crate::telemetry::Metrics;
 
@@ -54,22 +54,8 @@ impl IssuanceStore for PickyStore {
 }
 
 fn items(count: u32) -> Vec<Item> {
-    let coupon_id = CouponId::parse("drop").unwrap();
-    (1..=count)
-        .map(|sequence| {
-            let member_id = MemberId::parse(&format!("m{sequence}")).unwrap();
-            let code = CodeSalt::from_bytes([0; 32]).code(&coupon_id, &member_id);
-            let issuance = IssuedCoupon {
-                coupon_id: coupon_id.clone(),
-                member_id,
-                sequence,
-                code,
-                status: IssuanceStatus::Unused,
-                issued_at: Timestamp::from_ms(1),
-            };
-            (DeliveryTag(u64::from(sequence)), issuance)
-        })
-        .collect()
+    let item = |n| (DeliveryTag(u64::from(n)), IssuedCoupon::sample("drop", &format!("m{n}"), n));
+    (1..=count).map(item).collect()
 }
 
 fn writer(store: &Arc<PickyStore>) -> BatchWriter {

@@ -1,21 +1,16 @@
-//! What a batch says, that it is bounded, and that one bad event spoils no other.
+//! The form and bounds of a batch, and the isolation of an invalid event.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{CodeSalt, CouponId, IssuanceStatus, IssuedCoupon, MemberId, Timestamp};
+use crate::domain::{IssuedCoupon, MemberId};
 use crate::messaging::rabbitmq::message::{MAX_MESSAGE_BYTES, encode};
 
 const BATCH: Option<&str> = Some(BATCH_CONTENT_TYPE);
 
 fn event(member: &str, sequence: u32) -> CouponIssued {
-    let coupon_id = CouponId::parse("drop").unwrap();
-    let member_id = MemberId::parse(member).unwrap();
-    let code = CodeSalt::from_bytes([1; 32]).code(&coupon_id, &member_id);
-    let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(1_795_226_400_123));
-    let issuance = IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at };
-    CouponIssued { issuance, traceparent: None }
+    CouponIssued { issuance: IssuedCoupon::sample("drop", member, sequence), traceparent: None }
 }
 
 fn events(count: u32) -> Vec<CouponIssued> {
@@ -26,7 +21,6 @@ fn content_type(events: &[CouponIssued]) -> &'static str {
     if events.len() == 1 { crate::messaging::rabbitmq::CONTENT_TYPE } else { BATCH_CONTENT_TYPE }
 }
 
-/// A batch of these texts.
 fn array(parts: &[&[u8]]) -> Vec<u8> {
     [b"[", &*parts.join(&b','), b"]"].concat()
 }
@@ -51,7 +45,7 @@ fn a_message_of_one_event_is_no_array() {
 }
 
 #[test]
-fn a_message_has_no_more_bytes_than_it_may() {
+fn a_message_has_at_most_the_permitted_bytes() {
     let events = events(9);
     let [(_, whole)] = encode_batches(&events).try_into().unwrap();
     for (bytes_max, count) in [(0, 1), (whole.len() - 1, 8), (whole.len(), 9)] {
@@ -63,23 +57,23 @@ fn a_message_has_no_more_bytes_than_it_may() {
 }
 
 #[test]
-fn a_bad_event_spoils_no_other() {
+fn an_invalid_event_does_not_affect_the_others() {
     let (first, last) = (event("kim", 1), event("lee", 2));
     let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_MESSAGE_BYTES));
     for (bad, word) in
-        [("7", "no CloudEvent"), ("{}", "missing"), ("[]", "no CloudEvent"), (&*huge, "more than any")]
+        [("7", "no CloudEvent"), ("{}", "missing"), ("[]", "no CloudEvent"), (&*huge, "at most")]
     {
         let payload = array(&[&encode(&first), bad.as_bytes(), &encode(&last)]);
         let found = read(BATCH, &payload);
         let [one, two, three] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((one.as_ref(), three.as_ref()), (Ok(&first), Ok(&last)));
         assert!(two.as_ref().unwrap_err().contains(word), "{two:?}");
-        assert_eq!(split(&payload).unwrap()[1].get(), bad, "in its own words");
+        assert_eq!(split(&payload).unwrap()[1].get(), bad, "its bytes are unchanged");
     }
 }
 
 #[test]
-fn what_is_no_batch_or_too_large_is_one_reason_for_the_whole() {
+fn an_unreadable_or_oversized_batch_is_one_error() {
     let long = format!("[{}]", " ".repeat(BATCH_READ_BYTES_MAX));
     let many = format!("[{}0]", "0,".repeat(BATCH_READ_EVENTS_MAX));
     let whole = encode(&event("kim", 1));
@@ -91,8 +85,8 @@ fn what_is_no_batch_or_too_large_is_one_reason_for_the_whole() {
         (b"null", "no batch"),
         (&whole, "no batch"),
         (b"[]", "no event"),
-        (long.as_bytes(), "bytes are more"),
-        (many.as_bytes(), "1025 events are more"),
+        (long.as_bytes(), "bytes, at most"),
+        (many.as_bytes(), "1025 events, at most"),
     ] {
         let [found] = read(BATCH, payload).try_into().unwrap();
         assert!(found.as_ref().unwrap_err().contains(word), "{found:?}");
@@ -102,7 +96,7 @@ fn what_is_no_batch_or_too_large_is_one_reason_for_the_whole() {
 }
 
 #[test]
-fn an_array_that_does_not_say_that_it_is_one_is_no_event() {
+fn an_array_without_the_batch_content_type_is_no_event() {
     let payload = array(&[&encode(&event("kim", 1))]);
     for content_type in [None, Some(crate::messaging::rabbitmq::CONTENT_TYPE)] {
         let [found] = read(content_type, &payload).try_into().unwrap();
@@ -111,7 +105,7 @@ fn an_array_that_does_not_say_that_it_is_one_is_no_event() {
 }
 
 #[test]
-fn nesting_without_end_is_refused_without_harm() {
+fn deep_nesting_is_refused() {
     let deep = "[".repeat(BATCH_READ_BYTES_MAX);
     let found = read(BATCH, deep.as_bytes());
     assert!(matches!(found.as_slice(), [Err(_)]));
@@ -120,7 +114,7 @@ fn nesting_without_end_is_refused_without_harm() {
 }
 
 #[test]
-fn what_cloud_events_leaves_open_is_left_open_in_a_batch_too() {
+fn unknown_attributes_in_a_batch_are_accepted() {
     let mut other: Value = serde_json::from_slice(&encode(&event("kim", 1))).unwrap();
     other["partitionkey"] = json!("drop");
     let payload = serde_json::to_vec_pretty(&json!([other])).unwrap();
@@ -131,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn what_is_cut_reads_back_the_same(
+    fn a_split_batch_decodes_to_its_events(
         count in 0u32..300,
         member in "[^\\p{C}\\p{Z}]{1,100}",
     ) {

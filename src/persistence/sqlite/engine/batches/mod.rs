@@ -1,5 +1,5 @@
-//! What is done for batches in one transaction: one trip to the connection's thread to read, one to write, however many
-//! coupons they are of.
+//! Decides batches of several coupons in one transaction, with one trip to the connection's thread to read and one to
+//! write.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,71 +7,72 @@ use std::sync::LazyLock;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::domain::{AdmissionRequest, Coupon, CouponId, Grant, IssuanceStatus, MemberId, Timestamp};
-use crate::domain::{Decision, decide};
+use crate::domain::{
+    AdmissionRequest, Coupon, CouponId, Decision, Grant, IssuanceStatus, MemberId, Timestamp, decide,
+};
 use crate::persistence::sqlite::clock::Clock;
 use crate::persistence::sqlite::rows;
 
-/// The coupons, and when the highest sequence of each was issued: one step along the index.
+/// The coupons, and the time of each one's highest sequence, which costs one step along the index.
 const COUPONS: &str = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
         WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
     FROM json_each($1) AS asked CROSS JOIN coupons ON coupons.id = asked.value";
 
-/// What members of the batches hold. CROSS JOIN makes SQLite look each of them up by the index; left to itself it reads
-/// everybody who holds the coupon, which slows down with every one issued.
+/// Earlier issuances of the batches' members. CROSS JOIN makes SQLite look up each member by the index; a plain JOIN
+/// reads all holders of the coupon, which becomes slower with every issuance.
 const HELD: &str = "SELECT held.coupon_id, held.member_id, held.sequence, held.issued_at_ms
     FROM json_each($2) AS asking CROSS JOIN coupon_issuances AS held
         ON held.coupon_id = asking.value ->> 0 AND held.member_id = asking.value ->> 1";
 
-/// Everything the batches have to know. IMMEDIATE takes the write lock before the first read, so that what is read is still
-/// true when it is written.
+/// All reads of a transaction. IMMEDIATE takes the write lock before the first read, so that the data cannot change
+/// before it is written.
 static BEGIN: LazyLock<String> = LazyLock::new(|| format!("BEGIN IMMEDIATE; {COUPONS}; {HELD}"));
 
 const ISSUANCES: &str =
     "INSERT INTO coupon_issuances (coupon_id, sequence, member_id, code, status, issued_at_ms)
         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, value ->> 4 FROM json_each($1)";
 
-/// Nobody else can write in between; if a count moved all the same it becomes NULL, which it must not be.
+/// The write lock excludes other writers. If a count changed nevertheless, it becomes NULL, and NOT NULL fails the
+/// transaction.
 const COUNTS: &str =
     "UPDATE coupons SET issued = CASE issued WHEN change.value ->> 1 THEN change.value ->> 2 END
     FROM json_each($3) AS change WHERE coupons.id = change.value ->> 0";
 
-/// Everything the batches write.
+/// All writes of a transaction.
 static ISSUE: LazyLock<String> = LazyLock::new(|| format!("{ISSUANCES}; {COUNTS}; COMMIT"));
 
-/// Members who ask for one coupon, in their order.
+/// Issue requests of one coupon, in order of arrival.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) coupon: CouponId,
     pub(super) requests: Vec<AdmissionRequest>,
 }
 
-/// What is read before batches can be decided.
+/// The state from which batches are decided.
 #[derive(Default)]
-struct Known {
-    /// Each coupon, and when it was last issued.
+struct Snapshot {
+    /// Each coupon with the time of its latest issuance.
     coupons: HashMap<CouponId, (Coupon, Timestamp)>,
     held: HashMap<CouponId, HashMap<MemberId, Grant>>,
 }
 
-/// A batch that is decided, and not yet written.
+/// A decided batch that is not written yet.
 struct Decided {
     coupon: Coupon,
     decision: Decision,
 }
 
-/// Decides for all of `batches`, each of another coupon, in one transaction. In their order; `None` for those whose coupon
-/// there is not.
+/// Decides `batches`, each of another coupon, in one transaction. Gives the decisions in the same order, `None` for an
+/// unknown coupon.
 pub(super) async fn admit(
     connection: &mut SqliteConnection,
     clock: &Clock,
     batches: &[&Batch],
 ) -> Result<Vec<Option<Decision>>, sqlx::Error> {
-    let mut known = begin(connection, batches).await?;
-    // The clock is read while nobody else can write, so that times follow the order of the sequences. It may have been set
-    // back while the process was away.
+    let mut snapshot = begin(connection, batches).await?;
+    // Read under the write lock, so that times follow the order of the sequences.
     let now = clock.now();
-    let decided: Vec<Option<Decided>> = batches.iter().map(|batch| known.decide(batch, now)).collect();
+    let decided: Vec<Option<Decided>> = batches.iter().map(|batch| snapshot.decide(batch, now)).collect();
     if decided.iter().flatten().all(|decided| decided.decision.winners.is_empty()) {
         sqlx::query("COMMIT").execute(connection).await?;
     } else {
@@ -80,44 +81,45 @@ pub(super) async fn admit(
     Ok(decided.into_iter().map(|decided| decided.map(|decided| decided.decision)).collect())
 }
 
-impl Known {
+impl Snapshot {
     fn decide(&mut self, batch: &Batch, now: Timestamp) -> Option<Decided> {
         let (coupon, latest) = self.coupons.remove(&batch.coupon)?;
         let standing = coupon.standing(now);
         let held = self.held.remove(&batch.coupon).unwrap_or_default();
+        // The machine's clock may have been set back between two processes.
         let decision = decide(standing, standing.now.max(latest), held, &batch.requests);
         Some(Decided { coupon, decision })
     }
 
-    /// Takes in one row of either question; only a coupon's has a last moment.
-    fn take(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+    /// Adds a row of `COUPONS`, which has `latest_ms`, or of `HELD`.
+    fn add_row(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
         if row.try_column("latest_ms").is_ok() {
             let coupon = rows::coupon(row)?;
             self.coupons.insert(coupon.id.clone(), (coupon, rows::moment(row, "latest_ms")?));
         } else {
-            let of = self.held.entry(rows::coupon_id(row)?).or_default();
-            of.insert(rows::member(row)?, rows::grant(row)?);
+            let members = self.held.entry(rows::coupon_id(row)?).or_default();
+            members.insert(rows::member(row)?, rows::grant(row)?);
         }
         Ok(())
     }
 }
 
-/// Begins a transaction, and reads all that is asked for.
-async fn begin(connection: &mut SqliteConnection, batches: &[&Batch]) -> Result<Known, sqlx::Error> {
+/// Begins a transaction and reads the state of `batches`.
+async fn begin(connection: &mut SqliteConnection, batches: &[&Batch]) -> Result<Snapshot, sqlx::Error> {
     let coupons: Vec<&str> = batches.iter().map(|batch| batch.coupon.as_str()).collect();
-    let asking = batches.iter().flat_map(|batch| {
+    let members = batches.iter().flat_map(|batch| {
         batch.requests.iter().map(|request| (batch.coupon.as_str(), request.member.as_str()))
     });
-    let asking: Vec<(&str, &str)> = asking.collect();
-    let query = sqlx::query(&**BEGIN).bind(json(&coupons)?).bind(json(&asking)?);
-    let mut known = Known::default();
+    let members: Vec<(&str, &str)> = members.collect();
+    let query = sqlx::query(&**BEGIN).bind(json(&coupons)?).bind(json(&members)?);
+    let mut snapshot = Snapshot::default();
     for row in query.fetch_all(connection).await? {
-        known.take(&row)?;
+        snapshot.add_row(&row)?;
     }
-    Ok(known)
+    Ok(snapshot)
 }
 
-/// Writes what was decided, and commits.
+/// Writes the decisions and commits.
 async fn issue<'d>(
     connection: &mut SqliteConnection,
     decided: impl Iterator<Item = &'d Decided> + Clone,
@@ -141,9 +143,8 @@ async fn issue<'d>(
     Ok(())
 }
 
-/// An argument of many values.
 fn json(values: &impl serde::Serialize) -> Result<String, sqlx::Error> {
-    serde_json::to_string(values).map_err(rows::nonsense)
+    serde_json::to_string(values).map_err(rows::corrupt)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One question to one node, and what its answer means for the history.
+//! Sends one request to one node and records it in the history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::clock::Clock;
-use super::history::{Call, History, No, Op, Outcome};
+use super::history::{Call, History, Op, Outcome, Rejection};
 use crate::connection::{Connection, Reply, RequestError};
 use crate::target::Target;
 
-/// How long a question may take: more than the node's own patience, so that it is the one to say that nobody knows.
+/// Request timeout: longer than the node's own, so that the node reports an unknown outcome before the client gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Named, so that a call that is repeated creates the very same coupon.
+/// Fixed, so that a repeated create call has the same arguments.
 const OPENS_AT: &str = "2026-01-01T00:00:00Z";
 
-/// Connections to every node, kept by one client, who writes down everything.
+/// The connections of one client to every node. Every request is recorded.
 #[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct Requester {
     client: u32,
     clock: Clock,
     history: Arc<History>,
@@ -31,32 +31,31 @@ pub(super) struct Asking {
     connections: Vec<Connection>,
 }
 
-impl Asking {
+impl Requester {
     pub(super) fn new(client: u32, clock: Clock, history: Arc<History>, targets: &[Target]) -> Self {
         let connections = targets.iter().map(|target| Connection::new(target.clone(), PATIENCE)).collect();
         Self { client, clock, history, targets: targets.to_vec(), connections }
     }
 
-    /// How many nodes there are.
     pub(super) fn nodes(&self) -> usize {
         self.targets.len()
     }
 
-    /// Asks node number `node`; `member` is empty where it is an operator's call. Gives what it wrote down, and how long
-    /// the node wants to be left alone.
-    pub(super) async fn ask(
+    /// Sends a request to node number `node`; `member` is empty for operators' calls. Returns the recorded outcome and
+    /// the node's `Retry-After`.
+    pub(super) async fn send(
         &mut self,
         node: usize,
         call: Call,
         coupon: &Arc<str>,
         member: &Arc<str>,
     ) -> (Outcome, Option<Duration>) {
-        let asked_us = self.clock.now_us();
+        let sent_us = self.clock.now_us();
         let (outcome, retry_after) = match request(&self.targets[node], call, coupon, member) {
             Err(error) => (Outcome::Unexpected(error.to_string().into()), None),
             Ok(request) => match self.connections[node].send(request).await {
                 Ok(reply) => (outcome(call, coupon, member, &reply), reply.retry_after),
-                Err(failure) => (Outcome::Open(why(&failure).into()), None),
+                Err(failure) => (Outcome::Unknown(reason(&failure).into()), None),
             },
         };
         let op = Op {
@@ -66,7 +65,7 @@ impl Asking {
             coupon: Arc::clone(coupon),
             member: Arc::clone(member),
             node,
-            asked_us,
+            sent_us,
             answered_us: self.clock.now_us(),
             outcome: outcome.clone(),
         };
@@ -104,7 +103,7 @@ fn request(
     }
 }
 
-fn why(failure: &RequestError) -> &'static str {
+fn reason(failure: &RequestError) -> &'static str {
     match failure {
         RequestError::Unreachable(_) => "unreachable",
         RequestError::Lost(_) => "lost",
@@ -112,7 +111,7 @@ fn why(failure: &RequestError) -> &'static str {
     }
 }
 
-/// The fields of an issuance that must never differ.
+/// The immutable fields of an issuance.
 #[derive(Deserialize)]
 struct Issuance {
     coupon_id: String,
@@ -131,21 +130,23 @@ fn outcome(call: Call, coupon: &str, member: &str, reply: &Reply) -> Outcome {
     let problem = || serde_json::from_slice::<Problem>(&reply.body).map(|problem| problem.code);
     match (call, status) {
         (Call::Issue | Call::LookUp, 200 | 201) => match serde_json::from_slice::<Issuance>(&reply.body) {
-            Ok(told) if told.coupon_id == coupon && told.member_id == member => {
-                Outcome::Told { newly: status == 201, sequence: told.sequence, code: told.code.into() }
-            }
+            Ok(issuance) if issuance.coupon_id == coupon && issuance.member_id == member => Outcome::Issued {
+                newly: status == 201,
+                sequence: issuance.sequence,
+                code: issuance.code.into(),
+            },
             _ => unexpected(reply),
         },
         (_, 200 | 201) => Outcome::Done,
-        // 408: the node had given the idle connection up before this request reached it; nothing was asked.
-        (_, 408) => Outcome::Open("hung_up".into()),
-        (_, 429 | 503) => problem().map_or_else(|_| unexpected(reply), |code| Outcome::Open(code.into())),
+        // 408: the node had closed the idle connection before this request arrived; it was not processed.
+        (_, 408) => Outcome::Unknown("hung_up".into()),
+        (_, 429 | 503) => problem().map_or_else(|_| unexpected(reply), |code| Outcome::Unknown(code.into())),
         (Call::Issue | Call::LookUp, 404 | 409) => match problem().as_deref() {
-            Ok("sold_out") => Outcome::No(No::SoldOut),
-            Ok("not_open") => Outcome::No(No::NotOpen),
-            Ok("closed") => Outcome::No(No::Closed),
-            Ok("no_such_coupon") => Outcome::No(No::NoSuchCoupon),
-            Ok("not_issued") => Outcome::No(No::NotIssued),
+            Ok("sold_out") => Outcome::Rejected(Rejection::SoldOut),
+            Ok("not_open") => Outcome::Rejected(Rejection::NotOpen),
+            Ok("closed") => Outcome::Rejected(Rejection::Closed),
+            Ok("no_such_coupon") => Outcome::Rejected(Rejection::NoSuchCoupon),
+            Ok("not_issued") => Outcome::Rejected(Rejection::NotIssued),
             _ => unexpected(reply),
         },
         _ => unexpected(reply),

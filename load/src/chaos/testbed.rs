@@ -1,12 +1,12 @@
-//! What faults are done to: three services, the nodes with their links, and the crowd.
+//! The system under test: three services, the nodes with their proxies, and the members.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clients::Clients;
 use super::command::output;
 use super::config::Config;
-use super::crowd::Crowd;
 use super::disk::SmallDisk;
 use super::node::{Links, Node, openrun};
 use super::power::SyncLog;
@@ -14,51 +14,49 @@ use crate::fleet::proxy::Proxy;
 use crate::fleet::services::{Postgres, PrivatePostgres, PrivateRabbitMq, PrivateRedis, RabbitMq, Redis};
 use crate::rng::Rng;
 
-/// The database of the nodes, whose owner is no superuser: the superuser is the run's own.
+/// The nodes' database and its owner, which is no superuser; the run itself connects as superuser.
 pub(super) const DATABASE: &str = "openrun";
-/// Few enough that they can be used up.
+/// Few enough to be exhausted by a fault.
 pub(super) const DATABASE_CONNECTIONS_MAX: usize = 40;
-/// The prefix of exchanges and queues.
 pub(super) const NAMESPACE: &str = "chaos";
 
-/// Everything that can be broken.
-pub(super) struct Arena {
-    // Fields are dropped in this order: the nodes before what they depend on.
+/// Everything that a fault can break.
+pub(super) struct TestBed {
+    // Drop order: the nodes before the services.
     pub(super) nodes: Vec<Node>,
     pub(super) redis: PrivateRedis,
     pub(super) rabbitmq: PrivateRabbitMq,
     pub(super) postgres: PrivatePostgres,
-    /// Where the tables are, if it could be mounted.
+    /// The disk of the tables, if it could be mounted.
     pub(super) disk: Result<SmallDisk, String>,
-    /// What of Redis's files has really been synced, if that can be watched.
+    /// The record of Redis's syncs, if the library could be built.
     pub(super) synced: Result<SyncLog, String>,
-    /// What the fault under way decides by.
+    /// Random generator of the fault under way.
     pub(super) rng: Rng,
-    /// Whether the nodes can be made to die at places of their code.
+    /// Whether the binary has abort points.
     pub(super) aborts: Result<(), String>,
-    /// Absent before the members come.
-    pub(super) crowd: Option<Arc<Crowd>>,
-    /// What the faults themselves have put on the queue.
+    /// Absent before the members start.
+    pub(super) clients: Option<Arc<Clients>>,
+    /// Messages published by faults.
     pub(super) planted: Planted,
-    /// What a fault has seen that must not be.
-    pub(super) seen: Vec<super::checker::Violation>,
+    /// Violations found by faults.
+    pub(super) violations: Vec<super::checker::Violation>,
     redis_arguments: Vec<String>,
 }
 
-/// Messages that nobody has issued.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planted {
-    /// Coupon, sequence and member of those that contradict a row.
+    /// Coupon, sequence and member of the messages that contradict a row.
     pub(super) conflicts: Vec<(String, u32, String)>,
-    /// Those that nobody can read, each of its own text.
+    /// Payloads of the unreadable messages, all different.
     pub(super) poison: Vec<String>,
 }
 
-impl Arena {
-    /// Starts the services side by side, and then the nodes.
+impl TestBed {
+    /// Starts the services concurrently, and then the nodes.
     ///
     /// # Errors
-    /// One sentence that says why this machine cannot run it.
+    /// The reason for which this machine cannot run it, as one sentence.
     pub(super) async fn start(config: &Config) -> Result<Self, String> {
         let synced = SyncLog::prepare(config.slow_sync).await;
         let redis_arguments = config.redis_arguments.clone();
@@ -68,8 +66,9 @@ impl Arena {
             PrivateRabbitMq::start_as(RabbitMq::default()),
             PrivatePostgres::start_as(Postgres { settings })
         );
-        let disk = if config.small_disk { SmallDisk::mount() } else { Err("it is not asked for".to_owned()) };
-        let mut arena = Self {
+        let disk =
+            if config.small_disk { SmallDisk::mount() } else { Err("the run has no small disk".to_owned()) };
+        let mut testbed = Self {
             nodes: Vec::new(),
             redis,
             rabbitmq,
@@ -78,21 +77,21 @@ impl Arena {
             synced,
             rng: Rng::new(0),
             aborts: super::probe::aborts(&config.openrun).await,
-            crowd: None,
+            clients: None,
             planted: Planted::default(),
-            seen: Vec::new(),
+            violations: Vec::new(),
             redis_arguments,
         };
-        arena.create_database().await?;
-        arena.migrate(&config.openrun).await?;
+        testbed.create_database().await?;
+        testbed.migrate(&config.openrun).await?;
         for _ in 0..config.nodes {
-            let node = arena.node(config).await.map_err(|error| error.to_string())?;
-            arena.nodes.push(node);
+            let node = testbed.node(config).await.map_err(|error| error.to_string())?;
+            testbed.nodes.push(node);
         }
-        for node in &mut arena.nodes {
+        for node in &mut testbed.nodes {
             node.restart().await?;
         }
-        Ok(arena)
+        Ok(testbed)
     }
 
     async fn create_database(&self) -> Result<(), String> {
@@ -124,11 +123,11 @@ impl Arena {
             ("OPENRUN_DATABASE_URL", database_url(links.postgres.port())),
             ("OPENRUN_AMQP_NAMESPACE", NAMESPACE.to_owned()),
             ("OPENRUN_LOG_FORMAT", "json".to_owned()),
-            // What is lost must show, and not be repaired behind the checker's back.
+            // Losses must show, and not be repaired before the checker sees them.
             ("OPENRUN_RECONCILE_INTERVAL", "off".to_owned()),
             ("OPENRUN_WORKERS", "2".to_owned()),
             ("OPENRUN_DATABASE_CONNECTIONS", "5".to_owned()),
-            // Shorter than the clients' patience, so that the node is the one to say that nobody knows.
+            // Shorter than the clients' timeout, so that the node reports an unknown outcome first.
             ("OPENRUN_REQUEST_TIMEOUT_MS", "3000".to_owned()),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).into_iter();
@@ -136,66 +135,66 @@ impl Arena {
         Node::new(&config.openrun, links, settings)
     }
 
-    /// RabbitMQ 3.10 writes its list of quorum queues down only at an orderly end or after minutes. Killed sooner, it
-    /// comes back with queues that have no leader.
-    pub(super) async fn let_the_queues_settle(&mut self) {
+    /// Restarts RabbitMQ in order. RabbitMQ 3.10 writes its list of quorum queues only at an orderly stop or after
+    /// minutes; killed before, it comes back with queues without a leader.
+    pub(super) async fn make_queues_durable(&mut self) {
         self.rabbitmq.stop().await;
         self.rabbitmq.restart().await;
     }
 
-    /// Another Redis like the first, with more arguments.
+    /// Starts another Redis like the first.
     pub(super) async fn another_redis(&self, more: &[String]) -> PrivateRedis {
         let arguments: Vec<String> = self.redis_arguments.iter().chain(more).cloned().collect();
         PrivateRedis::start_as(redis_kind(&arguments, &self.synced)).await
     }
 
-    /// From now on every node finds this Redis where it looks for its own.
+    /// Directs every node's proxy to this Redis.
     pub(super) fn replace_redis(&mut self, redis: PrivateRedis) {
         for node in &self.nodes {
-            node.links.redis.lead_to(redis.port());
+            node.links.redis.redirect_to(redis.port());
         }
         self.redis = redis;
     }
 
-    /// Waits for a time between the two.
-    pub(super) async fn linger(&mut self, shortest_ms: u64, longest_ms: u64) {
+    /// Sleeps for a random time.
+    pub(super) async fn sleep_between(&mut self, shortest_ms: u64, longest_ms: u64) {
         let (shortest, longest) = (Duration::from_millis(shortest_ms), Duration::from_millis(longest_ms));
         tokio::time::sleep(self.rng.between(shortest, longest)).await;
     }
 
-    /// One of the nodes.
+    /// The number of a random node.
     pub(super) fn any_node(&mut self) -> usize {
         self.rng.below(self.nodes.len())
     }
 
-    /// Runs statements as the superuser, each by itself; gives the bare rows.
+    /// Runs statements as superuser; returns psql's unaligned rows.
     pub(super) async fn sql(&self, database: &str, statement: &str) -> Result<String, String> {
         let mut command = self.postgres.psql(database);
-        // The run may write even while nobody else may.
+        // The run may write even during the fault that makes the database read-only.
         command.env("PGOPTIONS", "-c default_transaction_read_only=off").env("PGCONNECT_TIMEOUT", "10");
         output(command_with(command, statement)).await
     }
 
-    /// Says something to Redis itself.
-    pub(super) async fn redis_says(&self, words: &[&str]) -> Result<String, String> {
+    /// Runs `redis-cli` on the primary.
+    pub(super) async fn redis_cli(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = std::process::Command::new("redis-cli");
-        command.args(["-e", "-p", &self.redis.port().to_string()]).args(words);
+        command.args(["-e", "-p", &self.redis.port().to_string()]).args(arguments);
         output(command).await
     }
 
-    /// Says something to RabbitMQ itself.
-    pub(super) async fn rabbitmq_does(&self, words: &[&str]) -> Result<String, String> {
+    /// Runs `rabbitmqctl`.
+    pub(super) async fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = self.rabbitmq.control();
-        command.args(words);
+        command.args(arguments);
         output(command).await
     }
 
-    /// By the clock of the history.
+    /// Time by the clock of the history.
     pub(super) fn now_us(&self) -> u64 {
-        self.crowd.as_ref().map_or(0, |crowd| crowd.clock.now_us())
+        self.clients.as_ref().map_or(0, |clients| clients.clock.now_us())
     }
 
-    /// Keeps the logs of all processes.
+    /// Copies the logs of all processes into `directory`.
     pub(super) fn keep_logs(&self, directory: &Path) {
         for (number, node) in self.nodes.iter().enumerate() {
             node.keep_logs(directory, &format!("node-{number}"));
@@ -225,7 +224,6 @@ fn database_url(port: u16) -> String {
     format!("postgres://{DATABASE}@127.0.0.1:{port}/{DATABASE}")
 }
 
-/// The address of a service on this machine.
 pub(super) fn amqp_url(port: u16) -> String {
     <RabbitMq as crate::fleet::services::Kind>::url(port)
 }

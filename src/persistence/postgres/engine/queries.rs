@@ -1,4 +1,4 @@
-//! What can be asked of the engines in PostgreSQL, each by one statement that changes nothing.
+//! The read-only operations of the engines in PostgreSQL, one statement each.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -9,10 +9,9 @@ use crate::persistence::postgres::database::Database;
 use crate::persistence::postgres::rows;
 use crate::ports::{EngineError, HoldersPage};
 
-/// Members on one page of holders.
 const HOLDERS_PAGE: u32 = 1_000;
 
-/// The outer join tells an unknown coupon (no row) from a member without one (a row of nothing).
+/// The outer join distinguishes an unknown coupon (no row) from a member without an issuance (a row of NULLs).
 const FIND: &str = "SELECT held.sequence, held.issued_at FROM coupon_admissions AS a
     LEFT JOIN coupon_issuances AS held ON held.coupon_id = a.coupon_id AND held.member_id = $2
     WHERE a.coupon_id = $1";
@@ -23,53 +22,44 @@ const HOLDERS: &str = "SELECT held.sequence, held.member_id, held.issued_at FROM
 
 const REVISION: &str = "SELECT revision FROM engine_revision";
 
-/// What `member` holds.
 pub(super) async fn find(
     database: &Database,
     coupon: &CouponId,
     member: &MemberId,
 ) -> Result<Option<Grant>, EngineError> {
-    let (id, member) = (coupon.to_string(), member.to_string());
-    let asked = database
-        .run(|c| Box::pin(async move { sqlx::query(FIND).bind(id).bind(member).fetch_optional(c).await }));
-    let row = asked.await.map_err(failed)?.ok_or(EngineError::UnknownCoupon)?;
-    if is_nothing(&row).map_err(failed)? {
+    let statement = sqlx::query(FIND).bind(coupon.as_str()).bind(member.as_str());
+    let row = database.fetch_optional(statement).await.map_err(failed)?.ok_or(EngineError::UnknownCoupon)?;
+    if is_unmatched(&row).map_err(failed)? {
         return Ok(None);
     }
     rows::grant(&row).map(Some).map_err(failed)
 }
 
-/// How a coupon stands.
 pub(super) async fn standing(database: &Database, coupon: &CouponId) -> Result<Standing, EngineError> {
     let id = coupon.clone();
-    let asked = database.run(|c| Box::pin(async move { counter::read(c, &id, &[]).await }));
-    Ok(asked.await.map_err(failed)?.ok_or(EngineError::UnknownCoupon)?.standing)
+    let counter = database.run(|c| Box::pin(async move { counter::read(c, &id, &[]).await })).await;
+    Ok(counter.map_err(failed)?.ok_or(EngineError::UnknownCoupon)?.standing)
 }
 
-/// A page of holders; the cursor is the last sequence of the page before.
+/// The cursor is the last sequence of the previous page.
 pub(super) async fn holders(
     database: &Database,
     coupon: &CouponId,
     cursor: u64,
 ) -> Result<HoldersPage, EngineError> {
-    let id = coupon.to_string();
-    // No sequence is above what a column holds.
+    // A cursor beyond the range of the column is above every sequence, and so is the largest one.
     let after = i32::try_from(cursor).unwrap_or(i32::MAX);
-    let asked = database.run(move |c| {
-        Box::pin(async move {
-            sqlx::query(HOLDERS).bind(id).bind(after).bind(i64::from(HOLDERS_PAGE)).fetch_all(c).await
-        })
-    });
-    let found = asked.await.map_err(failed)?;
-    if found.is_empty() {
+    let statement = sqlx::query(HOLDERS).bind(coupon.as_str()).bind(after).bind(i64::from(HOLDERS_PAGE));
+    let rows = database.fetch_all(statement).await.map_err(failed)?;
+    if rows.is_empty() {
         return Err(EngineError::UnknownCoupon);
     }
-    page(&found).map_err(failed)
+    page(&rows).map_err(failed)
 }
 
 fn page(found: &[PgRow]) -> sqlx::Result<HoldersPage> {
     let Some(last) = found.last() else { return Ok(HoldersPage::default()) };
-    if is_nothing(last)? {
+    if is_unmatched(last)? {
         return Ok(HoldersPage::default());
     }
     let holder = |row: &PgRow| Ok::<_, sqlx::Error>((rows::holder(row)?.1, rows::grant(row)?));
@@ -79,14 +69,12 @@ fn page(found: &[PgRow]) -> sqlx::Result<HoldersPage> {
     Ok(HoldersPage { holders, next })
 }
 
-/// Whether an outer join found nothing.
-fn is_nothing(row: &PgRow) -> sqlx::Result<bool> {
+/// Whether the outer join found no issuance.
+fn is_unmatched(row: &PgRow) -> sqlx::Result<bool> {
     Ok(row.try_get::<Option<i32>, _>("sequence")?.is_none())
 }
 
-/// The number that grows with every change.
 pub(super) async fn revision(database: &Database) -> Result<u64, EngineError> {
-    let asked = database.run(|c| Box::pin(async move { sqlx::query_scalar(REVISION).fetch_one(c).await }));
-    let revision: i64 = asked.await.map_err(failed)?;
+    let revision: i64 = database.fetch_value(sqlx::query(REVISION)).await.map_err(failed)?;
     u64::try_from(revision).map_err(|error| EngineError::Corrupt(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Who gets where: members by the public door, operators by the inner one.
+//! Access: members use the public port, operators the inner one.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::gateway::{Gateway, answer};
 use crate::support::node::NodeProcess;
 use crate::support::races::http;
 use crate::support::shared::coupon_id;
-use crate::upstream::{Manner, Upstream};
+use crate::upstream::{Behavior, Upstream};
 
 const BOUND: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn members_are_served_at_the_public_door_and_operators_at_the_inner_one() {
+async fn members_are_served_on_the_public_port_and_operators_on_the_inner_one() {
     let node = NodeProcess::embedded().set("OPENRUN_ADMIN_TOKEN", "correct-horse-battery").start().await;
     let gateway = Gateway::before(&[node.address()]).start().await;
     let coupon = coupon_id();
-    let create = |door| {
-        let request = http().post(format!("http://{door}/v1/coupons")).bearer_auth("correct-horse-battery");
+    let create = |port| {
+        let request = http().post(format!("http://{port}/v1/coupons")).bearer_auth("correct-horse-battery");
         answer(request.json(&json!({ "id": coupon, "total": 1 })))
     };
     create(gateway.public).await.assert_problem(403, "forbidden");
@@ -28,7 +28,7 @@ async fn members_are_served_at_the_public_door_and_operators_at_the_inner_one() 
 
     assert_eq!(gateway.click(&coupon, "kim").await.status, 201);
     assert_eq!(gateway.click(&coupon, "kim").await.status, 200);
-    // The node's own words go through.
+    // A problem of the node passes unchanged.
     let sold_out = gateway.click(&coupon, "lee").await;
     assert_eq!((sold_out.status, &sold_out.body["code"]), (409, &json!("sold_out")));
     assert_eq!(gateway.get(&format!("/v1/coupons/{coupon}")).await.body["remaining"], 0);
@@ -44,8 +44,8 @@ async fn members_are_served_at_the_public_door_and_operators_at_the_inner_one() 
 }
 
 #[tokio::test]
-async fn no_spelling_of_an_operators_path_leads_through_the_public_door() {
-    let node = Upstream::start(Manner::Answer).await;
+async fn no_spelling_of_an_operators_path_passes_the_public_port() {
+    let node = Upstream::start(Behavior::Answer).await;
     let gateway = Gateway::before(&[node.address]).start().await;
     for path in [
         "/metrics",
@@ -76,10 +76,10 @@ async fn no_spelling_of_an_operators_path_leads_through_the_public_door() {
         let call = answer(http().request(method.clone(), gateway.url(path))).await;
         call.assert_problem(403, "forbidden");
     }
-    assert_eq!(node.asked(), Vec::<String>::new(), "no node hears of it");
+    assert_eq!(node.requests(), Vec::<String>::new(), "no request reaches the node");
 }
 
-/// Clients tidy paths up before they send them; this one does not.
+/// Sends the path as it is; HTTP clients would normalise it.
 async fn raw_get(gateway: &Gateway, path: &str) -> String {
     crate::slow::exchange(
         gateway.public,
@@ -89,23 +89,23 @@ async fn raw_get(gateway: &Gateway, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_can_be_followed_through_the_gateway_and_its_log_tells_no_names() {
-    let node = Upstream::start(Manner::Answer).await;
+async fn a_request_can_be_followed_through_the_gateway_and_its_log_has_no_member_ids() {
+    let node = Upstream::start(Behavior::Answer).await;
     let gateway = Gateway::before(&[node.address]).start().await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let request = http()
-        .get(gateway.url("/v1/coupons/c/issuances/somebody-by-name?token=a-secret"))
+        .get(gateway.url("/v1/coupons/c/issuances/secret-member?token=a-secret"))
         .header("traceparent", trace)
         .header("tracestate", "a=b")
         .header("x-request-id", "click-1234")
         .bearer_auth("another-secret");
     assert_eq!(answer(request).await.header("x-request-id"), "click-1234");
-    let asked = node.asked().remove(0);
+    let request = node.requests().remove(0);
     for header in [&*format!("traceparent: {trace}"), "tracestate: a=b", "x-request-id: click-1234"] {
-        assert!(asked.contains(&format!("\r\n{header}")), "{header}: {asked}");
+        assert!(request.contains(&format!("\r\n{header}")), "{header}: {request}");
     }
     let made = answer(http().get(gateway.url("/livez")).header("x-request-id", "bad id\u{9}")).await;
-    assert_eq!(made.header("x-request-id").len(), 32, "one that could spoil the log is replaced");
+    assert_eq!(made.header("x-request-id").len(), 32, "an id that could break the log is replaced");
 
     let lines = gateway.logged(|lines| lines.len() >= 2).await;
     let line = lines.iter().find(|line| line["request_id"] == "click-1234").expect("it is logged");
@@ -113,18 +113,19 @@ async fn a_request_can_be_followed_through_the_gateway_and_its_log_tells_no_name
     assert_eq!(line["path"], "/v1/coupons/c/issuances/:member");
     assert_eq!(line["node"], node.address.to_string());
     let text = format!("{lines:?}");
-    assert!(!text.contains("somebody-by-name") && !text.contains("secret"), "{text}");
+    assert!(!text.contains("secret-member") && !text.contains("secret"), "{text}");
 }
 
 #[tokio::test]
-async fn events_come_through_the_inner_door_as_they_happen() {
-    let node = Upstream::start(Manner::Stream).await;
+async fn events_pass_the_inner_port_as_they_happen() {
+    let node = Upstream::start(Behavior::Stream).await;
     let gateway = Gateway::before(&[node.address]).start().await;
     for path in ["/v1/admin/events", "/console/events"] {
         let mut stream =
             http().get(format!("http://{}{path}", gateway.inner)).send().await.expect("an answer");
-        let first = timeout(BOUND, stream.chunk()).await.expect("it comes while the node is still at it");
-        assert_eq!(first.expect("it is whole").as_deref(), Some(&b"data: first\n\n"[..]), "{path}");
+        let first =
+            timeout(BOUND, stream.chunk()).await.expect("the first event arrives while the stream is open");
+        assert_eq!(first.expect("a whole chunk").as_deref(), Some(&b"data: first\n\n"[..]), "{path}");
     }
     node.release();
 }
