@@ -30,9 +30,9 @@ impl Retry {
         Self::new(50, 2_000)
     }
 
-    /// For a step that was overtaken by one of another node: that step is over within milliseconds.
+    /// For an optimistic step that lost against another node: the other step ends within milliseconds.
     #[must_use]
-    pub fn turn() -> Self {
+    pub fn optimistic() -> Self {
         Self::new(1, 50)
     }
 

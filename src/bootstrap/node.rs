@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::backend::{Backend, StartError};
 use super::node_actors::NodeActors;
-use super::settings::{Role, Settings};
+use super::settings::Settings;
 use super::shutdown::Deadline;
 use crate::actors::issuing::{AckSources, Acks};
 use crate::actors::runtime::{ActorAdmin, BeginShutdown};
@@ -60,7 +60,7 @@ impl Node {
     /// Whether the node answers members, and not only operators and probes.
     #[must_use]
     pub fn serves_api(&self) -> bool {
-        serves_api(&self.settings, &self.backend)
+        self.settings.serves_api()
     }
 
     /// Answers the accepted requests, publishes the events in memory, and closes, all within the shutdown timeout.
@@ -85,11 +85,6 @@ impl Node {
         self.actors.arbiters.stop();
         tracing::info!("openrun has stopped");
     }
-}
-
-/// Whether members are answered. A single node always does so: it has no roles.
-fn serves_api(settings: &Settings, backend: &Backend) -> bool {
-    backend.cluster.is_none() || settings.roles.contains(&Role::Api)
 }
 
 /// The state that all HTTP handlers share.
@@ -120,7 +115,7 @@ fn state(
         live,
         operators: Operators::new(settings.admin_token.clone()),
         request_timeout: settings.request_timeout,
-        serves_api: serves_api(settings, backend),
+        serves_api: settings.serves_api(),
         draining,
     }
 }
@@ -136,7 +131,7 @@ fn live_sources(settings: &Settings, backend: &Backend, actors: &NodeActors) -> 
         registry: Arc::clone(&actors.registry),
         actors: ActorAdmin::new(actors.supervisor.clone(), actors.failed.clone()),
         engine: backend.engine.name(),
-        serves_api: serves_api(settings, backend),
+        serves_api: settings.serves_api(),
         outbox: transport.map(|transport| Arc::clone(&transport.outbox)),
         queues: transport.map(|transport| Arc::clone(&transport.queues) as Arc<dyn QueueWatch>),
         lost: transport.map(|transport| Arc::clone(&transport.lost)),

@@ -118,12 +118,6 @@ impl NodeActors {
         let _gone = self.supervisor.send(Supervise(Box::new(child))).await;
     }
 
-    /// The cluster's lease of this name; `None` on a single node, which needs none.
-    fn lease(&self, name: &'static str, period: Duration) -> Option<Lease> {
-        let membership = self.membership.as_ref()?;
-        Some(Lease::new(name, period, Arc::clone(membership.cluster()), membership.node().clone()))
-    }
-
     async fn start_gate_keeper(&self, backend: &Backend) -> Result<(), StartError> {
         let deps = GateKeeperDeps {
             registry: Arc::clone(&self.registry),
@@ -171,7 +165,7 @@ impl NodeActors {
 
     async fn start_reconciler(&self, interval: Duration) {
         // Outlasts the pause between two runs, so that the same node keeps the lease.
-        let lease = self.lease("reconcile", interval * 2);
+        let lease = Lease::new("reconcile", interval * 2, self.membership.clone());
         let schedule = ReconcileSchedule { reconciler: self.reconciler.clone(), interval, lease };
         let child = ReconcilerActor::child(schedule, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;
@@ -191,7 +185,7 @@ impl NodeActors {
             bus: Arc::clone(&transport.bus),
             publisher: self.publisher.clone(),
             metrics: Arc::clone(&self.metrics),
-            lease: self.lease("sweep", SWEEP_PERIOD),
+            lease: Lease::new("sweep", SWEEP_PERIOD, self.membership.clone()),
         };
         let child = OutboxActor::child(deps, self.stopping.clone(), self.arbiters.housekeeping());
         self.supervise(child).await;

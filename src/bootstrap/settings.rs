@@ -139,6 +139,12 @@ impl Settings {
         lacking.map(|(_, name)| name).collect()
     }
 
+    /// Whether the node answers members. The embedded engine always does: it has a single node.
+    #[must_use]
+    pub fn serves_api(&self) -> bool {
+        self.engine == EngineKind::Embedded || self.roles.contains(&Role::Api)
+    }
+
     /// The PostgreSQL of the engine, if it uses one.
     #[must_use]
     pub fn database_url(&self) -> Option<&SecretString> {

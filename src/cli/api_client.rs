@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -34,31 +34,29 @@ impl ApiClient {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.call(self.http.request(Method::GET, format!("{}{path}", self.server))).await
+        self.call(Method::GET, path, None).await
     }
 
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let request = self.http.request(Method::POST, format!("{}{path}", self.server));
-        self.call(match body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await
+        self.call(Method::POST, path, body).await
     }
 
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.call(self.http.request(Method::PATCH, format!("{}{path}", self.server)).json(body)).await
+        self.call(Method::PATCH, path, Some(body)).await
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<Value, Failure> {
-        self.call(self.http.request(Method::DELETE, format!("{}{path}", self.server))).await
+        self.call(Method::DELETE, path, None).await
     }
 
-    async fn call(&self, request: RequestBuilder) -> Result<Value, Failure> {
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let mut request = self.http.request(method, format!("{}{path}", self.server));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if response.content_length().is_some_and(|length| length > ANSWER_MAX_BYTES) {

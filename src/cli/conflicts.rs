@@ -40,7 +40,7 @@ async fn call(client: &ApiClient, call: &ConflictsCall) -> Result<Value, Failure
     const PATH: &str = "/v1/admin/conflicts";
     match call {
         ConflictsCall::List { coupon, settled, after, limit } => {
-            let mut query = format!("limit={limit}&after={after}&settled={settled}");
+            let mut query = format!("limit={}&after={after}&settled={settled}", limit.limit);
             if let Some(coupon) = coupon {
                 query.push_str(&format!("&coupon_id={}", encoded(coupon)));
             }

@@ -9,7 +9,7 @@ use super::bar::CompareBar;
 use super::data_location::write_located;
 use super::failure::Failure;
 use super::runtime;
-use super::table::{write_settled, write_table, write_written_off, written};
+use super::table::{write_exempt, write_table, written};
 use crate::actors::reconcile::{CouponReport, DriftReport, Finding, Reconciler, RepairMode};
 use crate::bootstrap::Inspection;
 use crate::domain::counted;
@@ -49,9 +49,9 @@ fn write_text(out: &mut impl Write, report: &DriftReport, mode: RepairMode) -> i
             writeln!(out, "  and {} more", coupon.unnamed)?;
         }
     }
-    let coupons = || report.coupons.iter();
-    write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
-    write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
+    for coupon in &report.coupons {
+        write_exempt(out, &coupon.coupon_id, coupon.settled, coupon.written_off)?;
+    }
     match (report.repaired, report.unrepaired) {
         (0, 0) => writeln!(out, "\nEngine, outbox and database agree."),
         (_, unrepaired) if mode == RepairMode::ReportOnly => {

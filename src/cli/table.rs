@@ -28,25 +28,19 @@ pub(super) fn write_table(
     Ok(())
 }
 
-/// Writes, for each coupon with settled conflicts, their number: they are not counted as findings.
-pub(super) fn write_settled<'a>(
+/// Writes how many conflicts of a coupon are settled and how many of its numbers are written off: they are no findings.
+pub(super) fn write_exempt(
     out: &mut impl Write,
-    coupons: impl Iterator<Item = (&'a str, u64)>,
+    coupon: &str,
+    settled: u64,
+    written_off: u64,
 ) -> io::Result<()> {
-    for (coupon, settled) in coupons.filter(|(_, settled)| *settled > 0) {
+    if settled > 0 {
         let list = format!("`openrun conflicts list --coupon {coupon} --settled`");
         writeln!(out, "\n{coupon}: settled conflicts, which are not counted: {settled}; see {list}")?;
     }
-    Ok(())
-}
-
-/// Writes, for each coupon with lost numbers that were written off, their count: these rows have no member.
-pub(super) fn write_written_off<'a>(
-    out: &mut impl Write,
-    coupons: impl Iterator<Item = (&'a str, u64)>,
-) -> io::Result<()> {
-    for (coupon, count) in coupons.filter(|(_, count)| *count > 0) {
-        writeln!(out, "\n{coupon}: numbers written off, which no member holds: {count}")?;
+    if written_off > 0 {
+        writeln!(out, "\n{coupon}: numbers written off, which no member holds: {written_off}")?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::bar::CompareBar;
 use super::data_location::write_located;
 use super::failure::Failure;
 use super::runtime;
-use super::table::{write_settled, write_written_off, written};
+use super::table::{write_exempt, written};
 use crate::actors::reconcile::{self, ProofReport};
 use crate::bootstrap::{DeadLetterCount, Inspection, InspectionSettings, count_dead_letters};
 use crate::domain::counted;
@@ -57,9 +57,9 @@ fn write_text(out: &mut impl Write, report: &ProofReport) -> io::Result<()> {
             }
         }
     }
-    let coupons = || report.coupons.iter();
-    write_settled(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.settled)))?;
-    write_written_off(out, coupons().map(|coupon| (coupon.coupon_id.as_str(), coupon.written_off)))?;
+    for coupon in &report.coupons {
+        write_exempt(out, &coupon.coupon_id, coupon.settled, coupon.written_off)?;
+    }
     match report.dead_letters {
         // Dead letters break no invariant: their members may have the coupon in the meantime.
         Some(letters) if letters > 0 => {

@@ -27,9 +27,6 @@ pub struct CouponId(Arc<str>);
 
 impl CouponId {
     /// Parses a coupon id.
-    ///
-    /// # Errors
-    /// [`IdError::Coupon`] unless `text` matches the pattern.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let fits = (1..=COUPON_ID_MAX).contains(&text.len());
         let valid = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -55,9 +52,6 @@ pub struct MemberId(Arc<str>);
 
 impl MemberId {
     /// Parses a member id.
-    ///
-    /// # Errors
-    /// [`IdError::Member`] if `text` is empty, too long or has an unprintable character.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         // A character has at most four bytes: the byte length rules out huge texts before their characters are counted.
         let short =

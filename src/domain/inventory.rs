@@ -31,18 +31,12 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// An inventory of which nothing is issued.
-    ///
-    /// # Errors
-    /// [`InventoryError::TotalOutOfRange`] unless `1 <= total <= MAX_TOTAL`.
+    /// An inventory of which nothing is issued. `total` must be from 1 to [`MAX_TOTAL`].
     pub fn new(total: u32) -> Result<Self, InventoryError> {
         Self::with_issued(total, 0)
     }
 
-    /// An inventory with these numbers.
-    ///
-    /// # Errors
-    /// [`InventoryError::TotalOutOfRange`], or [`InventoryError::BelowIssued`] if `issued > total`.
+    /// An inventory with these numbers. `total` must be from 1 to [`MAX_TOTAL`], and not below `issued`.
     pub fn with_issued(total: u32, issued: u32) -> Result<Self, InventoryError> {
         if !(1..=MAX_TOTAL).contains(&total) {
             return Err(InventoryError::TotalOutOfRange);
@@ -53,10 +47,7 @@ impl Inventory {
         Ok(Self { total, issued })
     }
 
-    /// Issues one coupon; returns the new inventory and the sequence of the issuance.
-    ///
-    /// # Errors
-    /// [`InventoryError::SoldOut`] if nothing remains.
+    /// Issues one coupon, unless sold out; returns the new inventory and the sequence of the issuance.
     pub fn issue(self) -> Result<(Self, Sequence), InventoryError> {
         if self.is_sold_out() {
             return Err(InventoryError::SoldOut);
@@ -65,10 +56,7 @@ impl Inventory {
         Ok((after, after.issued))
     }
 
-    /// An inventory with the same number issued and another total.
-    ///
-    /// # Errors
-    /// As [`Inventory::with_issued`].
+    /// An inventory with the same number issued and another total, which must not be below it.
     pub fn resize(self, total: u32) -> Result<Self, InventoryError> {
         Self::with_issued(total, self.issued)
     }

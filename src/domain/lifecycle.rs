@@ -1,7 +1,5 @@
 //! The lifecycle of a coupon as set by operators, its state at a moment, and the rejections that follow from it.
 
-use std::fmt;
-
 use super::inventory::Inventory;
 use super::time::Timestamp;
 use crate::domain::sale_period::SalePeriod;
@@ -31,12 +29,7 @@ impl Lifecycle {
     /// Parses a stored lifecycle.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "active" => Some(Self::Active),
-            "paused" => Some(Self::Paused),
-            "closed" => Some(Self::Closed),
-            _ => None,
-        }
+        [Self::Active, Self::Paused, Self::Closed].into_iter().find(|lifecycle| lifecycle.as_str() == text)
     }
 }
 
@@ -66,12 +59,6 @@ impl CouponState {
             Self::SoldOut => "sold_out",
             Self::Closed => "closed",
         }
-    }
-}
-
-impl fmt::Display for CouponState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -25,9 +25,6 @@ pub enum NoteError {
 
 impl Note {
     /// Parses a note and removes the blanks around it.
-    ///
-    /// # Errors
-    /// [`NoteError`], the broken rule.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
         let text = text.trim();
         if text.is_empty() {

@@ -1,4 +1,4 @@
-//! The rules by which an engine accepts an operator's change of a coupon.
+//! The rules of an operator's change of total, sale period or lifecycle, for engines and catalogue alike.
 
 use super::coupon::AmendmentError;
 use super::lifecycle::{Lifecycle, Standing};
@@ -16,11 +16,8 @@ pub struct Reconfiguration {
 }
 
 impl Reconfiguration {
-    /// The standing after this change.
-    ///
-    /// # Errors
-    /// [`AmendmentError`] if the total would be below the number issued, if the sale period would change after issuing has
-    /// started, or if the coupon is closed and the change is not another close.
+    /// The standing after this change. Refused are a total below the number issued, another sale period after issuing has
+    /// started, and every change of a closed coupon but another close.
     pub fn apply(self, standing: Standing) -> Result<Standing, AmendmentError> {
         let closing_again = Self { lifecycle: Some(Lifecycle::Closed), ..Self::default() };
         if standing.lifecycle == Lifecycle::Closed && self != closing_again {

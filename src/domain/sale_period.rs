@@ -18,10 +18,7 @@ pub struct SalePeriod {
 }
 
 impl SalePeriod {
-    /// The period from `opens_at` to `closes_at`.
-    ///
-    /// # Errors
-    /// [`SalePeriodError::ClosesBeforeOpening`] unless `closes_at` is after `opens_at`.
+    /// The period from `opens_at` to `closes_at`, which must be later.
     pub fn new(opens_at: Timestamp, closes_at: Option<Timestamp>) -> Result<Self, SalePeriodError> {
         if closes_at.is_some_and(|closes_at| closes_at <= opens_at) {
             return Err(SalePeriodError::ClosesBeforeOpening);

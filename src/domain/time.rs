@@ -43,10 +43,7 @@ impl Timestamp {
         u64::try_from(self.0 - earlier.0).unwrap_or(0)
     }
 
-    /// Parses an RFC 3339 text; digits beyond milliseconds are cut off.
-    ///
-    /// # Errors
-    /// [`TimestampError`] if the text is not RFC 3339, or out of range.
+    /// Parses an RFC 3339 text from 1970 to 9999; digits beyond milliseconds are cut off.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
         let ms =

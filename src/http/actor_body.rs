@@ -1,4 +1,4 @@
-//! An actor as operators read it, in the list and in the live snapshot.
+//! An actor in the list of actors and in the live snapshot.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,25 +6,24 @@ use utoipa::ToSchema;
 use crate::actors::runtime::ActorView;
 use crate::domain::Timestamp;
 
-/// One actor.
+/// A supervised actor of this node.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct ActorBody {
-    /// Its name, unique on the node.
+    /// Unique on the node.
     #[schema(example = "coupon-event/summer")]
     name: String,
-    /// What it is one of.
     #[schema(value_type = String, example = "coupon-event")]
     kind: &'static str,
-    /// `running`, `restarting`, or `failed`: it died too often and stays down until it is restarted by this API.
+    /// `running`, `restarting`, or `failed`: it died too often and stays down until an operator restarts it.
     #[schema(value_type = String, example = "running")]
     state: &'static str,
-    /// How many messages wait for it.
+    /// The number of messages that wait for the actor.
     mailbox_depth: usize,
-    /// How often it was made again since the node started.
+    /// The number of restarts since the node started.
     restarts: u64,
-    /// Why it died the last time.
+    /// The reason of its last death.
     last_failure: Option<String>,
-    /// Since when it is in this state.
+    /// The begin of this state.
     #[schema(value_type = String)]
     since: Timestamp,
 }

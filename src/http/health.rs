@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 
-use super::problem::{Problem, ProblemBody};
+use super::problem::Problem;
 use super::state::AppState;
 
 /// Time for the engine to answer before the node counts as not ready.
@@ -21,7 +21,7 @@ pub(super) async fn live() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "The node can serve requests", body = String, content_type = "text/plain"),
-        (status = 503, description = "`actors_failed` (their names are in `actors`), `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`actors_failed` (their names are in `actors`), `unavailable`"),
     ))]
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<&'static str, Problem> {
     if state.is_draining() {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::extract;
 use super::prefer;
-use super::problem::{Problem, ProblemBody, rejection_response};
+use super::problem::{Problem, rejection_response};
 use super::rate_limits::{Allowance, Refused};
 use super::state::AppState;
 use crate::actors::issuing::{Answer, CouponHandle, Issued};
@@ -91,25 +91,13 @@ impl<'a> IssuanceView<'a> {
             headers(("Preference-Applied" = String, description = "The applied preference"))),
         (status = 200, description = "The member holds this coupon already", body = IssuanceView,
             headers(("Preference-Applied" = String, description = "The applied preference"))),
-        (status = 400, description = "`invalid_body`, `invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 408, description = "`body_too_slow`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`sold_out` (final), `closed` (final), `not_open`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_member_id`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`: nothing was decided, repeat the request after Retry-After", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_body`, `invalid_parameter`"),
+        (status = 409, description = "`sold_out` (final), `closed` (final), `not_open`"),
+        (status = 422, description = "`invalid_member_id`"),
+        (status = 429, description = "`rate_limited`: nothing was decided, repeat the request after Retry-After"),
         (status = 503, description = "`paused`, `recovering`, `overloaded`, `outcome_unknown`: repeat the request after \
             Retry-After. `ack_pending`: the coupon is issued, but has not reached the ack level yet; repeating the \
-            request returns the same coupon", body = ProblemBody, content_type = "application/problem+json"),
+            request returns the same coupon"),
     )
 )]
 pub(super) async fn issue(
@@ -225,15 +213,11 @@ fn outcome_of_problem(problem: &Problem) -> Outcome {
     responses(
         (status = 200, description = "The member holds this coupon", body = IssuanceView,
             headers(("Preference-Applied" = String, description = "The applied preference"))),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 404, description = "`no_such_coupon`, `not_issued`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_member_id`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_coupon`, `not_issued`"),
+        (status = 422, description = "`invalid_member_id`"),
+        (status = 429, description = "`rate_limited`"),
         (status = 503, description = "`unavailable`, `overloaded`: repeat the request after Retry-After. `ack_pending`: \
-            the coupon is issued, but has not reached the ack level yet", body = ProblemBody, content_type = "application/problem+json"),
+            the coupon is issued, but has not reached the ack level yet"),
     )
 )]
 pub(super) async fn find(

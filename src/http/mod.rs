@@ -3,10 +3,10 @@
 mod actor_body;
 mod admin;
 mod body_guard;
+mod client_address;
 mod console;
 mod coupons;
 mod extract;
-mod forwarding;
 mod header_values;
 mod health;
 mod issuances;
@@ -21,9 +21,10 @@ mod server;
 mod spans;
 mod state;
 
+pub use client_address::{ProxiesError, TrustedProxies};
 pub use live::{Live, LiveSources};
 pub use openapi::document as openapi_document;
 pub use operators::Operators;
-pub use rate_limits::{ProxiesError, RateLimiter, RateLimits, RatesError, TrustedProxies};
+pub use rate_limits::{RateLimiter, RateLimits, RatesError};
 pub use server::{BoundServer, ServerSettings, bind};
 pub use state::AppState;

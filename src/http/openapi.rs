@@ -8,6 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::problem::ProblemBody;
 use super::{admin, coupons, health, issuances, spans};
 
 #[derive(OpenApi)]
@@ -45,6 +46,7 @@ use super::{admin, coupons, health, issuances, spans};
         health::ready,
         health::metrics,
     ),
+    components(schemas(ProblemBody)),
     modifiers(&OperatorScheme, &CommonProblems, &TraceHeaders)
 )]
 struct ApiDoc;
@@ -60,7 +62,8 @@ impl Modify for OperatorScheme {
     }
 }
 
-/// Adds the problems of every operation with a body, with a coupon in the path, with a query, or for operators.
+/// Adds the problems that are common to operations with a body, with a coupon in the path, with a query, or for operators.
+/// An operation declares only its other problems, and those that it describes in more detail. Sets the body of all.
 struct CommonProblems;
 
 const OF_BODIES: &[(&str, &str)] = &[
@@ -76,20 +79,25 @@ const OF_OPERATORS: &[(&str, &str)] =
 
 impl Modify for CommonProblems {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut document.paths.paths {
-            let names_coupon = path.contains("{coupon_id}");
-            let PathItem { get, post, patch, delete, .. } = item;
-            for operation in [get, post, patch, delete].into_iter().flatten() {
-                let has_body = operation.request_body.is_some();
-                let has_query = takes_query(operation);
-                let is_operators = operation.security.is_some();
-                add(operation, has_body, OF_BODIES);
-                add(operation, names_coupon, OF_COUPONS);
-                add(operation, has_query, OF_QUERIES);
-                add(operation, is_operators, OF_OPERATORS);
-            }
+        for (path, operation) in operations(document) {
+            let has_body = operation.request_body.is_some();
+            let has_query = takes_query(operation);
+            let is_operators = operation.security.is_some();
+            add(operation, has_body, OF_BODIES);
+            add(operation, path.contains("{coupon_id}"), OF_COUPONS);
+            add(operation, has_query, OF_QUERIES);
+            add(operation, is_operators, OF_OPERATORS);
+            set_problem_bodies(operation);
         }
     }
+}
+
+/// All operations with their paths.
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        let PathItem { get, post, patch, delete, .. } = item;
+        [get, post, patch, delete].into_iter().flatten().map(move |operation| (path, operation))
+    })
 }
 
 fn takes_query(operation: &Operation) -> bool {
@@ -101,12 +109,20 @@ fn takes_query(operation: &Operation) -> bool {
 /// Adds those of `problems` with a status that the operation does not declare itself.
 fn add(operation: &mut Operation, applies: bool, problems: &[(&str, &str)]) {
     for (status, codes) in problems.iter().filter(|_| applies) {
-        let schema = Some(Ref::from_schema_name("ProblemBody"));
-        let content = ContentBuilder::new().schema(schema).build();
-        let response =
-            ResponseBuilder::new().description(*codes).content("application/problem+json", content);
+        let response = ResponseBuilder::new().description(*codes);
         let responses = &mut operation.responses.responses;
         responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
+    }
+}
+
+fn set_problem_bodies(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.as_str() >= "400" {
+            let schema = Some(Ref::from_schema_name("ProblemBody"));
+            let content = ContentBuilder::new().schema(schema).build();
+            response.content.insert("application/problem+json".to_owned(), content.into());
+        }
     }
 }
 
@@ -115,23 +131,18 @@ struct TraceHeaders;
 
 impl Modify for TraceHeaders {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut document.paths.paths {
-            let PathItem { get, post, patch, delete, .. } = item;
-            let traced =
-                [get, post, patch, delete].into_iter().flatten().filter(|_| !spans::is_untraced(path));
-            for operation in traced {
-                let traceparent = ParameterBuilder::new()
-                    .name(spans::TRACEPARENT)
-                    .parameter_in(ParameterIn::Header)
-                    .description(Some("The trace of the client (W3C Trace Context)"))
-                    .schema(Some(Object::with_type(Type::String)));
-                operation.parameters.get_or_insert_default().push(traceparent.build().into());
-                for response in operation.responses.responses.values_mut() {
-                    let RefOr::T(response) = response else { continue };
-                    let mut header = Header::new(Object::with_type(Type::String));
-                    header.description = Some("`00-TRACE-SPAN-01`, if the request is traced".to_owned());
-                    response.headers.insert(spans::TRACE_RESPONSE.as_str().to_owned(), header.into());
-                }
+        for (_, operation) in operations(document).filter(|(path, _)| !spans::is_untraced(path)) {
+            let traceparent = ParameterBuilder::new()
+                .name(spans::TRACEPARENT)
+                .parameter_in(ParameterIn::Header)
+                .description(Some("The trace of the client (W3C Trace Context)"))
+                .schema(Some(Object::with_type(Type::String)));
+            operation.parameters.get_or_insert_default().push(traceparent.build().into());
+            for response in operation.responses.responses.values_mut() {
+                let RefOr::T(response) = response else { continue };
+                let mut header = Header::new(Object::with_type(Type::String));
+                header.description = Some("`00-TRACE-SPAN-01`, if the request is traced".to_owned());
+                response.headers.insert(spans::TRACE_RESPONSE.as_str().to_owned(), header.into());
             }
         }
     }

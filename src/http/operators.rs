@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::forwarding;
+use super::client_address::is_forwarded;
 use super::problem::Problem;
 use super::state::AppState;
 
@@ -51,7 +51,7 @@ fn bearer(credentials: &str) -> Option<&str> {
 /// resolves to this machine. A proxy that adds no header and sets `Host` to a loopback name is indistinguishable from an
 /// operator: behind proxies a token is needed.
 fn admit_local(request: &HttpRequest) -> Result<(), Problem> {
-    if forwarding::is_forwarded(request.headers()) {
+    if is_forwarded(request.headers()) {
         return Err(Problem::forbidden(BY_A_PROXY));
     }
     let local_peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());

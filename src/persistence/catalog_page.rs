@@ -16,7 +16,7 @@ pub(super) fn page_of<R, E: Display>(
     for row in rows {
         match coupon(row) {
             Ok(coupon) => page.coupons.push(coupon),
-            Err(error) => page.unreadable.push(UnreadableCoupon { id: id(row)?, why: error.to_string() }),
+            Err(error) => page.unreadable.push(UnreadableCoupon { id: id(row)?, reason: error.to_string() }),
         }
     }
     if rows.len() as u64 == u64::from(limit) {

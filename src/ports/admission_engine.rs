@@ -32,10 +32,10 @@ pub enum EngineError {
     #[error("the engine did not answer: {0}")]
     Unavailable(#[source] BoxError),
     /// Other batches kept the lock for longer than this one may wait. **Nothing was decided.**
-    #[error("the engine did not get its turn: {0}")]
+    #[error("the engine is busy, nothing was decided: {0}")]
     Busy(#[source] BoxError),
     /// The engine's answer is impossible: a defect, or foreign data.
-    #[error("the engine answered nonsense: {0}")]
+    #[error("the engine's answer is invalid: {0}")]
     Corrupt(String),
 }
 

@@ -34,7 +34,7 @@ impl fmt::Display for NodeId {
 
 /// A failed call to the cluster's database. Its outcome is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error("the nodes cannot meet: {0}")]
+#[error("the cluster's database did not answer: {0}")]
 pub struct ClusterError(#[source] pub BoxError);
 
 /// Number of a recovery of one coupon; grows with each recovery.

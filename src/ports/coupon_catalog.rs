@@ -15,7 +15,7 @@ pub enum CatalogError {
     #[error("there is no coupon of this id")]
     Missing,
     /// A constraint of the database refused the change.
-    #[error("the database refused it: {0}")]
+    #[error("the database refused the coupon: {0}")]
     Refused(String),
     /// The catalogue was unreachable or too slow. The outcome is unknown; every call may be repeated.
     #[error("the catalogue did not answer: {0}")]
@@ -89,7 +89,7 @@ pub struct UnreadableCoupon {
     /// Stored id, which may be invalid itself.
     pub id: String,
     /// The first defect found.
-    pub why: String,
+    pub reason: String,
 }
 
 /// Stores coupons. A successful call is committed and survives any crash.

@@ -80,7 +80,7 @@ pub struct DeadLetter {
 
 /// Result of a replay or a discard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
+pub struct LetterCounts {
     /// Letters that were replayed or discarded, each with all its copies.
     pub done: usize,
     /// Letters that are left.
@@ -115,11 +115,11 @@ pub trait DeadLetters: Send + Sync {
     /// Publishes the letter of this id once to the queue of issuances and removes every copy of it; `None` if there is
     /// no such letter. A crash in between makes one copy more at worst, and the database writes an issuance once
     /// however often it arrives.
-    async fn replay(&self, id: &str) -> Result<Option<Settled>, DeadLetterError>;
+    async fn replay(&self, id: &str) -> Result<Option<LetterCounts>, DeadLetterError>;
 
     /// Replays the oldest letters, at most `limit`. A letter that fails again returns with a longer history.
-    async fn replay_all(&self, limit: usize) -> Result<Settled, DeadLetterError>;
+    async fn replay_all(&self, limit: usize) -> Result<LetterCounts, DeadLetterError>;
 
     /// Deletes the letter of this id and every copy of it for good, and returns it; `None` if there is no such letter.
-    async fn discard(&self, id: &str) -> Result<Option<(DeadLetter, Settled)>, DeadLetterError>;
+    async fn discard(&self, id: &str) -> Result<Option<(DeadLetter, LetterCounts)>, DeadLetterError>;
 }

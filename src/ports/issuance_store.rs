@@ -12,10 +12,10 @@ pub enum StoreError {
     #[error("the database did not answer: {0}")]
     Unavailable(#[source] BoxError),
     /// The database will never accept the batch as it is; nothing of it was written.
-    #[error("the database rejects it: {0}")]
+    #[error("the database rejects the batch: {0}")]
     Rejected(String),
     /// A sequence exceeds the total in the database; nothing was written. The total may be about to be raised.
-    #[error("the database rejects it for now: {0}")]
+    #[error("the database rejects the batch for now: {0}")]
     AboveTotal(String),
 }
 

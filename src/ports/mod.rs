@@ -25,12 +25,14 @@ pub use cluster::{
 pub use coupon_catalog::{
     CatalogChange, CatalogError, CatalogPage, CouponCatalog, TotalChange, UnreadableCoupon,
 };
-pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, LetterEventKind, Settled};
+pub use dead_letters::{
+    DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEvent, LetterEventKind,
+};
 pub use engine_recovery::{EngineRecovery, Epoch, HighWatermark, NodeReport};
 pub use event_bus::{BusError, CouponIssued, EventBus};
 pub use event_source::{Delivery, DeliveryTag, EventSource, EventStream, SourceError};
 pub use issuance_store::{Conflict, InsertReport, IssuanceStore, StoreError};
 pub use lost_numbers::{Loss, LossError, LostNumbers, Permission};
 pub use outbox::{Outbox, OutboxEntry};
-pub use quarantine::{ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts};
+pub use quarantine::{ConflictFilter, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement};
 pub use vitals::{ConnectionPool, PoolUse, QueueWatch, Queues};

@@ -32,7 +32,7 @@ pub struct KeptConflict {
 
 /// Filter and page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WhichConflicts {
+pub struct ConflictFilter {
     /// Only conflicts of this coupon.
     pub coupon: Option<CouponId>,
     /// Settled conflicts, or else open ones.
@@ -55,7 +55,7 @@ pub struct QuarantineError(#[source] pub BoxError);
 #[async_trait]
 pub trait Quarantine: Send + Sync {
     /// One page of conflicts, in the order of their numbers.
-    async fn conflicts(&self, which: &WhichConflicts) -> Result<Vec<KeptConflict>, QuarantineError>;
+    async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<KeptConflict>, QuarantineError>;
 
     /// The conflict of this number.
     async fn conflict(&self, id: ConflictId) -> Result<Option<KeptConflict>, QuarantineError>;

@@ -17,6 +17,6 @@ pub use metrics::{Metrics, Outcome};
 pub use pipeline::{PersistMetrics, ReconcileMetrics, ServiceGauges};
 pub use recent_logs::{LogLine, recent_log_lines};
 pub use traces::{
-    DatabaseCall, Destination, MAX_TRACES, RawTraceSettings, TraceSettings, TraceSettingsError, TraceSpan,
-    TraceSpanKind, Traces, is_tracing, run_in,
+    DatabaseCall, Destination, RawTraceSettings, TraceSettings, TraceSettingsError, TraceSpan, TraceSpanKind,
+    Traces, is_tracing, run_in,
 };

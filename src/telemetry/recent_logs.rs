@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -12,6 +11,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::escape;
+use crate::clock;
+use crate::domain::Timestamp;
 use crate::sync::Locked;
 
 const LINES_MAX: usize = 50;
@@ -24,7 +25,7 @@ static RECENT: Locked<VecDeque<LogLine>> = Locked::new(VecDeque::new());
 /// A logged warning or error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    pub at: SystemTime,
+    pub at: Timestamp,
     /// False for a warning.
     pub is_error: bool,
     /// The message with its fields.
@@ -54,7 +55,7 @@ impl<S: Subscriber> Layer<S> for Keep {
         if lines.len() == LINES_MAX {
             lines.pop_front();
         }
-        lines.push_back(LogLine { at: SystemTime::now(), is_error, text: line.text() });
+        lines.push_back(LogLine { at: clock::now(), is_error, text: line.text() });
     }
 }
 

@@ -151,7 +151,9 @@ async fn only_a_failed_change_is_reported_as_possibly_executed() {
         .lines()
         .find(|line| line.contains("/v1/admin/conflicts/1/settle"))
         .expect("the call is in the log");
-    for part in [r#""method":"POST""#, "an operator's call could not be carried out", r#""error":"#] {
+    for part in
+        [r#""method":"POST""#, "an operator's call failed and was answered with a problem", r#""error":"#]
+    {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(line.contains("does not exist"), "the cause is in the line: {line}");

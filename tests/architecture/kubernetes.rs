@@ -15,10 +15,10 @@ fn root() -> PathBuf {
 /// The names and texts of the files in a folder.
 fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let entries =
-        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it is readable"));
+        fs::read_dir(folder).expect("the folder exists").map(|entry| entry.expect("a readable entry"));
     let wanted = entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension));
     let read = |entry: fs::DirEntry| {
-        let text = fs::read_to_string(entry.path()).expect("it is text");
+        let text = fs::read_to_string(entry.path()).expect("a text file");
         (entry.file_name().to_string_lossy().into_owned(), text)
     };
     wanted.map(read).collect()

@@ -49,7 +49,7 @@ fn only_debug_forms_are_found() {
 /// The lines of `text` with a log macro that uses a Debug form. Adds the number of all log macros to `lines`.
 fn debug_forms(text: &str, lines: &mut usize) -> Vec<usize> {
     let mut found = Vec::new();
-    walk(TokenStream::from_str(text).expect("it is Rust"), lines, &mut found);
+    walk(TokenStream::from_str(text).expect("valid Rust"), lines, &mut found);
     found
 }
 

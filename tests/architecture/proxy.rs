@@ -22,7 +22,7 @@ struct Echo {
 
 async fn echo() -> Echo {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let port = listener.local_addr().expect("it is bound").port();
+    let port = listener.local_addr().expect("an address").port();
     let received_bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&received_bytes);
     tokio::spawn(async move {

@@ -33,7 +33,7 @@ async fn dead_letters_are_counted_shown_and_discarded_and_member_ids_stay_text()
     let other = format!("[data-letter=\"{}\"]", second.code.as_str());
     browser.click(&format!("{other} [data-part=replay]")).await;
     browser.click("#ask-dialog[open] [data-part=yes]").await;
-    browser.until_contains("#toast", "On their way again: 1.").await;
+    browser.until_contains("#toast", "Back in the queue: 1.").await;
     browser.until_text("[data-tile=letters] dd", "⚠ 1").await;
     let history =
         async || get(&node, "/v1/admin/dead-letters").await[0]["history"].as_array().map_or(0, Vec::len);

@@ -67,7 +67,7 @@ async fn the_page_asks_again_while_the_coupon_is_paused() {
     enter_member(&browser, "kim").await;
     browser.click("#press").await;
     until_answer(&browser, "paused").await;
-    browser.until_contains("#answer-explain", "Asking again by itself in").await;
+    browser.until_contains("#answer-explain", "This page tries again in").await;
     post(&node, "/v1/coupons/drop/resume", &json!({})).await;
     until_answer(&browser, "issued").await;
     assert_eq!(get(&node, "/v1/coupons/drop").await["issued"], 1);
@@ -83,8 +83,8 @@ async fn the_page_asks_again_after_a_lost_answer() {
     browser.click("#press").await;
     node.kill();
     until_answer(&browser, "unreachable").await;
-    browser.until_contains("#answer-explain", "There may be a coupon for you.").await;
-    assert!(browser.text("#answer-explain").await.contains("the answer will be the true one"));
+    browser.until_contains("#answer-explain", "You may have a coupon.").await;
+    assert!(browser.text("#answer-explain").await.contains("shows the true result"));
     // A member can stop the retries.
     browser.click("#stop").await;
     browser

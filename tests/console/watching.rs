@@ -138,7 +138,7 @@ async fn a_lost_connection_is_shown() {
     let browser = console(&node, DESKTOP).await;
     until_card(&browser, "remaining", "4").await;
     node.kill();
-    browser.until_contains(".connection", "Connection lost. What is shown is from").await;
+    browser.until_contains(".connection", "Connection lost. Showing the state of").await;
     assert_eq!(browser.text(&format!("{CARD} [data-part=remaining]")).await, "4", "the last figures stay");
 }
 

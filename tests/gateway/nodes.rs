@@ -25,7 +25,7 @@ async fn private_a_node_killed_under_load_loses_nothing_and_clients_get_problems
     let race = races::spawn(races::config(gateway.public, &coupon, MEMBERS, CLIENTS));
     until_issued(one.address(), &coupon, TOTAL / 4).await;
     other.kill();
-    let report = race.await.expect("it does not panic");
+    let report = race.await.expect("no panic");
     eprintln!("through the gateway: {}", races::figures(&report));
     assert_promise_kept(&report, TOTAL);
     assert_eq!(report.unexpected, 0, "{:?}", report.unexpected_examples);

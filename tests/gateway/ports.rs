@@ -108,7 +108,7 @@ async fn a_request_can_be_followed_through_the_gateway_and_its_log_has_no_member
     assert_eq!(made.header("x-request-id").len(), 32, "an id that could break the log is replaced");
 
     let lines = gateway.logged(|lines| lines.len() >= 2).await;
-    let line = lines.iter().find(|line| line["request_id"] == "click-1234").expect("it is logged");
+    let line = lines.iter().find(|line| line["request_id"] == "click-1234").expect("a log line");
     assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(line["path"], "/v1/coupons/c/issuances/:member");
     assert_eq!(line["node"], node.address.to_string());

@@ -34,7 +34,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     pub(crate) async fn start(behavior: Behavior) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("an address");
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (release, released) = watch::channel(false);
         let recorded = Arc::clone(&requests);

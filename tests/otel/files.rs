@@ -16,7 +16,7 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(PathBuf, String)> {
         paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     paths.sort();
     assert!(!paths.is_empty(), "there is no .{extension} in {folder}");
-    let read = |path: PathBuf| (path.clone(), fs::read_to_string(&path).expect("it is text"));
+    let read = |path: PathBuf| (path.clone(), fs::read_to_string(&path).expect("a text file"));
     paths.into_iter().map(read).collect()
 }
 

@@ -60,10 +60,10 @@ fn every_command_of_the_run_book_exists() {
 #[test]
 fn the_reference_explains_every_setting_of_serve() {
     let reference = fs::read_to_string(root().join("docs/configuration.md")).expect("there is a reference");
-    let help = openrun(&["serve", "--help"]).output().expect("it starts");
+    let help = openrun(&["serve", "--help"]).output().expect("openrun starts");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     let rest = reference.split("\n## Settings\n").nth(1).expect("there is a section of settings");
-    let section = rest.split("\n## ").next().expect("it ends");
+    let section = rest.split("\n## ").next().expect("a section");
     let settings: BTreeSet<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let settings: Vec<_> = settings.into_iter().filter(|word| word.starts_with("OPENRUN_")).collect();
     assert!(settings.len() > 10, "{settings:?}");
@@ -75,7 +75,9 @@ fn the_reference_explains_every_setting_of_serve() {
 #[test]
 fn the_metrics_of_the_run_book_are_in_the_source() {
     let source: String = ["metrics", "coupons", "pipeline"]
-        .map(|file| fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("it is there"))
+        .map(|file| {
+            fs::read_to_string(root().join(format!("src/telemetry/{file}.rs"))).expect("the file exists")
+        })
         .concat();
     for name in metrics_named(&runbook()) {
         let short = name.trim_start_matches("openrun_");

@@ -112,7 +112,7 @@ async fn an_unreadable_coupon_does_not_fail_its_page() {
     let first = stage.catalog.list(None, 2).await.unwrap();
     assert_eq!((names(&first), first.next.as_deref()), (vec![], Some("b")), "there are more after these");
     let [a, _] = &first.unreadable[..] else { panic!("{first:?}") };
-    assert!(a.id == "a" && a.why.contains("lifecycle"), "{a:?}");
+    assert!(a.id == "a" && a.reason.contains("lifecycle"), "{a:?}");
     let second = stage.catalog.list(first.next.as_deref(), 2).await.unwrap();
     assert_eq!((names(&second), &second.unreadable[..]), (vec!["c", "drop"], &[][..]));
 }

@@ -5,7 +5,7 @@ use openrun::domain::{
     Sequence, Terms, Timestamp,
 };
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore, migrate};
-use openrun::ports::{CouponCatalog, KeptConflict, Quarantine, WhichConflicts};
+use openrun::ports::{ConflictFilter, CouponCatalog, KeptConflict, Quarantine};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::shared;
@@ -50,7 +50,7 @@ impl Stage {
 
 /// The conflicts of `drop`, either settled or open ones.
 pub(crate) async fn conflicts(stage: &Stage, are_settled: bool) -> Vec<KeptConflict> {
-    let which = WhichConflicts { coupon: Some(id("drop")), are_settled, after: 0, limit: 10 };
+    let which = ConflictFilter { coupon: Some(id("drop")), are_settled, after: 0, limit: 10 };
     stage.store.conflicts(&which).await.expect("the database answers")
 }
 

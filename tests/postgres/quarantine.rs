@@ -1,7 +1,7 @@
 //! Conflicts are kept for good, and raise alarms until an operator settles them.
 
 use openrun::domain::Note;
-use openrun::ports::{IssuanceStore, Quarantine, WhichConflicts};
+use openrun::ports::{ConflictFilter, IssuanceStore, Quarantine};
 
 use crate::fixtures::{Stage, conflicts, execute, id, issuance};
 use crate::support::shared;
@@ -59,7 +59,7 @@ async fn conflicts_are_listed_page_by_page_in_order_of_arrival() {
     }
     let (mut after, mut listed) = (0, Vec::new());
     loop {
-        let which = WhichConflicts { coupon: None, are_settled: false, after, limit: 2 };
+        let which = ConflictFilter { coupon: None, are_settled: false, after, limit: 2 };
         let page = stage.store.conflicts(&which).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 2, "at most the limit");
@@ -67,7 +67,7 @@ async fn conflicts_are_listed_page_by_page_in_order_of_arrival() {
         listed.extend(page.into_iter().map(|kept| kept.conflict.arrived));
     }
     assert_eq!(listed, conflicting);
-    let other = WhichConflicts { coupon: Some(id("other")), are_settled: false, after: 0, limit: 10 };
+    let other = ConflictFilter { coupon: Some(id("other")), are_settled: false, after: 0, limit: 10 };
     assert_eq!(stage.store.conflicts(&other).await.unwrap(), []);
 }
 

@@ -5,7 +5,7 @@ use lapin::options::BasicPublishOptions;
 use openrun::messaging::rabbitmq::{
     BATCH_CONTENT_TYPE, BATCH_READ_EVENTS_MAX, CONTENT_TYPE, RabbitLetters, encode, encode_batches,
 };
-use openrun::ports::{DeadLetters, Delivery, EventStream, LetterEventKind, Settled};
+use openrun::ports::{DeadLetters, Delivery, EventStream, LetterCounts, LetterEventKind};
 
 use crate::fixtures::{Hand, Stage, event, events, next, nothing};
 
@@ -157,7 +157,7 @@ async fn a_batch_that_was_redelivered_too_often_is_one_letter_and_is_replayed_un
     assert_eq!(letters.find(&letter.id).await.unwrap().as_ref(), Some(&letter));
     assert_eq!(letters.find(event(1).issuance.code.as_str()).await.unwrap(), None);
 
-    assert_eq!(letters.replay(&letter.id).await.unwrap(), Some(Settled { done: 1, left: 0 }));
+    assert_eq!(letters.replay(&letter.id).await.unwrap(), Some(LetterCounts { done: 1, left: 0 }));
     let mut stream = stage.stream(10).await;
     let deliveries = take(&mut stream, 3).await;
     assert_eq!(sequences(&deliveries), [1, 2, 3]);

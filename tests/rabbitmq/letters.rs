@@ -5,7 +5,7 @@ use lapin::options::BasicPublishOptions;
 use openrun::domain::MemberId;
 use openrun::messaging::rabbitmq::{CONTENT_TYPE, RabbitLetters, encode};
 use openrun::ports::{
-    CouponIssued, DeadLetter, DeadLetters, EventBus, EventStream, LetterEventKind, Settled,
+    CouponIssued, DeadLetter, DeadLetters, EventBus, EventStream, LetterCounts, LetterEventKind,
 };
 
 use crate::fixtures::{Stage, event, events, next, nothing};
@@ -100,7 +100,7 @@ async fn a_replayed_letter_is_delivered_and_returns_with_a_longer_history() {
     reject_all(&stage, 1..=3, "the first time").await;
     let letters = letters(&stage);
     assert_eq!(letters.replay("nobody").await.unwrap(), None);
-    assert_eq!(letters.replay(&code(2)).await.unwrap(), Some(Settled { done: 1, left: 2 }));
+    assert_eq!(letters.replay(&code(2)).await.unwrap(), Some(LetterCounts { done: 1, left: 2 }));
     assert_eq!(letters.replay(&code(2)).await.unwrap(), None, "it has left the dead letters");
     assert_eq!(ids(&letters.list(100).await.unwrap()), [code(1), code(3)]);
 
@@ -117,9 +117,9 @@ async fn a_replayed_letter_is_delivered_and_returns_with_a_longer_history() {
     assert_eq!((letter.reason.as_str(), letter.died_at), ("the second time", letter.history[0].at));
 
     // All of them, the oldest first, two at a time.
-    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 2, left: 1 });
-    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 1, left: 0 });
-    assert_eq!(letters.replay_all(2).await.unwrap(), Settled { done: 0, left: 0 });
+    assert_eq!(letters.replay_all(2).await.unwrap(), LetterCounts { done: 2, left: 1 });
+    assert_eq!(letters.replay_all(2).await.unwrap(), LetterCounts { done: 1, left: 0 });
+    assert_eq!(letters.replay_all(2).await.unwrap(), LetterCounts { done: 0, left: 0 });
     for sequence in [1, 3, 2] {
         let delivery = next(&mut stream).await;
         assert_eq!(delivery.event.unwrap(), event(sequence));
@@ -146,7 +146,7 @@ async fn a_discarded_letter_is_gone_with_its_copies_but_not_another_of_its_id() 
     sent.await.unwrap().await.unwrap();
     let letters = letters(&stage);
     let (letter, settled) = letters.discard(&code(1)).await.unwrap().expect("it is there");
-    assert_eq!((letter.sequence, letter.copies, settled), (Some(1), 2, Settled { done: 1, left: 2 }));
+    assert_eq!((letter.sequence, letter.copies, settled), (Some(1), 2, LetterCounts { done: 1, left: 2 }));
     let left = letters.list(100).await.unwrap();
     assert_eq!(ids(&left), [code(2), code(1)]);
     assert_eq!(left[1].payload.as_deref(), Some("another"));
@@ -173,13 +173,13 @@ async fn a_letter_with_copies_is_replayed_once_and_removed_whole() {
     assert_eq!(ids(&letters.list(2).await.unwrap()), [code(1), code(2)], "a limit counts letters");
     assert_eq!(letters.find(&code(1)).await.unwrap().map(|letter| letter.copies), Some(3));
 
-    assert_eq!(letters.replay(&code(1)).await.unwrap(), Some(Settled { done: 1, left: 2 }));
+    assert_eq!(letters.replay(&code(1)).await.unwrap(), Some(LetterCounts { done: 1, left: 2 }));
     let again = next(&mut stream).await;
     assert_eq!(again.event.unwrap().issuance, event(1).issuance);
     nothing(&mut stream).await;
     stream.ack(&[again.tag]).await.unwrap();
     hand.until_ready(&stage.names.dead_letters(), 3).await;
-    assert_eq!(letters.replay_all(1).await.unwrap(), Settled { done: 1, left: 1 });
+    assert_eq!(letters.replay_all(1).await.unwrap(), LetterCounts { done: 1, left: 1 });
     hand.until_ready(&stage.names.dead_letters(), 1).await;
     let again = next(&mut stream).await;
     assert_eq!(again.event.unwrap().issuance, event(2).issuance);

@@ -10,7 +10,7 @@ use openrun::domain::{
 use openrun::persistence::postgres::{Database, DatabaseSettings, PostgresCatalog, PostgresStore};
 use openrun::persistence::redis::{RedisConnection, RedisLuaEngine};
 use openrun::ports::{
-    AdmissionEngine, CouponCatalog, IssuanceStore, KeptConflict, Outbox, Quarantine, WhichConflicts,
+    AdmissionEngine, ConflictFilter, CouponCatalog, IssuanceStore, KeptConflict, Outbox, Quarantine,
 };
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
@@ -138,7 +138,7 @@ impl Stage {
     /// The unsettled conflicts.
     pub(crate) async fn conflicts(&self) -> Vec<KeptConflict> {
         let coupon = Some(self.coupon.id.clone());
-        let which = WhichConflicts { coupon, are_settled: false, after: 0, limit: 10 };
+        let which = ConflictFilter { coupon, are_settled: false, after: 0, limit: 10 };
         self.store.conflicts(&which).await.expect("rows can be read")
     }
 

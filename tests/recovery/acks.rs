@@ -94,23 +94,23 @@ async fn execute(database_url: &str, statement: String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn persisted_is_never_reported_before_the_row_is_there() {
     let (stack, coupon) = (Stack::shared().await, coupon_id());
-    let (mut short, long) =
+    let (mut short_timeout, long_timeout) =
         tokio::join!(without_persister(&stack, SHORT_MS).start(), without_persister(&stack, LONG_MS).start());
-    create_coupon(short.address(), &coupon, TOTAL).await;
+    create_coupon(short_timeout.address(), &coupon, TOTAL).await;
     // Without a persister the broker has the events, and `queued` is the highest level.
-    let waits = spawn_prefer(long.address(), &coupon, "waits", "persisted");
-    until_waiting(long.address(), 1.0).await;
-    prefer(short.address(), &coupon, "kim", "persisted").await.assert_pending();
-    prefer(short.address(), &coupon, "kim", "persisted").await.assert_pending();
-    prefer_until(short.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
-    prefer(short.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
-    look_up(short.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
-    look_up(short.address(), &coupon, "kim", "persisted").await.assert_pending();
-    prefer(long.address(), &coupon, "lee", "queued").await.assert_ack(201, "queued");
-    prefer(long.address(), &coupon, "max", "granted").await.assert_ack(201, "granted");
+    let waits = spawn_prefer(long_timeout.address(), &coupon, "waits", "persisted");
+    until_waiting(long_timeout.address(), 1.0).await;
+    prefer(short_timeout.address(), &coupon, "kim", "persisted").await.assert_pending();
+    prefer(short_timeout.address(), &coupon, "kim", "persisted").await.assert_pending();
+    prefer_until(short_timeout.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
+    prefer(short_timeout.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
+    look_up(short_timeout.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
+    look_up(short_timeout.address(), &coupon, "kim", "persisted").await.assert_pending();
+    prefer(long_timeout.address(), &coupon, "lee", "queued").await.assert_ack(201, "queued");
+    prefer(long_timeout.address(), &coupon, "max", "granted").await.assert_ack(201, "granted");
     assert_eq!(postgres_rows(&stack.database_url, &coupon).await, []);
-    assert!(!waits.is_finished(), "a member was told of a row that is not there");
-    let issued = races::until_issued(short.address(), &coupon, 4).await;
+    assert!(!waits.is_finished(), "the answer came before the row");
+    let issued = races::until_issued(short_timeout.address(), &coupon, 4).await;
     assert_eq!(issued, 4, "requesting again issues nothing");
 
     let _persister = NodeProcess::redis_lua(&stack).set("OPENRUN_ROLES", "persister").start().await;
@@ -119,11 +119,11 @@ async fn persisted_is_never_reported_before_the_row_is_there() {
     let rows = postgres_rows(&stack.database_url, &coupon).await;
     answer.assert_ack(201, "persisted");
     assert!(rows.iter().any(|row| row.1 == "waits"), "{rows:?}");
-    prefer_until(short.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
-    look_up(short.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
+    prefer_until(short_timeout.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
+    look_up(short_timeout.address(), &coupon, "kim", "persisted").await.assert_ack(200, "persisted");
     // A node that has forgotten the confirms asks the database.
-    short.restart().await;
-    prefer_until(short.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
+    short_timeout.restart().await;
+    prefer_until(short_timeout.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
 }
 
 /// Members of a node with persisters, and of a node without.
@@ -136,7 +136,7 @@ async fn each_member_of_a_crowd_finds_the_row_at_once_after_persisted() {
         without_persister(&stack, LONG_MS).start()
     );
     create_coupon(writes.address(), &coupon, TOTAL).await;
-    // That node knows the coupon now.
+    // The first answer shows that this node knows the coupon too.
     prefer(asks.address(), &coupon, "first", "granted").await.assert_ack(201, "granted");
     let pool = sqlx::postgres::PgPoolOptions::new().max_connections(4);
     let pool = pool.connect(&stack.database_url).await.expect("PostgreSQL is there");
@@ -233,22 +233,22 @@ async fn an_outage_of_the_database_delays_only_members_who_wait_for_it() {
 async fn queued_is_never_reported_while_the_broker_is_silent() {
     let (rabbitmq, database) = tokio::join!(PrivateRabbitMq::start(), Database::create());
     let stack = Stack::private(&own_redis_url().await, &rabbitmq.url(), database.url());
-    let (short, long) = tokio::join!(
+    let (short_timeout, long_timeout) = tokio::join!(
         NodeProcess::redis_lua(&stack).set("OPENRUN_REQUEST_TIMEOUT_MS", SHORT_MS).start(),
         NodeProcess::redis_lua(&stack).set("OPENRUN_REQUEST_TIMEOUT_MS", LONG_MS).start()
     );
     let coupon = coupon_id();
-    create_coupon(short.address(), &coupon, TOTAL).await;
-    prefer(long.address(), &coupon, "early", "queued").await.assert_ack(201, "queued");
+    create_coupon(short_timeout.address(), &coupon, TOTAL).await;
+    prefer(long_timeout.address(), &coupon, "early", "queued").await.assert_ack(201, "queued");
     rabbitmq.pause();
-    let waits = spawn_prefer(long.address(), &coupon, "waits", "queued");
-    until_waiting(long.address(), 1.0).await;
+    let waits = spawn_prefer(long_timeout.address(), &coupon, "waits", "queued");
+    until_waiting(long_timeout.address(), 1.0).await;
     for level in ["queued", "persisted"] {
-        prefer(short.address(), &coupon, "kim", level).await.assert_pending();
+        prefer(short_timeout.address(), &coupon, "kim", level).await.assert_pending();
     }
-    prefer(short.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
+    prefer(short_timeout.address(), &coupon, "kim", "granted").await.assert_ack(200, "granted");
     assert!(!waits.is_finished(), "there is no confirm yet");
     rabbitmq.resume();
     waits.await.expect("it does not panic").assert_ack(201, "queued");
-    prefer_until(short.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
+    prefer_until(short_timeout.address(), &coupon, "kim", "queued").await.assert_ack(200, "queued");
 }

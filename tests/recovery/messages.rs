@@ -86,9 +86,9 @@ async fn only_the_unwritable_event_of_a_message_is_dead_lettered_and_its_neighbo
         message("drop", TOTAL + 1, "beyond"),
         message("nobody-knows-it", 1, "lost"),
     ];
-    let mut parts: Vec<_> = (1..=TOTAL).map(|n| message("drop", n, &format!("m{n}"))).collect();
-    parts.splice(50..50, unwritable.iter().cloned());
-    let batch = [b"[", &*parts.join(&b','), b"]"].concat();
+    let mut events: Vec<_> = (1..=TOTAL).map(|n| message("drop", n, &format!("m{n}"))).collect();
+    events.splice(50..50, unwritable.iter().cloned());
+    let batch = [b"[", &*events.join(&b','), b"]"].concat();
     publish_as(&channel, &stack, BATCH_CONTENT_TYPE, &batch).await;
     // An unreadable batch is dead-lettered as a whole.
     publish_as(&channel, &stack, BATCH_CONTENT_TYPE, b"[{},").await;

@@ -39,9 +39,9 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
     let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
     until_issued(node, coupon, u32::try_from(MEMBERS / 3).expect("it is small")).await;
     kill();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut reports = vec![racing.await.expect("the race does not panic")];
-    while begun.elapsed() < outage() {
+    while started.elapsed() < outage() {
         let mut config = races::config(node, coupon, MEMBERS_OF_A_ROUND, CLIENTS);
         config.member_prefix = format!("round-{}-", reports.len());
         reports.push(races::run(config).await);
@@ -52,7 +52,7 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
         let noticed = (report.shed, report.unknown, report.sold_out);
         assert_eq!(noticed, (0, 0, 0), "members noticed: {}", races::figures(report));
     }
-    eprintln!("{} races in an outage of {:?}", reports.len(), begun.elapsed());
+    eprintln!("{} races in an outage of {:?}", reports.len(), started.elapsed());
     reports.into_iter().flat_map(|report| report.issued_answers).collect()
 }
 
@@ -101,8 +101,8 @@ async fn members_are_served_while_postgresql_is_away_and_assert_all_delivered() 
     assert_all_delivered(&stack, node.address(), &coupon, &answers).await;
     races::until("the end of the outage in the log", async || {
         let count = |words: &str| node.log().matches(words).count();
-        let (begun, ended) = (count("the database does not answer"), count("the database answers again"));
-        (begun > 0 && begun == ended).then_some(())
+        let (starts, ends) = (count("the database does not answer"), count("the database answers again"));
+        (starts > 0 && starts == ends).then_some(())
     })
     .await;
 }

@@ -131,7 +131,7 @@ async fn one_trace_from_the_answer_to_the_row() {
 
     let in_log = node.log().lines().any(|line| {
         let line: Value = serde_json::from_str(line).unwrap_or_default();
-        line["trace_id"] == TRACE && line["fields"]["message"] == "a traced request was answered"
+        line["trace_id"] == TRACE && line["fields"]["message"] == "answered a traced request"
     });
     assert!(in_log, "the log has the trace");
 }

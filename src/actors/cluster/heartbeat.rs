@@ -27,7 +27,7 @@ pub struct HeartbeatDeps {
 
 impl HeartbeatDeps {
     async fn heartbeat(&self) {
-        panics::visit(Self::KIND, "beat");
+        panics::visit(Self::KIND, "heartbeat");
         let sent_at = Instant::now();
         match self.membership.heartbeat().await {
             Ok(open) => {

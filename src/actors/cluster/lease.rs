@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Membership;
 use crate::actors::runtime::deadline::bounded;
-use crate::ports::{Cluster, NodeId};
 
 /// The pause after a refusal, so that a node without the lease does not ask in every round.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// One node's lease, renewed after half its period.
+/// One node's lease, renewed after half its period. A single node always holds it.
 ///
 /// It saves work and is no lock: a node that was frozen may believe for a moment that it still holds the lease. The task
 /// must do no harm when two nodes do it.
 #[derive(Clone)]
 pub struct Lease {
     task: &'static str,
-    cluster: Arc<dyn Cluster>,
-    node: NodeId,
+    /// Absent on a single node.
+    membership: Option<Arc<Membership>>,
     /// Bounds how long a task rests after its node died.
     period: Duration,
     /// No renewal is needed until then.
@@ -27,14 +27,15 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease that `node` does not hold yet.
+    /// A lease that this node does not hold yet.
     #[must_use]
-    pub fn new(task: &'static str, period: Duration, cluster: Arc<dyn Cluster>, node: NodeId) -> Self {
-        Self { task, cluster, node, period, renew_at: None, retry_at: None }
+    pub fn new(task: &'static str, period: Duration, membership: Option<Arc<Membership>>) -> Self {
+        Self { task, membership, period, renew_at: None, retry_at: None }
     }
 
     /// Takes or renews the lease where that is due. No answer means that it is not held.
     pub async fn is_held(&mut self) -> bool {
+        let Some(membership) = &self.membership else { return true };
         let now = Instant::now();
         if self.renew_at.is_some_and(|at| now < at) {
             return true;
@@ -42,8 +43,8 @@ impl Lease {
         if self.retry_at.is_some_and(|at| now < at) {
             return false;
         }
-        let lease = bounded(self.cluster.lease(self.task, &self.node, self.period)).await;
-        let held = lease.unwrap_or(false);
+        let lease = membership.cluster().lease(self.task, membership.node(), self.period);
+        let held = bounded(lease).await.unwrap_or(false);
         self.renew_at = held.then(|| now + self.period / 2);
         self.retry_at = (!held).then(|| now + RETRY_AFTER);
         held
@@ -51,9 +52,11 @@ impl Lease {
 
     /// Gives the lease back, so that another node can take it at once.
     pub async fn release(&mut self) {
-        if self.renew_at.take().is_some() {
+        if self.renew_at.take().is_some()
+            && let Some(membership) = &self.membership
+        {
             // After a failure it ends by itself.
-            let _released = bounded(self.cluster.release(self.task, &self.node)).await;
+            let _released = bounded(membership.cluster().release(self.task, membership.node())).await;
         }
     }
 }

@@ -15,6 +15,7 @@ use super::batch::{BatchQueue, IssueCoupon, QueuedRequest, Reply};
 use super::handle::CouponHandle;
 use crate::actors::delivery::PublisherInbox;
 use crate::actors::runtime::catch_panic::{PanicBoundary, catch_panic_async};
+use crate::actors::runtime::deadline::bounded_by;
 use crate::actors::runtime::{Child, ExitNotice, stop_on_signal};
 use crate::clock;
 use crate::domain::{AdmissionRequest, Verdict};
@@ -119,9 +120,8 @@ impl Admission {
         self.metrics.batch_size.observe(as_f64(requests.len()));
         let started = Instant::now();
         let decision = self.engine.admit(self.handle.id(), &requests);
-        let answer = tokio::time::timeout(self.engine_timeout, decision).await;
+        let answer = bounded_by(self.engine_timeout, decision).await;
         self.metrics.engine_seconds.observe(started.elapsed().as_secs_f64());
-        let answer = answer.unwrap_or_else(|_| Err(EngineError::Unavailable("no answer in time".into())));
         match answer {
             Ok(answer) => {
                 abort::visit(abort::ADMITTED);

@@ -10,7 +10,7 @@ use super::report::{DriftKind, Finding, NAMED_MAX, Remedy, Source};
 use super::slice::{HeldSlice, Runs, is_genuine};
 use super::sources::{CompareError, bounded};
 use crate::domain::{Grant, IssuedCoupon, MemberId, Sequence};
-use crate::ports::{KeptConflict, OutboxEntry, WhichConflicts};
+use crate::ports::{ConflictFilter, KeptConflict, OutboxEntry};
 
 /// Different totals are drift only after this many reads: an operator may be changing them.
 const TOTAL_READS: u32 = 3;
@@ -183,10 +183,10 @@ impl CouponComparison<'_> {
     pub(super) async fn read_quarantine(&mut self) -> Result<(), CompareError> {
         let limit = u32::try_from(NAMED_MAX).unwrap_or(u32::MAX);
         let coupon = Some(self.coupon.id.clone());
-        let which = WhichConflicts { coupon, are_settled: false, after: 0, limit };
+        let filter = ConflictFilter { coupon, are_settled: false, after: 0, limit };
         let quarantine = &self.deps.quarantine;
         self.report.settled = bounded(quarantine.count_settled(&self.coupon.id)).await?;
-        for KeptConflict { conflict, .. } in bounded(quarantine.conflicts(&which)).await? {
+        for KeptConflict { conflict, .. } in bounded(quarantine.conflicts(&filter)).await? {
             let detail = format!("it arrived and is in the quarantine: {}", conflict.held);
             let finding = Finding::new(DriftKind::Conflicting, detail).found_in(Source::Quarantine);
             self.report.add(finding.about(&conflict.arrived));

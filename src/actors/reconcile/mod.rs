@@ -22,6 +22,8 @@ pub use self::sources::{ReconcileDeps, ReconcileError};
 use crate::actors::cluster::Lease;
 use crate::actors::runtime::StopSignal;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask};
+#[cfg(test)]
+use crate::domain::{CodeSalt, Coupon, CouponId, Inventory, Lifecycle, SalePeriod, Terms, Timestamp};
 use crate::fault_injection::panics;
 
 pub type ReconcilerActor = BackgroundActor<ReconcileSchedule>;
@@ -31,24 +33,8 @@ pub struct ReconcileSchedule {
     pub reconciler: Reconciler,
     /// Between two runs.
     pub interval: Duration,
-    /// Absent on a single node. Two nodes that run at the same time do the work twice, but no harm.
-    pub lease: Option<Lease>,
-}
-
-impl ReconcileSchedule {
-    async fn holds_lease(&mut self) -> bool {
-        match &mut self.lease {
-            Some(lease) => lease.is_held().await,
-            None => true,
-        }
-    }
-
-    /// Lets another node run at once.
-    async fn release_lease(&mut self) {
-        if let Some(lease) = &mut self.lease {
-            lease.release().await;
-        }
-    }
+    /// Two nodes that run at the same time do the work twice, but no harm.
+    pub lease: Lease,
 }
 
 async fn scheduled_run(reconciler: &Reconciler) {
@@ -67,18 +53,32 @@ impl BackgroundTask for ReconcileSchedule {
         loop {
             let _waited_or_stopping = timeout(self.interval, stop.wait()).await;
             if stop.is_set() {
-                return self.release_lease().await;
+                return self.lease.release().await;
             }
-            if !self.holds_lease().await {
+            if !self.lease.is_held().await {
                 // Old findings of this node must not stand beside new ones of another node.
                 self.reconciler.clear_metrics();
             } else {
                 // A stop may interrupt a run, which takes long with a million coupons, at any point.
                 tokio::select! {
                     () = scheduled_run(&self.reconciler) => {}
-                    () = stop.wait() => return self.release_lease().await,
+                    () = stop.wait() => return self.lease.release().await,
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+fn sample_coupon(total: u32, window: SalePeriod) -> Coupon {
+    Coupon {
+        id: CouponId::parse("drop").unwrap(),
+        terms: Terms::new("A coupon", "", "").unwrap(),
+        inventory: Inventory::new(total).unwrap(),
+        window,
+        valid_until: None,
+        lifecycle: Lifecycle::Active,
+        salt: CodeSalt::from_bytes([7; 32]),
+        created_at: Timestamp::from_ms(0),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{IssueCode, IssuedCoupon, MemberId, Sequence};
+use crate::domain::{IssuedCoupon, Sequence};
 
 /// Findings of one coupon with a name; further ones are only counted.
 pub(super) const NAMED_MAX: usize = 10_000;
@@ -139,17 +139,18 @@ impl Finding {
         Self { sequence: Some(sequence), ..self }
     }
 
-    pub(super) fn of(self, member: &MemberId, code: &IssueCode) -> Self {
-        Self { member_id: Some(member.to_string()), code: Some(code.to_string()), ..self }
-    }
-
     pub(super) fn about(self, issuance: &IssuedCoupon) -> Self {
-        self.at(issuance.sequence).of(&issuance.member_id, &issuance.code)
+        Self {
+            sequence: Some(issuance.sequence),
+            member_id: Some(issuance.member_id.to_string()),
+            code: Some(issuance.code.to_string()),
+            ..self
+        }
     }
 }
 
 /// The comparison of one coupon in engine, outbox and database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CouponReport {
     pub coupon_id: String,
     /// Whether the comparison ended. Otherwise a finding names the cause, and the numbers below are incomplete.
@@ -178,20 +179,7 @@ pub struct CouponReport {
 
 impl CouponReport {
     pub(super) fn new(coupon: &str, total: u32) -> Self {
-        Self {
-            coupon_id: coupon.to_owned(),
-            compared: true,
-            total,
-            issued: 0,
-            participants: 0,
-            outbox: 0,
-            rows: 0,
-            in_flight: 0,
-            settled: 0,
-            written_off: 0,
-            findings: Vec::new(),
-            unnamed: 0,
-        }
+        Self { coupon_id: coupon.to_owned(), compared: true, total, ..Self::default() }
     }
 
     /// Adds a finding, or only counts it above [`NAMED_MAX`].

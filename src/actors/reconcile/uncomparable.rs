@@ -30,7 +30,7 @@ impl ReconcileDeps {
         }
         unknown.retain(|id| catalog.unreadable.iter().all(|coupon| coupon.id != id.as_str()));
         let unreadable = |coupon: &UnreadableCoupon| {
-            let detail = format!("the database has this coupon, but it cannot be read: {}", coupon.why);
+            let detail = format!("the database has this coupon, but it cannot be read: {}", coupon.reason);
             not_compared(&coupon.id, detail)
         };
         let mut reports: Vec<_> = catalog.unreadable.iter().map(unreadable).collect();

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::operator::OperatorArgs;
+use super::operator::{LimitArg, OperatorArgs};
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ConflictsArgs {
@@ -27,10 +27,8 @@ pub(in crate::cli) enum ConflictsCall {
         #[arg(long, default_value_t = 0, value_name = "NUMBER")]
         #[arg(value_parser = clap::value_parser!(i64).range(0..))]
         after: i64,
-        /// Most conflicts to list, oldest first
-        #[arg(long, default_value_t = 100, value_name = "N")]
-        #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
-        limit: u32,
+        #[command(flatten)]
+        limit: LimitArg,
     },
     /// Show all fields of a conflict
     Show {

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::operator::OperatorArgs;
+use super::operator::{LimitArg, OperatorArgs};
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct DeadLettersArgs {
@@ -44,12 +44,4 @@ pub(in crate::cli) enum DeadLettersCall {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(in crate::cli) struct LimitArg {
-    /// Most letters, oldest first
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub(in crate::cli) limit: u32,
 }

@@ -22,3 +22,11 @@ pub(in crate::cli) struct OperatorArgs {
     #[arg(long, global = true)]
     pub(in crate::cli) json: bool,
 }
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct LimitArg {
+    /// Most entries, oldest first
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(in crate::cli) limit: u32,
+}

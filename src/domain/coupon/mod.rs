@@ -6,6 +6,7 @@ use super::ids::{CouponId, MemberId};
 use super::inventory::{Inventory, InventoryError};
 use super::issuance::{IssuanceStatus, IssuedCoupon};
 use super::lifecycle::{Lifecycle, Standing};
+use super::reconfigure::Reconfiguration;
 use super::sale_period::{SalePeriod, SalePeriodError};
 use super::text::is_printable;
 use super::time::Timestamp;
@@ -38,10 +39,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Checks the texts.
-    ///
-    /// # Errors
-    /// [`TermsError`] names the first invalid text.
+    /// Checks the texts; the error names the first invalid one.
     pub fn new(name: &str, description: &str, discount: &str) -> Result<Self, TermsError> {
         let is_printable_line =
             |text: &str| text.chars().count() <= SHORT_TEXT_MAX && text.chars().all(is_printable);
@@ -161,10 +159,7 @@ impl Coupon {
         }
     }
 
-    /// An active coupon, created at `now`.
-    ///
-    /// # Errors
-    /// [`AmendmentError::ValidBeforeOpening`] if the validity ends before the sale period begins.
+    /// An active coupon, created at `now`. Its validity must not end before the sale period begins.
     pub fn create(new: NewCoupon, salt: CodeSalt, now: Timestamp) -> Result<Self, AmendmentError> {
         check_validity(new.window, new.valid_until)?;
         Ok(Self {
@@ -179,27 +174,21 @@ impl Coupon {
         })
     }
 
-    /// The coupon after `amendment`. `standing`, the engine's, decides whether the terms are frozen.
-    ///
-    /// # Errors
-    /// [`AmendmentError`], the rule that forbids the amendment.
+    /// The coupon after `amendment`, or the rule that forbids it. `standing` is the engine's: it knows whether issuing has
+    /// started, which freezes the terms.
     pub fn amend(&self, amendment: &Amendment, standing: &Standing) -> Result<Self, AmendmentError> {
-        if self.lifecycle == Lifecycle::Closed {
-            return Err(AmendmentError::Closed);
-        }
-        let inventory = match amendment.total {
-            Some(total) => standing.inventory.resize(total)?,
-            None => standing.inventory,
-        };
+        let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
+        let before = Standing { inventory: standing.inventory, ..self.standing(standing.now) };
+        let Standing { inventory, window, .. } = change.apply(before)?;
         let amended = Self {
             terms: amendment.terms.clone().unwrap_or_else(|| self.terms.clone()),
-            window: amendment.window.unwrap_or(self.window),
+            window,
             valid_until: amendment.valid_until.unwrap_or(self.valid_until),
             inventory,
             ..self.clone()
         };
-        let frozen = (&self.terms, self.window, self.valid_until);
-        if inventory.has_started() && frozen != (&amended.terms, amended.window, amended.valid_until) {
+        let is_changed = amended.terms != self.terms || amended.valid_until != self.valid_until;
+        if inventory.has_started() && is_changed {
             return Err(AmendmentError::TermsFrozen);
         }
         check_validity(amended.window, amended.valid_until)?;

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use crate::actors::runtime::ActorAdminError;
 use crate::http::actor_body::ActorBody;
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 impl From<ActorAdminError> for Problem {
@@ -40,8 +40,7 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
     params(("name" = String, Path, description = "The actor's name; slashes in it may be percent-encoded or not")),
     responses(
         (status = 200, description = "The actor after the restart", body = ActorBody),
-        (status = 404, description = "`no_such_actor`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_actor`"),
     )
 )]
 pub(in crate::http) async fn restart(

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use crate::domain::Timestamp;
 use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::ports::{ConflictId, KeptConflict, QuarantineError, WhichConflicts};
+use crate::ports::{ConflictFilter, ConflictId, KeptConflict, QuarantineError};
 
 const LIMIT_MAX: u32 = 1_000;
 
@@ -82,10 +82,10 @@ pub(in crate::http) struct ConflictsQuery {
 }
 
 impl ConflictsQuery {
-    fn which(self) -> Result<WhichConflicts, Problem> {
+    fn filter(self) -> Result<ConflictFilter, Problem> {
         let limit = extract::limit(self.limit, LIMIT_MAX)?;
         let coupon = self.coupon_id.as_deref().map(extract::coupon_id).transpose()?;
-        Ok(WhichConflicts { coupon, are_settled: self.settled, after: self.after.unwrap_or(0), limit })
+        Ok(ConflictFilter { coupon, are_settled: self.settled, after: self.after.unwrap_or(0), limit })
     }
 }
 
@@ -118,8 +118,8 @@ pub(in crate::http) async fn list(
     _: Operator,
     query: QueryResult<ConflictsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let which = extract::query(query)?.which()?;
-    let found = state.quarantine.conflicts(&which).await.map_err(read_failed)?;
+    let filter = extract::query(query)?.filter()?;
+    let found = state.quarantine.conflicts(&filter).await.map_err(read_failed)?;
     Ok(HttpResponse::Ok().json(found.into_iter().map(ConflictBody::from).collect::<Vec<_>>()))
 }
 
@@ -129,8 +129,7 @@ pub(in crate::http) async fn list(
     params(("id" = i64, Path, description = "The conflict's id")),
     responses(
         (status = 200, description = "The conflict", body = ConflictBody),
-        (status = 404, description = "`no_such_conflict`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_conflict`"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -152,11 +151,9 @@ pub(in crate::http) async fn show(
     params(("id" = i64, Path, description = "The conflict's id")), request_body = SettleBody,
     responses(
         (status = 200, description = "The settled conflict", body = ConflictBody),
-        (status = 404, description = "`no_such_conflict`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`already_settled`, with another note", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_note`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_conflict`"),
+        (status = 409, description = "`already_settled`, with another note"),
+        (status = 422, description = "`invalid_note`"),
     )
 )]
 pub(in crate::http) async fn settle(

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use crate::domain::Timestamp;
 use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::ports::{DeadLetter, DeadLetterError, DeadLetters, LetterEvent, Settled};
+use crate::ports::{DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEvent};
 
 /// Upper bound of a list, and of the letters that one call replays.
 const LIMIT_MAX: usize = 1_000;
@@ -114,15 +114,15 @@ impl From<DeadLetter> for LetterBody {
     }
 }
 
-impl From<Settled> for ReplayedBody {
-    fn from(settled: Settled) -> Self {
-        Self { replayed: settled.done, left: settled.left }
+impl From<LetterCounts> for ReplayedBody {
+    fn from(counts: LetterCounts) -> Self {
+        Self { replayed: counts.done, left: counts.left }
     }
 }
 
 impl DiscardedBody {
-    fn new(letter: DeadLetter, settled: Settled) -> Self {
-        Self { letter: letter.into(), discarded: settled.done, left: settled.left }
+    fn new(letter: DeadLetter, counts: LetterCounts) -> Self {
+        Self { letter: letter.into(), discarded: counts.done, left: counts.left }
     }
 }
 
@@ -196,8 +196,7 @@ pub(in crate::http) async fn list(
     params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter", body = LetterBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn show(
@@ -219,8 +218,7 @@ pub(in crate::http) async fn show(
     params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter is in the queue", body = ReplayedBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn replay(
@@ -270,8 +268,7 @@ pub(in crate::http) async fn replay_all(
     params(("id" = String, Path, description = "The letter's id"), ReasonQuery),
     responses(
         (status = 200, description = "The discarded letter", body = DiscardedBody),
-        (status = 404, description = "`no_such_letter`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_letter`"),
     )
 )]
 pub(in crate::http) async fn discard(
@@ -286,12 +283,12 @@ pub(in crate::http) async fn discard(
         return Err(Problem::invalid_parameter(format!("a reason has at most {REASON_MAX} characters")));
     }
     let discarded = dead_letters(&state)?.discard(&path).await?;
-    let (letter, settled) = discarded.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
+    let (letter, counts) = discarded.ok_or_else(|| Problem::no_such_letter(UNKNOWN_ID))?;
     tracing::warn!(
         letter = %letter.id, coupon = letter.coupon_id.as_ref().map(tracing::field::display),
         member = letter.member_id.as_ref().map(tracing::field::display), sequence = letter.sequence,
         died_of = %letter.reason, copies = letter.copies, %reason, "an operator discarded a dead letter: it is gone for good"
     );
-    state.metrics.letters_discarded.inc_by(settled.done as u64);
-    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, settled)))
+    state.metrics.letters_discarded.inc_by(counts.done as u64);
+    Ok(HttpResponse::Ok().json(DiscardedBody::new(letter, counts)))
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::domain::Timestamp;
 use crate::http::extract;
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::ports::{Loss, LossError, Permission};
 
@@ -85,10 +85,8 @@ pub(in crate::http) async fn list(state: web::Data<AppState>, _: Operator) -> Re
     params(("coupon_id" = String, Path, description = "The coupon's id")), request_body = WriteOff,
     responses(
         (status = 202, description = "The numbers will be written off within seconds", body = LossBody),
-        (status = 409, description = "`nothing_lost`, `other_count`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_note`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 409, description = "`nothing_lost`, `other_count`"),
+        (status = 422, description = "`invalid_note`"),
     )
 )]
 pub(in crate::http) async fn write_off(

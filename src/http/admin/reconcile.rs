@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::actors::reconcile::{DriftReport, ReconcileError, RepairMode, Unwatched};
 use crate::http::extract::{self, QueryResult};
 use crate::http::operators::Operator;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -27,10 +27,8 @@ pub(in crate::http) struct ReconcileQuery {
     post, path = "/v1/admin/reconcile", tag = "admin", params(ReconcileQuery), security(("operator" = [])),
     responses(
         (status = 200, description = "The findings", body = DriftReport),
-        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`busy`: another run is in progress on this node", body = ProblemBody,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`no_such_coupon`"),
+        (status = 409, description = "`busy`: another run is in progress on this node"),
     )
 )]
 pub(in crate::http) async fn reconcile(

@@ -36,7 +36,7 @@ fn all() -> Vec<Asset> {
         ("words-en.js", SCRIPT, include_str!("assets/words-en.js")),
         ("words-ko.js", SCRIPT, include_str!("assets/words-ko.js")),
         ("try.js", SCRIPT, include_str!("assets/try.js")),
-        ("asking.js", SCRIPT, include_str!("assets/asking.js")),
+        ("issuing.js", SCRIPT, include_str!("assets/issuing.js")),
     ];
     files.map(|(name, content_type, body)| Asset { name, content_type, body, etag: etag(body) }).into()
 }

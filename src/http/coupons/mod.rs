@@ -8,7 +8,7 @@ use serde::Deserialize;
 use self::bodies::{CouponPage, CouponView, CreateCoupon, PatchCoupon, amendment, broken_rule};
 use super::extract::{self, QueryResult};
 use super::operators::Operator;
-use super::problem::{Problem, ProblemBody};
+use super::problem::Problem;
 use super::state::AppState;
 use crate::actors::upkeep::CouponAdminError;
 use crate::clock;
@@ -34,12 +34,8 @@ pub(super) struct PageQuery {
     responses(
         (status = 201, description = "Created", body = CouponView),
         (status = 200, description = "The coupon exists already with these terms", body = CouponView),
-        (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`coupon_exists`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_coupon`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`coupon_exists`"),
+        (status = 422, description = "`invalid_coupon`"),
     )
 )]
 pub(super) async fn create(
@@ -103,10 +99,8 @@ fn read_failed(error: CouponAdminError) -> Problem {
     get, path = "/v1/coupons", operation_id = "list_coupons", tag = "coupons", params(PageQuery),
     responses(
         (status = 200, description = "A page of coupons, by id", body = CouponPage),
-        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 400, description = "`invalid_parameter`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`"),
+        (status = 503, description = "`unavailable`"),
     )
 )]
 pub(super) async fn list(
@@ -132,10 +126,8 @@ pub(super) async fn list(
     params(("coupon_id" = String, Path, description = "The coupon's id")),
     responses(
         (status = 200, description = "The coupon", body = CouponView),
-        (status = 429, description = "`rate_limited`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`"),
+        (status = 503, description = "`unavailable`"),
     )
 )]
 pub(super) async fn show(
@@ -159,14 +151,8 @@ pub(super) async fn show(
     security(("operator" = [])), params(("coupon_id" = String, Path, description = "The coupon's id")),
     responses(
         (status = 200, description = "The changed coupon", body = CouponView),
-        (status = 400, description = "`invalid_body`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 409, description = "`terms_frozen`, `closed`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_coupon`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`terms_frozen`, `closed`"),
+        (status = 422, description = "`invalid_coupon`"),
     )
 )]
 pub(super) async fn amend(
@@ -192,16 +178,8 @@ macro_rules! lifecycle_call {
                             params(("coupon_id" = String, Path, description = "The coupon's id")),
                             responses(
                                 (status = 200, description = "The changed coupon", body = CouponView),
-                                (status = 401, description = "`unauthorized`", body = ProblemBody,
-                                    content_type = "application/problem+json"),
-                                (status = 403, description = "`forbidden`", body = ProblemBody,
-                                    content_type = "application/problem+json"),
-                                (status = 404, description = "`no_such_coupon`", body = ProblemBody,
-                                    content_type = "application/problem+json"),
-                                (status = 409, description = "`closed`", body = ProblemBody,
-                                    content_type = "application/problem+json"),
-                                (status = 503, description = "`unavailable`; `recovering` if the coupon cannot be resumed yet", body = ProblemBody,
-                                    content_type = "application/problem+json"),
+                                (status = 409, description = "`closed`"),
+                                (status = 503, description = "`unavailable`; `recovering` if the coupon cannot be resumed yet"),
                             )
                         )]
         pub(super) async fn $name(

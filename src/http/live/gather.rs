@@ -126,10 +126,6 @@ fn is_done(handle: &CouponHandle) -> bool {
 
 impl From<LogLine> for TroubleLine {
     fn from(line: LogLine) -> Self {
-        Self {
-            at: clock::timestamp(line.at),
-            level: if line.is_error { "error" } else { "warning" },
-            text: line.text,
-        }
+        Self { at: line.at, level: if line.is_error { "error" } else { "warning" }, text: line.text }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::gather::LiveSources;
 use crate::domain::CouponId;
-use crate::ports::WhichConflicts;
+use crate::ports::ConflictFilter;
 use crate::sync::Locked;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
@@ -94,7 +94,7 @@ impl LiveSources {
     }
 
     async fn conflicts(&self) -> Option<usize> {
-        let which = WhichConflicts { coupon: None, are_settled: false, after: 0, limit: COUNT_MAX };
+        let which = ConflictFilter { coupon: None, are_settled: false, after: 0, limit: COUNT_MAX };
         self.quarantine.conflicts(&which).await.ok().map(|found| found.len())
     }
 

@@ -5,9 +5,7 @@
 
 mod bucket;
 mod bucket_table;
-mod client;
 mod fields;
-mod forwarded;
 mod rates;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,9 +16,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 
 use self::bucket::Buckets;
-pub use self::client::{ProxiesError, TrustedProxies};
 pub(super) use self::fields::{Allowance, Refused};
 pub use self::rates::{RateLimits, RatesError};
+use super::client_address::TrustedProxies;
 use crate::domain::MemberId;
 use crate::telemetry::Metrics;
 

@@ -7,13 +7,13 @@ use crate::ports::Conflict;
 
 /// Rows of the database by each of their unique keys.
 #[derive(Debug, Default)]
-pub(super) struct Held<'a> {
+pub(super) struct RowsByKey<'a> {
     by_sequence: HashMap<(&'a CouponId, Sequence), &'a IssuedCoupon>,
     by_member: HashMap<(&'a CouponId, &'a MemberId), &'a IssuedCoupon>,
     by_code: HashMap<&'a IssueCode, &'a IssuedCoupon>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> RowsByKey<'a> {
     pub(super) fn new(rows: &'a [IssuedCoupon]) -> Self {
         let mut held = Self::default();
         for row in rows {
@@ -46,7 +46,7 @@ pub(super) struct Classified {
     pub(super) vanished: usize,
 }
 
-pub(super) fn classify(batch: &[IssuedCoupon], held: &Held<'_>) -> Classified {
+pub(super) fn classify(batch: &[IssuedCoupon], held: &RowsByKey<'_>) -> Classified {
     let mut classified = Classified::default();
     let mut reported = HashSet::new();
     for arrived in batch {
@@ -88,7 +88,7 @@ fn describe(rows: &[(&'static str, &IssuedCoupon)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Held, classify};
+    use super::{RowsByKey, classify};
     use crate::domain::{IssuanceStatus, IssuedCoupon, Timestamp};
 
     fn issuance(member: &str, sequence: u32) -> IssuedCoupon {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn an_issuance_with_a_changed_status_is_the_same() {
         let rows = [IssuedCoupon { status: IssuanceStatus::Used, ..issuance("kim", 1) }];
-        assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&rows)), super::Classified::default());
+        assert_eq!(classify(&[issuance("kim", 1)], &RowsByKey::new(&rows)), super::Classified::default());
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         let later = IssuedCoupon { issued_at: Timestamp::from_ms(1_001), ..issuance("kim", 1) };
         let stolen = IssuedCoupon { code: rows[0].code.clone(), ..issuance("lee", 2) };
         for arrived in [issuance("lee", 1), issuance("kim", 2), later, stolen] {
-            let found = classify(std::slice::from_ref(&arrived), &Held::new(&rows));
+            let found = classify(std::slice::from_ref(&arrived), &RowsByKey::new(&rows));
             assert_eq!(found.conflicts.len(), 1, "{arrived:?}");
             assert!(found.conflicts[0].held.contains("\"kim\""), "{found:?}");
         }
@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_conflict_that_was_delivered_twice_is_reported_once() {
         let rows = [issuance("kim", 1)];
-        let found = classify(&[issuance("lee", 1), issuance("lee", 1)], &Held::new(&rows));
+        let found = classify(&[issuance("lee", 1), issuance("lee", 1)], &RowsByKey::new(&rows));
         assert_eq!(found.conflicts.len(), 1);
     }
 
     #[test]
     fn an_issuance_without_any_row_has_vanished() {
-        assert_eq!(classify(&[issuance("kim", 1)], &Held::new(&[])).vanished, 1);
+        assert_eq!(classify(&[issuance("kim", 1)], &RowsByKey::new(&[])).vanished, 1);
     }
 }

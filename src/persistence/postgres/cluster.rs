@@ -57,14 +57,14 @@ const REPORT: &str = "INSERT INTO coupon_testimonies (coupon_id, round, node, ep
         epoch = GREATEST(coupon_testimonies.epoch, EXCLUDED.epoch),
         issued = GREATEST(coupon_testimonies.issued, EXCLUDED.issued)";
 
-const REPORTS: &str = "WITH said AS (
+const REPORTS: &str = "WITH reports AS (
         SELECT node, epoch, issued FROM coupon_testimonies WHERE coupon_id = $1 AND round = $2
     )
     SELECT
         (SELECT count(*) FROM nodes
-            WHERE seen_at > now() - $3 * interval '1 millisecond' AND id NOT IN (SELECT node FROM said)) AS missing,
-        GREATEST(recovery.epoch, (SELECT max(epoch) FROM said)) AS epoch,
-        COALESCE((SELECT max(issued) FROM said), 0) AS issued
+            WHERE seen_at > now() - $3 * interval '1 millisecond' AND id NOT IN (SELECT node FROM reports)) AS missing,
+        GREATEST(recovery.epoch, (SELECT max(epoch) FROM reports)) AS epoch,
+        COALESCE((SELECT max(issued) FROM reports), 0) AS issued
     FROM coupon_recoveries AS recovery WHERE coupon_id = $1";
 
 const RECOVERED: &str = "WITH ended AS (

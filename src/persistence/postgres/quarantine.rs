@@ -10,7 +10,7 @@ use super::rows::{self, Columns};
 use super::store::PostgresStore;
 use crate::domain::{CouponId, Note};
 use crate::ports::{
-    Conflict, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts,
+    Conflict, ConflictFilter, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement,
 };
 
 /// A redelivered conflict adds no row. Returns the places, from 1, of conflicts that were settled before.
@@ -42,9 +42,9 @@ const SETTLE: &str = "UPDATE issuance_conflicts SET settled_at = now(), settled_
 
 #[async_trait]
 impl Quarantine for PostgresStore {
-    async fn conflicts(&self, which: &WhichConflicts) -> Result<Vec<KeptConflict>, QuarantineError> {
-        let statement = sqlx::query(LIST).bind(which.coupon.as_ref().map(CouponId::as_str));
-        let statement = statement.bind(which.are_settled).bind(which.after).bind(i64::from(which.limit));
+    async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<KeptConflict>, QuarantineError> {
+        let statement = sqlx::query(LIST).bind(filter.coupon.as_ref().map(CouponId::as_str));
+        let statement = statement.bind(filter.are_settled).bind(filter.after).bind(i64::from(filter.limit));
         let rows = self.database.fetch_all(statement).await.map_err(failed)?;
         rows.iter().map(kept_conflict).collect::<sqlx::Result<_>>().map_err(failed)
     }

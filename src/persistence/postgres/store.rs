@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::classify::{Held, classify};
+use super::classify::{RowsByKey, classify};
 use super::database::Database;
 use super::errors::{Fault, cause, fault, refusal};
 use super::quarantine::quarantine;
@@ -154,7 +154,7 @@ async fn insert(
         .fetch_all(&mut *connection)
         .await?;
     let held = found.iter().map(rows::issuance).collect::<sqlx::Result<Vec<_>>>()?;
-    let mut classified = classify(batch, &Held::new(&held));
+    let mut classified = classify(batch, &RowsByKey::new(&held));
     if classified.vanished > 0 {
         // Rows were deleted between the two statements; the next try inserts them.
         return Err(sqlx::Error::RowNotFound);

@@ -8,17 +8,17 @@ use super::rows;
 use super::store::SqliteIssuanceStore;
 use crate::domain::{CouponId, Note, Timestamp};
 use crate::ports::{
-    Conflict, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement, WhichConflicts,
+    Conflict, ConflictFilter, ConflictId, KeptConflict, Quarantine, QuarantineError, Settlement,
 };
 
 #[async_trait]
 impl Quarantine for SqliteIssuanceStore {
-    async fn conflicts(&self, which: &WhichConflicts) -> Result<Vec<KeptConflict>, QuarantineError> {
+    async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<KeptConflict>, QuarantineError> {
         let sql = "SELECT * FROM issuance_quarantine
             WHERE ($1 IS NULL OR coupon_id = $1) AND (settled_at_ms IS NOT NULL) = $2 AND id > $3
             ORDER BY id LIMIT $4";
-        let query = sqlx::query(sql).bind(which.coupon.as_ref().map(CouponId::as_str));
-        let query = query.bind(which.are_settled).bind(which.after).bind(which.limit);
+        let query = sqlx::query(sql).bind(filter.coupon.as_ref().map(CouponId::as_str));
+        let query = query.bind(filter.are_settled).bind(filter.after).bind(filter.limit);
         let found = query.fetch_all(self.database.readers()).await.map_err(failed)?;
         found.iter().map(kept_conflict).collect::<Result<_, _>>().map_err(failed)
     }

@@ -52,17 +52,13 @@ impl Delivery {
 
     /// Logs when deliveries begin to fail, and when they succeed again.
     fn log_change(&self, result: &OTelSdkResult) {
+        let was_failing = self.failing.swap(result.is_err(), Ordering::AcqRel);
         match result {
-            Ok(()) => {
-                if self.failing.swap(false, Ordering::AcqRel) {
-                    tracing::info!("traces are delivered again");
-                }
-            }
-            Err(error) => {
-                if !self.failing.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(%error, "traces cannot be delivered: spans are dropped until the collector accepts them again");
-                }
-            }
+            Ok(()) if was_failing => tracing::info!("traces are delivered again"),
+            Err(error) if !was_failing => tracing::warn!(
+                %error, "traces cannot be delivered: spans are dropped until the collector accepts them again"
+            ),
+            _ => {}
         }
     }
 }

@@ -34,7 +34,7 @@ use self::export::Delivery;
 use self::sampler::Sampler;
 pub use self::settings::{RawTraceSettings, TraceSettings, TraceSettingsError};
 pub(super) use self::trace_span::current_trace_id;
-pub use self::trace_span::{MAX_TRACES, TraceSpan, TraceSpanKind, run_in};
+pub use self::trace_span::{TraceSpan, TraceSpanKind, run_in};
 
 /// Default of `OTEL_SERVICE_NAME`.
 const SERVICE: &str = "openrun";

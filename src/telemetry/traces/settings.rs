@@ -1,7 +1,5 @@
 //! The settings of tracing, parsed from OpenTelemetry's own variables.
 
-use std::fmt;
-
 use url::Url;
 
 use super::sampler::Sampler;
@@ -45,22 +43,9 @@ pub struct TraceSettings {
 }
 
 /// An invalid setting, as a sentence that names it and the valid values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceSettingsError(String);
-
-impl fmt::Display for TraceSettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for TraceSettingsError {}
-
-impl TraceSettingsError {
-    pub(super) fn new(why: String) -> Self {
-        Self(why)
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TraceSettingsError(pub(super) String);
 
 impl TraceSettings {
     /// Parses the settings; `None` if there is no endpoint, so that nothing is traced. Invalid settings fail in this case, too,

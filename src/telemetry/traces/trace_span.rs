@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+pub use opentelemetry::trace::SpanKind as TraceSpanKind;
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _, TraceId};
 use opentelemetry::{Context, Value};
 use tracing::Span;
@@ -19,32 +20,10 @@ use crate::domain::Traceparent;
 pub(super) const TARGET: &str = "openrun::spans";
 
 /// Limit of the spans of one piece of work. Traces beyond it lack this span only.
-pub const MAX_TRACES: usize = 32;
+const MAX_TRACES: usize = 32;
 
 tokio::task_local! {
     static CURRENT: TraceSpan;
-}
-
-/// OpenTelemetry's kinds of spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TraceSpanKind {
-    Server,
-    Client,
-    Producer,
-    Consumer,
-    Internal,
-}
-
-impl TraceSpanKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-            Self::Internal => "internal",
-        }
-    }
 }
 
 /// The spans of one piece of work, one in each trace. They end when the last clone is dropped.
@@ -69,7 +48,7 @@ impl TraceSpan {
     pub fn of_request(name: &str, traceparent: Option<&str>) -> Option<Self> {
         let sampler = super::sampler()?;
         let parent = parent_of_request(sampler, traceparent)?;
-        Self::start(TraceSpanKind::Server, name, &[parent], false)
+        Self::start(&TraceSpanKind::Server, name, &[parent], false)
     }
 
     /// Starts a span in each of these traces; `None` if none of them is sampled.
@@ -90,7 +69,7 @@ impl TraceSpan {
         let traced = traceparents.into_iter().filter(|parent| sampler.samples(parent)).map(context::parent);
         let traced = traced.filter(|parent| is_new(parent.trace_id())).take(MAX_TRACES);
         let parents: Vec<_> = traced.map(Parent::Span).collect();
-        Self::start(kind, name, &parents, true)
+        Self::start(&kind, name, &parents, true)
     }
 
     /// The span of the present task, if there is one.
@@ -104,10 +83,10 @@ impl TraceSpan {
     #[must_use]
     pub fn child(&self, kind: TraceSpanKind, name: &str) -> Option<Self> {
         let parents: Vec<_> = self.0.iter().map(|traced| Parent::Span(traced.context.clone())).collect();
-        Self::start(kind, name, &parents, false)
+        Self::start(&kind, name, &parents, false)
     }
 
-    fn start(kind: TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
+    fn start(kind: &TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {
         let (first, others) = parents.split_first()?;
         let linked = others.iter().filter(|_| links_to_parents).filter_map(|parent| match parent {
             Parent::Span(context) => Some(context.clone()),
@@ -178,13 +157,13 @@ pub(in crate::telemetry) fn current_trace_id() -> Option<TraceId> {
 impl Traced {
     /// `None` if the process has another subscriber, which does not export spans.
     fn start(
-        kind: TraceSpanKind,
+        kind: &TraceSpanKind,
         name: &str,
         parent: &Parent,
         links: impl IntoIterator<Item = SpanContext>,
     ) -> Option<Self> {
         let span = tracing::info_span!(
-            target: TARGET, parent: None, "work", otel.name = name, otel.kind = kind.as_str()
+            target: TARGET, parent: None, "work", otel.name = name, otel.kind = ?kind
         );
         match parent {
             Parent::None(trace) => context::preset_trace_id(*trace),

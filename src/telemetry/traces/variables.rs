@@ -23,13 +23,13 @@ pub(super) fn allow_tracing(read: impl Fn(&str) -> Option<String>) -> Result<boo
     for (name, max) in NUMBERS {
         let Some(text) = given(name) else { continue };
         if !text.parse().is_ok_and(|number: u64| (1..=max).contains(&number)) {
-            return Err(TraceSettingsError::new(format!("{name} must be a number between 1 and {max}")));
+            return Err(TraceSettingsError(format!("{name} must be a number between 1 and {max}")));
         }
     }
     let exporter = given("OTEL_TRACES_EXPORTER").unwrap_or_else(|| "otlp".to_owned());
     if !["otlp", "none"].contains(&exporter.as_str()) {
         let why = format!("OTEL_TRACES_EXPORTER '{exporter}' is not supported: use otlp, or none");
-        return Err(TraceSettingsError::new(why));
+        return Err(TraceSettingsError(why));
     }
     let is_disabled = given("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
     Ok(!is_disabled && exporter == "otlp")

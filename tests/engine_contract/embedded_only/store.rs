@@ -2,7 +2,7 @@
 
 use openrun::domain::{IssuanceStatus, IssuedCoupon, Note, Sequence, Timestamp};
 use openrun::persistence::sqlite::SqliteIssuanceStore;
-use openrun::ports::{IssuanceStore, Quarantine, StoreError, WhichConflicts};
+use openrun::ports::{ConflictFilter, IssuanceStore, Quarantine, StoreError};
 use sqlx::Row;
 
 use super::{database, engine, foreign_connection};
@@ -95,11 +95,11 @@ async fn a_batch_may_be_repeated_and_its_conflicts_are_quarantined_once() {
     let sql = "SELECT count(*) FROM issuance_quarantine";
     let kept = sqlx::query(sql).fetch_one(&mut foreign_connection(directory.path()).await).await.unwrap();
     assert_eq!(kept.get::<i64, _>(0), 4, "each conflict once");
-    let which = WhichConflicts { coupon: Some(id("drop")), are_settled: false, after: 0, limit: 10 };
+    let which = ConflictFilter { coupon: Some(id("drop")), are_settled: false, after: 0, limit: 10 };
     let kept = store.conflicts(&which).await.unwrap();
     let arrived: Vec<_> = kept.iter().map(|kept| kept.conflict.arrived.clone()).collect();
     assert_eq!(arrived, conflicting, "in order of arrival");
-    let page = WhichConflicts { coupon: None, after: kept[0].id, limit: 2, ..which.clone() };
+    let page = ConflictFilter { coupon: None, after: kept[0].id, limit: 2, ..which.clone() };
     assert_eq!(store.conflicts(&page).await.unwrap(), kept[1..3], "at most the limit");
     assert_eq!(
         expect_issued(admit_one(&*engine, &id("drop"), &member("next")).await).sequence,
@@ -115,7 +115,7 @@ async fn a_settled_conflict_stays_and_raises_no_alarm_when_it_is_redelivered() {
     engine(&database).load(&open_coupon("drop", 10)).await.unwrap();
     let batch = [issuance(1, "kim"), issuance(1, "lee"), issuance(2, "kim")];
     assert_eq!(store.insert(&batch).await.unwrap().alarms().count(), 2);
-    let which = WhichConflicts { coupon: None, are_settled: false, after: 0, limit: 10 };
+    let which = ConflictFilter { coupon: None, are_settled: false, after: 0, limit: 10 };
     let first = store.conflicts(&which).await.unwrap().remove(0);
     let note = Note::parse("seen; ticket 7").unwrap();
     let settled = store.settle(first.id, &note).await.unwrap().expect("it is there");
@@ -131,7 +131,7 @@ async fn a_settled_conflict_stays_and_raises_no_alarm_when_it_is_redelivered() {
     let alarms: Vec<_> = report.alarms().map(|conflict| conflict.arrived.clone()).collect();
     assert_eq!((alarms, report.conflicts.len()), (vec![batch[2].clone()], 2));
     for (are_settled, count) in [(true, 1), (false, 1)] {
-        let which = WhichConflicts { are_settled, ..which.clone() };
+        let which = ConflictFilter { are_settled, ..which.clone() };
         assert_eq!(store.conflicts(&which).await.unwrap().len(), count);
     }
 }

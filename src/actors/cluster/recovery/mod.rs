@@ -121,10 +121,15 @@ impl Recoveries {
     /// Runs steps on the runtime of the caller.
     #[must_use]
     pub fn new(deps: RecoveryDeps) -> Arc<Self> {
-        let (cluster, node) = (Arc::clone(deps.membership.cluster()), deps.membership.node().clone());
-        let lease = tokio::sync::Mutex::new(Lease::new("recover", LEASE_PERIOD, cluster, node));
+        let lease = Lease::new("recover", LEASE_PERIOD, Some(Arc::clone(&deps.membership)));
         let step_permits = Semaphore::new(MAX_STEPS);
-        Arc::new(Self { deps, state: Locked::default(), lease, step_permits, runtime: Handle::current() })
+        Arc::new(Self {
+            deps,
+            state: Locked::default(),
+            lease: tokio::sync::Mutex::new(lease),
+            step_permits,
+            runtime: Handle::current(),
+        })
     }
 
     /// Whether this node knows of an open recovery of `coupon`.

@@ -81,28 +81,17 @@ impl<'a> RowInvariants<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Coupon, IssuedCoupon, RowInvariants, Timestamp};
-    use crate::domain::{
-        CodeSalt, CouponId, Inventory, IssuanceStatus, Lifecycle, MemberId, SalePeriod, Sequence, Terms,
-    };
+    use crate::actors::reconcile::sample_coupon;
+    use crate::domain::{Grant, MemberId, SalePeriod, Sequence};
 
     fn coupon() -> Coupon {
-        Coupon {
-            id: CouponId::parse("drop").unwrap(),
-            terms: Terms::new("A coupon", "", "").unwrap(),
-            inventory: Inventory::new(5).unwrap(),
-            window: SalePeriod::new(Timestamp::from_ms(10), Some(Timestamp::from_ms(20))).unwrap(),
-            valid_until: None,
-            lifecycle: Lifecycle::Active,
-            salt: CodeSalt::from_bytes([7; 32]),
-            created_at: Timestamp::from_ms(0),
-        }
+        let at = Timestamp::from_ms;
+        sample_coupon(5, SalePeriod::new(at(10), Some(at(20))).unwrap())
     }
 
     fn row(sequence: Sequence, member: &str, ms: i64) -> IssuedCoupon {
-        let (coupon, member_id) = (coupon(), MemberId::parse(member).unwrap());
-        let (code, coupon_id) = (coupon.salt.code(&coupon.id, &member_id), coupon.id);
-        let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(ms));
-        IssuedCoupon { coupon_id, member_id, sequence, code, status, issued_at }
+        let grant = Grant { sequence, issued_at: Timestamp::from_ms(ms) };
+        coupon().issuance(&MemberId::parse(member).unwrap(), grant)
     }
 
     /// The names of the invariants that `rows` break.

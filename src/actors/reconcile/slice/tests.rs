@@ -5,22 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{Differences, HeldSlice, Runs};
-use crate::domain::{
-    CodeSalt, Coupon, CouponId, Grant, Inventory, IssuanceStatus, IssuedCoupon, Lifecycle, MemberId,
-    SalePeriod, Sequence, Terms, Timestamp,
-};
+use crate::actors::reconcile::sample_coupon;
+use crate::domain::{CodeSalt, Coupon, Grant, IssuedCoupon, MemberId, SalePeriod, Sequence, Timestamp};
 
 fn coupon() -> Coupon {
-    Coupon {
-        id: CouponId::parse("drop").unwrap(),
-        terms: Terms::new("A coupon", "", "").unwrap(),
-        inventory: Inventory::new(1_000).unwrap(),
-        window: SalePeriod::new(Timestamp::from_ms(0), None).unwrap(),
-        valid_until: None,
-        lifecycle: Lifecycle::Active,
-        salt: CodeSalt::from_bytes([7; 32]),
-        created_at: Timestamp::from_ms(0),
-    }
+    sample_coupon(1_000, SalePeriod::new(Timestamp::from_ms(0), None).unwrap())
 }
 
 fn member(number: u8) -> MemberId {
@@ -28,11 +17,9 @@ fn member(number: u8) -> MemberId {
 }
 
 fn row(sequence: Sequence, holder: u8, ms: u8, genuine: bool) -> IssuedCoupon {
-    let (coupon, member_id) = (coupon(), member(holder));
-    let salt = if genuine { coupon.salt } else { CodeSalt::from_bytes([8; 32]) };
-    let code = salt.code(&coupon.id, &member_id);
-    let (status, issued_at) = (IssuanceStatus::Unused, Timestamp::from_ms(ms.into()));
-    IssuedCoupon { coupon_id: coupon.id, member_id, sequence, code, status, issued_at }
+    let coupon = coupon();
+    let salt = if genuine { coupon.salt.clone() } else { CodeSalt::from_bytes([8; 32]) };
+    Coupon { salt, ..coupon }.issuance(&member(holder), grant(sequence, ms))
 }
 
 fn grant(sequence: Sequence, ms: u8) -> Grant {

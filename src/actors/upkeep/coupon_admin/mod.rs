@@ -29,7 +29,7 @@ pub enum CouponAdminError {
     Orphan,
     #[error(transparent)]
     Rule(#[from] AmendmentError),
-    #[error("the database refused it: {0}")]
+    #[error("the database refused the coupon: {0}")]
     Refused(String),
     /// Nothing was changed; the call may be repeated.
     #[error("the engine is being verified")]

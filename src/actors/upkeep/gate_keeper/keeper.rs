@@ -90,7 +90,7 @@ impl Keeper {
             for coupon in page.coupons {
                 self.deps.registry.ensure(coupon).await;
             }
-            unreadable.extend(page.unreadable.into_iter().map(|coupon| (coupon.id, coupon.why)));
+            unreadable.extend(page.unreadable.into_iter().map(|coupon| (coupon.id, coupon.reason)));
             if after.is_none() {
                 return self.deps.registry.record_unreadable(unreadable);
             }

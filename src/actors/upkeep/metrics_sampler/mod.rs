@@ -52,7 +52,7 @@ impl BackgroundTask for MetricsSamplerDeps {
     async fn run(self, mut stop: StopSignal) {
         let mut sampler = Sampler::new(self);
         while !stop.is_set() {
-            panics::visit(Self::KIND, "look");
+            panics::visit(Self::KIND, "sample");
             // A stop may interrupt a sample at any point.
             tokio::select! {
                 () = sampler.sample() => {}

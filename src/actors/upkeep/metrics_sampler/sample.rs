@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::{MetricsSamplerDeps, SampledStack};
 use crate::actors::issuing::CouponHandle;
+use crate::actors::runtime::deadline::bounded_by;
 use crate::domain::{CouponId, Sequence};
 use crate::ports::EngineError;
 use crate::telemetry::CouponSample;
@@ -111,22 +112,22 @@ impl Sampler {
 impl MetricsSamplerDeps {
     /// Whether the engine answers.
     async fn sample_engine(&self) -> bool {
-        let answers = matches!(timeout(ANSWER_TIMEOUT, self.engine.revision()).await, Ok(Ok(_)));
+        let answers = bounded_by(ANSWER_TIMEOUT, self.engine.revision()).await.is_ok();
         self.metrics.services.answered(self.engine_service, answers);
         answers
     }
 
     async fn sample_postgres(&self) {
         let Some(stack) = &self.stack else { return };
-        let answers = matches!(timeout(ANSWER_TIMEOUT, stack.postgres.now()).await, Ok(Ok(_)));
+        let answers = bounded_by(ANSWER_TIMEOUT, stack.postgres.now()).await.is_ok();
         self.metrics.services.answered("postgresql", answers);
     }
 
     async fn sample_queues(&self) {
         let Some(stack) = &self.stack else { return };
-        let queues = timeout(ANSWER_TIMEOUT, stack.queues.queues()).await;
-        self.metrics.services.answered("rabbitmq", matches!(queues, Ok(Ok(_))));
-        if let Ok(Ok(queues)) = queues {
+        let queues = bounded_by(ANSWER_TIMEOUT, stack.queues.queues()).await;
+        self.metrics.services.answered("rabbitmq", queues.is_ok());
+        if let Ok(queues) = queues {
             self.metrics.services.queues(queues.waiting, queues.dead);
         }
     }

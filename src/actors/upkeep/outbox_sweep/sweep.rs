@@ -36,8 +36,7 @@ pub struct SweepDeps {
     pub bus: Arc<dyn EventBus>,
     pub publisher: PublisherInbox,
     pub metrics: Arc<Metrics>,
-    /// Absent on a single node.
-    pub lease: Option<Lease>,
+    pub lease: Lease,
 }
 
 /// The sweep's logic, without the actor around it.
@@ -54,10 +53,7 @@ impl Sweep {
     /// One round through all outboxes; gives the pause until the next one.
     pub(super) async fn round(&mut self) -> Duration {
         panics::visit(SweepDeps::KIND, "round");
-        let is_sweeper = match &mut self.deps.lease {
-            Some(lease) => lease.is_held().await,
-            None => true,
-        };
+        let is_sweeper = self.deps.lease.is_held().await;
         let mut pause = ROUND;
         for handle in self.deps.registry.all() {
             let progress = self.coupons.entry(handle.id().clone()).or_insert_with(Progress::new);
@@ -72,9 +68,7 @@ impl Sweep {
 
     /// Lets another node sweep at once.
     pub(super) async fn release_lease(&mut self) {
-        if let Some(lease) = &mut self.deps.lease {
-            lease.release().await;
-        }
+        self.deps.lease.release().await;
     }
 }
 

@@ -1,50 +1,51 @@
-// The operators' console: what is heard, what is shown, and what is done.
+// The operators' console: receives snapshots, shows them, and makes operators' calls.
 
 import { ask, askForToken, forgetToken, token } from "/assets/dialog.js";
 import { setHidden, setText } from "/assets/dom.js";
 import { watch } from "/assets/events.js";
 import * as views from "/assets/views.js";
-import { letSwitch, time, words } from "/assets/words.js";
+import { bindLanguageButtons, time, words } from "/assets/words.js";
 
 const at = (id) => document.getElementById(id);
 
-/** Letters are read from the broker one by one: not more often than this, whatever changes. */
+/** Shortest time between two reads of the lists: a node reads dead letters from the broker one by one. */
 const LISTS_EVERY_MS = 3_000;
-/** A snapshot comes every second; after so much silence what is shown is no longer called live. */
+/** A snapshot arrives every second. Without one for this long the console does not call itself live. */
 const STALE_MS = 6_000;
 
 let snapshot;
 let connection = { state: "connecting" };
-let heardAt = 0;
-let tokenWasWrong = false;
-let tokenIsWanted = false;
+let receivedAt = 0;
+let isTokenWrong = false;
+let needsToken = false;
 const lists = { letters: [], conflicts: [], lost: [] };
-const counted = {};
+/** The counts for which each list was last read. */
+const listedCounts = {};
 let listsReadAt = 0;
 
 function headers() {
   return token() === null ? {} : { authorization: `Bearer ${token()}` };
 }
 
-/** The headers for the next try; asks for the token first where the last one lacked it. */
-async function headersForWatching() {
-  if (tokenIsWanted) {
-    await askForToken(tokenWasWrong);
-    tokenIsWanted = false;
+/** The headers for the next connection. Asks for a token if the last connection was refused for want of one. */
+async function streamHeaders() {
+  if (needsToken) {
+    await askForToken(isTokenWrong);
+    needsToken = false;
   }
   return headers();
 }
 
-function hear({ data, lost }) {
+function onEvent({ data, lost }) {
   if (data !== undefined) {
     snapshot = data;
-    heardAt = Date.now();
+    receivedAt = Date.now();
     connection = { state: "live" };
     readListsIfChanged();
   } else {
-    tokenIsWanted = lost === 401;
-    if (tokenIsWanted) {
-      tokenWasWrong = token() !== null;
+    needsToken = lost === 401;
+    if (needsToken) {
+      isTokenWrong = token() !== null;
       forgetToken();
     }
     connection = { state: "lost", reason: lost };
@@ -52,24 +53,25 @@ function hear({ data, lost }) {
   show();
 }
 
-function connectionWords() {
-  const seen = snapshot === undefined ? undefined : { at: time(snapshot.at) };
-  if (connection.state === "live") {
-    return Date.now() - heardAt > STALE_MS ? words("connection.stale", seen) : words("connection.live");
-  }
+function isStale() {
+  return connection.state === "live" && Date.now() - receivedAt > STALE_MS;
+}
+
+function connectionText() {
+  const taken = snapshot === undefined ? undefined : { at: time(snapshot.at) };
+  if (connection.state === "live") return isStale() ? words("connection.stale", taken) : words("connection.live");
   if (connection.state === "connecting" || connection.reason === 401) return words("connection.connecting");
   if (connection.reason === 403) return words("forbidden");
   if (connection.reason === 503) return words("connection.full");
-  if (seen === undefined) return words("connection.never");
-  return words(connection.reason === "goodbye" ? "connection.goodbye" : "connection.lost", seen);
+  if (taken === undefined) return words("connection.never");
+  return words(connection.reason === "goodbye" ? "connection.goodbye" : "connection.lost", taken);
 }
 
 function showConnection() {
-  const isStale = connection.state === "live" && Date.now() - heardAt > STALE_MS;
-  const state = isStale ? "lost" : connection.state;
+  const state = isStale() ? "lost" : connection.state;
   const shape = { live: "●", lost: "⚠", connecting: "…" }[state];
   at("connection").dataset.state = state;
-  setText(at("connection"), `${shape} ${connectionWords()}`);
+  setText(at("connection"), `${shape} ${connectionText()}`);
 }
 
 function show() {
@@ -91,14 +93,14 @@ function show() {
   views.showTroubles(snapshot.troubles);
 }
 
-/** Snapshots say how many letters, contradictions and losses there are; which ones is asked when that changes. */
+/** A snapshot contains the numbers of dead letters, conflicts and losses. Reads each list if its number has changed. */
 function readListsIfChanged() {
   const counts = {
     letters: snapshot.pipeline?.dead_letters ?? null, conflicts: snapshot.conflicts, lost: snapshot.lost,
   };
-  const changed = Object.keys(counts).filter((name) => counts[name] !== null && counts[name] !== (counted[name] ?? 0));
+  const changed = Object.keys(counts).filter((name) => counts[name] !== null && counts[name] !== (listedCounts[name] ?? 0));
   if (changed.length === 0 || Date.now() - listsReadAt < LISTS_EVERY_MS) return;
-  for (const name of changed) counted[name] = counts[name];
+  for (const name of changed) listedCounts[name] = counts[name];
   readLists(changed);
 }
 
@@ -108,32 +110,35 @@ async function readLists(names) {
   listsReadAt = Date.now();
   for (const name of names) {
     const { ok, body } = await call("GET", `/v1/admin/${LISTS[name]}`);
-    // What could not be read is read again with the next snapshot.
+    // After a failure the next snapshot triggers another read.
     if (ok) lists[name] = body;
-    else delete counted[name];
+    else delete listedCounts[name];
   }
   show();
 }
 
-/** Makes a call; gives whether it went well, and what was answered or why it was not. */
+/** Makes a call, and returns `{ok, body, detail}`; `detail` is undefined if there was no response. */
 async function call(method, path, body) {
-  const sent = body === undefined ? {} : { "content-type": "application/json" };
+  const contentType = body === undefined ? {} : { "content-type": "application/json" };
   try {
-    const answer = await fetch(path, {
-      method, headers: { ...headers(), ...sent }, body: body === undefined ? undefined : JSON.stringify(body),
+    const response = await fetch(path, {
+      method, headers: { ...headers(), ...contentType }, body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const said = await answer.json();
-    return { ok: answer.ok, body: said, detail: said.detail ?? String(answer.status) };
+    const json = await response.json();
+    return { ok: response.ok, body: json, detail: json.detail ?? String(response.status) };
   } catch {
     return { ok: false };
   }
 }
 
 const letter = (id) => `/v1/admin/dead-letters/${encodeURIComponent(id)}`;
-const coupon = (id, what) => `/v1/coupons/${encodeURIComponent(id)}/${what}`;
+const coupon = (id, verb) => `/v1/coupons/${encodeURIComponent(id)}/${verb}`;
 
-/** What each button asks, and the call it makes: [method, path, body] of the thing's name and what was written. */
-const DEEDS = {
+/**
+ * The action of each button. `call` returns [method, path, body] for an id and the operator's input, `label` is the key of
+ * the label of that input, and `list` is read again afterwards.
+ */
+const ACTIONS = {
   pause: { call: (id) => ["POST", coupon(id, "pause")] },
   resume: { call: (id) => ["POST", coupon(id, "resume")] },
   close: { call: (id) => ["POST", coupon(id, "close")] },
@@ -151,35 +156,35 @@ const DEEDS = {
   write_off: {
     label: "write_off.note", required: true, list: "lost",
     call: (id, note) => ["POST", `/v1/admin/lost-numbers/${encodeURIComponent(id)}/write-off`,
-      { count: lostOf(id), note }],
+      { count: lostCount(id), note }],
   },
 };
 
-function lostOf(id) {
+function lostCount(id) {
   return lists.lost.find((loss) => loss.coupon_id === id)?.count ?? 0;
 }
 
-/** Asks whether it is meant, does it, and says what came of it. */
-async function act(what, name = "") {
-  const deed = DEEDS[what];
-  const written = await ask({
-    title: words(what), question: words(`${what}.ask`, { name, count: lostOf(name) }),
-    label: deed.label && words(deed.label), required: deed.required,
+/** Asks for confirmation, makes the call of the action `key`, and shows the result. */
+async function act(key, name = "") {
+  const action = ACTIONS[key];
+  const input = await ask({
+    title: words(key), question: words(`${key}.ask`, { name, count: lostCount(name) }),
+    label: action.label && words(action.label), required: action.required,
   });
-  if (written === undefined) return;
-  say(words("busy"));
-  const { ok, body, detail } = await call(...deed.call(name, written));
-  if (ok) say(words(`${what === "replay.all" ? "replay" : what}.done`, { name, ...body }));
-  else say(detail === undefined ? words("failed.unreachable") : words("failed", { detail }), true);
-  if (deed.list !== undefined) await readLists([deed.list]);
+  if (input === undefined) return;
+  showToast(words("busy"));
+  const { ok, body, detail } = await call(...action.call(name, input));
+  if (ok) showToast(words(`${key === "replay.all" ? "replay" : key}.done`, { name, ...body }));
+  else showToast(detail === undefined ? words("failed.unreachable") : words("failed", { detail }), true);
+  if (action.list !== undefined) await readLists([action.list]);
 }
 
-/** Says what came of something; screen readers hear it. */
-function say(text, isFailure = false) {
+/** Shows the result of an action for some seconds. Screen readers read it aloud. */
+function showToast(text, isFailure = false) {
   at("toast").dataset.failure = isFailure;
   setText(at("toast"), text);
-  clearTimeout(say.alarm);
-  say.alarm = setTimeout(() => setText(at("toast"), ""), isFailure ? 20_000 : 6_000);
+  clearTimeout(showToast.timer);
+  showToast.timer = setTimeout(() => setText(at("toast"), ""), isFailure ? 20_000 : 6_000);
 }
 
 at("replay-all").addEventListener("click", () => act("replay.all"));
@@ -188,7 +193,7 @@ at("forget-token").addEventListener("click", () => {
   forgetToken();
   location.reload();
 });
-letSwitch(show);
+bindLanguageButtons(show);
 show();
 setInterval(showConnection, 1_000);
-watch("/v1/admin/events", headersForWatching, hear);
+watch("/v1/admin/events", streamHeaders, onEvent);

@@ -1,4 +1,4 @@
-// The two questions an operator is asked: for the token, and whether it is meant.
+// The two dialogs of the console: one for the token, and one that confirms an action.
 
 import { part, setHidden } from "/assets/dom.js";
 import { words } from "/assets/words.js";
@@ -13,15 +13,15 @@ export function forgetToken() {
   sessionStorage.removeItem(TOKEN);
 }
 
-/** Opens `dialog` and gives what was entered when its form is sent, or undefined if it was given up. */
-function opened(dialog, value) {
+/** Opens `dialog`. Resolves with `value()` when its form is submitted, or with undefined when it is cancelled. */
+function open(dialog, value) {
   const form = dialog.querySelector("form");
   const cancel = part(dialog, "cancel");
   return new Promise((resolve) => {
-    const finish = (answer) => {
+    const finish = (result) => {
       form.onsubmit = dialog.oncancel = null;
       if (dialog.open) dialog.close();
-      resolve(answer);
+      resolve(result);
     };
     form.onsubmit = (event) => {
       event.preventDefault();
@@ -33,24 +33,24 @@ function opened(dialog, value) {
   });
 }
 
-/** Asks for the token until one is given. */
-export async function askForToken(wasWrong) {
+/** Asks for a token until the operator enters one. */
+export async function askForToken(isWrong) {
   const dialog = document.getElementById("token-dialog");
   const input = part(dialog, "input");
-  setHidden(part(dialog, "wrong"), !wasWrong);
+  setHidden(part(dialog, "wrong"), !isWrong);
   input.value = "";
   for (;;) {
-    const given = await opened(dialog, () => input.value.trim());
-    if (given) {
-      sessionStorage.setItem(TOKEN, given);
+    const entered = await open(dialog, () => input.value.trim());
+    if (entered) {
+      sessionStorage.setItem(TOKEN, entered);
       return;
     }
   }
 }
 
 /**
- * Asks whether it is meant. With `label` there is a line to fill in, which must not be empty if `required`; gives that
- * line, or "" without one, or undefined if it is not meant.
+ * Asks for confirmation and, with a `label`, for a line of text, which must not be empty if `required`. Resolves with that
+ * line ("" without a label), or with undefined if the operator cancels.
  */
 export function ask({ title, question, label, required }) {
   const dialog = document.getElementById("ask-dialog");
@@ -63,5 +63,5 @@ export function ask({ title, question, label, required }) {
   setHidden(part(dialog, "field"), label === undefined);
   input.required = Boolean(label && required);
   input.value = "";
-  return opened(dialog, () => input.value.trim());
+  return open(dialog, () => input.value.trim());
 }

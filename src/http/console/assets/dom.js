@@ -1,17 +1,17 @@
-// Making and changing elements. Text is only ever set as text: whatever members and logs say stays text.
+// Creates and updates elements. Text is always set as text, so that member ids and log lines never become markup.
 
-/** Makes an element; `attributes` may name `class`, any attribute, or a listener such as `onclick`. */
+/** Creates an element. `attributes` may contain attributes, and listeners such as `onclick`. */
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== undefined));
-  return made;
+  node.append(...children.filter((child) => child !== undefined));
+  return node;
 }
 
-/** Sets the text of `node` unless it is that already, so that selections and screen readers are left alone. */
+/** Sets the text of `node` if it differs, so that selections stay and screen readers are not interrupted. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -21,28 +21,28 @@ export function setHidden(node, hidden) {
 }
 
 /**
- * Makes the children of `parent` fit `items`, in their order. A child stays the same element for as long as its item is
- * there, so that whoever has tabbed to a button of it keeps it.
+ * Updates the children of `parent` to `items`, in their order. The element of an item stays the same, so that its buttons
+ * keep the focus.
  */
 export function keyed(parent, items, keyOf, make, update) {
-  const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const children = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   let before = parent.firstElementChild;
   for (const item of items) {
     const key = String(keyOf(item));
-    let child = known.get(key);
+    let child = children.get(key);
     if (child === undefined) {
       child = make(item);
       child.dataset.key = key;
     }
-    known.delete(key);
+    children.delete(key);
     update(child, item);
     if (child === before) before = before.nextElementSibling;
     else parent.insertBefore(child, before);
   }
-  for (const gone of known.values()) gone.remove();
+  for (const child of children.values()) child.remove();
 }
 
-/** The part of `parent` that is marked `data-part="name"`. */
+/** The element with `data-part="name"` inside `parent`. */
 export function part(parent, name) {
   return parent.querySelector(`[data-part="${name}"]`);
 }

@@ -1,24 +1,24 @@
-// The stream of snapshots. `EventSource` can send no header, and the token does not belong into an address; so the stream
-// is read from an ordinary answer.
+// The stream of snapshots, read from an ordinary response: `EventSource` cannot send headers, and a token must not be part
+// of an address.
 
-/** The server says something at least every five seconds: who hears nothing for longer has lost it. */
+/** The server sends something at least every five seconds. After this time without data the connection counts as lost. */
 const SILENCE_MS = 12_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 10_000;
 
 /**
- * Watches `path` for as long as the page is open. `hear` is told `{event, data}` for every event and `{lost: reason}`
- * whenever there is none to come: an HTTP status, "goodbye", or "silence". `headers` is asked before each try, and may
- * wait for the operator.
+ * Reads the stream of `path` as long as the page is open, and reconnects. Calls `onEvent` with `{event, data}` for every
+ * event and with `{lost: reason}` after each connection; the reason is an HTTP status, "goodbye" or "silence". Calls
+ * `headers` before each connection; it may wait for the operator.
  */
-export async function watch(path, headers, hear) {
+export async function watch(path, headers, onEvent) {
   let retry = RETRY_FIRST_MS;
   for (;;) {
-    const reason = await listen(path, await headers(), (event) => {
+    const reason = await readStream(path, await headers(), (event) => {
       retry = RETRY_FIRST_MS;
-      hear(event);
+      onEvent(event);
     });
-    hear({ lost: reason });
+    onEvent({ lost: reason });
     if (reason !== 401) await pause(retry * (0.5 + Math.random() / 2));
     retry = Math.min(retry * 2, RETRY_MAX_MS);
   }
@@ -28,37 +28,37 @@ function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Listens until it is over; says why it is. */
-async function listen(path, headers, hear) {
-  const stop = new AbortController();
-  let alarm = setTimeout(() => stop.abort(), SILENCE_MS);
+/** Reads one connection to its end, and returns the reason of the end. */
+async function readStream(path, headers, onEvent) {
+  const abort = new AbortController();
+  let timer = setTimeout(() => abort.abort(), SILENCE_MS);
   let reason = "silence";
   try {
-    const answer = await fetch(path, { headers, signal: stop.signal, cache: "no-store" });
-    if (!answer.ok) return answer.status;
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    const response = await fetch(path, { headers, signal: abort.signal, cache: "no-store" });
+    if (!response.ok) return response.status;
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return reason;
-      clearTimeout(alarm);
-      alarm = setTimeout(() => stop.abort(), SILENCE_MS);
+      clearTimeout(timer);
+      timer = setTimeout(() => abort.abort(), SILENCE_MS);
       const blocks = (rest + value).split("\n\n");
       rest = blocks.pop();
       for (const event of blocks.map(parse).filter((event) => event.data !== undefined)) {
         if (event.event === "goodbye") reason = "goodbye";
-        else hear(event);
+        else onEvent(event);
       }
     }
   } catch {
     return reason;
   } finally {
-    clearTimeout(alarm);
-    stop.abort();
+    clearTimeout(timer);
+    abort.abort();
   }
 }
 
-/** One block of the stream; a comment has no data. */
+/** Parses one block of the stream. A comment has no data. */
 function parse(block) {
   const event = {};
   for (const line of block.split("\n")) {

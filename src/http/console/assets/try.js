@@ -1,37 +1,38 @@
-// The page a member could press.
+// The page on which a member can try to get a coupon.
 
-import { askUntilAnswered, clockOff } from "/assets/asking.js";
 import { setHidden, setText } from "/assets/dom.js";
-import { letSwitch, number, time, words, wordsIfAny } from "/assets/words.js";
+import { clockOffset, requestUntilDecided } from "/assets/issuing.js";
+import { bindLanguageButtons, number, time, words, wordsIfAny } from "/assets/words.js";
 
 const MEMBER = "openrun.member";
-const LOOK_EVERY_MS = 3_000;
+const LOAD_EVERY_MS = 3_000;
 const SHAPES = { issued: "✓", again: "✓", sold_out: "■", closed: "✕", not_open: "◷" };
-/** Answers after which nobody knows whether there is a coupon. */
+/** Codes after which a coupon may have been issued. */
 const UNKNOWN = ["outcome_unknown", "unreachable", "ack_pending"];
 
 const at = (id) => document.getElementById(id);
 const couponId = decodeURIComponent(location.pathname.replace(/^\/try\//, ""));
 
 let coupon;
-/** Whether the last look failed; none has been made yet if undefined. */
+/** Whether the coupon could not be loaded; undefined before the first attempt. */
 let isUnreadable;
 let answer;
-let asking;
-let aheadMs = 0;
+/** The AbortController of the current request, if there is one. */
+let request;
+let clockOffsetMs = 0;
 
 function rememberedMember() {
   try {
-    const known = localStorage.getItem(MEMBER);
-    if (known) return known;
+    const stored = localStorage.getItem(MEMBER);
+    if (stored) return stored;
   } catch {
-    // Without storage there is another id on each visit.
+    // Without storage every visit gets a new id.
   }
   const random = crypto.getRandomValues(new Uint32Array(2));
   return `guest-${[...random].map((part) => part.toString(36)).join("")}`;
 }
 
-function remember(member) {
+function rememberMember(member) {
   try {
     localStorage.setItem(MEMBER, member);
   } catch {
@@ -39,70 +40,69 @@ function remember(member) {
   }
 }
 
-/** Reads the coupon, so that the page can say what it is and how many are left. */
-async function look() {
+async function loadCoupon() {
   try {
-    const read = await fetch(`/v1/coupons/${encodeURIComponent(couponId)}`, { cache: "no-store" });
-    if (read.ok) {
-      coupon = await read.json();
-      aheadMs = clockOff(read);
-    } else if (read.status === 404) {
+    const response = await fetch(`/v1/coupons/${encodeURIComponent(couponId)}`, { cache: "no-store" });
+    if (response.ok) {
+      coupon = await response.json();
+      clockOffsetMs = clockOffset(response);
+    } else if (response.status === 404) {
       answer ??= { code: "no_such_coupon" };
     }
-    isUnreadable = !read.ok;
+    isUnreadable = !response.ok;
   } catch {
     isUnreadable = true;
   }
   show();
 }
 
-async function press() {
+async function requestCoupon() {
   const member = at("member").value;
-  remember(member);
-  asking = new AbortController();
+  rememberMember(member);
+  request = new AbortController();
   answer = { code: "asking" };
   show();
-  const waits = (wait) => {
-    answer = { ...wait, until: Date.now() + wait.seconds * 1_000, waits: true };
+  const onWait = (wait) => {
+    answer = { ...wait, until: Date.now() + wait.seconds * 1_000, isWaiting: true };
     show();
   };
   try {
-    answer = await askUntilAnswered(couponId, member, waits, asking.signal);
-    if (answer.code === "not_open") aheadMs = answer.clockOff;
+    answer = await requestUntilDecided(couponId, member, onWait, request.signal);
+    if (answer.code === "not_open") clockOffsetMs = answer.clockOffset;
   } catch {
     answer = undefined;
   }
-  asking = undefined;
+  request = undefined;
   show();
   at(answer?.issuance ? "copy" : "press").focus();
-  look();
+  loadCoupon();
 }
 
-/** Milliseconds until the coupon opens, by the server's clock; 0 if it is open or nobody knows. */
-function untilOpening() {
+/** Milliseconds until the coupon opens, by the server's clock; 0 if it is open or not loaded. */
+function msUntilOpening() {
   const opens = answer?.code === "not_open" ? answer.opens_at : coupon?.state === "not_open" && coupon.opens_at;
-  return opens ? Math.max(0, Date.parse(opens) - (Date.now() + aheadMs)) : 0;
+  return opens ? Math.max(0, Date.parse(opens) - (Date.now() + clockOffsetMs)) : 0;
 }
 
-function span(ms) {
+function countdown(ms) {
   const seconds = Math.ceil(ms / 1_000);
-  const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+  const units = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return units.map((unit) => String(unit).padStart(2, "0")).join(":");
 }
 
 function show() {
   document.title = `${coupon?.name ?? couponId} · openrun`;
   setText(at("name"), coupon?.name ?? couponId);
   setText(at("discount"), coupon?.discount ?? "");
-  setText(at("left"), leftWords());
-  const opensInMs = untilOpening();
-  at("press").disabled = asking !== undefined || opensInMs > 0;
-  at("member").disabled = asking !== undefined;
-  setText(at("press"), opensInMs > 0 ? words("try.countdown", { left: span(opensInMs) }) : words("try.press"));
+  setText(at("left"), remainingText());
+  const opensInMs = msUntilOpening();
+  at("press").disabled = request !== undefined || opensInMs > 0;
+  at("member").disabled = request !== undefined;
+  setText(at("press"), opensInMs > 0 ? words("try.countdown", { left: countdown(opensInMs) }) : words("try.press"));
   showAnswer(opensInMs);
 }
 
-function leftWords() {
+function remainingText() {
   if (coupon === undefined) return isUnreadable === undefined ? words("try.loading") : words("try.unreadable");
   const left = words("try.left", { remaining: number(coupon.remaining), total: number(coupon.total) });
   return `${left} · ${words(`state.${coupon.state}`)}`;
@@ -119,13 +119,13 @@ function showAnswer(opensInMs) {
   setText(at("answer-explain"), isOpenNow ? "" : explanation());
   setHidden(at("code"), issuance === undefined);
   setHidden(at("copy"), issuance === undefined);
-  setHidden(at("stop"), !answer.waits);
+  setHidden(at("stop"), !answer.isWaiting);
   setText(at("code"), issuance?.code ?? "");
 }
 
 function explanation() {
-  const { code, issuance, waits, attempt, until, opens_at: opens, detail } = answer;
-  if (waits) {
+  const { code, issuance, isWaiting, attempt, until, opens_at: opens, detail } = answer;
+  if (isWaiting) {
     const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1_000));
     return words(UNKNOWN.includes(code) ? "try.unknown.explain" : "try.waiting.explain", { seconds, attempt });
   }
@@ -136,17 +136,17 @@ function explanation() {
 
 at("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!at("press").disabled) press();
+  if (!at("press").disabled) requestCoupon();
 });
-at("stop").addEventListener("click", () => asking?.abort());
+at("stop").addEventListener("click", () => request?.abort());
 at("copy").addEventListener("click", async () => {
   await navigator.clipboard?.writeText(answer.issuance.code);
   setText(at("copy"), words("try.copied"));
 });
 at("member").value = rememberedMember();
-letSwitch(show);
+bindLanguageButtons(show);
 show();
-look();
-// Countdowns go on by the clock; the coupon is looked at again only where somebody looks at the page.
+loadCoupon();
+// Redraws the countdown, and reloads the coupon while the page is visible.
 setInterval(show, 500);
-setInterval(() => document.visibilityState === "visible" && look(), LOOK_EVERY_MS);
+setInterval(() => document.visibilityState === "visible" && loadCoupon(), LOAD_EVERY_MS);

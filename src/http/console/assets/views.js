@@ -1,4 +1,4 @@
-// How each thing is shown. Every state has a shape and a word of its own, so that no colour has to be seen.
+// The views of a snapshot. Every state has its own shape and word, so that the console is usable without colours.
 
 import { element, keyed, part, setHidden, setText } from "/assets/dom.js";
 import { number, percent, time, words } from "/assets/words.js";
@@ -10,7 +10,6 @@ const SHAPES = {
 
 const at = (id) => document.getElementById(id);
 
-/** Sets a state's shape and word. */
 function setState(node, state, word) {
   node.dataset.state = state;
   const [shape, text] = node.children;
@@ -23,7 +22,7 @@ function stateNode() {
   return element("span", { class: "state", "data-part": "state" }, shape, element("span"));
 }
 
-/** A button whose words are put anew at each update, for the language may have changed. */
+/** A button without text. Each update sets its text, because the language may have changed. */
 function button(call, act) {
   return element("button", { type: "button", "data-part": call, onclick: act });
 }
@@ -35,7 +34,6 @@ function setButton(parent, call, name) {
   return found;
 }
 
-/** How many coupons there are, how they stand and how fast they go. */
 export function showCoupons(snapshot, act) {
   const { coupons, coupons_left_out: leftOut, serves_api: servesApi } = snapshot;
   setHidden(at("no-api"), servesApi);
@@ -96,13 +94,13 @@ function more({ state, opens_at: opens, closes_at: closes, outbox }) {
   return parts.join(" · ");
 }
 
-/** What is on its way, as tiles of a number and its name. */
+/** Shows the numbers on the way from the engine to the database, as tiles. */
 export function showPipeline({ pipeline, conflicts, lost, waiting }) {
   setHidden(at("pipeline-none"), pipeline !== null);
-  const ways = pipeline === null ? [] : [
+  const stages = pipeline === null ? [] : [
     ["outbox", pipeline.outbox], ["queue", pipeline.queue], ["letters", pipeline.dead_letters], ["lost", lost],
   ];
-  const tiles = [["waiting", waiting], ...ways, ["conflicts", conflicts]];
+  const tiles = [["waiting", waiting], ...stages, ["conflicts", conflicts]];
   const isTrouble = (name, value) => ["letters", "lost", "conflicts"].includes(name) && value > 0;
   keyed(at("tiles"), tiles, ([name]) => name,
     ([name]) => element("div", { class: "tile", "data-tile": name }, element("dt"), element("dd")),
@@ -114,7 +112,6 @@ export function showPipeline({ pipeline, conflicts, lost, waiting }) {
     });
 }
 
-/** The actors of the node. */
 export function showActors(actors, act) {
   setHidden(at("actors-silent"), actors !== null);
   keyed(at("actor-list"), actors ?? [], (actor) => actor.name, ({ name }) =>
@@ -134,7 +131,6 @@ export function showActors(actors, act) {
   });
 }
 
-/** The last warnings and errors. */
 export function showTroubles(troubles) {
   setHidden(at("troubles-none"), troubles.length > 0);
   const keyOf = (trouble) => `${trouble.at} ${trouble.level} ${trouble.text}`;
@@ -148,12 +144,11 @@ export function showTroubles(troubles) {
     });
 }
 
-/** Lines that say the very same at the very same moment are one. */
+/** Items without duplicates: `keyed` needs unique keys. */
 function distinct(items, keyOf) {
   return [...new Map(items.map((item) => [keyOf(item), item])).values()];
 }
 
-/** The dead letters. */
 export function showLetters(letters, act) {
   setHidden(at("letters-none"), letters.length > 0);
   setHidden(at("replay-all"), letters.length === 0);
@@ -172,7 +167,6 @@ export function showLetters(letters, act) {
   });
 }
 
-/** What contradicts the database. */
 export function showConflicts(conflicts, act) {
   setHidden(at("conflicts-none"), conflicts.length > 0);
   keyed(at("conflict-list"), conflicts, (conflict) => conflict.id, ({ id }) =>
@@ -187,7 +181,6 @@ export function showConflicts(conflicts, act) {
   });
 }
 
-/** Coupons that wait for numbers nobody knows the holder of. */
 export function showLost(losses, act) {
   setHidden(at("lost-none"), losses.length > 0);
   keyed(at("lost-list"), losses, (loss) => loss.coupon_id, (loss) =>

@@ -1,4 +1,4 @@
-// The words of the pages, in the language that is wanted, and numbers and times as people there write them.
+// The texts of the pages in the chosen language, and numbers and times in its format.
 
 import { english } from "/assets/words-en.js";
 import { korean } from "/assets/words-ko.js";
@@ -8,29 +8,29 @@ const STORED = "openrun.language";
 
 let language = stored() ?? preferred();
 
-/** What was chosen before; without storage nothing was. */
+/** The language chosen on an earlier visit. */
 function stored() {
   try {
-    const chosen = localStorage.getItem(STORED);
-    return chosen in LANGUAGES ? chosen : undefined;
+    const tag = localStorage.getItem(STORED);
+    return tag in LANGUAGES ? tag : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The first language of the browser that there is, else the one that the server took it to want. */
+/** The first available language of the browser, otherwise the language that the server chose. */
 function preferred() {
-  const wanted = (navigator.languages ?? []).map((tag) => tag.slice(0, 2).toLowerCase());
-  return wanted.find((tag) => tag in LANGUAGES) ?? document.documentElement.lang;
+  const tags = (navigator.languages ?? []).map((tag) => tag.slice(0, 2).toLowerCase());
+  return tags.find((tag) => tag in LANGUAGES) ?? document.documentElement.lang;
 }
 
-/** The words of `key`; `{name}` stands for `values.name`. A key without words shows itself. */
+/** The text of `key`, with `{name}` replaced by `values.name`. A key without a text returns itself. */
 export function words(key, values = {}) {
   const text = LANGUAGES[language]?.[key] ?? english[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** The words of `key`, or undefined. */
+/** The text of `key`, or undefined. */
 export function wordsIfAny(key) {
   return LANGUAGES[language]?.[key] ?? english[key];
 }
@@ -48,40 +48,40 @@ export function time(text) {
   return new Date(text).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" });
 }
 
-/** Puts words wherever the page says which: `data-words`, and `data-words-label` for what only screen readers say. */
-export function putWords(root = document) {
-  for (const node of root.querySelectorAll("[data-words]")) node.textContent = words(node.dataset.words);
-  for (const node of root.querySelectorAll("[data-words-label]")) {
+/** Sets the texts of all elements with `data-words`, and the labels for screen readers with `data-words-label`. */
+function setTexts() {
+  for (const node of document.querySelectorAll("[data-words]")) node.textContent = words(node.dataset.words);
+  for (const node of document.querySelectorAll("[data-words-label]")) {
     node.setAttribute("aria-label", words(node.dataset.wordsLabel));
   }
 }
 
-/** Makes the page speak `wanted` from now on, here and on the next visit. */
-function speak(wanted) {
-  language = wanted;
-  document.documentElement.lang = wanted;
+/** Changes the language of the page, and stores it for the next visit. */
+function setLanguage(tag) {
+  language = tag;
+  document.documentElement.lang = tag;
   try {
-    localStorage.setItem(STORED, wanted);
+    localStorage.setItem(STORED, tag);
   } catch {
-    // Without storage the choice holds for this visit.
+    // Without storage the choice is for this visit alone.
   }
-  putWords();
+  setTexts();
 }
 
-/** Makes the buttons `[data-language]` switch; `changed` is called after each switch. */
-export function letSwitch(changed) {
+/** Makes the buttons with `data-language` change the language, and calls `onChange` after each change. */
+export function bindLanguageButtons(onChange) {
   const buttons = document.querySelectorAll("[data-language]");
   const show = () => {
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.language === language);
   };
   for (const button of buttons) {
     button.addEventListener("click", () => {
-      speak(button.dataset.language);
+      setLanguage(button.dataset.language);
       show();
-      changed();
+      onChange();
     });
   }
   document.documentElement.lang = language;
-  putWords();
+  setTexts();
   show();
 }

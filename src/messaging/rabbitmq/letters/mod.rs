@@ -1,7 +1,7 @@
 //! The dead letters in RabbitMQ: listing, replaying and discarding them.
 //!
 //! They stay in their quorum queue. A call consumes and requeues them, which the queue counts as deliveries, so its
-//! delivery limit is out of reach (see `topology`). An held queue serves as the lock; the broker releases lock and
+//! delivery limit is out of reach (see `topology`). An exclusive queue serves as the lock; the broker releases lock and
 //! letters when the connection ends.
 
 mod copies;
@@ -21,7 +21,7 @@ use self::exclusive::{HeldLetters, unavailable};
 use super::publish_batch::{self, OutgoingMessage};
 use super::settings::RabbitSettings;
 use crate::fault_injection::abort;
-use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterEventKind, Settled};
+use crate::ports::{BusError, DeadLetter, DeadLetterError, DeadLetters, LetterCounts, LetterEventKind};
 
 pub(super) use self::history::with_event;
 pub(super) use self::letter::id as letter_id;
@@ -88,7 +88,7 @@ impl DeadLetters for RabbitLetters {
         .await
     }
 
-    async fn replay(&self, id: &str) -> Outcome<Option<Settled>> {
+    async fn replay(&self, id: &str) -> Outcome<Option<LetterCounts>> {
         let id = id.to_owned();
         self.holding(async move |held| {
             let letters = Copies::among(&held.messages);
@@ -104,7 +104,7 @@ impl DeadLetters for RabbitLetters {
         .await
     }
 
-    async fn replay_all(&self, limit: usize) -> Outcome<Settled> {
+    async fn replay_all(&self, limit: usize) -> Outcome<LetterCounts> {
         self.holding(async move |held| {
             let letters = Copies::among(&held.messages);
             let oldest: Vec<_> = letters.iter().take(limit).collect();
@@ -115,7 +115,7 @@ impl DeadLetters for RabbitLetters {
         .await
     }
 
-    async fn discard(&self, id: &str) -> Outcome<Option<(DeadLetter, Settled)>> {
+    async fn discard(&self, id: &str) -> Outcome<Option<(DeadLetter, LetterCounts)>> {
         let id = id.to_owned();
         self.holding(async move |held| {
             let letters = Copies::among(&held.messages);
@@ -145,11 +145,11 @@ impl Removal {
         Self { tags, done: letters.len(), staying: held_count - letters.len() }
     }
 
-    async fn finish(self, held: HeldLetters) -> Outcome<Settled> {
+    async fn finish(self, held: HeldLetters) -> Outcome<LetterCounts> {
         // The letters beyond the held ones are counted as messages, because their copies are unknown.
         let beyond = held.total.saturating_sub(held.messages.len());
         held.release(&self.tags).await.map_err(unavailable)?;
-        Ok(Settled { done: self.done, left: self.staying + beyond })
+        Ok(LetterCounts { done: self.done, left: self.staying + beyond })
     }
 }
 

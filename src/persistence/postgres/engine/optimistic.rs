@@ -18,7 +18,7 @@ pub(super) async fn admit(
     coupon: &CouponId,
     batch: &[AdmissionRequest],
 ) -> Result<BatchAnswer, EngineError> {
-    let mut retry = Retry::turn();
+    let mut retry = Retry::optimistic();
     for _ in 0..TRIES {
         let id = coupon.clone();
         let requests = batch.to_vec();

@@ -16,13 +16,13 @@ use crate::persistence::sqlite::rows;
 /// The coupons, and the time of each one's highest sequence, which costs one step along the index.
 const COUPONS: &str = "SELECT coupons.*, coalesce((SELECT issued_at_ms FROM coupon_issuances
         WHERE coupon_id = coupons.id ORDER BY sequence DESC LIMIT 1), 0) AS latest_ms
-    FROM json_each($1) AS asked CROSS JOIN coupons ON coupons.id = asked.value";
+    FROM json_each($1) AS wanted CROSS JOIN coupons ON coupons.id = wanted.value";
 
 /// Earlier issuances of the batches' members. CROSS JOIN makes SQLite look up each member by the index; a plain JOIN
 /// reads all holders of the coupon, which becomes slower with every issuance.
 const HELD: &str = "SELECT held.coupon_id, held.member_id, held.sequence, held.issued_at_ms
-    FROM json_each($2) AS asking CROSS JOIN coupon_issuances AS held
-        ON held.coupon_id = asking.value ->> 0 AND held.member_id = asking.value ->> 1";
+    FROM json_each($2) AS request CROSS JOIN coupon_issuances AS held
+        ON held.coupon_id = request.value ->> 0 AND held.member_id = request.value ->> 1";
 
 /// All reads of a transaction. IMMEDIATE takes the write lock before the first read, so that the data cannot change
 /// before it is written.

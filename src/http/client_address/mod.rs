@@ -1,14 +1,15 @@
 //! The address of a request's client: the peer of the connection or, if that is a trusted proxy, the address in its
 //! forwarding headers.
 
+mod forwarded;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
-use super::forwarded;
-use crate::http::forwarding::is_forwarded;
+pub(super) use self::forwarded::is_forwarded;
 
 /// Networks of the proxies whose forwarding headers are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

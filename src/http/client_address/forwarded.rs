@@ -1,10 +1,20 @@
-//! Reading `X-Forwarded-For` and `Forwarded` (RFC 7239). A hop without a readable address is `None`.
+//! Headers of proxies. A hop of `X-Forwarded-For` or `Forwarded` (RFC 7239) without a readable address is `None`.
 
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 
 use crate::http::header_values::{has_open_quote, split, unquote};
+
+/// Whether the request has a header of a proxy. A request without one may have been forwarded too: some proxies add none.
+pub(in crate::http) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| is_proxy_header(name.as_str()))
+}
+
+/// Expects the name in lower case.
+fn is_proxy_header(name: &str) -> bool {
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
 
 /// The hops of `X-Forwarded-For`, from the client on; `None` if the header is absent.
 pub(super) fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
@@ -45,4 +55,21 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_port = || text.parse().map(|address: SocketAddr| address.ip());
     bare.parse().or_else(|_| with_port()).ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_proxy_header;
+
+    #[test]
+    fn headers_of_proxies_are_detected() {
+        for name in
+            ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+        {
+            assert!(is_proxy_header(name), "{name}");
+        }
+        for name in ["host", "x-request-id", "x-forwarded", "traceparent", "authorization"] {
+            assert!(!is_proxy_header(name), "{name}");
+        }
+    }
 }
