@@ -20,6 +20,8 @@ use crate::domain::{
 };
 use crate::gate::{Gate, GateView, Passage, Trust};
 
+/// Pause before a request of a panicked batch is sent again, which bounds the load of a batch that always panics.
+const RESEND_PAUSE: Duration = Duration::from_millis(10);
 /// Age up to which a standing is shown without asking the engine.
 const STANDING_FRESH_FOR: Duration = Duration::from_millis(100);
 
@@ -133,6 +135,10 @@ impl CouponHandle {
                 was_sent = true;
                 match timeout_at(deadline.into(), answer).await {
                     Ok(Ok(reply)) => return reply,
+                    Ok(Err(_batch_panicked)) if self.is_alive() => {
+                        tokio::time::sleep(RESEND_PAUSE).await;
+                        continue;
+                    }
                     Ok(Err(_actor_died)) => {}
                     Err(_elapsed) => return Err(IssueError::Unknown),
                 }
