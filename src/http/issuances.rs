@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use super::extract;
 use super::prefer;
 use super::problem::{Problem, rejection_response};
-use super::rate_limits::{Allowance, Refused};
+use super::rate_limits::Allowance;
 use super::state::AppState;
-use crate::actors::issuing::{Answer, CouponHandle, Issued};
+use crate::actors::issuing::{Answer, Issued};
 use crate::clock;
-use crate::domain::{AckLevel, IssuedCoupon, MemberId, Rejection, Timestamp};
+use crate::domain::{AckLevel, IssuedCoupon, Rejection, Timestamp};
 use crate::gate::Passage;
 use crate::ports::EngineError;
 use crate::telemetry::Outcome;
@@ -127,7 +127,10 @@ async fn decide(
     let IssueRequest { member_id } = extract::json(&body)?;
     let member = extract::member_id(&member_id)?;
     let known = state.registry.find(&coupon_id);
-    let allowance = take_tokens(state, request, known.as_deref(), &member)?;
+    // A rejection from this node's gate takes no tokens.
+    let is_rejected_by_gate =
+        || known.as_ref().is_some_and(|coupon| coupon.gate().judge(&member, clock::now()) != Passage::Ask);
+    let allowance = state.rate_limiter.admit(request, Some(&member), is_rejected_by_gate)?;
     let found = match known {
         Some(coupon) => Some(coupon),
         None => state.registry.find_or_refresh(&coupon_id).await?,
@@ -148,18 +151,6 @@ async fn decide(
         }
         Answer::Rejected { rejection, .. } => Ok((outcome_of(rejection), rejection_response(rejection))),
     }
-}
-
-/// Takes tokens for a request that the engine must decide. A rejection from this node's gate is free.
-fn take_tokens(
-    state: &AppState,
-    request: &HttpRequest,
-    known: Option<&CouponHandle>,
-    member: &MemberId,
-) -> Result<Allowance, Refused> {
-    let is_rejected_by_gate =
-        || known.is_some_and(|coupon| coupon.gate().judge(member, clock::now()) != Passage::Ask);
-    state.rate_limiter.admit(request, Some(member), is_rejected_by_gate)
 }
 
 /// The response with an issuance that has reached `level`.

@@ -1,5 +1,5 @@
-//! A reported `ack` level is true at that moment. If it is not reached in time, the answer is `ack_pending`, and the member
-//! holds the coupon all the same.
+//! A reported `ack` level is true at that moment. If it is not reached in time, the answer is `ack_pending`, and the
+//! member holds the coupon all the same.
 
 use std::net::SocketAddr;
 use std::time::Duration;

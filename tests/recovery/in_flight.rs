@@ -20,8 +20,8 @@ async fn block_inserts(url: &str) -> PgConnection {
     connection
 }
 
-/// The only node that knew the issuances is dead, Redis is wiped, and the queue is empty: only a blocked persister still holds
-/// them. No other member may get their sequences.
+/// The only node that knew the issuances is dead, Redis is wiped, and the queue is empty: only a blocked persister
+/// still holds them. No other member may get their sequences.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_redis_is_rebuilt_only_after_the_deliveries_in_flight() {
     let redis = PrivateRedis::start().await;

@@ -1,4 +1,5 @@
-//! An outage of RabbitMQ or PostgreSQL while members are served: they do not notice, and every issuance arrives afterwards.
+//! An outage of RabbitMQ or PostgreSQL while members are served: they do not notice, and every issuance arrives
+//! afterwards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ fn outage() -> Duration {
     Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("it is a number of seconds")))
 }
 
-/// Runs a race with `kill` in the middle, then small races until the end of the outage. No member may notice it. Gives the
-/// members' answers.
+/// Runs a race with `kill` in the middle, then small races until the end of the outage. No member may notice it. Gives
+/// the members' answers.
 async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> Vec<IssuedAnswer> {
     races::create_coupon(node, coupon, TOTAL).await;
     let racing = races::spawn(races::config(node, coupon, MEMBERS, CLIENTS));
@@ -56,8 +57,8 @@ async fn serve_through(node: SocketAddr, coupon: &str, kill: impl FnOnce()) -> V
     reports.into_iter().flat_map(|report| report.issued_answers).collect()
 }
 
-/// RabbitMQ 3.10 stores the list of its queues only every few minutes and on an orderly stop. A quorum queue declared shortly
-/// before a kill has no leader after the restart, and can only be deleted then.
+/// RabbitMQ 3.10 stores the list of its queues only every few minutes and on an orderly stop. A quorum queue declared
+/// shortly before a kill has no leader after the restart, and can only be deleted then.
 async fn store_queue_list(rabbitmq: &mut PrivateRabbitMq) {
     rabbitmq.stop().await;
     rabbitmq.restart().await;

@@ -11,8 +11,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// One node's lease, renewed after half its period. A single node always holds it.
 ///
-/// It saves work and is no lock: a node that was frozen may believe for a moment that it still holds the lease. The task
-/// must do no harm when two nodes do it.
+/// It saves work and is no lock: a node that was frozen may believe for a moment that it still holds the lease. The
+/// task must do no harm when two nodes do it.
 #[derive(Clone)]
 pub struct Lease {
     task: &'static str,

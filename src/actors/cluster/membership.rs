@@ -11,13 +11,13 @@ use crate::sync::Locked;
 
 /// A node counts as dead after ten missed heartbeats.
 const PRESUMED_DEAD_AFTER: Duration = Duration::from_secs(5);
-/// Replaces [`PRESUMED_DEAD_AFTER`] while this node's own heartbeats fail: it cannot tell a dead node from a database that
-/// no node reaches.
+/// Replaces [`PRESUMED_DEAD_AFTER`] while this node's own heartbeats fail: it cannot tell a dead node from a database
+/// that no node reaches.
 const WAIT_WHILE_UNSTEADY: Duration = Duration::from_secs(3_600);
 /// After a gap this long between two heartbeats the database may have been unreachable for other nodes too.
 const HEARTBEAT_LATE_AFTER: Duration = Duration::from_secs(3);
-/// Trust granted by one heartbeat. Must be below [`PRESUMED_DEAD_AFTER`]: a node that the others no longer wait for must
-/// not say "sold out" by itself any more.
+/// Trust granted by one heartbeat. Must be below [`PRESUMED_DEAD_AFTER`]: a node that the others no longer wait for
+/// must not say "sold out" by itself any more.
 const TRUST_BY_HEARTBEAT: Duration = Duration::from_secs(4);
 /// Trust granted by a round of the gate keeper. Raising a total waits for this long.
 const TRUST_BY_ROUND: Duration = Duration::from_secs(1);
@@ -122,8 +122,8 @@ impl Membership {
         if steady { PRESUMED_DEAD_AFTER } else { WAIT_WHILE_UNSTEADY }
     }
 
-    /// The present by the cluster's clock, estimated from the last reply and never too late. Taken before the catalogue is
-    /// read, and passed to [`Membership::record_catalog_read`] once every gate fits it.
+    /// The present by the cluster's clock, estimated from the last reply and never too late. Taken before the catalogue
+    /// is read, and passed to [`Membership::record_catalog_read`] once every gate fits it.
     pub(crate) fn cluster_time(&self) -> Option<ClusterTime> {
         let (ClusterTime(replied), received_at) = self.state.lock().last_reply?;
         let since_us = i64::try_from(received_at.elapsed().as_micros()).unwrap_or(0);

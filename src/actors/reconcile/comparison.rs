@@ -1,11 +1,11 @@
-//! The comparison of one coupon, which may be issued at the same time. The order of the questions keeps an issuance in flight
-//! from looking like a loss:
+//! The comparison of one coupon, which may be issued at the same time. The order of the questions keeps an issuance in
+//! flight from looking like a loss:
 //!
-//! 1. The engine's count limits the compared sequences. All of them are decided, so no holder, row or entry that is read
-//!    afterwards can be absent because it is too new.
+//! 1. The engine's count limits the compared sequences. All of them are decided, so no holder, row or entry that is
+//!    read afterwards can be absent because it is too new.
 //! 2. An issuance of the last seconds, by the engine's clock, is in flight: it need not have a row yet.
-//! 3. Holders are read first, then rows, then the outbox, then the absent rows once more: an entry leaves the outbox only
-//!    when its row is in the database. An issuance that is in neither will not arrive any more.
+//! 3. Holders are read first, then rows, then the outbox, then the absent rows once more: an entry leaves the outbox
+//!    only when its row is in the database. An issuance that is in neither will not arrive any more.
 //! 4. Rows above the count are compared with a count that is read after them: the engine decides before a row exists.
 
 use std::time::Duration;

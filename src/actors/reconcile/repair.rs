@@ -1,9 +1,9 @@
 //! Repairs with certainly safe remedies, and no others.
 //!
 //! An issuance that the engine holds and the database lacks is inserted at once instead of published: the database has
-//! just been read, so it is reachable; its answer is final, unlike a broker's confirm; and it works during an outage of the
-//! broker. Inserting is idempotent: a later message with the same issuance finds the row, and a conflict goes to the
-//! quarantine and leaves the row as it is.
+//! just been read, so it is reachable; its answer is final, unlike a broker's confirm; and it works during an outage of
+//! the broker. Inserting is idempotent: a later message with the same issuance finds the row, and a conflict goes to
+//! the quarantine and leaves the row as it is.
 
 use futures_util::future::try_join_all;
 
@@ -57,7 +57,8 @@ async fn insert_missing(
     batch: &mut [&mut Finding],
 ) -> Result<(), Unavailable> {
     let issuances: Vec<IssuedCoupon> = batch.iter().filter_map(|finding| issuance(finding)).collect();
-    // Checked once more just before: an engine that was rebuilt meanwhile may have given the sequence to another member.
+    // Checked once more just before: an engine that was rebuilt meanwhile may have given the sequence to another
+    // member.
     let held = try_join_all(issuances.iter().map(|issuance| is_held(deps, coupon, issuance))).await;
     let held = match held {
         Ok(held) => held,

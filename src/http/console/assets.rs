@@ -1,6 +1,5 @@
 //! The files of the pages, embedded into the binary.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
@@ -43,10 +42,6 @@ fn all() -> Vec<Asset> {
 
 fn etag(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
-    let hex = digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    format!("\"{hex}\"")
+    let head = digest.first_chunk().copied().unwrap_or_default();
+    format!("\"{:016x}\"", u64::from_be_bytes(head))
 }

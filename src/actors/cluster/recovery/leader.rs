@@ -89,8 +89,8 @@ impl Recoveries {
             self.write_off_lost(handle, open, watermark, evidence.issued).await?;
         }
         tracing::warn!(coupon = %coupon.id, %why, issued = evidence.issued.max(watermark), "the engine is rebuilt from the database");
-        // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the later one
-        // finish.
+        // The lease may pass to another node meanwhile. That is harmless: of two rebuilds the engine lets only the
+        // later one finish.
         Ok(self.deps.engine.rebuild(coupon, evidence, &*self.deps.store).await?)
     }
 

@@ -1,5 +1,5 @@
-//! Lost numbers: sequences that were issued to holders that no living node, row or outbox knows. A recovery waits, since the
-//! files that Redis lost may be put back, until an operator permits to write the numbers off.
+//! Lost numbers: sequences that were issued to holders that no living node, row or outbox knows. A recovery waits,
+//! since the files that Redis lost may be put back, until an operator permits to write the numbers off.
 
 use std::sync::Arc;
 

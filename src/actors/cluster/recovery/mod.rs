@@ -1,10 +1,10 @@
-//! Recovery of an engine that may have lost something: every node stops and reports its knowledge of the coupon, then one
-//! of them verifies the engine or rebuilds it from the database.
+//! Recovery of an engine that may have lost something: every node stops and reports its knowledge of the coupon, then
+//! one of them verifies the engine or rebuilds it from the database.
 //!
-//! The order matters. A node stops first (`halt_and_report`), so that no member hears of an issuance that its report lacks.
-//! Then it inserts the issuances that members know from it into the database, and then it reports. The node with the lease
-//! verifies the engine only when all living nodes have reported. Silence proves nothing: a silent node is waited for until
-//! it counts as dead.
+//! The order matters. A node stops first (`halt_and_report`), so that no member hears of an issuance that its report
+//! lacks. Then it inserts the issuances that members know from it into the database, and then it reports. The node with
+//! the lease verifies the engine only when all living nodes have reported. Silence proves nothing: a silent node is
+//! waited for until it counts as dead.
 
 mod empty_queue;
 mod leader;
@@ -40,8 +40,8 @@ const LEASE_PERIOD: Duration = Duration::from_secs(4);
 const MAX_STEPS: usize = 4;
 /// Between two log lines on the missing condition of one recovery.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
-/// A coupon that the engine does not know counts as lost after this: while one is being created, it is in the catalogue for a
-/// moment before it is in the engine.
+/// A coupon that the engine does not know counts as lost after this: while one is being created, it is in the catalogue
+/// for a moment before it is in the engine.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// The services and stores of recoveries.
@@ -180,8 +180,8 @@ impl Recoveries {
         });
     }
 
-    /// Records the open recoveries in the reply to a heartbeat sent at `sent_at`; gives the coupons that are new to this
-    /// node.
+    /// Records the open recoveries in the reply to a heartbeat sent at `sent_at`; gives the coupons that are new to
+    /// this node.
     pub(crate) fn record_open(&self, open: Vec<OpenRecovery>, sent_at: Instant) -> Vec<CouponId> {
         let mut state = self.state.lock();
         let mut new = Vec::new();

@@ -47,8 +47,8 @@ impl Recoveries {
         state.logged_at.remove(id);
     }
 
-    /// For a coupon that no open recovery is known of: the other nodes may have ended one without this node, and then it
-    /// resumes. If the engine still refuses, gives the recovery that is open, or begins one.
+    /// For a coupon that no open recovery is known of: the other nodes may have ended one without this node, and then
+    /// it resumes. If the engine still refuses, gives the recovery that is open, or begins one.
     async fn resume_or_open(&self, handle: &Arc<CouponHandle>) -> Result<Option<Open>, RecoveryError> {
         let _permit = self.step_permits.acquire().await.ok();
         let id = handle.id();
@@ -89,8 +89,8 @@ impl Recoveries {
         Ok(())
     }
 
-    /// Inserts issuances into the database, bypassing the broker: a rebuild reads only rows. Existing rows stay; a conflict
-    /// goes to the quarantine and raises an alarm.
+    /// Inserts issuances into the database, bypassing the broker: a rebuild reads only rows. Existing rows stay; a
+    /// conflict goes to the quarantine and raises an alarm.
     pub(super) async fn store_entries(
         &self,
         handle: &Arc<CouponHandle>,

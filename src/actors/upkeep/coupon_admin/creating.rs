@@ -27,8 +27,8 @@ impl CouponAdmin {
         }
     }
 
-    /// Creates a coupon, which this node can issue when this returns. Idempotent for equal coupons: the `bool` is false if it
-    /// existed.
+    /// Creates a coupon, which this node can issue when this returns. Idempotent for equal coupons: the `bool` is false
+    /// if it existed.
     ///
     /// # Errors
     /// [`CouponAdminError`]; after `Unavailable` the call may be repeated.
@@ -53,8 +53,8 @@ impl CouponAdmin {
         Ok((coupon, standing, is_new))
     }
 
-    /// Waits until the engine knows the coupon. One in the catalogue alone was lost, or its creator died before loading it.
-    /// The gate keeper recovers or loads it: loading here could issue a lost coupon a second time.
+    /// Waits until the engine knows the coupon. One in the catalogue alone was lost, or its creator died before loading
+    /// it. The gate keeper recovers or loads it: loading here could issue a lost coupon a second time.
     async fn await_standing(&self, id: &CouponId) -> Result<Standing, EngineError> {
         let deadline = Instant::now() + LOADED_WITHIN;
         loop {
@@ -67,8 +67,8 @@ impl CouponAdmin {
         }
     }
 
-    /// Refuses the id of a coupon that only the engine knows. A coupon is in the catalogue first and stays there, so the
-    /// database must have been restored to an earlier state.
+    /// Refuses the id of a coupon that only the engine knows. A coupon is in the catalogue first and stays there, so
+    /// the database must have been restored to an earlier state.
     async fn refuse_orphan(&self, id: &CouponId) -> Result<(), CouponAdminError> {
         match self.engine.standing(id).await {
             Err(EngineError::UnknownCoupon) => return Ok(()),

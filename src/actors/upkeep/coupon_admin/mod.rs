@@ -1,5 +1,5 @@
-//! Operators' changes of coupons: create, amend, pause, resume, close. The order of the writes is chosen so that a crash
-//! between two of them never lets the engine issue a coupon that the catalogue would refuse.
+//! Operators' changes of coupons: create, amend, pause, resume, close. The order of the writes is chosen so that a
+//! crash between two of them never lets the engine issue a coupon that the catalogue would refuse.
 
 mod creating;
 
@@ -20,8 +20,8 @@ pub enum CouponAdminError {
     Missing,
     #[error("a coupon of this id exists already, with other terms")]
     Exists,
-    /// The catalogue lacks a coupon that the engine has. Its members hold codes from a salt that is lost, so a new coupon of
-    /// the id would contradict them.
+    /// The catalogue lacks a coupon that the engine has. Its members hold codes from a salt that is lost, so a new
+    /// coupon of the id would contradict them.
     #[error(
         "the engine still holds a coupon of this id, which the database does not know: restore the database further, or \
          use another id"
@@ -115,8 +115,8 @@ impl CouponAdmin {
         let coupon_total = coupon.inventory.total();
         let amended = Coupon { lifecycle: standing.lifecycle, ..coupon }.amend(amendment, &standing)?;
         let change = Reconfiguration { total: amendment.total, window: amendment.window, lifecycle: None };
-        // The database refuses rows above the catalogue's total. So that total rises first and falls last. It is raised once
-        // more afterwards, because another node may have lowered it in between.
+        // The database refuses rows above the catalogue's total. So that total rises first and falls last. It is raised
+        // once more afterwards, because another node may have lowered it in between.
         let raised_total = amendment.total.filter(|total| *total > standing.inventory.total());
         let raise = raised_total.map(|total| CatalogChange {
             total: Some(TotalChange::AtLeast(total)),
@@ -143,8 +143,8 @@ impl CouponAdmin {
         self.publish_change(amended, standing, "amended").await
     }
 
-    /// Pauses, resumes or closes; idempotent. During a recovery there is no standing: a pause or a close takes effect when
-    /// the recovery ends, and a resume is refused.
+    /// Pauses, resumes or closes; idempotent. During a recovery there is no standing: a pause or a close takes effect
+    /// when the recovery ends, and a resume is refused.
     ///
     /// # Errors
     /// [`CouponAdminError`]; a closed coupon stays closed.
@@ -183,9 +183,10 @@ impl CouponAdmin {
         Ok((coupon, Some(standing)))
     }
 
-    /// Writes a pause or a close into the catalogue alone, since the engine takes no change during a recovery. The recovery
-    /// applies the stricter lifecycle of both. If it read the catalogue just before, the gate keeper reads it once more
-    /// before it opens this node's gate. If the recovery has ended meanwhile, the engine takes the change now.
+    /// Writes a pause or a close into the catalogue alone, since the engine takes no change during a recovery. The
+    /// recovery applies the stricter lifecycle of both. If it read the catalogue just before, the gate keeper reads it
+    /// once more before it opens this node's gate. If the recovery has ended meanwhile, the engine takes the change
+    /// now.
     async fn stop_in_recovery(
         &self,
         id: &CouponId,
@@ -264,8 +265,8 @@ impl CouponAdmin {
         }
     }
 
-    /// A page of coupons in the order of their ids, each as by [`CouponAdmin::show`], and the id after which the next page
-    /// begins. Unreadable coupons are left out.
+    /// A page of coupons in the order of their ids, each as by [`CouponAdmin::show`], and the id after which the next
+    /// page begins. Unreadable coupons are left out.
     ///
     /// # Errors
     /// `Unavailable`.

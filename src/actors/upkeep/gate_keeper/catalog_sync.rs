@@ -9,9 +9,9 @@ use crate::ports::{CatalogChange, EngineError, TotalChange};
 impl Keeper {
     /// Applies a stricter lifecycle of the catalogue to the engine.
     ///
-    /// During a recovery a pause or a close is written into the catalogue alone, perhaps just after the leader has read it.
-    /// So the catalogue is read once more before the gate opens. Outside recoveries only a close is applied, because it is
-    /// final: a pause in the catalogue may be older than a resume, which reaches the engine first.
+    /// During a recovery a pause or a close is written into the catalogue alone, perhaps just after the leader has read
+    /// it. So the catalogue is read once more before the gate opens. Outside recoveries only a close is applied,
+    /// because it is final: a pause in the catalogue may be older than a resume, which reaches the engine first.
     pub(super) async fn push_lifecycle(
         &self,
         handle: &CouponHandle,
@@ -49,8 +49,8 @@ impl Keeper {
         Ok(pushed?.unwrap_or(standing))
     }
 
-    /// Applies a stricter lifecycle of the engine to the catalogue, since a rebuild of the engine would lose it otherwise.
-    /// It is seen in two rounds in a row first: once may be an operator's change that is just being written.
+    /// Applies a stricter lifecycle of the engine to the catalogue, since a rebuild of the engine would lose it
+    /// otherwise. It is seen in two rounds in a row first: once may be an operator's change that is just being written.
     pub(super) async fn pull_lifecycle(&self, handle: &CouponHandle, standing: Standing) {
         let is_lagging = standing.lifecycle > handle.coupon().lifecycle;
         if !handle.is_still_lagging(is_lagging) {

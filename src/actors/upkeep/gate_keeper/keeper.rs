@@ -140,8 +140,8 @@ impl Keeper {
         recoveries.attend(handle);
     }
 
-    /// For an engine whose data and catalogue are in one database: it cannot have lost a coupon of the catalogue. If it does
-    /// not know one, the node that created it died before loading it, or is just about to load it.
+    /// For an engine whose data and catalogue are in one database: it cannot have lost a coupon of the catalogue. If it
+    /// does not know one, the node that created it died before loading it, or is just about to load it.
     async fn halt_or_load(&self, handle: &CouponHandle, error: &EngineError) {
         if !handle.gate().is_recovering() {
             tracing::warn!(coupon = %handle.id(), %error, "issuing stopped: the engine cannot decide on this coupon");

@@ -1,7 +1,7 @@
 //! MetricsSamplerActor: measures coupons, mailboxes and services every second, for the metrics.
 //!
-//! No decision depends on the samples. Every question has a bound, and the services are asked at the same time, so that a
-//! silent one delays no other.
+//! No decision depends on the samples. Every question has a bound, and the services are asked at the same time, so that
+//! a silent one delays no other.
 
 mod sample;
 

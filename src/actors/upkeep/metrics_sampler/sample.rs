@@ -13,7 +13,8 @@ use crate::domain::{CouponId, Sequence};
 use crate::ports::EngineError;
 use crate::telemetry::CouponSample;
 
-/// A service without an answer within this time counts as down. Under the heaviest load an answer takes a small part of it.
+/// A service without an answer within this time counts as down. Under the heaviest load an answer takes a small part of
+/// it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bounds the time for all outboxes together; the next sample begins with the rest.
 const OUTBOXES_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! OutboxActor: trims each coupon's outbox up to the rows of the database, and publishes overdue entries again. One node at
-//! a time does so for all.
+//! OutboxActor: trims each coupon's outbox up to the rows of the database, and publishes overdue entries again. One
+//! node at a time does so for all.
 
 mod progress;
 mod sweep;
