@@ -3,7 +3,7 @@
 //!
 //! The truth is in the engine alone. When the actor dies, waiting requests are sent again to its replacement.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -48,49 +48,46 @@ pub(crate) struct Admission {
 /// Serialises and batches the requests for one coupon.
 pub struct CouponEventActor {
     admission: Admission,
-    /// Shared with the batch in flight, which takes the next batch from it.
-    queue: Arc<Mutex<BatchQueue>>,
+    queue: BatchQueue,
     exit: ExitNotice,
 }
 
 impl CouponEventActor {
-    /// Starts a batch unless one is in flight. Batches run on the node's own threads and take the next one from the queue
-    /// by themselves: on the actor's arbiter they would not run before a flooded mailbox is empty.
-    fn pump(&self) {
-        let Some(first) = self.admission.next_batch(&self.queue) else { return };
-        let (admission, queue) = (self.admission.clone(), Arc::clone(&self.queue));
-        self.admission.runtime.spawn(async move { admission.drain(first, &queue).await });
-    }
-}
-
-fn lock(queue: &Mutex<BatchQueue>) -> MutexGuard<'_, BatchQueue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Admission {
-    /// Runs batch after batch until the queue is empty. A batch owns its requests and answers them even if the actor has
-    /// died.
-    async fn drain(&self, first: Vec<QueuedRequest>, queue: &Mutex<BatchQueue>) {
-        let mut next = Some(first);
-        while let Some(batch) = next {
-            if let Err(message) = catch_panic_async(self.run(batch)).await {
-                self.metrics.actor_panicked(KIND);
-                tracing::error!(coupon = %self.handle.id(), error = %message, "a batch panicked; its requests are sent again");
-            }
-            lock(queue).batch_done();
-            next = self.next_batch(queue);
-        }
+    /// Starts a batch unless one is in flight. It runs on the node's own threads, so that the actor takes requests
+    /// meanwhile; its end comes back as a message.
+    fn start_batch(&mut self, ctx: &Context<Self>) {
+        self.reject_queued();
+        let Some(batch) = self.queue.next_batch() else { return };
+        let (admission, actor) = (self.admission.clone(), ctx.address());
+        self.admission.runtime.spawn(async move {
+            admission.run_guarded(batch).await;
+            // A dead actor's replacement has a queue of its own.
+            let _actor_died = actor.send(BatchDone).await;
+        });
     }
 
-    /// The next batch, without the requests that the gate rejects by now: it may have halted since they were queued.
-    fn next_batch(&self, queue: &Mutex<BatchQueue>) -> Option<Vec<QueuedRequest>> {
-        let (gate, now) = (self.handle.gate(), clock::now());
-        let mut queue = lock(queue);
-        queue.reject(gate.version(), |member| match gate.judge(member, now) {
+    /// Answers the queued requests that the gate rejects by now: it may have halted since they were queued.
+    fn reject_queued(&mut self) {
+        let (gate, now) = (self.admission.handle.gate(), clock::now());
+        self.queue.reject(gate.version(), |member| match gate.judge(member, now) {
             Passage::Reject(rejection) => Some(rejection),
             Passage::Ask | Passage::Recovering => None,
         });
-        queue.next_batch()
+    }
+}
+
+/// The batch in flight has been answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct BatchDone;
+
+impl Admission {
+    /// Runs a batch, which owns its requests and answers them even if the actor has died.
+    async fn run_guarded(&self, batch: Vec<QueuedRequest>) {
+        if let Err(message) = catch_panic_async(self.run(batch)).await {
+            self.metrics.actor_panicked(KIND);
+            tracing::error!(coupon = %self.handle.id(), error = %message, "a batch panicked; its requests are sent again");
+        }
     }
 
     async fn run(&self, batch: Vec<QueuedRequest>) {
@@ -213,14 +210,15 @@ impl Actor for CouponEventActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "started");
-            // After a stop the batch in flight answers the queue; requests in the mailbox are sent to the replacement.
+            // After a stop the batch in flight is answered; all other requests are sent again to the replacement.
             stop_on_signal(&actor.exit, ctx);
+            actor.admission.handle.actor_started();
             // The previous incarnation may have died before it recorded a standing.
             actor.admission.handle.refresh_now();
             ctx.run_interval(EXPIRY_ROUND, |actor, ctx| {
                 actor.guarded(ctx, |actor, _| {
                     panics::visit(KIND, "timer");
-                    lock(&actor.queue).expire(Instant::now());
+                    actor.queue.expire(Instant::now());
                 });
             });
         });
@@ -231,10 +229,21 @@ impl Handler<IssueCoupon> for CouponEventActor {
     type Result = ();
 
     fn handle(&mut self, IssueCoupon(request): IssueCoupon, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |actor, _| {
+        self.guarded(ctx, |actor, ctx| {
             panics::visit(KIND, "handler");
-            lock(&actor.queue).push(request);
-            actor.pump();
+            actor.queue.push(request);
+            actor.start_batch(ctx);
+        });
+    }
+}
+
+impl Handler<BatchDone> for CouponEventActor {
+    type Result = ();
+
+    fn handle(&mut self, _: BatchDone, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |actor, ctx| {
+            actor.queue.batch_done();
+            actor.start_batch(ctx);
         });
     }
 }
@@ -259,7 +268,7 @@ impl Child for CouponEventChild {
         let capacity = self.queue_limit.saturating_add(MAILBOX_MARGIN);
         let address = CouponEventActor::start_in_arbiter(&self.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            CouponEventActor { admission, queue: Arc::default(), exit }
+            CouponEventActor { admission, queue: BatchQueue::default(), exit }
         });
         self.admission.handle.set_address(address.recipient());
     }

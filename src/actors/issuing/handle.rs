@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use actix::prelude::SendError;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
 use super::answer::{Answer, IssueError, Issued};
@@ -20,8 +20,8 @@ use crate::domain::{
 };
 use crate::gate::{Gate, GateView, Passage, Trust};
 
-/// Interval at which a request checks whether a dead actor has been replaced.
-const REPLACEMENT_POLL: Duration = Duration::from_millis(10);
+/// Pause before a request of a panicked batch is sent again, which bounds the load of a batch that always panics.
+const RESEND_PAUSE: Duration = Duration::from_millis(10);
 /// Age up to which a standing is shown without asking the engine.
 const STANDING_FRESH_FOR: Duration = Duration::from_millis(100);
 
@@ -38,6 +38,8 @@ pub struct CouponHandle {
     address: ArcSwapOption<Recipient<IssueCoupon>>,
     /// Whether the supervisor has given the actor up, so that no replacement comes until an operator restarts it.
     abandoned: AtomicBool,
+    /// Wakes requests that wait for a replacement.
+    actor_changed: Notify,
     /// Latest standing that the engine reported, and the time of its arrival.
     standing: ArcSwapOption<(Standing, Instant)>,
     /// Asks the gate keeper to read this coupon's standing in its next round.
@@ -57,6 +59,7 @@ impl CouponHandle {
             ack_permits: Arc::new(Semaphore::new(queue_limit)),
             address: ArcSwapOption::empty(),
             abandoned: AtomicBool::new(false),
+            actor_changed: Notify::new(),
             standing: ArcSwapOption::empty(),
             refresh_requested: AtomicBool::new(true),
             was_lagging: AtomicBool::new(false),
@@ -126,10 +129,16 @@ impl CouponHandle {
     ) -> Result<Verdict, IssueError> {
         let mut was_sent = false;
         while Instant::now() < deadline {
+            // Taken before the address is read, so that no change after that is missed.
+            let actor_changed = self.actor_changed.notified();
             if let Some(answer) = self.send(member, traceparent, deadline)? {
                 was_sent = true;
                 match timeout_at(deadline.into(), answer).await {
                     Ok(Ok(reply)) => return reply,
+                    Ok(Err(_batch_panicked)) if self.is_alive() => {
+                        tokio::time::sleep(RESEND_PAUSE).await;
+                        continue;
+                    }
                     Ok(Err(_actor_died)) => {}
                     Err(_elapsed) => return Err(IssueError::Unknown),
                 }
@@ -137,7 +146,9 @@ impl CouponHandle {
             if self.abandoned.load(Ordering::Acquire) {
                 break;
             }
-            tokio::time::sleep(REPLACEMENT_POLL).await;
+            if timeout_at(deadline.into(), actor_changed).await.is_err() {
+                break;
+            }
         }
         // An actor that died may have admitted the request. A request that no actor received has issued nothing.
         Err(if was_sent { IssueError::Unknown } else { IssueError::Recovering })
@@ -194,11 +205,18 @@ impl CouponHandle {
     pub(super) fn set_address(&self, address: Recipient<IssueCoupon>) {
         self.address.store(Some(Arc::new(address)));
         self.abandoned.store(false, Ordering::Release);
+        self.actor_changed.notify_waiters();
+    }
+
+    /// Lets waiting requests try again, because the mailbox has its full size now.
+    pub(super) fn actor_started(&self) {
+        self.actor_changed.notify_waiters();
     }
 
     /// Requests fail at once from now on, until [`CouponHandle::set_address`]: no replacement is to come by itself.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
+        self.actor_changed.notify_waiters();
     }
 
     pub(crate) fn is_alive(&self) -> bool {
