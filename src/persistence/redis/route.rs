@@ -92,6 +92,9 @@ fn parse_sentinels(scheme: &str, rest: &str) -> Result<Sentinels, ConnectError> 
     let at = if credentials.is_empty() { "" } else { "@" };
     let mut servers = Vec::new();
     for host in hosts.split(',') {
+        if host.is_empty() {
+            return Err(ConnectError::WrongUrl("it has no host where a sentinel should be"));
+        }
         let info = parse_direct(&format!("{scheme}://{credentials}{at}{host}/{database}"))?;
         let has_port = Url::parse(&format!("{scheme}://{host}")).is_ok_and(|url| url.port().is_some());
         let addr = match info.addr().clone() {
