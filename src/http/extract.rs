@@ -101,7 +101,10 @@ pub(super) fn query<T>(query: QueryResult<T>) -> Result<T, Problem> {
 }
 
 /// Checks the length that a list is to have: from 1 to `max`, and 100 if it is left out.
-pub(super) fn limit<T: PartialOrd + Display + From<u8>>(given: Option<T>, max: T) -> Result<T, Problem> {
+pub(super) fn limit<T: PartialOrd + Display + Copy + From<u8>>(
+    given: Option<T>,
+    max: T,
+) -> Result<T, Problem> {
     let limit = given.unwrap_or_else(|| 100.into());
     if limit >= 1.into() && limit <= max {
         Ok(limit)

@@ -73,7 +73,7 @@ fn vague_words_are_counted_in_comments_only() {
 fn comment<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
     line.match_indices(marker).find_map(|(at, _)| {
         let before = &line[..at];
-        let is_outside = before.matches('"').count() % 2 == 0;
+        let is_outside = before.matches('"').count().is_multiple_of(2);
         let begins = before.is_empty() || before.ends_with(char::is_whitespace);
         (is_outside && begins).then(|| &line[at + marker.len()..])
     })

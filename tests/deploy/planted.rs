@@ -23,14 +23,14 @@ fn each_rule_reports_its_violation() {
         s["redis"]["image"] = json!("redis:latest");
     });
     assert_violation(known, "app: the image 'openrun' is not pinned", |s| {
-        s["app"]["image"] = json!("openrun")
+        s["app"]["image"] = json!("openrun");
     });
     assert_violation(known, "postgres: it has no mem_limit", |s| s["postgres"]["mem_limit"] = Value::Null);
     assert_violation(known, "jaeger: its health check has no test", |s| {
-        s["jaeger"]["healthcheck"]["test"] = Value::Null
+        s["jaeger"]["healthcheck"]["test"] = Value::Null;
     });
     assert_violation(known, "grafana: Docker does not restart it", |s| {
-        s["grafana"]["restart"] = json!("always-ish")
+        s["grafana"]["restart"] = json!("always-ish");
     });
     assert_violation(known, "migrate: it ends by itself, but its image's health check is on", |s| {
         s["migrate"]["healthcheck"] = json!({});
@@ -52,7 +52,7 @@ fn each_rule_reports_its_violation() {
     });
     assert_violation(known, "app: its root is writable", |s| s["app"]["read_only"] = json!(false));
     assert_violation(known, "gateway: it has capabilities", |s| {
-        s["gateway"]["cap_drop"] = json!(["NET_RAW"])
+        s["gateway"]["cap_drop"] = json!(["NET_RAW"]);
     });
     assert_violation(known, "redis: it may gain privileges", |s| s["redis"]["security_opt"] = json!([]));
     assert_violation(known, "postgres: it is privileged", |s| s["postgres"]["privileged"] = json!(true));

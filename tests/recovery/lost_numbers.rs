@@ -24,6 +24,19 @@ async fn written_off(database_url: &str) -> Vec<(i32, String, String)> {
     sqlx::query_as(query).fetch_all(&mut database).await.expect("the tables are there")
 }
 
+/// Panics unless `verify` and `reconcile` report one number of the coupon as written off.
+fn assert_write_off_is_reported(stack: &Stack) {
+    for command in ["verify", "reconcile"] {
+        let output = openrun(&[command, "--json"]).envs(stack.settings()).output().expect("the command runs");
+        let json: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        assert!(output.status.success(), "{json:#}");
+        assert_eq!(json["coupons"][0]["written_off"], 1, "{json:#}");
+        let output = openrun(&[command]).envs(stack.settings()).output().expect("the command runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("drop: numbers written off, which no member holds: 1\n"), "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
     let redis = PrivateRedis::start().await;
@@ -82,15 +95,7 @@ async fn a_lost_number_keeps_the_coupon_recovering_until_it_is_written_off() {
     let expected = vec![(2, "EXPIRED".to_owned(), "both died".to_owned())];
     assert_eq!(written_off(&stack.database_url).await, expected);
 
-    for command in ["verify", "reconcile"] {
-        let output = openrun(&[command, "--json"]).envs(stack.settings()).output().expect("the command runs");
-        let json: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
-        assert!(output.status.success(), "{json:#}");
-        assert_eq!(json["coupons"][0]["written_off"], 1, "{json:#}");
-        let output = openrun(&[command]).envs(stack.settings()).output().expect("the command runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("drop: numbers written off, which no member holds: 1\n"), "{text}");
-    }
+    assert_write_off_is_reported(&stack);
     let raised = races::http()
         .patch(format!("{server}/v1/coupons/drop"))
         .json(&json!({ "total": 4 }))

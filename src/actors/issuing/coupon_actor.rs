@@ -108,7 +108,7 @@ impl Admission {
     /// The batch's span, linked to the traces of its requests.
     fn batch_span(&self, requests: &[AdmissionRequest]) -> Option<TraceSpan> {
         let traces = requests.iter().filter_map(|request| request.traceparent.as_ref());
-        let span = TraceSpan::for_all(TraceSpanKind::Internal, "admit batch", traces)?;
+        let span = TraceSpan::for_all(&TraceSpanKind::Internal, "admit batch", traces)?;
         span.set("openrun.coupon.id", self.handle.id().as_str().to_owned());
         span.set("openrun.engine", self.engine.name());
         span.set("openrun.batch.size", i64::try_from(requests.len()).unwrap_or(i64::MAX));

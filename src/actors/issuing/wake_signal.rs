@@ -29,7 +29,7 @@ impl WakeSignal {
         self.wake.notify_one();
     }
 
-    /// Waits for a round that begins after this call. Returns whether one completed within [`FRESH_WITHIN`]; if not, a
+    /// Waits for a round that begins after this call. Returns whether one completed within `FRESH_WITHIN`; if not, a
     /// coupon that this node does not know may exist in the catalogue.
     pub async fn fresh_round(&self) -> bool {
         let mut rounds = self.rounds.subscribe();

@@ -132,6 +132,6 @@ fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     writeln!(io::stdout(), "{text}").map_err(unwritable)
 }
 
-fn unwritable(error: io::Error) -> Failure {
+fn unwritable(error: impl std::fmt::Display) -> Failure {
     Failure::operator(format!("the result cannot be written: {error}"))
 }

@@ -7,7 +7,7 @@ use crate::telemetry::{Destination, TraceSpan, TraceSpanKind};
 /// Begins a span in each trace of the batch; `None` if no event is traced.
 pub(super) fn begin(exchange: &Destination, batch: &[CouponIssued]) -> Option<TraceSpan> {
     let traces = batch.iter().filter_map(|event| event.traceparent.as_ref());
-    let span = TraceSpan::for_all(TraceSpanKind::Producer, &format!("publish {}", exchange.name), traces)?;
+    let span = TraceSpan::for_all(&TraceSpanKind::Producer, &format!("publish {}", exchange.name), traces)?;
     exchange.describe(&span, "publish", "send");
     span.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
     Some(span)

@@ -51,7 +51,7 @@ impl DatabaseCall {
         kind_of: impl FnOnce(&E) -> &'static str,
     ) -> Result<T, E> {
         let Some(span) =
-            TraceSpan::current().and_then(|parent| parent.child(TraceSpanKind::Client, self.name))
+            TraceSpan::current().and_then(|parent| parent.child(&TraceSpanKind::Client, self.name))
         else {
             return body.await;
         };

@@ -54,7 +54,7 @@ impl TraceSpan {
     /// Starts a span in each of these traces; `None` if none of them is sampled.
     #[must_use]
     pub fn for_all<'a>(
-        kind: TraceSpanKind,
+        kind: &TraceSpanKind,
         name: &str,
         traceparents: impl IntoIterator<Item = &'a Traceparent>,
     ) -> Option<Self> {
@@ -69,7 +69,7 @@ impl TraceSpan {
         let traced = traceparents.into_iter().filter(|parent| sampler.samples(parent)).map(context::parent);
         let traced = traced.filter(|parent| is_new(parent.trace_id())).take(MAX_TRACES);
         let parents: Vec<_> = traced.map(Parent::Span).collect();
-        Self::start(&kind, name, &parents, true)
+        Self::start(kind, name, &parents, true)
     }
 
     /// The span of the present task, if there is one.
@@ -81,9 +81,9 @@ impl TraceSpan {
 
     /// Starts a child span.
     #[must_use]
-    pub fn child(&self, kind: TraceSpanKind, name: &str) -> Option<Self> {
+    pub fn child(&self, kind: &TraceSpanKind, name: &str) -> Option<Self> {
         let parents: Vec<_> = self.0.iter().map(|traced| Parent::Span(traced.context.clone())).collect();
-        Self::start(&kind, name, &parents, false)
+        Self::start(kind, name, &parents, false)
     }
 
     fn start(kind: &TraceSpanKind, name: &str, parents: &[Parent], links_to_parents: bool) -> Option<Self> {

@@ -90,7 +90,7 @@ impl Persister {
                     match self.drain(&mut *stream).await {
                         Ok(()) => return,
                         Err(error) => {
-                            tracing::warn!(%error, "a persister lost its queue: it opens the queue again")
+                            tracing::warn!(%error, "a persister lost its queue: it opens the queue again");
                         }
                     }
                 }
@@ -146,7 +146,7 @@ impl Persister {
         let events = batch.iter().filter_map(|delivery| delivery.event.as_ref().ok());
         let traces = events.filter_map(|event| event.traceparent.as_ref());
         let span =
-            TraceSpan::for_all(TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
+            TraceSpan::for_all(&TraceSpanKind::Consumer, &format!("process {}", self.queue.name), traces)?;
         self.queue.describe(&span, "process", "process");
         span.set("messaging.batch.message_count", i64::try_from(batch.len()).unwrap_or(i64::MAX));
         Some(span)

@@ -151,9 +151,9 @@ impl Comparison<'_> {
         for sequence in self.next..end {
             let held = self.held.index(sequence).is_some_and(|index| self.held.slots[index] != 0);
             if held {
-                self.differences.without_row.push(sequence)
+                self.differences.without_row.push(sequence);
             } else {
-                self.differences.gaps.push(sequence)
+                self.differences.gaps.push(sequence);
             }
         }
     }

@@ -102,7 +102,7 @@ impl Model {
                     assert!(!waiter.is_due, "{:?} was not released", waiter.target);
                 }
                 Err(oneshot::error::TryRecvError::Closed) => {
-                    assert!(waiter.is_released, "{:?} was dropped without a release", waiter.target)
+                    assert!(waiter.is_released, "{:?} was dropped without a release", waiter.target);
                 }
             }
         }
