@@ -85,3 +85,22 @@ async fn a_count_that_is_given_up_goes_on_where_it_stopped() {
     };
     assert_eq!(reached, 50_000);
 }
+
+#[tokio::test]
+async fn its_progress_is_kept_for_other_nodes_until_a_recount() {
+    const KEPT: &str = "SELECT sequence::bigint FROM coupon_watermarks WHERE coupon_id = 'drop'";
+    let stage = Stage::new(100_000).await;
+    stage.execute(&many_rows(9_000, 8_001)).await.unwrap();
+    assert_eq!(stage.store.watermark(&id("drop"), 0).await.unwrap(), 8_000);
+    assert_eq!(stage.number("SELECT count(*) FROM coupon_watermarks").await, 0, "few rows need no progress");
+    stage.delete_issuances().await;
+    stage.execute(&many_rows(40_000, 30_001)).await.unwrap();
+    assert_eq!(stage.store.watermark(&id("drop"), 0).await.unwrap(), 30_000);
+    assert_eq!(stage.number(KEPT).await, 30_000);
+    // Rows are not counted again from the first one, so a row that is deleted by hand is not missed.
+    stage.execute("DELETE FROM coupon_issuances WHERE sequence = 7").await.unwrap();
+    let other = PostgresStore::new(connect(stage.url()).await);
+    assert_eq!(other.watermark(&id("drop"), 0).await.unwrap(), 30_000);
+    other.recount(&id("drop")).await.unwrap();
+    assert_eq!(stage.store.watermark(&id("drop"), 0).await.unwrap(), 6);
+}

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::AsyncTypedCommands;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use crate::arrange::lost_numbers;
 use crate::redis_lost::flush;
 use crate::support::node::{NodeProcess, Stack};
 use crate::support::proxy::{Mode, Proxy};
@@ -48,8 +50,12 @@ impl Pair {
                     || '-' || substr(code, 11, 5) || '-' || substr(code, 16, 5), 'UNUSED', now()
                 FROM (SELECT n, upper(md5('{coupon}' || n)) AS code FROM generate_series(1, {rows}) AS n) AS numbers"
         );
+        self.execute(statement).await;
+    }
+
+    async fn execute(&self, statement: String) {
         let mut database = PgConnection::connect(&self.stack.database_url).await.expect("PostgreSQL answers");
-        database.execute(AssertSqlSafe(statement)).await.expect("the rows are valid");
+        database.execute(AssertSqlSafe(statement)).await.expect("the statement is valid");
     }
 
     /// Wipes Redis and slows it down.
@@ -133,4 +139,21 @@ async fn a_small_coupon_does_not_wait_for_the_rebuild_of_large_ones() {
         logs.lines().filter(|line| line.contains(TRUSTED) && line.contains("large-")).collect();
     assert!(trusted.is_empty(), "large coupons were rebuilt first: {trusted:?}");
     until("a large coupon", async || (pair.logs().matches(TRUSTED).count() > 1).then_some(())).await;
+}
+
+/// The progress of the watermark says that all rows are there; the rebuild finds the gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_deleted_below_the_kept_watermark_is_reported_as_lost() {
+    let pair = Pair::start().await;
+    pair.create("drop", ROWS / 3).await;
+    flush(&pair.redis.url()).await;
+    // No node remembers the holder of the row that is deleted.
+    assert_served(&pair.nodes[0], "drop", "m8", 8).await;
+    pair.execute("DELETE FROM coupon_issuances WHERE sequence = 7".to_owned()).await;
+    flush(&pair.redis.url()).await;
+    let lost = until("the loss to be noticed", async || {
+        lost_numbers(&pair.nodes[0], "", None).await.1.as_array()?.first().cloned()
+    })
+    .await;
+    assert_eq!((&lost["count"], &lost["first"]), (&json!(1), &json!(7)), "{lost}");
 }
