@@ -118,7 +118,7 @@ impl SentinelSet {
         self.servers.iter_mut().find(|server| server.port() == port).expect("a server of this set")
     }
 
-    /// Waits until the first sentinel names another primary than the one on `old_port`, and that is one.
+    /// Waits until all sentinels name another primary than the one on `old_port`, and that is one. All must run.
     ///
     /// # Panics
     /// If it does not within a minute.
@@ -126,12 +126,23 @@ impl SentinelSet {
         let deadline = Instant::now() + STEP_BOUND;
         loop {
             let port = self.primary_port().await;
-            if port != old_port && query(port, &["INFO", "replication"]).await.contains("role:master") {
+            if port != old_port && self.is_agreed(port).await {
                 return port;
             }
             assert!(Instant::now() < deadline, "no replica was promoted within {STEP_BOUND:?}");
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Whether the server on `port` is a primary for itself and for each sentinel. A sentinel learns of a promotion from
+    /// the one that led it.
+    async fn is_agreed(&self, port: u16) -> bool {
+        for sentinel in &self.sentinels {
+            if named_port(sentinel).await != port {
+                return false;
+            }
+        }
+        query(port, &["INFO", "replication"]).await.contains("role:master")
     }
 
     /// Waits until the server on `port` is a replica in step with the primary.
@@ -144,11 +155,14 @@ impl SentinelSet {
     }
 
     async fn primary_port(&self) -> u16 {
-        let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME];
-        let answer = query(self.sentinels[0].port(), &words).await;
-        let port = answer.split_whitespace().last().and_then(|port| port.parse().ok());
-        port.unwrap_or_else(|| panic!("a sentinel does not know the primary: {answer:?}"))
+        named_port(&self.sentinels[0]).await
     }
+}
+
+async fn named_port(sentinel: &Private<Sentinel>) -> u16 {
+    let answer = query(sentinel.port(), &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).await;
+    let port = answer.split_whitespace().last().and_then(|port| port.parse().ok());
+    port.unwrap_or_else(|| panic!("a sentinel does not know the primary: {answer:?}"))
 }
 
 /// Waits until the answer of the server on `port` contains `text`.
