@@ -26,16 +26,19 @@ async fn beat(
     catalog_read_at: Option<ClusterTime>,
     idle_since: Option<ClusterTime>,
 ) -> HeartbeatReply {
-    cluster.heartbeat(Heartbeat { node, catalog_read_at, idle_since, server: None }).await.unwrap()
+    cluster
+        .heartbeat(Heartbeat { node, catalog_read_at, idle_since, server: None })
+        .await
+        .expect("it is stored")
 }
 
 async fn beat_on(cluster: &PostgresCluster, node: &NodeId, server: &str) {
     let heartbeat = Heartbeat { node, catalog_read_at: None, idle_since: None, server: Some(server) };
-    cluster.heartbeat(heartbeat).await.unwrap();
+    cluster.heartbeat(heartbeat).await.expect("it is stored");
 }
 
 async fn open_recovery(cluster: &PostgresCluster, node: &NodeId, server: &str) -> Round {
-    cluster.open_recovery(&id("drop"), node, server).await.unwrap()
+    cluster.open_recovery(&id("drop"), node, server).await.expect("it opens")
 }
 
 fn life(epoch: u64, server: &str) -> Life {
