@@ -133,7 +133,7 @@ mod tests {
             ("unix://run/redis.sock", "third slash"),
             ("redis-sentinel://:hunter2@one,two", "name of the primary"),
             ("redis-sentinel://:hunter2@one,two/", "name of the primary"),
-            ("redis-sentinel://:hunter2@one,,two/mymaster", "not a URL"),
+            ("redis-sentinel://:hunter2@one,,two/mymaster", "no host where a sentinel"),
             ("redis-sentinel://:hunter2@one/mymaster/first", "database number"),
             ("redis-sentinel://:hunter2@one:port/mymaster", "not a URL"),
         ] {
