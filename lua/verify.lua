@@ -30,7 +30,9 @@ if not coupon then
   return refusal
 end
 if is_repeated then
-  return ok(coupon)
+  local answer = ok(coupon)
+  answer[9] = coupon.run_id
+  return answer
 end
 if tonumber(coupon.epoch) < oldest_epoch then
   return { 'FENCED', 'Redis holds an epoch of the coupon from before its rebuild' }

@@ -21,6 +21,7 @@ pub trait CouponLives: Send + Sync + std::fmt::Debug {
     /// The current life of `coupon`; `None` if none was ever recorded.
     async fn current_life(&self, coupon: &CouponId) -> Result<Option<Life>, ClusterError>;
 
-    /// Records `life` if it is the first one of `coupon`, and returns the current life.
+    /// Records `life` if it is the first one of `coupon`, and returns the current life. A coupon that is not in the
+    /// catalogue has no record: `life` itself is returned.
     async fn begin_life(&self, coupon: &CouponId, life: &Life) -> Result<Life, ClusterError>;
 }

@@ -25,10 +25,17 @@ impl Write<'_> {
         let id = &self.coupon.id;
         let mut command = vec!["EVAL".to_owned(), WRITE.to_owned(), "5".to_owned()];
         command.extend(["meta", "stock", "participants", "outbox", "turn"].map(|part| key(id, part)));
-        let epoch: String = node.raw(&["HGET", &key(id, "meta"), "epoch"]).await;
+        let life: Vec<String> = node.raw(&["HMGET", &key(id, "meta"), "epoch", "run_id"]).await;
         let count = self.members.len().to_string();
         let now_ms = "1700000000000".to_owned();
-        command.extend([epoch, "0".to_owned(), self.token.to_owned(), self.issued.to_owned(), now_ms, count]);
+        command.extend([
+            life.join("@"),
+            "0".to_owned(),
+            self.token.to_owned(),
+            self.issued.to_owned(),
+            now_ms,
+            count,
+        ]);
         command.extend(self.members.iter().map(|member| (*member).to_owned()));
         command.extend(self.members.iter().map(|_| TRACE.to_owned()));
         let command: Vec<&str> = command.iter().map(String::as_str).collect();

@@ -62,7 +62,8 @@ const CURRENT_LIFE: &str =
 
 /// Two nodes may begin the first life at the same time; the later one reads the row of the earlier one.
 const BEGIN_LIFE: &str = "INSERT INTO coupon_lives (coupon_id, round, epoch, server, how)
-    SELECT $1, 0, $2, $3, 'load' WHERE NOT EXISTS (SELECT FROM coupon_lives WHERE coupon_id = $1)
+    SELECT id, 0, $2, $3, 'load' FROM coupons
+    WHERE id = $1 AND NOT EXISTS (SELECT FROM coupon_lives WHERE coupon_id = $1)
     ON CONFLICT DO NOTHING";
 
 const ON_CURRENT_SERVER: &str = "SELECT count(*) FROM nodes
@@ -239,8 +240,8 @@ impl CouponLives for PostgresCluster {
         let statement = statement.bind(as_bigint(begun.epoch)).bind(begun.server.clone());
         self.database.execute(statement).await.map_err(failed)?;
         let statement = sqlx::query(CURRENT_LIFE).bind(coupon.as_str());
-        let row = self.database.fetch_one(statement).await.map_err(failed)?;
-        life(&row).map_err(failed)
+        let row = self.database.fetch_optional(statement).await.map_err(failed)?;
+        row.as_ref().map_or_else(|| Ok(begun.clone()), life).map_err(failed)
     }
 }
 
