@@ -72,7 +72,6 @@ async fn a_replaced_primary_that_still_takes_writes_issues_nothing_more() {
 
     until_serving(other.address(), "late").await;
     told.extend(request_all(other.address(), names("rest")).await);
-    until_logged(&one, OTHER_REDIS).await;
     let rows = until_persisted(&stack.database_url, "drop", TOTAL).await;
     assert_eq!(rows.len(), TOTAL as usize);
     let sequences: HashSet<u64> = told.iter().map(|(_, sequence)| *sequence).collect();
@@ -82,6 +81,7 @@ async fn a_replaced_primary_that_still_takes_writes_issues_nothing_more() {
             rows.iter().any(|(number, holder, _)| holder == member && u64::from(*number) == *sequence);
         assert!(is_theirs, "{member} has sequence {sequence} in the database");
     }
+    until_logged(&one, OTHER_REDIS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
