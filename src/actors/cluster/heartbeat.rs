@@ -28,10 +28,7 @@ pub struct HeartbeatDeps {
 impl HeartbeatDeps {
     async fn heartbeat(&self) {
         panics::visit(Self::KIND, "heartbeat");
-        let server = match &self.recoveries {
-            Some(recoveries) => recoveries.server().await,
-            None => None,
-        };
+        let server = connected_server(self.recoveries.as_deref()).await;
         let sent_at = Instant::now();
         match self.membership.heartbeat(server.as_deref()).await {
             Ok(open) => {
@@ -46,6 +43,11 @@ impl HeartbeatDeps {
             Err(error) => tracing::debug!(%error, "the heartbeat failed; the next one follows in 500 ms"),
         }
     }
+}
+
+/// The engine's server that a heartbeat reports; `None` on an engine without one.
+pub(crate) async fn connected_server(recoveries: Option<&Recoveries>) -> Option<String> {
+    recoveries?.server().await
 }
 
 impl BackgroundTask for HeartbeatDeps {

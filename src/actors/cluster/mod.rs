@@ -5,6 +5,7 @@ mod lease;
 mod membership;
 mod recovery;
 
+pub(crate) use heartbeat::connected_server;
 pub use heartbeat::{HeartbeatActor, HeartbeatDeps};
 pub use lease::Lease;
 pub use membership::{Membership, PropagationError};

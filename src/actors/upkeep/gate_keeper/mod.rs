@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use self::keeper::Keeper;
-use crate::actors::cluster::Membership;
-use crate::actors::cluster::Recoveries;
+use crate::actors::cluster::{Membership, Recoveries, connected_server};
 use crate::actors::issuing::CouponRegistry;
 use crate::actors::runtime::{BackgroundActor, BackgroundTask, StopSignal};
 use crate::ports::{AdmissionEngine, CatalogError, CouponCatalog, EngineError};
@@ -44,10 +43,7 @@ impl GateKeeperDeps {
         self.engine.revision().await?;
         if let Some(membership) = &self.membership {
             // From now on other nodes wait for this one. After a failure that begins with the next heartbeat.
-            let server = match &self.recoveries {
-                Some(recoveries) => recoveries.server().await,
-                None => None,
-            };
+            let server = connected_server(self.recoveries.as_deref()).await;
             let _sent = membership.heartbeat(server.as_deref()).await;
         }
         Keeper::new(self.clone()).round().await;
